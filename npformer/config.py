@@ -1,0 +1,328 @@
+"""Every setting of a model and of a run, as frozen dataclasses; both engines read them.
+
+Standard library only. Each field says what it is in the docstring under it (the command line's
+``--help`` shows these); each class checks itself when it is made and raises ``ConfigError``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from npformer.errors import ConfigError, nearest
+
+
+def _check(condition: bool, message: str) -> None:
+    if not condition:
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of an encoder-decoder Transformer (Vaswani et al., 2017, Table 3)."""
+
+    vocab_size: int = 37_000
+    """Entries of the vocabulary that source and target share (V)."""
+    d_model: int = 512
+    """Width of the residual stream (D)."""
+    heads: int = 8
+    """Attention heads (N)."""
+    d_ff: int = 2048
+    """Width of the feed-forward network's hidden layer (F)."""
+    encoder_layers: int = 6
+    """Layers of the encoder."""
+    decoder_layers: int = 6
+    """Layers of the decoder."""
+    d_k: int | None = None
+    """Size of one head's queries and keys; d_model / heads unless given."""
+    d_v: int | None = None
+    """Size of one head's values; d_model / heads unless given."""
+    dropout: float = 0.1
+    """Probability of dropping a unit of a sub-layer's output or of an embedding."""
+    norm: Literal["post", "pre"] = "post"
+    """Layer norm after each residual sum, as in the paper, or at the start of each branch."""
+    activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "relu"
+    """Non-linearity of the feed-forward network."""
+    tie_output: bool = True
+    """Use the embedding matrix as the output projection too (paper, section 3.4)."""
+    max_length: int = 256
+    """Longest sequence, in tokens, that the model accepts."""
+    padding_id: int = 0
+    """Token id that fills a batch; attention and loss ignore it."""
+    layer_norm_eps: float = 1e-5
+    """Added to the variance inside layer norm's root."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        for name in ("vocab_size", "d_model", "heads", "d_ff", "decoder_layers", "max_length"):
+            _check(
+                getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be 1 or more"
+            )
+        _check(
+            self.encoder_layers >= 0,
+            f"encoder_layers is {self.encoder_layers}; it must be 0 or more",
+        )
+        for name in ("d_k", "d_v"):
+            size = getattr(self, name)
+            if size is None:
+                _check(
+                    self.d_model % self.heads == 0,
+                    f"heads is {self.heads}, which does not divide d_model, {self.d_model}; "
+                    f"choose heads that do, or give d_k and d_v",
+                )
+            else:
+                _check(size >= 1, f"{name} is {size}; it must be 1 or more")
+        _check(0.0 <= self.dropout < 1.0, f"dropout is {self.dropout}; it must be in [0, 1)")
+        _check(
+            0 <= self.padding_id < self.vocab_size,
+            f"padding_id is {self.padding_id}; it must be in [0, {self.vocab_size})",
+        )
+        _check(self.layer_norm_eps > 0, f"layer_norm_eps is {self.layer_norm_eps}; it must be > 0")
+
+    @property
+    def head_k(self) -> int:
+        """Size of one head's queries and keys."""
+        return self.d_model // self.heads if self.d_k is None else self.d_k
+
+    @property
+    def head_v(self) -> int:
+        """Size of one head's values."""
+        return self.d_model // self.heads if self.d_v is None else self.d_v
+
+
+MODEL_PRESETS: dict[str, dict[str, Any]] = {
+    "tiny": dict(d_model=128, heads=4, d_ff=512, encoder_layers=2, decoder_layers=2),
+    "small": dict(d_model=256, heads=4, d_ff=1024, encoder_layers=3, decoder_layers=3),
+    "base": dict(d_model=512, heads=8, d_ff=2048, encoder_layers=6, decoder_layers=6),
+    "big": dict(d_model=1024, heads=16, d_ff=4096, encoder_layers=6, decoder_layers=6, dropout=0.3),
+}
+
+
+def model_preset(name: str, **changes: Any) -> ModelConfig:
+    """The model of a preset, ``tiny``, ``small``, ``base`` or ``big``, with some fields changed."""
+    if name not in MODEL_PRESETS:
+        raise ConfigError(
+            f"preset {name!r} does not exist; choose one of {', '.join(MODEL_PRESETS)}"
+            + nearest(name, MODEL_PRESETS)
+        )
+    return ModelConfig(**{**MODEL_PRESETS[name], **changes})
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """The optimizer and its learning-rate schedule (paper, section 5.3)."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    """Which optimizer makes the step."""
+    beta1: float = 0.9
+    """Adam's decay of the gradient's mean; SGD's momentum."""
+    beta2: float = 0.98
+    """Adam's decay of the squared gradient's mean."""
+    eps: float = 1e-9
+    """Adam's term beside the root."""
+    weight_decay: float = 0.0
+    """Decoupled for adamw, added to the gradient for the others."""
+    clip_norm: float = 0.0
+    """Largest norm of the whole gradient; 0 leaves it alone."""
+    schedule: Literal["noam", "cosine", "constant"] = "noam"
+    """How the learning rate moves with the update number."""
+    learning_rate: float = 1.0
+    """Factor of the schedule: multiplies Noam's rate; the peak of the other two."""
+    warmup: int = 4000
+    """Updates over which the rate rises from zero."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        for name in ("beta1", "beta2"):
+            beta = getattr(self, name)
+            _check(0.0 <= beta < 1.0, f"{name} is {beta}; it must be in [0, 1)")
+        for name in ("eps", "weight_decay", "clip_norm", "learning_rate", "warmup"):
+            value = getattr(self, name)
+            _check(value >= 0, f"{name} is {value}; it must be 0 or more")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which sentence pairs, and how they become batches of token ids."""
+
+    corpus: str = "grammar"
+    """`grammar` (built in), a .tsv/.tsv.gz/.tsv.xz file, `FILE.en,FILE.de`, or `hf:NAME/CONFIG`."""
+    validation: str = ""
+    """The same for the validation pairs; empty takes the corpus's own split or its last pairs."""
+    pairs: int = 0
+    """How many training pairs to take, 0 for all (the grammar then gives 200,000)."""
+    source_language: str = "en"
+    """Language of the source, for the sentence splitter and for `hf:` columns."""
+    target_language: str = "de"
+    """Language of the target, for `hf:` columns."""
+    tokenizer: Literal["bpe", "word", "char"] = "bpe"
+    """Kind of vocabulary, trained on the corpus and shared by both languages."""
+    vocab_size: int = 8000
+    """Largest vocabulary; the trained one may be smaller."""
+    batch_tokens: int = 2048
+    """Token budget of one batch: rows times the longer side's length, padding included."""
+    max_length: int = 128
+    """Longer pairs, in tokens, are left out of training and counted."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        _check(self.pairs >= 0, f"pairs is {self.pairs}; it must be 0 or more")
+        for name, least in (("vocab_size", 8), ("batch_tokens", 1), ("max_length", 2)):
+            value = getattr(self, name)
+            _check(value >= least, f"{name} is {value}; it must be {least} or more")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run: how long, how often to look, and on which engine."""
+
+    engine: Literal["numpy", "torch"] = "numpy"
+    """The hand-written backward, or the PyTorch twin."""
+    updates: int = 2000
+    """Optimizer updates in all."""
+    accumulate: int = 1
+    """Batches whose gradients are summed into one update."""
+    label_smoothing: float = 0.1
+    """Probability spread evenly over the vocabulary in the target (paper, section 5.4)."""
+    seed: int = 0
+    """Decides the initial weights, the data order and every dropout mask."""
+    dtype: Literal["float32", "float64"] = "float32"
+    """Precision of weights, activations and gradients."""
+    workers: int = 2
+    """Slices of a batch that run side by side, each on a thread of its own (NumPy engine)."""
+    validate_every: int = 500
+    """Updates between looks at the validation set."""
+    validation_pairs: int = 200
+    """Pairs of it to translate for BLEU and chrF (0: none); its loss is over all of them."""
+    checkpoint_every: int = 500
+    """Updates between checkpoints."""
+    keep: int = 5
+    """Newest checkpoints that stay on disk; also how many the final average takes."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        for name in (
+            "updates",
+            "accumulate",
+            "workers",
+            "validate_every",
+            "checkpoint_every",
+            "keep",
+        ):
+            value = getattr(self, name)
+            _check(value >= 1, f"{name} is {value}; it must be 1 or more")
+        for name in ("seed", "validation_pairs"):
+            value = getattr(self, name)
+            _check(value >= 0, f"{name} is {value}; it must be 0 or more")
+        _check(
+            0.0 <= self.label_smoothing < 1.0,
+            f"label_smoothing is {self.label_smoothing}; it must be in [0, 1)",
+        )
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A whole run; a checkpoint carries it as config.json."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+RUN_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    # On the built-in grammar: minutes on two cores.
+    "tiny": dict(
+        model=dict(dropout=0.0),
+        optim=dict(schedule="cosine", learning_rate=2e-3, warmup=200),
+        data=dict(pairs=100_000, vocab_size=3000, batch_tokens=2048, max_length=64),
+        train=dict(updates=1000, validate_every=250, checkpoint_every=50),
+    ),
+    # On a corpus of some 200,000 real pairs: hours on two cores.
+    "small": dict(
+        optim=dict(warmup=2000),
+        data=dict(vocab_size=8000, batch_tokens=4096, max_length=96),
+        train=dict(updates=20_000, validate_every=1000, checkpoint_every=500),
+    ),
+    # The paper's two models, with its 25,000 tokens a side and update; for a GPU.
+    "base": dict(
+        data=dict(vocab_size=37_000, batch_tokens=25_000),
+        train=dict(updates=100_000, validate_every=2000, checkpoint_every=1000),
+    ),
+    "big": dict(
+        data=dict(vocab_size=37_000, batch_tokens=25_000),
+        train=dict(updates=300_000, validate_every=2000, checkpoint_every=1000, keep=20),
+    ),
+}
+
+
+def run_preset(name: str) -> RunConfig:
+    """A whole run by the name of its model's preset: the model, and settings that train it well."""
+    changes = RUN_PRESETS.get(name, {})
+    return RunConfig(
+        model=model_preset(name, **changes.get("model", {})),
+        optim=OptimConfig(**changes.get("optim", {})),
+        data=DataConfig(**changes.get("data", {})),
+        train=TrainConfig(**changes.get("train", {})),
+    )
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A configuration as plain dictionaries, ready for JSON."""
+    return dataclasses.asdict(config)
+
+
+C = TypeVar("C")
+
+
+def from_dict(cls: type[C], values: dict[str, Any]) -> C:
+    """The reverse of ``to_dict``; a missing, unknown or ill-typed field raises ``ConfigError``."""
+    if not isinstance(values, dict):
+        raise ConfigError(f"{cls.__name__} must be a table of fields, not {type(values).__name__}")
+    hints = typing.get_type_hints(cls)
+    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    for name in values:
+        if name not in names:
+            raise ConfigError(f"{cls.__name__} has no field {name!r}" + nearest(name, names))
+    if missing := [name for name in names if name not in values]:
+        raise ConfigError(f"{cls.__name__} lacks the field(s) {', '.join(missing)}")
+    return cls(
+        **{
+            name: from_dict(hints[name], value) if dataclasses.is_dataclass(hints[name]) else value
+            for name, value in values.items()
+        }
+    )
+
+
+def check_types(config: Any) -> None:
+    """Raise ``ConfigError`` if a field's value is not of the type that the field declares."""
+    for name, hint in typing.get_type_hints(type(config)).items():
+        value = getattr(config, name)
+        if typing.get_origin(hint) is Literal:
+            allowed = typing.get_args(hint)
+            _check(
+                value in allowed,
+                f"{name} is {value!r}; choose one of {', '.join(allowed)}"
+                + nearest(str(value), allowed),
+            )
+            continue
+        kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        fits = isinstance(value, kinds) or (float in kinds and isinstance(value, int))
+        _check(
+            fits and not (isinstance(value, bool) and bool not in kinds),
+            f"{name} is {value!r}; it must be {' or '.join(_type_name(k) for k in kinds)}",
+        )
+        _check(
+            not isinstance(value, float) or math.isfinite(value),
+            f"{name} is {value}; it must be finite",
+        )
+
+
+def _type_name(kind: type) -> str:
+    return {int: "a whole number", float: "a number", str: "text", bool: "true or false"}.get(
+        kind, "nothing (null)" if kind is types.NoneType else kind.__name__
+    )

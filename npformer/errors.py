@@ -1,0 +1,49 @@
+"""The errors that npformer raises at its boundaries, each with a message for a person.
+
+A message says what was given, what is allowed and, where it helps, what to do. The command
+line prints it on one line and exits with status 2. Token ids out of range are the exception
+to this family: they raise ``IndexError``, as indexing does everywhere else in Python.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class NpformerError(Exception):
+    """The base of every error that a user of npformer can cause."""
+
+
+class ConfigError(NpformerError, ValueError):
+    """A configuration that no model, optimizer or run can have."""
+
+
+class ShapeError(NpformerError, ValueError):
+    """Arrays whose shapes or dtypes do not fit together."""
+
+
+class CorpusError(NpformerError, ValueError):
+    """A corpus that is missing, empty, ragged or not text."""
+
+
+class TokenizerError(NpformerError, ValueError):
+    """A tokenizer that cannot be trained or loaded, or a text that it cannot encode."""
+
+
+class CheckpointError(NpformerError):
+    """A checkpoint that is missing, damaged, foreign, or of another configuration."""
+
+
+class NonFiniteError(NpformerError, ArithmeticError):
+    """A loss or gradient that is not finite; weights and optimizer are as they were before."""
+
+
+class VerifyError(NpformerError, ValueError):
+    """A verification that cannot be run as asked."""
+
+
+def nearest(given: str, allowed: Iterable[str]) -> str:
+    """``"; did you mean 'small'?"`` for the closest allowed name, or an empty string."""
+    close = difflib.get_close_matches(given, list(allowed), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
