@@ -1,0 +1,113 @@
+r"""Scaled dot-product attention of many heads (Vaswani et al., 2017, section 3.2.1).
+
+Shapes      q, dq : (B, T, N, H)    k, dk : (B, S, N, H)    v, dv : (B, S, N, Hv)
+            y, dy : (B, T, N, Hv)   mask : bool, broadcast to (B, N, T, S), True = may attend
+            scores, probs, dprobs, dscores : (B, N, T, S)
+
+Forward     For each sentence and head, on matrices q (T, H), k (S, H), v (S, Hv):
+
+                scores = scale * q k^T, -inf where the mask hides a key
+                probs  = softmax of scores over S      a row that is hidden whole is 0
+                y      = probs v
+
+Backward    Two products and the softmax between them, each undone in turn. y = probs v:
+
+                dprobs = dy v^T
+                dv     = probs^T dy
+
+            the softmax (see softmax.py), row by row:
+
+                dscores = probs * (dprobs - sum_s(dprobs * probs))
+
+            and scores = scale * q k^T, where scale is a factor of both gradients:
+
+                dq = scale * dscores k
+                dk = scale * dscores^T q
+
+Reading     A query moves towards the keys whose values would help more than the average of
+            those it attends to, weighted by how much it attends. A hidden key has probs = 0
+            exactly, hence dscores = 0: nothing flows through a mask, whatever lies behind it.
+            sum_s dscores = 0, so a vector added to every key (a key bias) changes nothing and
+            gets no gradient. A row that may attend to nothing gives y = 0 and no gradient, as
+            PyTorch's scaled_dot_product_attention does.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from npformer.ops.array import Array, silent
+from npformer.ops.checks import check_mask
+from npformer.ops.masks import causal_mask
+
+
+class AttentionCache(NamedTuple):
+    q: Array  # (B, T, N, H)
+    k: Array  # (B, S, N, H)
+    v: Array  # (B, S, N, Hv)
+    probs: Array  # (B, N, T, S)
+    scale: float
+
+
+@silent
+def attention_forward(
+    q: Array,
+    k: Array,
+    v: Array,
+    mask: Array | None = None,
+    *,
+    causal: bool = False,
+    scale: float | None = None,
+) -> tuple[Array, AttentionCache]:
+    """q (B, T, N, H), k (B, S, N, H), v (B, S, N, Hv), mask -> y (B, T, N, Hv), cache.
+
+    ``causal`` lets query t see the keys s <= t only. ``scale`` is 1 / sqrt(H) unless given.
+    Raises ``ShapeError`` for a mask that is not boolean.
+    """
+    if mask is not None:
+        check_mask(mask)
+    if causal:
+        triangle = causal_mask(q.shape[1], k.shape[1])  # (T, S)
+        mask = triangle if mask is None else mask & triangle
+    if scale is None:
+        scale = 1 / math.sqrt(q.shape[-1])
+
+    scores = _swap(q * scale) @ _swap(k).mT  # (B, N, T, S)
+    if mask is not None:
+        scores = np.where(mask, scores, -np.inf)
+    probs = _softmax(scores)
+    y = _swap(probs @ _swap(v))
+    return y, AttentionCache(q, k, v, probs, scale)
+
+
+@silent
+def attention_backward(dy: Array, cache: AttentionCache) -> tuple[Array, Array, Array]:
+    """dy (B, T, N, Hv) -> dq (B, T, N, H), dk (B, S, N, H), dv (B, S, N, Hv)."""
+    q, k, v, probs, scale = cache
+    q, k, v, dy = _swap(q), _swap(k), _swap(v), _swap(dy)  # (B, N, T or S, H or Hv)
+    dv = probs.mT @ dy
+    dscores = dy @ v.mT  # dprobs, until the next lines have made it dscores
+    dscores -= np.vecdot(dscores, probs)[..., None]
+    dscores *= probs
+    dscores *= scale
+    dq = dscores @ k
+    dk = dscores.mT @ q
+    return _swap(dq), _swap(dk), _swap(dv)
+
+
+def _swap(x: Array) -> Array:
+    """(B, T, N, H) -> (B, N, T, H) and back; a view, which matmul reads as it is."""
+    return x.swapaxes(1, 2)
+
+
+def _softmax(scores: Array) -> Array:
+    """softmax over the last axis, in place; a row of nothing but -inf becomes 0."""
+    highest = scores.max(axis=-1, keepdims=True, initial=-np.inf)
+    scores -= np.where(highest == -np.inf, 0, highest)
+    np.exp(scores, out=scores)
+    total = scores.sum(axis=-1, keepdims=True)
+    scores /= np.where(total == 0, 1, total)
+    return scores

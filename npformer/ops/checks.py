@@ -1,0 +1,37 @@
+"""What an op must refuse itself, because NumPy would accept it and answer something else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from npformer.errors import ConfigError, ShapeError, nearest
+from npformer.ops.array import Array
+
+
+def check_ids(ids: Array, count: int, what: str) -> None:
+    """Every id must be a whole number in [0, count); NumPy would wrap -1 to the last row.
+
+    Raises ``ShapeError`` for ids that are not integers, ``IndexError`` for one out of range.
+    """
+    if ids.dtype.kind not in "iu":
+        raise ShapeError(f"{what} has dtype {ids.dtype}; it must be an array of integers")
+    if ids.size:
+        for value in (int(ids.min()), int(ids.max())):
+            if not 0 <= value < count:
+                raise IndexError(f"{what} {value} is out of range; it must be in [0, {count})")
+
+
+def check_mask(mask: Array) -> None:
+    """A mask is boolean; a 0 / -inf mask that is added to scores would be read upside down."""
+    if mask.dtype != np.bool_:
+        raise ShapeError(f"mask has dtype {mask.dtype}; it must be bool, True = may attend")
+
+
+def check_choice(what: str, given: str, allowed: Sequence[str]) -> None:
+    """``given`` must be one of ``allowed``; raises ``ConfigError`` that names the nearest."""
+    if given not in allowed:
+        raise ConfigError(
+            f"{what} is {given!r}; choose one of {', '.join(allowed)}" + nearest(given, allowed)
+        )

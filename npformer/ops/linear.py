@@ -1,0 +1,63 @@
+r"""Linear map of the last axis.
+
+Shapes      x : (..., I)    weight : (O, I)    bias : (O,)    y : (..., O)
+
+Forward     y = x weight^T + bias
+
+            With the leading axes made one axis of R rows, and one letter an axis,
+
+                y_ro = sum_i x_ri weight_oi + bias_o
+
+Backward    By the chain rule, dL/dz = sum_ro dy_ro (dy_ro/dz) for any argument z, and
+            y_ro holds x_ri with the factor weight_oi, and the reverse. So
+
+                dx_ri      = sum_o dy_ro weight_oi
+                dweight_oi = sum_r dy_ro x_ri
+                dbias_o    = sum_r dy_ro
+
+            which, as products of matrices, are
+
+                dx      = dy weight
+                dweight = dy^T x
+                dbias   = ones dy               ones : (R,)
+
+Reading     The backward of one product is two products. Each takes the letters of the forward,
+            (ri, oi -> ro), and swaps the output with the argument whose gradient is sought.
+            dweight is a sum over rows of outer products: every position of every sentence adds
+            to it, and none divides it. The bias gradient is a product too, because NumPy's
+            ``sum(axis=0)`` adds float32 rows one after another, which is slower and less exact.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from npformer.ops.array import Array, rows, silent
+
+
+class LinearCache(NamedTuple):
+    x: Array  # (..., I)
+    weight: Array  # (O, I)
+    has_bias: bool
+
+
+@silent
+def linear_forward(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, LinearCache]:
+    """x (..., I), weight (O, I), bias (O,) or None -> y (..., O), cache."""
+    y = rows(x) @ weight.T  # (R, O)
+    if bias is not None:
+        y += bias
+    return y.reshape(*x.shape[:-1], len(weight)), LinearCache(x, weight, bias is not None)
+
+
+@silent
+def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array | None]:
+    """dy (..., O) -> dx (..., I), dweight (O, I), dbias (O,) or None."""
+    x, weight, has_bias = cache
+    dy = rows(dy)  # (R, O)
+    dx = (dy @ weight).reshape(x.shape)
+    dweight = dy.T @ rows(x)
+    dbias = np.ones(len(dy), dy.dtype) @ dy if has_bias else None
+    return dx, dweight, dbias

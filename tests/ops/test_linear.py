@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from npformer.ops import linear_backward, linear_forward
+
+
+def test_without_a_bias_there_is_no_bias_gradient():
+    y, cache = linear_forward(np.ones((2, 3)), np.ones((4, 3)))
+    np.testing.assert_array_equal(y, np.full((2, 4), 3.0))
+    assert linear_backward(y, cache)[2] is None
+
+
+def test_a_single_row_needs_no_batch_axis():
+    rng = np.random.default_rng(0)
+    x, weight, bias = (rng.standard_normal(s) for s in ((3,), (4, 3), (4,)))
+    y, cache = linear_forward(x, weight, bias)
+    np.testing.assert_allclose(y, weight @ x + bias)
+    dx, dweight, dbias = linear_backward(y, cache)
+    np.testing.assert_allclose(dx, weight.T @ y)
+    np.testing.assert_allclose(dweight, np.outer(y, x))
+    np.testing.assert_array_equal(dbias, y)
+
+
+def test_leading_axes_are_rows_and_nothing_more():
+    rng = np.random.default_rng(1)
+    x, weight, dy = (rng.standard_normal(s) for s in ((2, 3, 4, 5), (6, 5), (2, 3, 4, 6)))
+    y, cache = linear_forward(x, weight)
+    flat, flat_cache = linear_forward(x.reshape(24, 5), weight)
+    np.testing.assert_array_equal(y.reshape(24, 6), flat)
+    dx, dweight, _ = linear_backward(dy, cache)
+    flat_dx, flat_dweight, _ = linear_backward(dy.reshape(24, 6), flat_cache)
+    np.testing.assert_array_equal(dx.reshape(24, 5), flat_dx)
+    np.testing.assert_array_equal(dweight, flat_dweight)
+
+
+def test_an_input_of_the_wrong_width_is_refused():
+    """Two rows of 6 are also four rows of 3; reshaping must not make them so."""
+    with pytest.raises(ValueError, match="matmul"):
+        linear_forward(np.ones((2, 6)), np.ones((4, 3)))
+
+
+def test_gradients_are_sums_over_the_batch():
+    """Doubling the batch doubles the parameters' gradients and leaves dx as it was."""
+    rng = np.random.default_rng(2)
+    x, weight, bias, dy = (rng.standard_normal(s) for s in ((4, 3), (5, 3), (5,), (4, 5)))
+    once = linear_backward(dy, linear_forward(x, weight, bias)[1])
+    twice = linear_backward(
+        np.concatenate([dy, dy]), linear_forward(np.concatenate([x, x]), weight, bias)[1]
+    )
+    np.testing.assert_allclose(twice[0][:4], once[0], rtol=1e-14)
+    np.testing.assert_allclose(twice[1], 2 * once[1], rtol=1e-14)
+    np.testing.assert_allclose(twice[2], 2 * once[2], rtol=1e-14)
+
+
+def test_bias_gradient_over_many_float32_rows():
+    """100,000 rows with a mean: ``sum(axis=0)`` is 80 eps off here."""
+    rng = np.random.default_rng(3)
+    dy = rng.standard_normal((100_000, 8), dtype=np.float32) + np.float32(3)
+    _, cache = linear_forward(np.ones((100_000, 1), np.float32), np.ones((8, 1), np.float32),
+                              np.ones(8, np.float32))  # fmt: skip
+    exact = dy.sum(axis=0, dtype=np.float64)
+    error = np.abs(linear_backward(dy, cache)[2] - exact) / exact
+    assert error.max() < 40 * np.finfo(np.float32).eps
+
+
+def test_overflow_is_infinity_as_in_pytorch():
+    big = np.full((1, 1), 1e30, np.float32)
+    y, cache = linear_forward(big, big)
+    assert y == np.inf
+    assert linear_backward(big, cache)[0] == np.inf
