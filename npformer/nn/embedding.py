@@ -1,0 +1,41 @@
+"""Embedding: a row of the weight per token id. Mathematics: ``npformer/ops/embedding.py``."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from npformer.nn.init import scaled_normal
+from npformer.nn.module import Array, Module, require_positive
+from npformer.ops.embedding import EmbeddingCache, embedding_backward, embedding_forward
+
+
+class Embedding(Module):
+    """A table of ``num_embeddings`` rows; ``weight`` is (num_embeddings, embedding_dim).
+
+    The row of ``padding_idx`` starts at zero and gets no gradient through a look-up.
+    Raises ConfigError for a size below 1, IndexError for an id outside the table.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        require_positive(num_embeddings=num_embeddings, embedding_dim=embedding_dim)
+        self.padding_idx = padding_idx
+        self.weight = scaled_normal(num_embeddings, embedding_dim, rng, dtype)
+        if padding_idx is not None:
+            self.weight.data[padding_idx] = 0
+
+    def forward(self, ids: Array) -> tuple[Array, EmbeddingCache]:
+        """ids (...) -> y (..., embedding_dim), cache."""
+        return embedding_forward(ids, self.weight.data, padding_idx=self.padding_idx)
+
+    def backward(self, dy: Array, cache: EmbeddingCache) -> None:
+        """dy (..., embedding_dim) -> nothing: ids have no gradient."""
+        self.weight.accumulate(embedding_backward(dy, cache))

@@ -1,0 +1,41 @@
+"""Initial values of the parameters; every draw comes from the caller's generator."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from npformer.nn.module import Array, Parameter
+
+
+def xavier_uniform(
+    fan_out: int, fan_in: int, rng: np.random.Generator, dtype: DTypeLike
+) -> Parameter:
+    """A weight (fan_out, fan_in) from U(-a, a), a = sqrt(6 / (fan_in + fan_out)).
+
+    Keeps the variance of activations and of gradients about level through a linear layer
+    (Glorot & Bengio, 2010, section 4.2.1).
+    """
+    bound = math.sqrt(6.0 / (fan_in + fan_out))
+    return _parameter(rng.uniform(-bound, bound, size=(fan_out, fan_in)), dtype)
+
+
+def scaled_normal(rows: int, width: int, rng: np.random.Generator, dtype: DTypeLike) -> Parameter:
+    """A matrix (rows, width) from N(0, 1/width).
+
+    For a tied embedding: times sqrt(width) at the input it has unit variance, and as the output
+    projection of a normalised vector it gives logits of unit variance.
+    """
+    return _parameter(rng.standard_normal((rows, width)) / math.sqrt(width), dtype)
+
+
+def constant(value: float, size: int, dtype: DTypeLike) -> Parameter:
+    """A vector (size,) of one value."""
+    return Parameter(np.full(size, value, dtype))
+
+
+def _parameter(values: Array, dtype: DTypeLike) -> Parameter:
+    # Drawn in float64 whatever the dtype, so float32 and float64 models start at the same point.
+    return Parameter(values.astype(dtype))

@@ -1,0 +1,129 @@
+"""What every module is: an owner of parameters that keeps no activation.
+
+``y, cache = module.forward(x)`` and ``dx = module.backward(dy, cache)``. Everything that the
+backward needs from the forward travels in the cache, so a module may be called twice before
+either backward runs (tied weights, a memory that every decoder layer reads), and the backward
+*adds* to each parameter's gradient, because a parameter used twice gets the sum of both.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from npformer.errors import ConfigError, ShapeError
+
+Array = np.ndarray
+
+
+class Parameter:
+    """An array that training changes, and the sum of the gradients that reached it.
+
+    ``grad`` is None until a backward pass reaches the parameter.
+    """
+
+    __slots__ = ("data", "grad")
+
+    def __init__(self, data: Array) -> None:
+        self.data: Array = data
+        self.grad: Array | None = None
+
+    def accumulate(self, gradient: Array) -> None:
+        """Add ``gradient``, of the parameter's shape, to ``grad``."""
+        if self.grad is None:
+            self.grad = np.zeros_like(self.data)
+        self.grad += gradient
+
+    def __repr__(self) -> str:
+        return f"Parameter{self.data.shape}"
+
+
+class Module:
+    """A node of the module tree; its attributes are parameters, modules and lists of modules.
+
+    Paths through the tree (``encoder.layers.0.self_attn.q_proj.weight``) name parameters, and
+    are the same in the PyTorch twin.
+    """
+
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """The modules directly below, by attribute name, in the order they were assigned."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+            elif isinstance(value, list):
+                for index, item in enumerate(value):
+                    if isinstance(item, Module):
+                        yield f"{name}.{index}", item
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module (path ``prefix``) and all below it, depth first."""
+        yield prefix, self
+        for name, child in self.children():
+            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Every parameter by its path, depth first."""
+        for path, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter):
+                    yield f"{path}.{name}" if path else name, value
+
+    def parameters(self) -> list[Parameter]:
+        """Every parameter, in the order of ``named_parameters``."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def parameter_count(self) -> int:
+        """How many numbers the parameters hold in all."""
+        return sum(parameter.data.size for parameter in self.parameters())
+
+    def zero_grad(self) -> None:
+        """Set every gradient that exists to zero, in place."""
+        for parameter in self.parameters():
+            if parameter.grad is not None:
+                parameter.grad.fill(0)
+
+    def state_dict(self) -> dict[str, Array]:
+        """Every parameter's array by its path; the arrays are the parameters' own, not copies."""
+        return {name: parameter.data for name, parameter in self.named_parameters()}
+
+    def load_state_dict(self, state: dict[str, Array]) -> None:
+        """Copy ``state`` into the parameters; ``ShapeError`` unless names, shapes, dtypes agree."""
+        check_state(self.state_dict(), state)
+        for name, parameter in self.named_parameters():
+            parameter.data[...] = state[name]
+
+    def replica(self) -> Module:
+        """A copy of the tree that shares every parameter's data but gathers its own gradients.
+
+        One thread may run the backward of the original while another runs the replica's.
+        """
+        memo: dict[int, Any] = {}
+        for parameter in self.parameters():
+            memo[id(parameter.data)] = parameter.data  # copied as itself
+            memo[id(parameter.grad)] = None
+        return copy.deepcopy(self, memo)
+
+
+def require_positive(**sizes: int) -> None:
+    """Raise ``ConfigError`` for the first size that is not 1 or more."""
+    for name, size in sizes.items():
+        if size < 1:
+            raise ConfigError(f"{name} is {size}; it must be 1 or more")
+
+
+def check_state(own: dict[str, Any], given: dict[str, Any]) -> None:
+    """Raise ``ShapeError`` at the first name, shape or dtype in which two state dicts differ."""
+    for name in own.keys() - given.keys():
+        raise ShapeError(f"the weights lack {name!r}, which the model has")
+    for name in given.keys() - own.keys():
+        raise ShapeError(f"the weights hold {name!r}, which the model has not")
+    for name, array in own.items():
+        for what in ("shape", "dtype"):
+            mine, theirs = getattr(array, what), getattr(given[name], what)
+            if mine != theirs:
+                raise ShapeError(
+                    f"{name!r} has {what} {theirs} in the weights, {mine} in the model"
+                )
