@@ -1,0 +1,81 @@
+"""All parameters of a model in one contiguous buffer, all their gradients in another.
+
+An optimizer's formula is elementwise, so it need not know where one parameter ends and the next
+begins. Over one flat buffer it runs in blocks that stay in cache, and any cut of the buffer is
+a fair share of the work for a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from npformer.errors import ShapeError
+from npformer.nn.module import Array, Parameter
+
+
+class FlatParameters:
+    """Moves named parameters into flat buffers; each ``data`` and ``grad`` becomes a view.
+
+    ``named``: path -> Parameter, or pairs of them, as ``Module.named_parameters`` gives. Values
+    are kept, and a gradient that is None becomes zeros. A parameter that appears under two paths,
+    or two parameters that hold the same array, are tied: they get one place in the buffers under
+    the first path, so their gradients add up. All parameters must share one dtype (``ShapeError``).
+
+    Afterwards write *into* ``parameter.data`` and ``parameter.grad`` (``data[...] = x``); giving
+    them another array would cut the tie to the buffers.
+    """
+
+    def __init__(self, named: Mapping[str, Parameter] | Iterable[tuple[str, Parameter]]) -> None:
+        pairs = list(named.items() if isinstance(named, Mapping) else named)
+        kinds = {parameter.data.dtype for _, parameter in pairs}
+        if len(kinds) > 1:
+            raise ShapeError(
+                f"parameters have dtypes {', '.join(sorted(map(str, kinds)))}; "
+                "one flat buffer holds one dtype"
+            )
+        tied: dict[tuple, list[Parameter]] = {}
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        for path, parameter in pairs:
+            group = tied.setdefault(_place(path, parameter.data), [])
+            if not group:
+                self.shapes[path] = parameter.data.shape
+            if not any(parameter is other for other in group):
+                group.append(parameter)
+
+        size = sum(group[0].data.size for group in tied.values())
+        dtype = kinds.pop() if kinds else np.dtype(np.float32)
+        self.data: Array = np.zeros(size, dtype)  # (P,) every weight, in the order of the paths
+        self.grad: Array = np.zeros(size, dtype)  # (P,) every gradient, in the same order
+        views = zip(self.views(self.data).values(), self.views(self.grad).values(), strict=True)
+        for group, (data, grad) in zip(tied.values(), views, strict=True):
+            data[...] = group[0].data
+            for parameter in group:
+                if parameter.grad is not None:
+                    grad += parameter.grad
+            for parameter in group:
+                parameter.data, parameter.grad = data, grad
+
+    def views(self, flat: Array) -> dict[str, Array]:
+        """Cut ``flat`` (P,) into views by path, each of its parameter's shape."""
+        views, start = {}, 0
+        for path, shape in self.shapes.items():
+            stop = start + int(np.prod(shape, dtype=np.int64))
+            views[path] = flat[start:stop].reshape(shape)
+            start = stop
+        return views
+
+    def first_nonfinite(self) -> str | None:
+        """The path of the first parameter whose gradient holds a NaN or an infinity, if any."""
+        for path, gradient in self.views(self.grad).items():
+            if not np.isfinite(gradient).all():
+                return path
+        return None
+
+
+def _place(path: str, array: Array) -> tuple:
+    # Empty arrays may share an address without being tied, so they go by their path.
+    if not array.size:
+        return (path,)
+    return (array.__array_interface__["data"][0], array.shape, array.strides)

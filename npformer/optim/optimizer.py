@@ -1,0 +1,91 @@
+"""What SGD, Adam and AdamW share: the count of steps, the moments, and the walk over blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from npformer.errors import ShapeError
+from npformer.nn.module import Array
+from npformer.optim.flat import FlatParameters
+
+BLOCK = 32_768
+"""Elements updated at a time, so that a block of every buffer involved fits in a core's cache."""
+
+
+class Optimizer:
+    """Changes the weights of ``flat`` by its gradients, which it only reads.
+
+    ``step`` does everything on the calling thread. To share the work between threads, call
+    ``advance`` once, then ``apply`` on disjoint ranges of the buffer from any threads.
+    """
+
+    moments: tuple[str, ...] = ()  # names of the buffers that the optimizer remembers
+
+    def __init__(self, flat: FlatParameters) -> None:
+        self.flat = flat
+        self.steps = 0
+        self.buffers: dict[str, Array] = {name: np.zeros_like(flat.data) for name in self.moments}
+
+    def step(self, learning_rate: float, grad_scale: float = 1.0) -> None:
+        """One update of all weights by ``grad_scale`` times the gradients."""
+        self.advance()
+        self.apply(learning_rate, grad_scale)
+
+    def advance(self) -> None:
+        """Count one more step; every ``apply`` until the next ``advance`` belongs to it."""
+        self.steps += 1
+
+    def apply(
+        self,
+        learning_rate: float,
+        grad_scale: float = 1.0,
+        start: int = 0,
+        stop: int | None = None,
+    ) -> None:
+        """The current step's update of elements ``start`` to ``stop`` of the flat buffers."""
+        stop = self.flat.data.size if stop is None else stop
+        scratch = np.empty((2, min(BLOCK, max(stop - start, 0))), self.flat.data.dtype)
+        for first in range(start, stop, BLOCK):
+            block = slice(first, min(first + BLOCK, stop))
+            gradient, spare = scratch[:, : block.stop - first]
+            np.multiply(self.flat.grad[block], grad_scale, out=gradient)
+            moments = [buffer[block] for buffer in self.buffers.values()]
+            self.update(self.flat.data[block], gradient, moments, spare, learning_rate)
+
+    def update(
+        self,
+        weight: Array,
+        gradient: Array,
+        moments: list[Array],
+        spare: Array,
+        learning_rate: float,
+    ) -> None:
+        """Apply the formula to one block, in place; ``gradient`` and ``spare`` are scratch."""
+        raise NotImplementedError
+
+    def state(self) -> dict[str, Array]:
+        """``step`` (int64 scalar) and ``moment/path`` arrays: views, not copies."""
+        state: dict[str, Array] = {"step": np.array(self.steps, np.int64)}
+        for name, buffer in self.buffers.items():
+            for path, view in self.flat.views(buffer).items():
+                state[f"{name}/{path}"] = view
+        return state
+
+    def restore(self, state: dict[str, Array]) -> None:
+        """Copy ``state`` back in; ``ShapeError`` unless names, shapes and dtypes agree."""
+        own = self.state()
+        if differing := sorted(own.keys() ^ state.keys()):
+            raise ShapeError(
+                f"the optimizer's state and the given one differ in {differing[0]!r}; "
+                f"{type(self).__name__} keeps {', '.join(['step', *self.moments])}"
+            )
+        for name, array in own.items():
+            given = state[name]
+            if given.shape != array.shape or given.dtype != array.dtype:
+                raise ShapeError(
+                    f"the optimizer's {name!r} is {given.dtype} {given.shape}; "
+                    f"it must be {array.dtype} {array.shape}"
+                )
+        for name, array in own.items():
+            array[...] = state[name]
+        self.steps = int(state["step"])
