@@ -1,0 +1,42 @@
+"""From text to batches of token ids and back; nothing here knows of models.
+
+sentences    cut a text into sentences, and put it back together
+tokenizer    characters, words or byte pairs as ids
+corpus       sentence pairs from the built-in grammar, files and datasets
+batches      padded batches of like length, in an order that can be resumed
+scores       BLEU, chrF, CER, WER and exact match
+"""
+
+from npformer.text.batches import (
+    Batch,
+    Batches,
+    EncodedPairs,
+    encode_pairs,
+    evaluation_batches,
+    make_batch,
+)
+from npformer.text.corpus import ParallelCorpus, load_corpus, read_pairs
+from npformer.text.scores import scores
+from npformer.text.sentences import join_paragraphs, split_paragraphs, split_sentences
+from npformer.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
+
+__all__ = [
+    "BOS",
+    "EOS",
+    "PAD",
+    "UNK",
+    "Batch",
+    "Batches",
+    "EncodedPairs",
+    "ParallelCorpus",
+    "Tokenizer",
+    "encode_pairs",
+    "evaluation_batches",
+    "join_paragraphs",
+    "load_corpus",
+    "make_batch",
+    "read_pairs",
+    "scores",
+    "split_paragraphs",
+    "split_sentences",
+]

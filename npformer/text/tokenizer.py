@@ -1,0 +1,280 @@
+"""Text to token ids and back: characters, words, or byte-level byte-pair encoding.
+
+One vocabulary serves both languages, as the paper's does (section 5.1), so that the embedding
+can be shared. The four special ids come first; no text encodes to them, except that a character
+or word outside the vocabulary becomes ``UNK``.
+
+=======  ==========================================================  =========================
+kind     a token is                                                  decode(encode(s)) == s
+=======  ==========================================================  =========================
+bpe      a run of UTF-8 bytes (Sennrich et al., 2016; Radford et     always
+         al., 2019): any text can be written
+word     a word or one mark, with the space before it                if each was in training
+char     one code point                                              if each was in training
+=======  ==========================================================  =========================
+
+``bpe`` and ``word`` see the text with one space in front, so that a word is the same token at
+the start of a sentence as inside it; ``decode`` takes that space away again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import tokenizers
+from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
+
+from npformer.errors import TokenizerError, nearest
+
+PAD, UNK, BOS, EOS = 0, 1, 2, 3
+"""Ids that fill a batch, stand for the unknown, begin a target and end a sentence."""
+
+KINDS = ("bpe", "word", "char")
+
+SPECIAL_NAMES = ("<pad>", "<unk>", "<bos>", "<eos>")
+"""How ``Tokenizer.tokens`` shows the special ids."""
+
+UNKNOWN_MARK = "⁇"
+"""What ``Tokenizer.decode`` writes for ``UNK``."""
+
+# These brackets are neither letters of the byte alphabet nor part of a word, and a character
+# is shorter: no training text can give an ordinary token the name of a special one.
+_SPECIALS = ["⟨pad⟩", "⟨unk⟩", "⟨bos⟩", "⟨eos⟩"]
+
+_CHUNK = 16_384  # texts encoded at once: the library's results take much memory until read
+
+
+class Tokenizer:
+    """A trained vocabulary of one of ``KINDS``. Make one with ``train`` or ``load``."""
+
+    def __init__(self, core: tokenizers.Tokenizer, kind: str) -> None:
+        core.encode_special_tokens = True  # "⟨pad⟩" in a text is text
+        self._core = core
+        self.kind = kind
+        self._pieces = _pieces(core, kind)
+
+    @classmethod
+    def train(cls, texts: Iterable[str], kind: str, vocab_size: int) -> Tokenizer:
+        """Learn a vocabulary of at most ``vocab_size`` entries, special ones included.
+
+        The same texts give the same vocabulary. Raises ``TokenizerError`` for a kind that does
+        not exist, a size without room for the 256 bytes, or texts that are all empty.
+        """
+        if kind not in KINDS:
+            raise TokenizerError(
+                f"tokenizer {kind!r} does not exist; choose one of {', '.join(KINDS)}"
+                + nearest(kind, KINDS)
+            )
+        least = len(_SPECIALS) + (256 if kind == "bpe" else 1)
+        if vocab_size < least:
+            raise TokenizerError(
+                f"vocab_size is {vocab_size}; a {kind} tokenizer needs {least} or more"
+            )
+        texts = iter(texts)
+        first = next((text for text in texts if text), None)
+        if first is None:
+            raise TokenizerError("there is no text to train a tokenizer on")
+        core = _blank(kind)
+        trainer = (
+            trainers.BpeTrainer(
+                vocab_size=vocab_size,
+                special_tokens=_SPECIALS,
+                initial_alphabet=sorted(_byte_letters()),
+                show_progress=False,
+            )
+            if kind == "bpe"
+            else trainers.WordLevelTrainer(
+                vocab_size=vocab_size, special_tokens=_SPECIALS, show_progress=False
+            )
+        )
+        try:
+            core.train_from_iterator(itertools.chain([first], texts), trainer)
+        except (TypeError, UnicodeEncodeError) as error:
+            raise TokenizerError(f"the tokenizer cannot train on these texts: {error}") from error
+        return cls(core, kind)
+
+    @property
+    def vocab_size(self) -> int:
+        """Entries of the vocabulary, special ones included."""
+        return len(self._pieces)
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of ``text``, without BOS and EOS.
+
+        Raises ``TokenizerError`` for text that UTF-8 cannot write (a lone surrogate).
+        """
+        try:
+            return self._core.encode(text, add_special_tokens=False).ids
+        except TypeError as error:
+            raise _not_text(text) from error
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """``encode`` of each text, on all cores."""
+        ids: list[list[int]] = []
+        for start in range(0, len(texts), _CHUNK):
+            chunk = list(texts[start : start + _CHUNK])
+            try:
+                encoded = self._core.encode_batch_fast(chunk, add_special_tokens=False)
+            except TypeError:
+                encoded = None
+            ids += [self.encode(t) for t in chunk] if encoded is None else [e.ids for e in encoded]
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ``ids``: special ids vanish, ``UNK`` becomes ``⁇``.
+
+        Bytes that are not UTF-8, which only a model can produce, become U+FFFD. An id outside
+        the vocabulary raises ``IndexError``.
+        """
+        text = b"".join(self._piece(i) for i in ids).decode("utf-8", errors="replace")
+        return text[1:] if self.kind != "char" and text.startswith(" ") else text
+
+    def tokens(self, ids: Iterable[int]) -> list[str]:
+        """A readable name for each id, for the axes of an attention map.
+
+        A space shows as ``▁``, a byte that is part of a character as ``‹C3›``, a special id by
+        its name in ``SPECIAL_NAMES``. An id outside the vocabulary raises ``IndexError``.
+        """
+        return [
+            SPECIAL_NAMES[i] if 0 <= i < len(SPECIAL_NAMES) else _readable(self._piece(i))
+            for i in ids
+        ]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one JSON file in the ``tokenizers`` library's own format."""
+        Path(path).write_text(self._core.to_str(pretty=True), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Tokenizer:
+        """Read what ``save`` wrote; ``TokenizerError`` if it is missing, damaged or foreign.
+
+        The file holds the rule that cuts text into pieces, and the rule tells the kind.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise TokenizerError(f"there is no tokenizer file {str(path)!r}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise TokenizerError(f"cannot read tokenizer {str(path)!r}: {error}") from error
+        try:
+            json.loads(text)
+            with _panics_as_errors():
+                core = tokenizers.Tokenizer.from_str(text)
+        except Exception as error:  # the library raises plain Exception
+            raise TokenizerError(f"{str(path)!r} is no tokenizer, or damaged: {error}") from error
+        kind = next((kind for kind in KINDS if _rules(core) == _rules(_blank(kind))), None)
+        if kind is None:
+            raise TokenizerError(f"{str(path)!r} is a tokenizer that npformer did not write")
+        _check_vocabulary(core, kind, str(path))
+        return cls(core, kind)
+
+    def _piece(self, i: int) -> bytes:
+        if not 0 <= i < len(self._pieces):
+            raise IndexError(f"token id {i} is not in [0, {len(self._pieces)})")
+        return self._pieces[i]
+
+    def __repr__(self) -> str:
+        return f"Tokenizer(kind={self.kind!r}, vocab_size={self.vocab_size})"
+
+
+def _blank(kind: str) -> tokenizers.Tokenizer:
+    """The untrained tokenizer of a kind: how it normalises text and cuts it into pieces."""
+    if kind == "bpe":
+        core = tokenizers.Tokenizer(models.BPE())
+        core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    else:
+        core = tokenizers.Tokenizer(models.WordLevel(unk_token=_SPECIALS[UNK]))
+        pattern = r" ?\w+| ?[^\w\s]|\s" if kind == "word" else r"[\s\S]"
+        core.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), behavior="isolated")
+    if kind != "char":
+        core.normalizer = normalizers.Prepend(" ")
+    return core
+
+
+def _rules(core: tokenizers.Tokenizer) -> tuple[object, ...]:
+    """All of a tokenizer but its vocabulary, in a form that can be compared."""
+    whole = json.loads(core.to_str())
+    parts = ("normalizer", "pre_tokenizer", "post_processor", "truncation", "padding", "decoder")
+    model = {k: v for k, v in whole["model"].items() if k not in ("vocab", "merges")}
+    return (model, *(whole[part] for part in parts))
+
+
+def _check_vocabulary(core: tokenizers.Tokenizer, kind: str, path: str) -> None:
+    vocabulary = core.get_vocab()
+    if [vocabulary.get(name) for name in _SPECIALS] != [PAD, UNK, BOS, EOS]:
+        raise TokenizerError(f"{path!r} does not hold npformer's special tokens at ids 0 to 3")
+    if sorted(vocabulary.values()) != list(range(len(vocabulary))):
+        raise TokenizerError(f"{path!r} is damaged: its ids are not 0 to {len(vocabulary) - 1}")
+    if kind == "bpe":
+        letters = _byte_letters().keys()
+        ordinary = vocabulary.keys() - set(_SPECIALS)
+        if not letters <= ordinary or not letters >= set().union(*ordinary):
+            raise TokenizerError(f"{path!r} is damaged: its vocabulary does not spell every byte")
+
+
+def _pieces(core: tokenizers.Tokenizer, kind: str) -> list[bytes]:
+    """The UTF-8 bytes that each id stands for."""
+    letters = _byte_letters()
+    pieces = [b""] * core.get_vocab_size()
+    for name, i in core.get_vocab().items():
+        pieces[i] = bytes(letters[c] for c in name) if kind == "bpe" and i > EOS else name.encode()
+    pieces[PAD] = pieces[BOS] = pieces[EOS] = b""
+    pieces[UNK] = (UNKNOWN_MARK if kind == "char" else " " + UNKNOWN_MARK).encode()
+    return pieces
+
+
+def _byte_letters() -> dict[str, int]:
+    """The visible character that byte-level BPE writes for each byte (Radford et al., 2019)."""
+    visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    hidden = [byte for byte in range(256) if byte not in visible]
+    letters = {chr(byte): byte for byte in visible}
+    return letters | {chr(256 + n): byte for n, byte in enumerate(hidden)}
+
+
+def _readable(piece: bytes) -> str:
+    text = piece.decode("utf-8", errors="surrogateescape")
+    shown = (f"‹{ord(c) - 0xDC00:02X}›" if "\udc80" <= c <= "\udcff" else c for c in text)
+    return "".join(shown).replace(" ", "▁").replace("\n", "⏎").replace("\t", "⇥")
+
+
+def _not_text(text: object) -> TokenizerError:
+    if not isinstance(text, str):
+        return TokenizerError(f"a tokenizer encodes text, not {type(text).__name__}")
+    at = next((n for n, c in enumerate(text) if "\ud800" <= c <= "\udfff"), 0)
+    return TokenizerError(
+        f"the text has half a surrogate pair, U+{ord(text[at]):04X}, at character {at}; "
+        "decode it from its file as UTF-8 again"
+    )
+
+
+@contextlib.contextmanager
+def _panics_as_errors() -> Iterator[None]:
+    """A panic of the Rust library is a BaseException; here it is an error like any other."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise TokenizerError(str(error)) from error
+
+
+def _parallel_until_forked() -> None:
+    """Encode on all cores, but on one in a forked child, where the library's threads are gone.
+
+    Without a setting of its own the library warns at every fork. A user's setting stands.
+    """
+    name = "TOKENIZERS_PARALLELISM"
+    if name not in os.environ:
+        os.environ[name] = "true"
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=lambda: os.environ.__setitem__(name, "false"))
+
+
+_parallel_until_forked()
