@@ -1,0 +1,26 @@
+"""Dropout: PyTorch's own, or a replay of the masks that the NumPy model draws."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from npformer.errors import ConfigError
+from torch_ref import ops
+
+
+class Dropout(nn.Module):
+    """Drops each unit with probability ``p`` while ``training``, or as ``rng`` says."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        if not 0.0 <= p < 1.0:
+            raise ConfigError(f"the dropout probability is {p}; it must be in [0, 1)")
+        self.p = p
+
+    def forward(self, x: Tensor, rng: np.random.Generator | None = None) -> Tensor:
+        """x (...) -> (...); a generator decides the mask, and that there is one."""
+        if rng is not None:
+            return ops.dropout(x, self.p, rng)
+        return F.dropout(x, self.p, self.training)

@@ -1,0 +1,26 @@
+"""Embedding: PyTorch's, started small enough to be the output projection as well."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class Embedding(nn.Embedding):
+    """One row of ``weight`` (num_embeddings, embedding_dim) per token id."""
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__(num_embeddings, embedding_dim, padding_idx, device=device, dtype=dtype)
+
+    def reset_parameters(self) -> None:
+        """Draw the weight from N(0, 1 / embedding_dim); the padding row starts at zero."""
+        nn.init.normal_(self.weight, std=self.embedding_dim**-0.5)
+        self._fill_padding_idx_with_zero()

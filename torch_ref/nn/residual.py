@@ -1,0 +1,45 @@
+"""The residual connection around a sub-layer, with its layer norm and dropout.
+
+Post-norm, the paper's (section 3.1 and 5.4):      y = norm(x + dropout(sublayer(x)))
+Pre-norm (Xiong et al., 2020):                     y = x + dropout(sublayer(norm(x)))
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from npformer.errors import ConfigError
+from torch_ref.nn.dropout import Dropout
+from torch_ref.nn.layer_norm import LayerNorm
+
+
+class Residual(nn.Module):
+    """What surrounds a sub-layer; ``norm`` is ``"post"`` or ``"pre"``, else ConfigError."""
+
+    def __init__(
+        self,
+        d_model: int,
+        dropout: float,
+        norm: str = "post",
+        eps: float = 1e-5,
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__()
+        if norm not in ("post", "pre"):
+            raise ConfigError(f"norm is {norm!r}; choose one of post, pre")
+        self.pre_norm = norm == "pre"
+        self.norm = LayerNorm(d_model, eps, dtype=dtype, device=device)
+        self.dropout = Dropout(dropout)
+
+    def enter(self, x: Tensor) -> Tensor:
+        """x (..., D) -> what the sub-layer reads (..., D)."""
+        return self.norm(x) if self.pre_norm else x
+
+    def leave(self, x: Tensor, h: Tensor, rng: np.random.Generator | None = None) -> Tensor:
+        """x (..., D) and the sub-layer's output h (..., D) -> (..., D)."""
+        y = x + self.dropout(h, rng)
+        return y if self.pre_norm else self.norm(y)

@@ -1,0 +1,152 @@
+"""Which PyTorch function answers to which op of ``npformer.ops``.
+
+Each takes the arguments of the op's forward, as tensors, and returns its result; the backward is
+autograd's. ``OPS`` maps the name of an op's file to its answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x (..., I), weight (O, I), bias (O,) -> (..., O)."""
+    return F.linear(x, weight, bias)
+
+
+def embedding(ids: Tensor, weight: Tensor, *, padding_idx: int | None = None) -> Tensor:
+    """ids (...), weight (V, D) -> (..., D); IndexError for an id out of range, on the CPU."""
+    return F.embedding(ids, weight, padding_idx)
+
+
+def softmax(x: Tensor, *, axis: int = -1) -> Tensor:
+    """x (...) -> (...)."""
+    return F.softmax(x, axis)
+
+
+def log_softmax(x: Tensor, *, axis: int = -1) -> Tensor:
+    """x (...) -> (...)."""
+    return F.log_softmax(x, axis)
+
+
+def attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None = None,
+    *,
+    causal: bool = False,
+    scale: float | None = None,
+) -> Tensor:
+    """q (B, T, N, H), k (B, S, N, H), v (B, S, N, Hv), mask to (B, N, T, S) -> (B, T, N, Hv)."""
+    if causal and mask is not None:  # PyTorch takes one or the other
+        mask = mask & causal_mask(q.shape[1], k.shape[1], device=q.device)
+    y = F.scaled_dot_product_attention(
+        q.transpose(1, 2),
+        k.transpose(1, 2),
+        v.transpose(1, 2),
+        attn_mask=mask,
+        is_causal=causal and mask is None,
+        scale=scale,
+    )
+    return y.transpose(1, 2)
+
+
+def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, *, eps: float = 1e-5) -> Tensor:
+    """x (..., D), weight (D,), bias (D,) -> (..., D)."""
+    return F.layer_norm(x, weight.shape, weight, bias, eps)
+
+
+def relu(x: Tensor) -> Tensor:
+    """x (...) -> (...)."""
+    return F.relu(x)
+
+
+def gelu(x: Tensor, *, approximate: str = "none") -> Tensor:
+    """x (...) -> (...); ``approximate`` is "none" or "tanh"."""
+    return F.gelu(x, approximate=approximate)
+
+
+def silu(x: Tensor) -> Tensor:
+    """x (...) -> (...)."""
+    return F.silu(x)
+
+
+def dropout(x: Tensor, p: float, rng: np.random.Generator | None) -> Tensor:
+    """x (...) -> (...), through the mask that the NumPy op would draw from ``rng``."""
+    if rng is None or p == 0.0:
+        return x
+    keep = torch.from_numpy(rng.random(x.shape, dtype=np.float32) >= p).to(x.device)
+    return x * keep * (1.0 / (1.0 - p) if p < 1.0 else 0.0)
+
+
+def cross_entropy(
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    label_smoothing: float = 0.0,
+    ignore_index: int | None = -100,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """logits (..., V), targets (...) -> (), or (...) if ``reduction`` is "none".
+
+    With every target ignored and ``reduction="mean"`` this is PyTorch's 0 / 0, NaN.
+    """
+    loss = F.cross_entropy(
+        logits.reshape(-1, logits.shape[-1]),
+        targets.reshape(-1),
+        weight,
+        # PyTorch must have one: a number that no vocabulary reaches ignores nothing.
+        ignore_index=-(2**62) if ignore_index is None else ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+    )
+    return loss.reshape(targets.shape) if reduction == "none" else loss
+
+
+def sinusoidal_positions(
+    length: int,
+    d_model: int,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str | None = None,
+) -> Tensor:
+    """The paper's position table (length, d_model): sines in even columns, cosines in odd ones."""
+    column = torch.arange(d_model, dtype=torch.float64, device=device)
+    wave = 10_000.0 ** (-(column - column % 2) / d_model)
+    angle = torch.outer(torch.arange(length, dtype=torch.float64, device=device), wave)
+    return torch.where(column % 2 == 0, angle.sin(), angle.cos()).to(dtype)
+
+
+def padding_mask(ids: Tensor, padding_id: int) -> Tensor:
+    """ids (B, S) -> (B, 1, 1, S), True where there is a token to attend to."""
+    return (ids != padding_id)[:, None, None, :]
+
+
+def causal_mask(t: int, s: int | None = None, *, device: torch.device | None = None) -> Tensor:
+    """(t, s), True where the key is not after the query."""
+    return torch.ones(t, t if s is None else s, dtype=torch.bool, device=device).tril()
+
+
+OPS: dict[str, Callable[..., Tensor]] = {
+    op.__name__: op
+    for op in (
+        linear,
+        embedding,
+        softmax,
+        log_softmax,
+        attention,
+        layer_norm,
+        relu,
+        gelu,
+        silu,
+        dropout,
+        cross_entropy,
+    )
+}
