@@ -152,7 +152,7 @@ class DataConfig:
     corpus: str = "grammar"
     """`grammar` (built in), a .tsv/.tsv.gz/.tsv.xz file, `FILE.en,FILE.de`, or `hf:NAME/CONFIG`."""
     validation: str = ""
-    """The same for the validation pairs; empty takes the corpus's own split or its last pairs."""
+    """The same for the validation pairs; empty takes the corpus's split, or holds out pairs."""
     pairs: int = 0
     """How many training pairs to take, 0 for all (the grammar then gives 200,000)."""
     source_language: str = "en"

@@ -37,7 +37,8 @@ class KeyValueCache:
         self._k, self._v = self._select(self._k, rows), self._select(self._v, rows)
 
     def _select(self, buffer: Array, rows: Array) -> Array:
-        # The unfilled positions are never touched, so selecting them costs no memory traffic.
-        selected = np.empty((len(rows), *buffer.shape[1:]), buffer.dtype)
-        selected[:, : self.length] = buffer[rows, : self.length]
-        return selected
+        filled = buffer[rows, : self.length]
+        if len(rows) > len(buffer):
+            buffer = np.empty((len(rows), *buffer.shape[1:]), buffer.dtype)
+        buffer[: len(rows), : self.length] = filled  # the same memory, where there is room
+        return buffer[: len(rows)]

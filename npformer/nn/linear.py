@@ -37,6 +37,6 @@ class Linear(Module):
         """dy (..., out_features) -> dx (..., in_features)."""
         dx, dweight, dbias = linear_backward(dy, cache)
         self.weight.accumulate(dweight)
-        if self.bias is not None:
+        if self.bias is not None and dbias is not None:
             self.bias.accumulate(dbias)
         return dx

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from npformer.errors import ConfigError, ShapeError
 
 Array = np.ndarray
+M = TypeVar("M", bound="Module")
 
 
 class Parameter:
@@ -95,7 +96,7 @@ class Module:
         for name, parameter in self.named_parameters():
             parameter.data[...] = state[name]
 
-    def replica(self) -> Module:
+    def replica(self: M) -> M:
         """A copy of the tree that shares every parameter's data but gathers its own gradients.
 
         One thread may run the backward of the original while another runs the replica's.

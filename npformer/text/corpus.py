@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -57,9 +57,9 @@ def load_corpus(data: DataConfig) -> tuple[ParallelCorpus, ParallelCorpus]:
     """The training and the validation pairs that ``data`` names.
 
     Validation is what ``data.validation`` names; else the corpus's own validation split (the
-    grammar, most datasets); else the last ``HELD_OUT`` pairs. No training pair shares its source
-    or its target sentence with validation: scores are of sentences never seen. ``data.pairs``
-    counts what is left. Raises ``CorpusError``.
+    grammar, most datasets); else ``HELD_OUT`` pairs, spread evenly over the corpus, as a file may
+    be sorted. No training pair shares its source or its target sentence with validation: scores
+    are of sentences never seen. ``data.pairs`` counts what is left. Raises ``CorpusError``.
     """
     languages = (data.source_language, data.target_language)
     if data.validation:
@@ -73,8 +73,9 @@ def load_corpus(data: DataConfig) -> tuple[ParallelCorpus, ParallelCorpus]:
             raise CorpusError(
                 f"{data.corpus!r} holds one pair; training and validation need two or more"
             )
-        validation = _part(everything, len(everything) - count, len(everything))
-        rest = _rows_of(_part(everything, 0, len(everything) - count))
+        held_out = [(2 * row + 1) * len(everything) // (2 * count) for row in range(count)]
+        validation = _part(everything, held_out)
+        rest = _rows_of(_part(everything, sorted(set(range(len(everything))) - set(held_out))))
         train = _collect(rest, data.corpus, limit=data.pairs, apart_from=validation)
         return dataclasses.replace(train, empty=everything.empty), validation
     rows = _rows(data.corpus, "train", data.pairs, languages)
@@ -194,9 +195,9 @@ def _collect(
     return dataclasses.replace(kept, empty=empty, shared=shared)
 
 
-def _part(corpus: ParallelCorpus, begin: int, end: int) -> ParallelCorpus:
-    part = slice(begin, end)
-    return ParallelCorpus(corpus.source[part], corpus.target[part], corpus.tags[part])
+def _part(corpus: ParallelCorpus, rows: Sequence[int]) -> ParallelCorpus:
+    columns = (corpus.source, corpus.target, corpus.tags)
+    return ParallelCorpus(*([column[row] for row in rows] for column in columns))
 
 
 def _rows_of(corpus: ParallelCorpus) -> Iterator[Row]:

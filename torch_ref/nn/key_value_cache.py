@@ -30,9 +30,11 @@ class KeyValueCache:
         self._k, self._v = self._select(self._k, rows), self._select(self._v, rows)
 
     def _select(self, buffer: Tensor, rows: Tensor) -> Tensor:
-        selected = buffer.new_empty(len(rows), *buffer.shape[1:])
-        selected[:, : self.length] = buffer[rows, : self.length]
-        return selected
+        filled = buffer[rows, : self.length]
+        if len(rows) > len(buffer):
+            buffer = buffer.new_empty(len(rows), *buffer.shape[1:])
+        buffer[: len(rows), : self.length] = filled  # the same memory, where there is room
+        return buffer[: len(rows)]
 
 
 def _room_for(cross: Tensor, max_length: int) -> Tensor:

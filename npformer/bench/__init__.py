@@ -1,0 +1,1 @@
+"""Speed and memory of the NumPy model, its twin and the floor, measured side by side."""
