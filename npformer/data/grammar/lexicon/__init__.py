@@ -1,0 +1,1 @@
+"""The words of the grammar, as tables; ``entries`` turns them into objects."""
