@@ -1,0 +1,33 @@
+"""Greedy decoding: the most probable next token, step by step."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from npformer.decode.rollout import CachedModel, check_finite, roll_out
+from npformer.ops.array import Array
+
+
+def greedy(
+    model: CachedModel,
+    source: Array,
+    *,
+    bos: int,
+    eos: int,
+    pad: int = 0,
+    max_length: int | None = None,
+) -> list[list[int]]:
+    """source (B, S) ids, padded with ``pad`` -> one list of token ids a row, without BOS and EOS.
+
+    The largest logit is the largest probability, so no softmax is taken. Of equal logits the
+    smallest id wins. PAD and BOS are never chosen. A row ends at EOS, or is cut after
+    ``max_length`` tokens (EOS counted; its input length + 50 unless given), and then leaves
+    the batch. Raises ``NonFiniteError`` if the model's logits are not finite.
+    """
+    return roll_out(model, source, _argmax, bos=bos, eos=eos, pad=pad, max_length=max_length)
+
+
+def _argmax(logits: Array, rows: Array) -> Array:
+    ids = logits.argmax(axis=1)
+    check_finite(logits[np.arange(len(ids)), ids])
+    return ids

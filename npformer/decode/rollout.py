@@ -1,0 +1,105 @@
+"""What every decoder shares: the model it needs, the length limit, and token-by-token decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from npformer.errors import ConfigError, NonFiniteError, ShapeError
+from npformer.ops.array import Array
+
+EXTRA_LENGTH = 50
+"""An output may be this many tokens longer than its input (Vaswani et al., 2017, section 6.1)."""
+
+
+class DecoderState(Protocol):
+    """The key/value cache of a batch that is being decoded, and how far each row has come."""
+
+    def select(self, rows: Array) -> None:
+        """Make the batch ``rows`` (R',) of the old one, in place: reorder, repeat or drop rows."""
+
+
+class CachedModel(Protocol):
+    """What a decoder asks of a model; the NumPy Transformer and its twin both answer."""
+
+    config: Any
+    """Has ``max_length``, the most positions that the model accepts."""
+
+    def start(self, source: Array) -> Any:
+        """source (B, S) ids -> the state before the first token."""
+
+    def step(self, ids: Array, state: Any) -> Array:
+        """ids (B,), each row's newest token -> logits (B, V), an array the caller may change."""
+
+
+def output_limits(model: CachedModel, source: Array, pad: int, max_length: int | None) -> Array:
+    """How many tokens, the end token included, each row of ``source`` (B, S) may get: (B,).
+
+    Without ``max_length`` a row gets its own input length plus 50, whatever it shares a batch
+    with. The model's own ``max_length`` bounds both. Raises ``ShapeError`` or ``ConfigError``.
+    """
+    if source.ndim != 2:
+        raise ShapeError(f"source has shape {source.shape}; it must be (batch, length)")
+    if max_length is not None and max_length < 1:
+        raise ConfigError(f"max_length is {max_length}; it must be 1 or more")
+    if max_length is None:
+        wanted = np.count_nonzero(source != pad, axis=1) + EXTRA_LENGTH
+    else:
+        wanted = np.full(len(source), max_length)
+    return np.minimum(wanted, model.config.max_length)
+
+
+def check_finite(best: Array) -> None:
+    """Raise ``NonFiniteError`` unless each row's best logit ``best`` (R,) is a finite number."""
+    if not np.isfinite(best).all():
+        raise NonFiniteError(
+            "the model's logits are not finite, so there is no best token; its weights are "
+            "damaged or training has diverged: use an earlier checkpoint"
+        )
+
+
+def roll_out(
+    model: CachedModel,
+    source: Array,
+    choose: Callable[[Array, Array], Array],
+    *,
+    bos: int,
+    eos: int,
+    pad: int,
+    max_length: int | None,
+) -> list[list[int]]:
+    """Decode every row of ``source`` (B, S), one chosen token a step -> tokens without BOS, EOS.
+
+    ``choose(logits (R, V), rows (R,)) -> ids (R,)`` picks the next tokens; ``rows`` says which
+    rows of ``source`` are still being decoded. PAD and BOS come to it with logit -inf: the
+    model never saw either as a target, so whatever mass it gives them is noise, and a PAD in
+    the output would be cut away silently.
+
+    A row that ends leaves the batch at once (``state.select`` keeps the others), so the cost
+    of a step falls with the number of unfinished sentences.
+    """
+    limits = output_limits(model, source, pad, max_length)
+    if len(source) == 0:
+        return []
+    lengths = limits.copy()
+    tokens = np.empty((len(source), limits.max()), dtype=np.int64)
+    rows = np.arange(len(source))
+    ids = np.full(len(source), bos, dtype=np.int64)
+    state = model.start(source)
+    for position in range(tokens.shape[1]):
+        logits = model.step(ids, state)
+        logits[:, pad] = -np.inf
+        logits[:, bos] = -np.inf
+        ids = choose(logits, rows)
+        tokens[rows, position] = ids
+        ended = ids == eos
+        lengths[rows[ended]] = position
+        live = np.flatnonzero(~ended & (limits[rows] > position + 1))
+        if len(live) == 0:
+            break
+        if len(live) < len(rows):
+            state.select(live)
+            rows, ids = rows[live], ids[live]
+    return [row[:length].tolist() for row, length in zip(tokens, lengths, strict=True)]

@@ -1,0 +1,134 @@
+"""A model and its tokenizer as a translator of sentences and of whole texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from npformer.decode.beam import beam as beam_search
+from npformer.decode.rollout import CachedModel
+from npformer.errors import ConfigError, NpformerError
+from npformer.ops.array import Array
+from npformer.text.sentences import Engine, join_paragraphs, split_paragraphs
+from npformer.text.tokenizer import BOS, EOS, PAD
+
+Search = Callable[[Array], list[list[int]]]
+"""source (B, S) ids, padded with PAD -> one list of ids a row, without BOS and EOS."""
+
+
+class TextCodec(Protocol):
+    """What a translator asks of a tokenizer; ``npformer.text.tokenizer.Tokenizer`` answers."""
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each text, without special ids."""
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of ``ids``."""
+
+
+class Translator:
+    """Translates in batches of sentences of similar length, with beam search unless told.
+
+    ``model`` is the NumPy Transformer or its twin; ``tokenizer`` the one it was trained with.
+    ``source_language`` tells the sentence splitter whose abbreviations to expect.
+    """
+
+    def __init__(
+        self, model: CachedModel, tokenizer: TextCodec, *, source_language: str = "en"
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.source_language = source_language
+
+    def translate_sentences(
+        self,
+        sentences: Sequence[str],
+        *,
+        beam: int = 4,
+        alpha: float = 0.6,
+        search: Search | None = None,
+        batch_tokens: int = 4096,
+    ) -> list[str]:
+        """One translation a sentence, in the order given; a blank sentence gives "".
+
+        ``beam`` and ``alpha`` are those of ``npformer.decode.beam``; ``search``, if given, is
+        called in its place, to sample for example. A batch holds as many sentences as fit in
+        ``batch_tokens`` source positions, padding and all hypotheses counted, and at least one.
+        Raises ``NpformerError`` for a sentence longer than the model accepts.
+        """
+        if batch_tokens < 1:
+            raise ConfigError(f"batch_tokens is {batch_tokens}; it must be 1 or more")
+        if search is None:
+            search = self._beam(beam, alpha)
+        encoded = self._encode(sentences)
+        translations = [""] * len(sentences)
+        for rows in _batches([len(ids) for ids in encoded], batch_tokens // max(beam, 1)):
+            source = _pad([encoded[row] for row in rows])
+            for row, tokens in zip(rows, search(source), strict=True):
+                translations[row] = self.tokenizer.decode(tokens)
+        return translations
+
+    def translate(
+        self,
+        text: str,
+        *,
+        beam: int = 4,
+        alpha: float = 0.6,
+        search: Search | None = None,
+        batch_tokens: int = 4096,
+        splitter: Engine = "regex",
+    ) -> str:
+        """Split ``text`` into paragraphs and sentences, translate each, and join them again.
+
+        Line breaks and blank lines stay where they were, but for the breaks of wrapped lines,
+        which fall inside a sentence. All sentences of the text share batches. Raises as
+        ``translate_sentences`` and ``npformer.text.sentences.split_paragraphs``.
+        """
+        paragraphs = split_paragraphs(text, self.source_language, engine=splitter)
+        sentences = [sentence for paragraph in paragraphs for sentence in paragraph]
+        translated = iter(
+            self.translate_sentences(
+                sentences, beam=beam, alpha=alpha, search=search, batch_tokens=batch_tokens
+            )
+        )
+        return join_paragraphs([[next(translated) for _ in paragraph] for paragraph in paragraphs])
+
+    def _beam(self, beam: int, alpha: float) -> Search:
+        return lambda source: beam_search(
+            self.model, source, bos=BOS, eos=EOS, pad=PAD, beam=beam, alpha=alpha
+        )
+
+    def _encode(self, sentences: Sequence[str]) -> list[list[int]]:
+        """Each sentence's ids with EOS; none for a blank sentence."""
+        limit = self.model.config.max_length
+        encoded = []
+        for number, (text, ids) in enumerate(
+            zip(sentences, self.tokenizer.encode_batch(sentences), strict=True), 1
+        ):
+            if len(ids) + 1 > limit:
+                shown = text if len(text) <= 60 else text[:57] + "..."
+                raise NpformerError(
+                    f"sentence {number} ({shown!r}) has {len(ids) + 1} tokens with its end "
+                    f"token; the model takes {limit} at most: shorten or split the sentence"
+                )
+            encoded.append([*ids, EOS] if text.strip() else [])
+        return encoded
+
+
+def _batches(lengths: list[int], budget: int) -> Iterator[list[int]]:
+    """Indices of the sentences that are not empty, longest first, cut to ``budget`` positions."""
+    order = sorted((i for i, n in enumerate(lengths) if n), key=lambda i: -lengths[i])
+    while order:
+        size = max(1, budget // lengths[order[0]])
+        yield order[:size]
+        order = order[size:]
+
+
+def _pad(sentences: list[list[int]]) -> Array:
+    """Lists of ids -> (B, S), padded on the right."""
+    padded = np.full((len(sentences), max(map(len, sentences))), PAD, dtype=np.int64)
+    for row, ids in zip(padded, sentences, strict=True):
+        row[: len(ids)] = ids
+    return padded
