@@ -1,0 +1,89 @@
+"""The run's numbers over time, one JSON object a line, so that any tool can read them.
+
+A training line:    update, time, tokens, loss, learning_rate, grad_norm, tokens_per_s
+A validation line:  update, time, validation_loss, perplexity and, if translated, bleu, chrf
+
+``time`` is in seconds since the run's start; ``tokens`` counts target tokens since then; losses
+are in nats a token, the training loss with its label smoothing; ``grad_norm`` is taken before
+clipping; scores are in percent. A validation line with ``averaged`` is about the mean of that
+many checkpoints.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from npformer.errors import CheckpointError
+from npformer.train.atomic import write_file
+
+
+class Metrics:
+    """Appends lines to the file at ``path`` after cutting it back to ``update``.
+
+    Lines of later updates, of averages, and one that a crash cut short are dropped: a resumed
+    run writes them again. Raises ``CheckpointError`` if the file cannot be written.
+    """
+
+    def __init__(self, path: Path, update: int = 0) -> None:
+        self.path = path
+        kept = [x for x in read_metrics(path) if x["update"] <= update and "averaged" not in x]
+        self._validated = {x["update"] for x in kept if "validation_loss" in x}
+        try:
+            write_file(path, b"".join(_line(x).encode() for x in kept))
+            self._file: TextIO = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def write(self, **values: Any) -> None:
+        """Append one line; numbers that JSON does not have (NaN, infinity) become null."""
+        try:
+            self._file.write(_line(values))
+            self._file.flush()
+        except OSError as error:
+            raise self._unwritable(error) from error
+        if "validation_loss" in values and "averaged" not in values:
+            self._validated.add(values["update"])
+
+    def has_validation(self, update: int) -> bool:
+        """Whether the file already tells the validation loss after ``update``."""
+        return update in self._validated
+
+    def __enter__(self) -> Metrics:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def _unwritable(self, error: OSError) -> CheckpointError:
+        return CheckpointError(f"cannot write {self.path}: {error.strerror or error}")
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Every whole line of the file, in order; none if there is no file."""
+    lines = []
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    for line in text.splitlines():
+        try:
+            values = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(values, dict) and isinstance(values.get("update"), int):
+            lines.append(values)
+    return lines
+
+
+def _line(values: dict[str, Any]) -> str:
+    finite = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in values.items()
+    }
+    return json.dumps(finite, allow_nan=False) + "\n"

@@ -1,0 +1,177 @@
+"""The NumPy engine: hand-written backwards, the batch cut over worker threads.
+
+NumPy lets go of the interpreter's lock inside matrix products and large elementwise work, so
+threads that each take some rows of the batch through the whole forward and backward run truly
+side by side. Each works on a replica of the model: the same weights, gradients of its own, which
+``update`` adds up. The mathematics in ``npformer/ops`` knows nothing of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from npformer.config import RunConfig
+from npformer.errors import NonFiniteError
+from npformer.models.transformer import Transformer
+from npformer.nn.module import Array
+from npformer.ops.cross_entropy import cross_entropy_backward, cross_entropy_forward
+from npformer.optim import FlatParameters, clip_factor, gradient_norm, make_optimizer
+from npformer.text.batches import Batch
+from npformer.train.memory import keep_freed_memory
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class NumpyEngine:
+    """``Engine`` (see ``engine.py``) over the NumPy Transformer.
+
+    The result of a batch depends on ``config.train.workers``, for it decides the order of sums and
+    which generator drops what, but not on how many cores the machine has.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        keep_freed_memory()
+        train = config.train
+        rng, dtype = np.random.default_rng(train.seed), np.dtype(train.dtype)
+        self.model = Transformer(config.model, rng=rng, dtype=dtype)
+        self._clip_norm = config.optim.clip_norm
+        self._label_smoothing = train.label_smoothing
+        self._padding_id = config.model.padding_id
+        self._flat = FlatParameters(self.model.named_parameters())
+        self._optimizer = make_optimizer(config.optim, self._flat)
+        self._grads = [self._flat.grad]
+        self._replicas = [self.model]
+        for _ in range(train.workers - 1):
+            self._add_replica()
+        self._pool = ThreadPoolExecutor(train.workers)
+        self._blas = ThreadpoolController()
+
+    def gradients(self, batch: Batch, seed: tuple[int, ...]) -> tuple[float, int]:
+        """Add the gradient of the summed token losses; return that sum and the valid tokens.
+
+        ``seed`` decides the dropout: worker w draws its masks from ``default_rng([*seed, w])``.
+        """
+
+        def run(worker: int, rows: Batch) -> float:
+            model = self._replicas[worker]
+            rng = np.random.default_rng([*seed, worker])
+            logits, cache = model.forward(rows.source, rows.target_in, rng)
+            loss, loss_cache = cross_entropy_forward(
+                logits,
+                rows.target_out,
+                label_smoothing=self._label_smoothing,
+                ignore_index=self._padding_id,
+                reduction="sum",
+            )
+            del logits  # the largest array of the step; its gradient takes its place
+            dlogits = cross_entropy_backward(np.ones_like(loss), loss_cache)
+            del loss_cache
+            model.backward(dlogits, cache)
+            return float(loss)
+
+        return sum(self._parallel(run, self._cut(batch))), batch.tokens
+
+    def update(self, learning_rate: float, tokens: int) -> float:
+        """Step along the gathered gradient divided by ``tokens``; return its norm, and clear it.
+
+        Raises NonFiniteError naming the parameter, with weights and optimizer as they were.
+        """
+        total = self._grads[0]
+        ranges = self._ranges(total.size)
+
+        def gather(worker: int, part: slice) -> float:
+            for grad in self._grads[1:]:
+                total[part] += grad[part]
+                grad[part] = 0
+            return gradient_norm(total[part])
+
+        norm = float(np.hypot.reduce(self._parallel(gather, ranges))) / tokens
+        if not np.isfinite(norm):
+            name = self._flat.first_nonfinite()
+            total.fill(0)
+            raise NonFiniteError(
+                f"the gradient of {name!r} is not finite; the step was not taken, weights and "
+                "optimizer are as before it. Try a lower learning rate, a longer warm-up or "
+                "clip_norm"
+            )
+        scale = clip_factor(norm, self._clip_norm) / tokens
+        self._optimizer.advance()
+
+        def apply(worker: int, part: slice) -> None:
+            self._optimizer.apply(learning_rate, scale, part.start, part.stop)
+            total[part] = 0
+
+        self._parallel(apply, ranges)
+        return norm
+
+    def evaluate(self, batch: Batch) -> tuple[float, int]:
+        """The summed token losses of a batch, no smoothing, no dropout; and its valid tokens."""
+
+        def run(worker: int, rows: Batch) -> float:
+            logits, _ = self.model.forward(rows.source, rows.target_in)
+            loss, _ = cross_entropy_forward(
+                logits, rows.target_out, reduction="sum", ignore_index=self._padding_id
+            )
+            return float(loss)
+
+        return sum(self._parallel(run, self._cut(batch))), batch.tokens
+
+    def state(self) -> dict[str, Array]:
+        """Copies of the weights, ``model/<path>``, and of the optimizer's arrays, ``optim/<name>``."""
+        return {
+            **{f"model/{k}": v.copy() for k, v in self.model.state_dict().items()},
+            **{f"optim/{k}": v.copy() for k, v in self._optimizer.state().items()},
+        }
+
+    def restore(self, state: dict[str, Array]) -> None:
+        """Take over a state; ShapeError unless every name, shape and dtype agrees.
+
+        A state of weights alone leaves the optimizer as it is.
+        """
+        parts: dict[str, dict[str, Array]] = {"model": {}, "optim": {}}
+        for key, array in state.items():
+            kind, _, name = key.partition("/")
+            parts[kind][name] = array
+        self.model.load_state_dict(parts["model"])
+        if parts["optim"]:
+            self._optimizer.restore(parts["optim"])
+
+    def _add_replica(self) -> None:
+        replica, grad = self.model.replica(), np.zeros_like(self._flat.grad)
+        for (_, parameter), view in zip(
+            replica.named_parameters(), self._flat.views(grad).values(), strict=True
+        ):
+            parameter.grad = view
+        self._replicas.append(replica)
+        self._grads.append(grad)
+
+    def _cut(self, batch: Batch) -> list[Batch]:
+        """The rows of a batch in as many parts as there are workers, none of them empty."""
+        bounds = np.linspace(0, len(batch.source), len(self._replicas) + 1).astype(int)
+        return [
+            Batch(*(array[start:stop] for array in batch))
+            for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
+            if stop > start
+        ]
+
+    def _ranges(self, size: int) -> list[slice]:
+        bounds = np.linspace(0, size, len(self._replicas) + 1).astype(int).tolist()
+        return [slice(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+
+    def _parallel(self, run: Callable[[int, Task], Result], tasks: list[Task]) -> list[Result]:
+        """``run(worker, task)`` of every task at once, each with BLAS held to its own thread."""
+
+        def quietly(worker: int, task: Task) -> Result:
+            with np.errstate(all="ignore"):  # what overflows is found, and named, by ``update``
+                return run(worker, task)
+
+        if len(tasks) == 1:
+            return [quietly(0, tasks[0])]
+        with self._blas.limit(limits=1, user_api="blas"):
+            return list(self._pool.map(quietly, range(len(tasks)), tasks))

@@ -1,0 +1,121 @@
+"""A whole run from its configuration: prepare the data, make the engine, train or resume."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from npformer.config import RunConfig, to_dict
+from npformer.errors import CheckpointError, ConfigError
+from npformer.text.tokenizer import Tokenizer
+from npformer.train.atomic import clean_up, write_file
+from npformer.train.checkpoint import CONFIG, Checkpoint, read_checkpoint, to_json
+from npformer.train.engine import Engine
+from npformer.train.loop import TrainResult, train
+from npformer.train.prepare import prepare, tokenizer_file
+from npformer.train.run_directory import checkpoints, latest_checkpoint
+
+MAY_CHANGE = {
+    "engine",
+    "updates",
+    "workers",
+    "validate_every",
+    "validation_pairs",
+    "checkpoint_every",
+    "keep",
+}
+"""Fields of ``TrainConfig`` that may differ when a run is resumed."""
+
+
+def run_training(
+    config: RunConfig,
+    directory: str | Path,
+    *,
+    resume: bool = False,
+    make_engine: Callable[[RunConfig], Engine] | None = None,
+    console: Console | None = None,
+) -> TrainResult:
+    """Train as ``config`` says, leaving everything in ``directory`` (see ``run_directory.py``).
+
+    ``config.model.vocab_size`` is set from the trained tokenizer. ``make_engine`` gives the engine
+    for the final configuration; without it, the NumPy engine. ``resume`` goes on from the newest
+    whole checkpoint in ``directory``, under the same configuration but for ``MAY_CHANGE``.
+
+    Raises ``ConfigError``, ``CorpusError``, ``TokenizerError``, ``CheckpointError`` (also for a
+    directory that holds another run) and ``NonFiniteError``.
+    """
+    directory, console = Path(directory), console or Console()
+    if make_engine is None:
+        if config.train.engine != "numpy":
+            raise ConfigError(f"the {config.train.engine} engine must be given as make_engine")
+        # Imported here so that a run on the other engine leaves its memory settings alone.
+        from npformer.train.numpy_engine import NumpyEngine
+
+        make_engine = NumpyEngine
+    checkpoint = _open(directory, resume, console)
+    prepared = prepare(config, Tokenizer.load(checkpoint.tokenizer_path) if checkpoint else None)
+    config = prepared.config
+    if checkpoint:
+        check_same_run(checkpoint, config)
+    console.print(escape(prepared.summary()), highlight=False, soft_wrap=True)
+    engine = make_engine(config)
+    _make(directory, config)
+    return train(
+        config,
+        directory,
+        engine,
+        prepared.batches,
+        tokenizer_file(prepared.tokenizer),
+        prepared.validation,
+        resume=checkpoint,
+        console=console,
+    )
+
+
+def check_same_run(checkpoint: Checkpoint, config: RunConfig) -> None:
+    """Raise ``CheckpointError`` if ``config`` would train something else than the checkpoint's."""
+    for part in dataclasses.fields(config):
+        then, now = (to_dict(c)[part.name] for c in (checkpoint.config, config))
+        for name in then:
+            if then[name] != now[name] and not (part.name == "train" and name in MAY_CHANGE):
+                raise CheckpointError(
+                    f"{checkpoint.path} was made with {part.name}.{name} = {then[name]!r}, not "
+                    f"{now[name]!r}: resume with the same, or train in another directory"
+                )
+
+
+def _open(directory: Path, resume: bool, console: Console) -> Checkpoint | None:
+    """The checkpoint to resume from; or None, if there is no run to run over."""
+    if resume:
+        if not directory.is_dir():
+            raise CheckpointError(f"there is no run to resume: {directory} does not exist")
+        _clean(directory)
+        path, warning = latest_checkpoint(directory)
+        if warning:
+            console.print(escape(f"warning: {warning}"), highlight=False, soft_wrap=True)
+        return read_checkpoint(path, optimizer=True)
+    if checkpoints(directory):
+        raise CheckpointError(
+            f"{directory} already holds a run: resume it, or train in another directory"
+        )
+    return None
+
+
+def _make(directory: Path, config: RunConfig) -> None:
+    try:
+        (directory / "checkpoints").mkdir(parents=True, exist_ok=True)
+        _clean(directory)
+        write_file(directory / CONFIG, to_json(to_dict(config)))
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot make the run's directory {directory}: {error.strerror}"
+        ) from error
+
+
+def _clean(directory: Path) -> None:
+    for parent in (directory, directory / "checkpoints"):
+        clean_up(parent)

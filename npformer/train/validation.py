@@ -1,0 +1,93 @@
+"""Looking at the validation pairs while training: loss over all, scores of some translations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from npformer.decode.greedy import greedy
+from npformer.text.batches import Batch
+from npformer.text.scores import scores
+from npformer.text.tokenizer import BOS, EOS, PAD
+from npformer.train.engine import Engine
+
+ROWS = 64
+"""Sentences translated at a time."""
+
+
+class _Tokenizer(Protocol):
+    def encode(self, text: str) -> list[int]: ...
+    def decode(self, ids: Sequence[int]) -> str: ...
+
+
+class Validation:
+    """Validation pairs, ready to be measured.
+
+    ``batches`` hold all pairs, for the loss. ``count`` of the pairs ``sources``/``targets``, spread
+    evenly over them as a corpus may be sorted, are translated greedily, for BLEU and chrF; a
+    source longer than ``max_length`` tokens is passed over.
+    """
+
+    def __init__(
+        self,
+        batches: Sequence[Batch],
+        sources: Sequence[str] = (),
+        targets: Sequence[str] = (),
+        tokenizer: _Tokenizer | None = None,
+        *,
+        count: int = 0,
+        max_length: int = 256,
+    ) -> None:
+        self.batches = batches
+        self._tokenizer = tokenizer
+        self._chosen: list[tuple[list[int], str]] = []  # (source ids with EOS, reference)
+        if tokenizer is None:
+            return
+        for row in np.linspace(0, len(sources), min(count, len(sources)), endpoint=False):
+            ids = [*tokenizer.encode(sources[int(row)]), EOS]
+            if len(ids) <= max_length:
+                self._chosen.append((ids, targets[int(row)]))
+        self._chosen.sort(key=lambda pair: len(pair[0]))  # so that batches hold little padding
+
+    def measure(
+        self, engine: Engine, stopped: Callable[[], bool] = lambda: False
+    ) -> dict[str, Any] | None:
+        """validation_loss (nats a token), perplexity and, if translated, bleu and chrf.
+
+        ``stopped`` is asked between batches; once it says yes, the result is None.
+        """
+        total, tokens = 0.0, 0
+        for batch in self.batches:
+            if stopped():
+                return None
+            loss, count = engine.evaluate(batch)
+            total, tokens = total + loss, tokens + count
+        loss = total / tokens if tokens else math.nan
+        # exp overflows a float just above 709.
+        results = {
+            "validation_loss": loss,
+            "perplexity": math.exp(loss) if loss < 709 else math.inf,
+        }
+        hypotheses: list[str] = []
+        for start in range(0, len(self._chosen), ROWS):
+            if stopped():
+                return None
+            hypotheses += self._translate(engine, [i for i, _ in self._chosen[start:][:ROWS]])
+        if hypotheses:
+            found = scores(hypotheses, [reference for _, reference in self._chosen])
+            results |= {name: found[name] for name in ("bleu", "chrf")}
+        return results
+
+    def _translate(self, engine: Engine, sentences: list[list[int]]) -> list[str]:
+        assert self._tokenizer is not None
+        longest = max(map(len, sentences))
+        source = np.full((len(sentences), longest), PAD, dtype=np.int64)
+        for row, ids in zip(source, sentences, strict=True):
+            row[: len(ids)] = ids
+        # A young model does not know when to stop; it need not ramble on to its own limit.
+        limit = 2 * longest + 10
+        outputs = greedy(engine.model, source, bos=BOS, eos=EOS, pad=PAD, max_length=limit)
+        return [self._tokenizer.decode(tokens) for tokens in outputs]

@@ -1,0 +1,130 @@
+"""The NumPy engine: the cut over workers changes no mathematics, and a bad step changes nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from npformer.config import ModelConfig, OptimConfig, RunConfig, TrainConfig
+from npformer.errors import NonFiniteError, ShapeError
+from npformer.ops import cross_entropy_forward
+from npformer.text.batches import Batch
+from npformer.train.numpy_engine import NumpyEngine
+
+
+def make(workers: int = 1, dropout: float = 0.0, **optim) -> NumpyEngine:
+    return NumpyEngine(
+        RunConfig(
+            model=ModelConfig(
+                vocab_size=17,
+                d_model=8,
+                heads=2,
+                d_ff=12,
+                encoder_layers=1,
+                decoder_layers=1,
+                dropout=dropout,
+                max_length=10,
+            ),
+            optim=OptimConfig(**optim),
+            train=TrainConfig(dtype="float64", workers=workers),
+        )
+    )
+
+
+def batch(rows: int = 5, seed: int = 0) -> Batch:
+    rng = np.random.default_rng(seed)
+    source, target_in, target_out = rng.integers(4, 17, (3, rows, 6))
+    target_out[0, 3:] = 0  # PAD
+    return Batch(source, target_in, target_out)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_workers_change_neither_loss_nor_step(rows: int) -> None:
+    one, three = make(1), make(3)
+    for step in range(3):
+        losses = [engine.gradients(batch(rows, step), (0, step)) for engine in (one, three)]
+        assert losses[0] == (pytest.approx(losses[1][0], rel=1e-13), losses[1][1])
+        norms = [engine.update(0.01, losses[0][1]) for engine in (one, three)]
+        assert norms[0] == pytest.approx(norms[1], rel=1e-10)
+    for name, array in one.state().items():
+        np.testing.assert_allclose(three.state()[name], array, rtol=1e-6, atol=1e-9, err_msg=name)
+
+
+def test_the_result_is_the_same_every_time() -> None:
+    states = []
+    for _ in range(2):
+        engine = make(workers=2, dropout=0.3)
+        for step in range(4):
+            _, tokens = engine.gradients(batch(5, step), (0, step))
+            engine.update(0.01, tokens)
+        states.append(engine.state())
+    for name, array in states[0].items():
+        np.testing.assert_array_equal(states[1][name], array, err_msg=name)
+
+
+def test_gradients_add_up_over_batches() -> None:
+    whole, parts = make(), make()
+    full = batch(6)
+    _, tokens = whole.gradients(full, (0,))
+    for rows in (slice(0, 1), slice(1, 6)):
+        parts.gradients(Batch(*(array[rows] for array in full)), (0,))
+    assert whole.update(0.01, tokens) == pytest.approx(parts.update(0.01, tokens), rel=1e-12)
+
+
+def test_evaluation_is_the_plain_loss() -> None:
+    engine, pairs = make(workers=2, dropout=0.5), batch()
+    loss, tokens = engine.evaluate(pairs)
+    logits, _ = engine.model.forward(pairs.source, pairs.target_in)
+    expected, _ = cross_entropy_forward(logits, pairs.target_out, ignore_index=0, reduction="sum")
+    assert loss == pytest.approx(float(expected), rel=1e-13)
+    assert tokens == np.count_nonzero(pairs.target_out)
+
+
+def test_clipping_bounds_the_step_and_not_the_reported_norm() -> None:
+    free, bound = make(name="sgd", beta1=0.0), make(name="sgd", beta1=0.0, clip_norm=0.01)
+    before = free.state()
+    norms = []
+    for engine in (free, bound):
+        _, tokens = engine.gradients(batch(), (0,))
+        norms.append(engine.update(1.0, tokens))
+    assert norms[0] == norms[1] > 0.01
+    moved = [
+        np.sqrt(sum(((engine.state()[k] - before[k]) ** 2).sum() for k in before if "model/" in k))
+        for engine in (free, bound)
+    ]
+    assert moved == [pytest.approx(norms[0]), pytest.approx(0.01)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_gradient_that_is_not_finite_is_named_and_changes_nothing(workers: int) -> None:
+    engine = make(workers)
+    engine.gradients(batch(), (0,))
+    engine.update(0.01, 27)
+    before = engine.state()
+    weight = engine.model.decoder.layers[0].feed_forward.linear2.bias
+    keep = weight.data.copy()
+    weight.data[0] = np.inf
+    engine.gradients(batch(), (1,))
+    weight.data[...] = keep
+    with pytest.raises(NonFiniteError, match="gradient of '[a-z]"):
+        engine.update(0.01, 27)
+    for name, array in engine.state().items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
+    engine.gradients(batch(), (1,))  # nothing of the bad gradient is left
+    assert np.isfinite(engine.update(0.01, 27))
+
+
+def test_a_state_is_a_copy_and_brings_an_engine_back() -> None:
+    engine, other = make(), make()
+    for step in range(3):
+        engine.gradients(batch(5, step), (0, step))
+        engine.update(0.01, 27)
+        if step == 1:
+            saved = engine.state()
+    other.restore(saved)
+    other.gradients(batch(5, 2), (0, 2))
+    other.update(0.01, 27)
+    for name, array in engine.state().items():
+        np.testing.assert_array_equal(other.state()[name], array, err_msg=name)
+    with pytest.raises(ShapeError, match="lack"):
+        other.restore({"model/embedding.weight": saved["model/embedding.weight"]})
