@@ -240,7 +240,7 @@ RUN_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         model=dict(dropout=0.0),
         optim=dict(schedule="cosine", learning_rate=2e-3, warmup=200),
         data=dict(pairs=100_000, vocab_size=3000, batch_tokens=2048, max_length=64),
-        train=dict(updates=1000, validate_every=250, checkpoint_every=50),
+        train=dict(updates=1400, validate_every=200, checkpoint_every=50),
     ),
     # On a corpus of some 200,000 real pairs: hours on two cores.
     "small": dict(

@@ -1,0 +1,171 @@
+"""``npformer evaluate``: how well a trained model translates a split of a corpus."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from npformer.cli.arguments import UsageError
+from npformer.cli.common import EngineName, Loaded, load_model
+from npformer.config import DataConfig
+from npformer.decode import Translator
+from npformer.text.corpus import ParallelCorpus, load_corpus, read_pairs
+from npformer.text.scores import scores
+
+CHUNK = 256  # sentences between two movements of the progress bar
+COLUMNS = {"bleu": "BLEU", "chrf": "chrF", "cer": "CER", "wer": "WER", "exact": "exact"}
+
+
+@dataclass(frozen=True)
+class Command:
+    """Translate the sentences of a split and score them against their references.
+
+    BLEU and chrF are higher for better translations, as is the share that is exactly right; CER and
+    WER are errors for each character and word of the reference, so lower is better. All are
+    percentages. If the corpus has a third column, each of its tags has a row of its own.
+
+    Examples:
+      npformer evaluate runs/demo --split test
+      npformer evaluate runs/real --corpus valid.tsv.xz --json scores.json
+      npformer evaluate runs/real --limit 200 --beam 1 --samples 20
+    """
+
+    run: tyro.conf.Positional[Path]
+    """A run's directory, or one checkpoint in it."""
+    corpus: str | None = None
+    """Pairs to score, named as in training; the corpus of the run unless given."""
+    split: Literal["validation", "test"] = "validation"
+    """Which part of the grammar or of a dataset; a file given by --corpus has no parts."""
+    limit: int = 0
+    """Score only the first so many pairs; 0 is all of them."""
+    beam: int = 4
+    """Hypotheses kept at each step; 1 is greedy decoding."""
+    alpha: float = 0.6
+    """Strength of the length penalty; 0 has none and prefers short translations."""
+    engine: EngineName = "numpy"
+    """The hand-written model, or the PyTorch twin."""
+    samples: int = 3
+    """Translations to show, spread evenly over the split."""
+    json: Path | None = None
+    """Also write scores and samples here."""
+
+    def __call__(self) -> int:
+        for name in ("limit", "samples"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"--{name} is {getattr(self, name)}; it must be 0 or more")
+        console = Console()
+        loaded = load_model(self.run, self.engine)
+        pairs = self._pairs(loaded.config.data)
+        hypotheses, too_long = self._translate(loaded, pairs.source, console)
+        results = {"all": {"pairs": len(pairs), **scores(hypotheses, pairs.target)}}
+        if len(tags := sorted(set(pairs.tags))) > 1:
+            results |= {tag or "(no tag)": _of_tag(tag, pairs, hypotheses) for tag in tags}
+        examples = _examples(pairs, hypotheses, self.samples)
+
+        what = self.corpus or f"{loaded.config.data.corpus}, {self.split} split"
+        console.print(
+            f"{what}, translated by {loaded.checkpoint.path}", highlight=False, soft_wrap=True
+        )
+        console.print(_table(results))
+        if too_long:
+            console.print(
+                f"{too_long} of the sentences are longer than the model's "
+                f"{loaded.config.model.max_length} tokens and count as not translated"
+            )
+        for example in examples:
+            console.print(
+                "\n" + "\n".join(f"{name:<11}{text}" for name, text in example.items()),
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+        if self.json is not None:
+            report = {
+                "checkpoint": str(loaded.checkpoint.path),
+                "update": loaded.checkpoint.position.update,
+                "engine": self.engine,
+                "corpus": self.corpus or loaded.config.data.corpus,
+                "split": self.split,
+                "beam": self.beam,
+                "alpha": self.alpha,
+                "too_long": too_long,
+                "scores": results,
+                "samples": examples,
+            }
+            text = json.dumps(report, indent=2, ensure_ascii=False)
+            self.json.write_text(text + "\n", encoding="utf-8")
+        return 0
+
+    def _pairs(self, data: DataConfig) -> ParallelCorpus:
+        languages = dict(source_language=data.source_language, target_language=data.target_language)
+        if self.corpus is not None:
+            return read_pairs(self.corpus, split=self.split, limit=self.limit, **languages)
+        if self.split == "validation":
+            _, pairs = load_corpus(data)
+            return _first(pairs, self.limit)
+        if data.corpus != "grammar" and not data.corpus.startswith("hf:"):
+            raise UsageError(
+                f"the run's corpus {data.corpus} has no test split; take --split validation, "
+                "or name other pairs with --corpus"
+            )
+        return read_pairs(data.corpus, split=self.split, limit=self.limit, **languages)
+
+    def _translate(
+        self, loaded: Loaded, sentences: Sequence[str], console: Console
+    ) -> tuple[list[str], int]:
+        """The translations, "" for a sentence that the model cannot take, and how many of those."""
+        limit = loaded.config.model.max_length
+        lengths = [len(ids) + 1 for ids in loaded.tokenizer.encode_batch(list(sentences))]
+        fitting = [s if n <= limit else "" for s, n in zip(sentences, lengths, strict=True)]
+        translator = Translator(loaded.model, loaded.tokenizer)
+        hypotheses: list[str] = []
+        for start in track(
+            range(0, len(fitting), CHUNK),
+            "translating",
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        ):
+            hypotheses += translator.translate_sentences(
+                fitting[start : start + CHUNK], beam=self.beam, alpha=self.alpha
+            )
+        return hypotheses, sum(n > limit for n in lengths)
+
+
+def _first(pairs: ParallelCorpus, limit: int) -> ParallelCorpus:
+    count = limit or len(pairs)
+    return ParallelCorpus(pairs.source[:count], pairs.target[:count], pairs.tags[:count])
+
+
+def _of_tag(tag: str, pairs: ParallelCorpus, hypotheses: list[str]) -> dict[str, Any]:
+    rows = [row for row, own in enumerate(pairs.tags) if own == tag]
+    found = scores([hypotheses[row] for row in rows], [pairs.target[row] for row in rows])
+    return {"pairs": len(rows), **found}
+
+
+def _examples(pairs: ParallelCorpus, hypotheses: list[str], count: int) -> list[dict[str, str]]:
+    count = min(count, len(pairs))
+    return [
+        {"source": pairs.source[row], "reference": pairs.target[row], "model": hypotheses[row]}
+        for row in (number * len(pairs) // count for number in range(count))
+    ]
+
+
+def _table(results: dict[str, dict[str, Any]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    table.add_column("")
+    table.add_column("pairs", justify="right")
+    for heading in COLUMNS.values():
+        table.add_column(heading, justify="right")
+    for name, row in results.items():
+        table.add_row(name, f"{row['pairs']:,}", *(f"{row[key]:.1f}" for key in COLUMNS))
+    return table

@@ -1,0 +1,159 @@
+"""``npformer train``: a run from the command line, on either engine."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+from rich.console import Console
+
+from npformer.cli.arguments import UsageError, parse
+from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig, run_preset
+from npformer.models.transformer import Transformer
+from npformer.train.checkpoint import read_checkpoint
+from npformer.train.engine import Engine
+from npformer.train.loop import TrainResult
+from npformer.train.run import run_training
+from npformer.train.run_directory import checkpoints, latest_checkpoint
+
+DEFAULT_PRESET = "tiny"
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class _Model(ModelConfig):
+    """The shape of the model; the size of the vocabulary is the trained tokenizer's."""
+
+    vocab_size: tyro.conf.Suppress[tyro.conf.Fixed[int]] = ModelConfig.vocab_size
+    padding_id: tyro.conf.Suppress[tyro.conf.Fixed[int]] = ModelConfig.padding_id
+
+
+@dataclass(frozen=True)
+class Command:
+    """Train a translation model; checkpoints, metrics and the loss curve go into a directory.
+
+    A preset sets everything, and each option changes one thing. Options of the data and of the run
+    have plain names; those of the model and of the optimizer begin with --model. and --optim. The
+    defaults below are those of the preset: npformer train --preset small --help shows small's.
+
+    Ctrl-C saves and stops, and --resume goes on as if nothing had happened, with the same settings;
+    a larger --updates makes a finished run longer. Only how long and how often may change then.
+
+    Examples:
+      npformer train runs/first                                     tiny, built-in grammar, NumPy
+      npformer train runs/real --preset small --corpus pairs.tsv.xz
+      npformer train runs/twin --preset small --corpus pairs.tsv.xz --engine torch
+      npformer train runs/pre --model.norm pre --optim.warmup 1000 --updates 4000
+      npformer train runs/real --resume
+    """
+
+    run: tyro.conf.Positional[Path]
+    """Directory for all that the run leaves; a new one, or an old one with --resume."""
+    preset: str = DEFAULT_PRESET
+    """`tiny`, `small`, `base` or `big`: a model, and settings that train it well."""
+    resume: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Go on from the newest checkpoint in the directory."""
+    data: Annotated[DataConfig, tyro.conf.arg(name="")] = field(default_factory=DataConfig)
+    train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
+    model: _Model = field(default_factory=_Model)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+
+    @classmethod
+    def default(cls, arguments: Sequence[str]) -> Command:
+        """What the options change: the named preset, or with --resume the run's own settings."""
+        preset = _value_of("--preset", arguments)
+        command = cls._of(run_preset(DEFAULT_PRESET if preset is None else preset))
+        if "--resume" not in arguments:
+            return command
+        if preset is not None:
+            raise UsageError("--resume goes on with the run's own settings; leave --preset out")
+        run = parse(cls, "npformer train", arguments, default=command).run
+        path, _ = latest_checkpoint(run)
+        return cls._of(read_checkpoint(path).config)
+
+    @classmethod
+    def _of(cls, config: RunConfig) -> Command:
+        return cls(
+            run=tyro.MISSING,
+            data=config.data,
+            train=config.train,
+            model=_Model(**dataclasses.asdict(config.model)),
+            optim=config.optim,
+        )
+
+    def __call__(self) -> int:
+        if checkpoints(self.run) and not self.resume:
+            raise UsageError(
+                f"{self.run} already holds a run; go on with it by --resume, or name another "
+                "directory"
+            )
+        console = Console()
+        result = run_training(
+            RunConfig(
+                model=ModelConfig(**dataclasses.asdict(self.model)),
+                optim=self.optim,
+                data=self.data,
+                train=self.train,
+            ),
+            self.run,
+            resume=self.resume,
+            make_engine=lambda config: make_engine(config, console),
+            console=console,
+        )
+        _report(result, console)
+        return INTERRUPTED if result.interrupted else 0
+
+
+def make_engine(config: RunConfig, console: Console) -> Engine:
+    """The engine that the configuration names; both begin with the same weights for a seed."""
+    train, model = config.train, config.model
+    if train.engine == "torch":
+        from torch_ref.train import TorchEngine
+
+        rng, dtype = np.random.default_rng(train.seed), np.dtype(train.dtype)
+        first = Transformer(model, rng=rng, dtype=dtype).state_dict()
+        twin = TorchEngine(config, weights=first)
+        engine: Engine = twin
+        where, count = f"PyTorch on {twin.device}", sum(a.size for a in first.values())
+    else:
+        from npformer.train.numpy_engine import NumpyEngine
+
+        engine = NumpyEngine(config)
+        where, count = f"NumPy on {train.workers} threads", engine.model.parameter_count()
+    console.print(
+        f"{where}: {model.encoder_layers}+{model.decoder_layers} layers of width {model.d_model}, "
+        f"{model.heads} heads, {model.norm}-norm, {count:,} parameters",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return engine
+
+
+def _report(result: TrainResult, console: Console) -> None:
+    run, position = result.directory, result.position
+    lines = [
+        f"{position.update:,} updates, {position.tokens:,} target tokens, "
+        f"{position.seconds / 60:.1f} minutes",
+        f"checkpoint   {result.averaged or result.checkpoint}",
+        f"loss curve   {run / 'loss.png'}",
+    ]
+    if result.interrupted:
+        lines.append(f"go on with   npformer train {run} --resume")
+    else:
+        lines.append(f'try          npformer translate {run} "Some text."')
+    console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
+
+
+def _value_of(option: str, arguments: Sequence[str]) -> str | None:
+    """The last value given to an option, before the arguments are parsed in earnest."""
+    value = None
+    for position, argument in enumerate(arguments):
+        name, equals, given = argument.partition("=")
+        if name == option:
+            value = given if equals else next(iter(arguments[position + 1 :]), None)
+    return value

@@ -1,0 +1,246 @@
+"""Everything that a user can get wrong ends in one line and exit status 2."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from npformer.cli import main as cli_main
+from npformer.train import atomic
+from npformer.train.checkpoint import read_checkpoint, save_checkpoint
+from tests.cli.conftest import SMALL
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["trian"], "did you mean 'train'?"),
+        (["train"], "RUN is missing"),
+        (["train", "r", "--preset", "smal"], "did you mean 'small'?"),
+        (["train", "r", "--engine", "nunpy"], "did you mean 'numpy'?"),
+        (["train", "r", "--updatez", "3"], "did you mean '--updates'?"),
+        (["train", "r", "--updates", "ten"], "--updates is 'ten'; it must be a whole number"),
+        (["train", "r", "--optim.beta1", "x"], "--optim.beta1 is 'x'; it must be a number"),
+        (["train", "r", "--updates", "0"], "it must be 1 or more"),
+        (["train", "r", "--updates"], "Missing value"),
+        (["train", "r", "--model.d-k", "x"], "--model.d-k"),
+        (["train", "r", "s"], "'s' is one argument too many"),
+        (["train", "r", "--model.heads", "3"], "heads is 3, which does not divide d_model"),
+        (["train", "r", "--model.norm", "pst"], "did you mean 'post'?"),
+        (["train", "r", "--optim.learning-rate", "nan"], "it must be finite"),
+        (["train", "no-such-run", "--resume"], "no-such-run"),
+        (["train", "r", "--resume", "--preset", "tiny"], "leave --preset out"),
+        (["translate", "no-such-run", "Hello."], "does not exist"),
+        (["translate", "r", "--splitter", "spacey"], "did you mean 'spacy'?"),
+        (["verify", "--component", "sofmax"], "did you mean 'softmax'?"),
+        (["bench", "--presets", "tinny"], "did you mean 'tiny'?"),
+    ],
+)
+def test_a_wrong_word(refused, tmp_path, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    assert said in refused(*words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_terminal_without_box_characters():
+    """tyro then draws its errors otherwise; they are read all the same."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "npformer", "train", "r", "--updates", "ten"],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        timeout=120,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr == b"npformer: --updates is 'ten'; it must be a whole number\n"
+
+
+CORPORA = {
+    "missing.tsv": (None, "there is no file"),
+    "empty.tsv": (b"", "is empty"),
+    "empty_lines.tsv": (b"\n\n\n", "gives no pair"),
+    "binary.tsv": (bytes(range(256)) * 8, "is not a text file"),
+    "latin1.tsv": ("Tree\tB\u00e4ume\n".encode("latin-1"), "is not UTF-8: line 1, byte 6"),
+    "utf16.tsv": ("Tree\tBaum\n".encode("utf-16"), "UTF-16"),
+    "ragged.tsv": (b"a\tb\nc\td\ne\n", "line 3 has 1 column"),
+    "truncated.tsv.gz": (gzip.compress(b"a\tb\n" * 999)[:-9], "cut short"),
+    "foreign.tsv.xz": (b"a\tb\n", "damaged, or no .xz file"),
+    "one.tsv": (b"a\tb\n", "training and validation need two or more"),
+}
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_a_bad_corpus(refused, tmp_path, name):
+    content, said = CORPORA[name]
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    line = refused("train", tmp_path / "run", "--corpus", path, *SMALL)
+    assert said in line
+    assert name in line
+
+
+def test_two_files_of_different_length(refused, tmp_path):
+    names = [tmp_path / "c.en", tmp_path / "c.de"]
+    for path, lines in zip(names, (3, 4), strict=True):
+        path.write_text("x\n" * lines)
+    line = refused("train", tmp_path / "run", "--corpus", f"{names[0]},{names[1]}", *SMALL)
+    assert "has 3" in line
+    assert "has 4" in line
+
+
+def test_a_directory_that_holds_a_run_is_not_overwritten(refused, trained, corpus):
+    before = sorted(path.stat().st_mtime_ns for path in trained.rglob("*"))
+    assert "--resume" in refused("train", trained, "--corpus", corpus, *SMALL)
+    assert before == sorted(path.stat().st_mtime_ns for path in trained.rglob("*"))
+
+
+def test_resuming_with_another_configuration(refused, trained):
+    assert "optim.warmup" in refused("train", trained, "--resume", "--optim.warmup", "3")
+
+
+@pytest.mark.parametrize("command", ["translate", "attention"])
+def test_unknown_characters(refused, trained, tmp_path, command):
+    out = ["--out", tmp_path] if command == "attention" else []
+    line = refused(command, trained, "7 dogs 漢字.", *out)
+    assert "'字', '漢'" in line
+    assert "--tokenizer bpe" in line
+
+
+@pytest.mark.parametrize("command", ["translate", "attention"])
+def test_a_sentence_over_the_maximum_length(refused, trained, tmp_path, command):
+    out = ["--out", tmp_path] if command == "attention" else []
+    line = refused(command, trained, "dogs " * 20, *out)
+    assert "24" in line
+
+
+def test_a_text_that_is_not_utf8(refused, trained, tmp_path):
+    path = tmp_path / "letter.txt"
+    path.write_bytes(b"7 dogs.\n\xe4\n")
+    line = refused("translate", trained, "--file", path)
+    assert f"{path} is not UTF-8 text: line 2 has the byte 0xe4" in line
+
+
+def test_a_text_file_that_is_missing(refused, trained, tmp_path):
+    assert "No such file" in refused("translate", trained, "--file", tmp_path / "letter.txt")
+
+
+def test_a_split_that_the_corpus_has_not(refused, trained):
+    assert "has no test split" in refused("evaluate", trained, "--split", "test")
+
+
+def test_settings_of_the_search(refused, trained):
+    assert "beam is 0" in refused("translate", trained, "7 dogs.", "--beam", "0")
+    assert "top_p is 2.0" in refused("translate", trained, "7 dogs.", "--sample", "--top-p", "2")
+
+
+class TestCheckpoint:
+    """Each way in which a checkpoint can be bad, for every command that reads one."""
+
+    COMMANDS = (["translate", "7 dogs."], ["evaluate"], ["attention", "7 dogs."])
+
+    @pytest.fixture
+    def copy(self, trained, tmp_path) -> Path:
+        return Path(shutil.copytree(trained / "averaged", tmp_path / "checkpoint"))
+
+    @pytest.fixture
+    def refused_by_all(self, refused, copy):
+        def run(said: str) -> None:
+            for command, *words in self.COMMANDS:
+                assert said in refused(command, copy, *words)
+
+        return run
+
+    def test_truncated(self, copy, refused_by_all):
+        path = copy / "model.safetensors"
+        path.write_bytes(path.read_bytes()[:-100])
+        refused_by_all("model.safetensors is damaged")
+
+    def test_one_flipped_bit(self, copy, refused_by_all):
+        path = copy / "model.safetensors"
+        content = bytearray(path.read_bytes())
+        content[-5] ^= 1
+        path.write_bytes(bytes(content))
+        refused_by_all("does not match the manifest's sha256")
+
+    def test_foreign(self, copy, refused_by_all):
+        (copy / "manifest.json").write_text(json.dumps({"format": "another"}))
+        refused_by_all("is not a checkpoint of npformer")
+
+    def test_a_file_is_missing(self, copy, refused_by_all):
+        (copy / "tokenizer.json").unlink()
+        refused_by_all("lacks its tokenizer.json")
+
+    def test_a_directory_of_something_else(self, copy, refused_by_all):
+        for path in copy.iterdir():
+            path.unlink()
+        (copy / "readme.txt").write_text("hello")
+        refused_by_all("neither a run's checkpoints nor a checkpoint")
+
+    def test_weights_of_another_configuration(self, copy, refused_by_all):
+        whole = read_checkpoint(copy)
+        state = {f"model/{name}": array for name, array in whole.weights.items()}
+        state["model/embedding.weight"] = np.zeros((5, 8), np.float32)
+        save_checkpoint(copy, whole.config, state, whole.tokenizer, whole.position)
+        refused_by_all("has weights of another configuration")
+
+
+def test_a_full_disk_while_saving(refused, tmp_path, corpus, monkeypatch):
+    """The second checkpoint does not fit; the first is as it was, and nothing half is left."""
+    saved = []
+
+    def full(path: Path, content: bytes) -> None:
+        if "update-00000004" in str(path):
+            path.write_bytes(content[: len(content) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        saved.append(path)
+        write(path, content)
+
+    write = atomic._write
+    monkeypatch.setattr(atomic, "_write", full)
+    run = tmp_path / "run"
+    line = refused("train", run, "--corpus", corpus, *SMALL)
+    assert "No space left on device" in line
+    assert saved
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["update-00000002"]
+    assert read_checkpoint(run / "checkpoints" / "update-00000002").position.update == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (IndexError("token id 9 is not in [0, 5)"), "token id 9 is not in [0, 5)"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (PermissionError(errno.EACCES, "Permission denied", "a.txt"), "a.txt: Permission denied"),
+        (MemoryError("Unable to allocate 9 TiB"), "not enough memory: Unable to allocate 9 TiB"),
+        (ModuleNotFoundError("x", name="torch._C"), "pip install 'npformer[torch]'"),
+        (ModuleNotFoundError("x", name="hypothesis"), "pip install 'npformer[verify]'"),
+    ],
+)
+def test_other_errors_are_one_line_too(refused, monkeypatch, error, said):
+    monkeypatch.setattr(cli_main, "_run", lambda arguments: raise_(error))
+    assert said in refused("verify")
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(npformer, monkeypatch):
+    monkeypatch.setattr(cli_main, "_run", lambda arguments: raise_(KeyError("bug")))
+    with pytest.raises(KeyError):
+        npformer("verify")
+
+
+def test_an_interruption_is_told_from_an_error(npformer, monkeypatch):
+    monkeypatch.setattr(cli_main, "_run", lambda arguments: raise_(KeyboardInterrupt()))
+    ended = npformer("verify")
+    assert (ended.status, ended.err) == (130, "npformer: interrupted\n")
+
+
+def raise_(error: BaseException) -> None:
+    raise error

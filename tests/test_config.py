@@ -1,0 +1,92 @@
+"""Configurations check themselves, survive JSON, and every preset is one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from npformer.config import (
+    MODEL_PRESETS,
+    RUN_PRESETS,
+    DataConfig,
+    ModelConfig,
+    OptimConfig,
+    RunConfig,
+    TrainConfig,
+    from_dict,
+    model_preset,
+    run_preset,
+    to_dict,
+)
+from npformer.errors import ConfigError
+
+
+@pytest.mark.parametrize("name", MODEL_PRESETS)
+def test_every_model_has_a_run(name):
+    run, model = run_preset(name), model_preset(name)
+    assert (run.model.d_model, run.model.heads) == (model.d_model, model.heads)
+    assert run.data.max_length <= run.model.max_length
+    assert run.data.vocab_size <= run.model.vocab_size
+
+
+def test_the_presets_of_runs_are_those_of_models():
+    assert list(RUN_PRESETS) == list(MODEL_PRESETS)
+
+
+@pytest.mark.parametrize("preset", [model_preset, run_preset])
+def test_an_unknown_preset_is_told_the_nearest(preset):
+    with pytest.raises(ConfigError, match=r"'smal' does not exist.*did you mean 'small'\?"):
+        preset("smal")
+
+
+@pytest.mark.parametrize("name", RUN_PRESETS)
+def test_a_configuration_survives_json(name):
+    run = run_preset(name)
+    assert from_dict(RunConfig, json.loads(json.dumps(to_dict(run)))) == run
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: ModelConfig(heads=3), "heads is 3, which does not divide d_model, 512"),
+        (lambda: ModelConfig(d_model=0), "d_model is 0; it must be 1 or more"),
+        (lambda: ModelConfig(d_model=8.0), "it must be a whole number"),
+        (lambda: ModelConfig(d_model=True), "it must be a whole number"),
+        (lambda: ModelConfig(d_k=0, d_v=1), "d_k is 0"),
+        (lambda: ModelConfig(dropout=1.0), r"it must be in \[0, 1\)"),
+        (lambda: ModelConfig(norm="middle"), "choose one of post, pre"),
+        (lambda: ModelConfig(padding_id=-1), "padding_id is -1"),
+        (lambda: ModelConfig(tie_output=1), "it must be true or false"),
+        (lambda: OptimConfig(name="adan"), "did you mean 'adam'"),
+        (lambda: OptimConfig(beta2=1.0), r"it must be in \[0, 1\)"),
+        (lambda: OptimConfig(learning_rate=float("nan")), "it must be finite"),
+        (lambda: DataConfig(vocab_size=2), "it must be 8 or more"),
+        (lambda: TrainConfig(engine="jax"), "choose one of numpy, torch"),
+        (lambda: TrainConfig(updates=0), "it must be 1 or more"),
+    ],
+)
+def test_a_configuration_refuses_what_cannot_be(make, said):
+    with pytest.raises(ConfigError, match=said):
+        make()
+
+
+def test_heads_need_not_divide_the_width_when_their_sizes_are_given():
+    config = ModelConfig(d_model=10, heads=3, d_k=4, d_v=5)
+    assert (config.head_k, config.head_v) == (4, 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d["model"].pop("heads"), "lacks the field"),
+        (lambda d: d["model"].update(haeds=3), "has no field 'haeds'; did you mean 'heads'"),
+        (lambda d: d["model"].update(heads="8"), "it must be a whole number"),
+        (lambda d: d.update(optim=[]), "must be a table of fields, not list"),
+    ],
+)
+def test_a_stored_configuration_that_was_changed_is_refused(change, said):
+    values = to_dict(RunConfig())
+    change(values)
+    with pytest.raises(ConfigError, match=said):
+        from_dict(RunConfig, values)

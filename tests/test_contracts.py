@@ -1,0 +1,212 @@
+"""The rules of the layout: who imports whom, what `import npformer` needs, how an op is written."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# What each part of npformer may import from npformer besides itself.
+FOUNDATION = {"config", "errors"}
+MATHEMATICS = FOUNDATION | {"ops", "nn", "models"}
+ALLOWED = {
+    "config": {"errors"},
+    "errors": set(),
+    "ops": FOUNDATION,
+    "nn": FOUNDATION | {"ops"},
+    "models": FOUNDATION | {"ops", "nn"},
+    "optim": FOUNDATION | {"nn"},
+    "data": FOUNDATION,
+    "text": FOUNDATION | {"data"},
+    "decode": MATHEMATICS | {"text"},
+    "train": MATHEMATICS | {"text", "optim", "decode"},
+    "inspect": MATHEMATICS | {"text", "decode"},
+    "verify": MATHEMATICS | {"optim", "text", "train", "decode", "inspect"},
+    "bench": MATHEMATICS | {"optim", "text", "train", "decode", "inspect"},
+}
+WITH_TORCH = {"verify", "bench", "cli"}
+TWIN_MAY_IMPORT = {"config", "errors", "text", "train"}
+BLOCKS = ("Shapes", "Forward", "Backward", "Reading")
+
+
+def modules(package: str) -> dict[str, Path]:
+    """Every module of a package by its dotted name."""
+    found = {}
+    for path in sorted((ROOT / package).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(path: Path, *, lazy: bool = True) -> Iterator[str]:
+    """The dotted names that a file imports; without ``lazy``, only when it is itself imported."""
+
+    def visit(node: ast.AST) -> Iterator[str]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                yield from (alias.name for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, f"{path} has a relative import"
+                yield from (f"{child.module}.{alias.name}" for alias in child.names)
+            elif _is_type_checking(child):
+                continue
+            elif lazy or not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield from visit(child)
+
+    yield from visit(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def part_of(name: str) -> str:
+    """``nn`` for ``npformer.nn.linear``; empty for npformer itself."""
+    return (name.split(".") + [""])[1]
+
+
+NUMPY_SIDE = modules("npformer")
+TORCH_SIDE = modules("torch_ref")
+
+
+@pytest.mark.parametrize("name", [n for n in NUMPY_SIDE if part_of(n) in ALLOWED])
+def test_imports_follow_the_arrows(name):
+    part = part_of(name)
+    for imported in imports(NUMPY_SIDE[name]):
+        if imported.startswith("npformer.") and part_of(imported) != part:
+            assert part_of(imported) in ALLOWED[part], f"{name} must not import {imported}"
+
+
+def test_every_part_of_npformer_has_its_arrows():
+    parts = {part_of(name) for name in NUMPY_SIDE} - {"", "cli", "__main__"}
+    assert parts == set(ALLOWED)
+
+
+def test_the_arrows_have_no_circle():
+    done: set[str] = set()
+    while ready := {p for p, needs in ALLOWED.items() if p not in done and needs <= done}:
+        done |= ready
+    assert done == set(ALLOWED)
+
+
+@pytest.mark.parametrize("name", [n for n in NUMPY_SIDE if part_of(n) not in WITH_TORCH])
+def test_no_torch_below_verify_bench_and_cli(name):
+    for imported in imports(NUMPY_SIDE[name]):
+        assert imported.split(".")[0] not in ("torch", "torch_ref"), f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize("name", [n for n in NUMPY_SIDE if part_of(n) == "cli"])
+def test_the_command_line_imports_torch_only_when_asked_for_it(name):
+    for imported in imports(NUMPY_SIDE[name], lazy=False):
+        assert imported.split(".")[0] not in ("torch", "torch_ref"), f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize("name", TORCH_SIDE)
+def test_the_twin_sees_only_the_engine_free_parts(name):
+    for imported in imports(TORCH_SIDE[name]):
+        if imported.split(".")[0] == "npformer":
+            assert part_of(imported) in TWIN_MAY_IMPORT, f"{name} must not import {imported}"
+            assert "numpy_engine" not in imported, f"{name} must not import NumPy's engine"
+
+
+@pytest.mark.parametrize("package", ["npformer", "torch_ref"])
+def test_no_two_files_import_each_other_in_a_circle(package):
+    files = modules(package)
+    waits_on = {}
+    for name, path in files.items():
+        wanted = set()
+        for imported in imports(path, lazy=False):
+            target = imported if imported in files else imported.rpartition(".")[0]
+            if target in files and target != name:
+                wanted.add(target)
+        waits_on[name] = wanted
+    while ready := {name for name, wanted in waits_on.items() if not wanted & waits_on.keys()}:
+        for name in ready:
+            del waits_on[name]
+    assert not waits_on, f"a circle of imports runs through {sorted(waits_on)}"
+
+
+def test_importing_npformer_needs_numpy_alone():
+    """Every package that is neither Python's own nor NumPy is refused, and the model still runs."""
+    script = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        root = name.partition(".")[0]
+        if root not in sys.stdlib_module_names and root not in ("numpy", "npformer"):
+            raise ModuleNotFoundError(f"refused: {name}", name=name)
+
+sys.meta_path.insert(0, Refuse())
+import npformer, npformer.config, npformer.ops, npformer.nn
+from npformer.models.transformer import Transformer
+import numpy as np
+config = npformer.config.model_preset("tiny", vocab_size=11)
+model = Transformer(config, rng=np.random.default_rng(0))
+logits, _ = model.forward(np.array([[4, 5, 3]]), np.array([[2, 6]]))
+assert logits.shape == (1, 2, 11), logits.shape
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def functions(tree: ast.Module) -> list[str]:
+    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+
+
+OPS = {
+    name.rpartition(".")[2]: tree
+    for name, path in NUMPY_SIDE.items()
+    if part_of(name) == "ops"
+    for tree in [ast.parse(path.read_text(encoding="utf-8"))]
+    if any(function.endswith("_forward") for function in functions(tree))
+}
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_an_op_is_a_pair_with_its_derivation(op):
+    """One file, one op; its backward right below its forward; four blocks above both."""
+    documented = ast.get_docstring(OPS[op]) or ""
+    starts = [documented.find(f"\n{block} ") for block in BLOCKS]
+    assert -1 not in starts, f"{op} lacks one of {BLOCKS}"
+    assert starts == sorted(starts), f"{op} has its blocks in another order than {BLOCKS}"
+    names = functions(OPS[op])
+    passes = [name for name in names if name.endswith(("_forward", "_backward"))]
+    assert passes == [f"{op}_forward", f"{op}_backward"]
+    assert names.index(passes[1]) == names.index(passes[0]) + 1
+
+
+def test_the_ops_of_a_transformer_are_there():
+    assert {"linear", "embedding", "attention", "layer_norm", "cross_entropy"} <= set(OPS)
+
+
+@pytest.mark.parametrize("name", [n for n in NUMPY_SIDE if part_of(n) in ("nn", "models")])
+def test_every_module_has_a_twin_in_a_file_of_the_same_name(name):
+    """The classes of each NumPy file that PyTorch has to answer to are in the same place there."""
+    owners = public_modules(NUMPY_SIDE[name])
+    if not owners:
+        return
+    twin = TORCH_SIDE.get(name.replace("npformer", "torch_ref", 1))
+    assert twin is not None, f"{name} has no file of the same name in torch_ref"
+    assert owners <= {n.name for n in classes(twin)}
+
+
+def classes(path: Path) -> list[ast.ClassDef]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [node for node in tree.body if isinstance(node, ast.ClassDef)]
+
+
+def public_modules(path: Path) -> set[str]:
+    return {
+        node.name
+        for node in classes(path)
+        if any(ast.unparse(base) == "Module" for base in node.bases)
+    }
