@@ -35,8 +35,8 @@ def floor_step(config: ModelConfig, rows: int, length: int, workers: int) -> Cal
 
 
 def _operands(product: Product) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    count, m, k, n, _ = product
+    stack, m, k, n, _ = product
     rng = np.random.default_rng(0)
-    stack = () if count == 1 else (count,)
-    a, b = (rng.random((*stack, *shape), np.float32) for shape in ((m, k), (k, n)))
-    return a, b, np.empty((*stack, m, n), np.float32)
+    front = () if stack == 1 else (stack,)
+    a, b = (rng.random((*front, *shape), np.float32) for shape in ((m, k), (k, n)))
+    return a, b, np.empty((*front, m, n), np.float32)

@@ -55,14 +55,14 @@ def random_batch(preset: str, seed: int = 0) -> Batch:
     rows, length = workload(preset)
     vocab_size = run_preset(preset).data.vocab_size
     rng = np.random.default_rng(seed)
-    source, target_in, target_out = rng.integers(4, vocab_size, size=(3, rows, length))
-    return Batch(source, target_in, target_out)
+    ids = rng.integers(4, vocab_size, size=(3, rows, length))
+    return Batch(ids[0], ids[1], ids[2])
 
 
 class Product(NamedTuple):
-    """``count`` stacked products (m, k) @ (k, n), done ``times`` over in one step."""
+    """A ``stack`` of products (m, k) @ (k, n), done ``times`` over in one step."""
 
-    count: int
+    stack: int
     m: int
     k: int
     n: int
@@ -71,7 +71,7 @@ class Product(NamedTuple):
     @property
     def flops(self) -> int:
         """Multiplications and additions, both counted."""
-        return 2 * self.count * self.m * self.k * self.n * self.times
+        return 2 * self.stack * self.m * self.k * self.n * self.times
 
 
 def step_products(config: ModelConfig, rows: int, length: int) -> list[Product]:

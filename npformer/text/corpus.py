@@ -196,8 +196,10 @@ def _collect(
 
 
 def _part(corpus: ParallelCorpus, rows: Sequence[int]) -> ParallelCorpus:
-    columns = (corpus.source, corpus.target, corpus.tags)
-    return ParallelCorpus(*([column[row] for row in rows] for column in columns))
+    source, target, tags = (
+        [column[row] for row in rows] for column in (corpus.source, corpus.target, corpus.tags)
+    )
+    return ParallelCorpus(source, target, tags)
 
 
 def _rows_of(corpus: ParallelCorpus) -> Iterator[Row]:

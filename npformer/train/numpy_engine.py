@@ -123,7 +123,7 @@ class NumpyEngine:
         return sum(self._parallel(run, self._cut(batch))), batch.tokens
 
     def state(self) -> dict[str, Array]:
-        """Copies of the weights, ``model/<path>``, and of the optimizer's arrays, ``optim/<name>``."""
+        """Copies of weights, ``model/<path>``, and of the optimizer's arrays, ``optim/<name>``."""
         return {
             **{f"model/{k}": v.copy() for k, v in self.model.state_dict().items()},
             **{f"optim/{k}": v.copy() for k, v in self._optimizer.state().items()},
