@@ -1,0 +1,40 @@
+"""The gradient-equivalence engine: it proves a hand-written backward right, or shows where not.
+
+    from npformer.verify import run
+    report = run(["layer_norm", "attention"], cases=200)
+
+Cases are drawn from letter specs (``strategies``), run through three oracles (``oracles``,
+``invariants``), and judged in natural units (``error``, ``scales``). ``registry`` lists what can
+be checked. ``mutants`` are wrong on purpose, and prove that the checker can fail. Needs torch; the
+strategies also need Hypothesis.
+"""
+
+from npformer.verify.check import CheckResult, Failure, check, check_case
+from npformer.verify.component import Case, Component
+from npformer.verify.error import error_units
+from npformer.verify.given import check_arrays
+from npformer.verify.mutants import KillRate, Mutant, kill_rate
+from npformer.verify.registry import COMPONENTS, component
+from npformer.verify.report import Report, run
+from npformer.verify.strategies import arrays_like, cases, seeds
+
+__all__ = [
+    "COMPONENTS",
+    "Case",
+    "CheckResult",
+    "Component",
+    "Failure",
+    "KillRate",
+    "Mutant",
+    "Report",
+    "arrays_like",
+    "cases",
+    "check",
+    "check_arrays",
+    "check_case",
+    "component",
+    "error_units",
+    "kill_rate",
+    "run",
+    "seeds",
+]

@@ -1,0 +1,47 @@
+"""Error in natural units, and what counts as right.
+
+    err = max |a - ref| / (eps * S)
+
+eps is the rounding unit of the dtype under test, and S is the size of the terms that were added
+and subtracted to make the result: the op evaluated on absolute values, with its condition factor
+(``scales``). A dot product that cancels to nearly nothing may be off by eps times the sum of
+its absolute terms, and no implementation can do better; so measured, a correct op is off by 0 to
+4 whatever its inputs, while plain relative error is either loose or flaky.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+Array = np.ndarray
+
+ACCEPT = 4.0
+"""A result this far off, in natural units, is right."""
+RATIO = 2.0
+"""Further off is right only up to this many times PyTorch's own error ..."""
+CAP = 8.0
+"""... and never beyond this."""
+
+
+def error_units(a: Array, ref: Array | float, scale: Array | float, dtype: np.dtype) -> Array:
+    """|a - ref| / (eps * scale) elementwise, in eps of ``dtype``; inf where ``a`` is no number.
+
+    An infinity that both have counts as no error, and so does a NaN that both have.
+    """
+    a, ref = np.asarray(a, np.longdouble), np.asarray(ref, np.longdouble)
+    with np.errstate(all="ignore"):
+        units = np.abs(a - ref) / (np.finfo(dtype).eps * np.asarray(scale, np.longdouble))
+    # A scale that is no number excuses nothing.
+    units = np.where(np.isfinite(units) & np.isfinite(scale), units, np.inf)
+    same = (a == ref) | (np.isnan(a) & np.isnan(ref))
+    return np.where(same, 0.0, units).astype(np.float64)
+
+
+def worst(units: Array) -> float:
+    """The largest of ``units``; 0 for an empty array."""
+    return float(units.max(initial=0.0))
+
+
+def acceptable(ours: float, pytorch: float) -> bool:
+    """Whether ``ours`` is right, given PyTorch's own error on the same case."""
+    return ours <= ACCEPT or ours <= min(RATIO * pytorch, CAP)

@@ -1,0 +1,140 @@
+"""Wrong backwards, on purpose: the proof that the checker can fail.
+
+Each mutant has one mistake of a kind that was seen in public code or in lectures. ``kill_rate``
+runs the checker over them; one that survives is a hole in the checker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from npformer.errors import VerifyError, nearest
+from npformer.verify.check import Failure, check
+from npformer.verify.mutants import (
+    activations,
+    attention,
+    cross_entropy,
+    layer_norm,
+    linear,
+    modules,
+    optimizers,
+    softmax,
+)
+from npformer.verify.mutants.mutant import Mutant
+from npformer.verify.registry import component
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+FAMILIES = (
+    linear,
+    softmax,
+    attention,
+    layer_norm,
+    activations,
+    cross_entropy,
+    modules,
+    optimizers,
+)
+MUTANTS: dict[str, Mutant] = {m.name: m for family in FAMILIES for m in family.MUTANTS}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The checker's encounter with one mutant."""
+
+    mutant: Mutant
+    cases: int
+    """Cases it took; all of them if it survived."""
+    failure: Failure | None
+
+    @property
+    def caught(self) -> bool:
+        return self.failure is not None
+
+
+def try_mutant(mutant: Mutant, cases: int = 100, seed: int = 0) -> Trial:
+    """Cases in float64, then in float32, until one shows the mistake."""
+    planted = mutant.plant(component(mutant.component))
+    done = 0
+    for dtype in (np.float64, np.float32):
+        result = check(planted, cases, seed, dtype, stop_at_failure=True)
+        done += result.cases
+        if result.failure is not None:
+            return Trial(mutant, done, result.failure)
+    return Trial(mutant, done, None)
+
+
+@dataclass(frozen=True)
+class KillRate:
+    """How many mutants the checker catches."""
+
+    trials: tuple[Trial, ...]
+
+    @property
+    def caught(self) -> int:
+        return sum(trial.caught for trial in self.trials)
+
+    @property
+    def total(self) -> int:
+        return len(self.trials)
+
+    @property
+    def rate(self) -> float:
+        """From 0 to 1."""
+        return self.caught / max(self.total, 1)
+
+    @property
+    def passed(self) -> bool:
+        return self.caught == self.total
+
+    def table(self) -> Table:
+        """A row for each mutant, those that survived first."""
+        from rich.table import Table
+
+        table = Table(title=f"{self.caught} of {self.total} wrong backwards caught")
+        for title in ("mutant", "what it gets wrong", "caught by", "in case"):
+            table.add_column(title)
+        for trial in sorted(self.trials, key=lambda t: t.caught):
+            caught_by = trial.failure.oracle if trial.failure else "[red]nobody[/]"
+            number = str(trial.cases) if trial.caught else f"none of {trial.cases}"
+            table.add_row(trial.mutant.name, trial.mutant.wrong, caught_by, number)
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "mutants": self.total,
+            "caught": self.caught,
+            "trials": [
+                {
+                    "mutant": trial.mutant.name,
+                    "component": trial.mutant.component,
+                    "wrong": trial.mutant.wrong,
+                    "caught": trial.caught,
+                    "cases": trial.cases,
+                    "oracle": trial.failure.oracle if trial.failure else None,
+                    "message": str(trial.failure) if trial.failure else None,
+                }
+                for trial in self.trials
+            ],
+        }
+
+
+def kill_rate(components: Sequence[str] | None = None, cases: int = 100, seed: int = 0) -> KillRate:
+    """The checker against every mutant of these components (all if None).
+
+    Raises ``VerifyError`` for a component that does not exist or has no mutants.
+    """
+    known = {m.component for m in MUTANTS.values()}
+    for name in components or ():
+        component(name)
+        if name not in known:
+            raise VerifyError(f"component {name!r} has no mutants{nearest(name, known)}")
+    wanted = known if components is None else set(components)
+    chosen = [m for m in MUTANTS.values() if m.component in wanted]
+    return KillRate(tuple(try_mutant(mutant, cases, seed) for mutant in chosen))

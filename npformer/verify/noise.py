@@ -1,0 +1,123 @@
+"""The natural scale of a whole module: how far its results move when every op is a little off.
+
+A composition has no formula for S short of carrying error bounds through every layer by hand. So
+it is measured: the module runs in float64 with every op's result, and every gradient that an
+op's backward returns, disturbed at random in proportion to that op's own S (``scales``). S of the
+module is the root mean square of what comes out, per unit of disturbance. So an error of 1 is what
+one natural unit at every op does, and gradients that cancel to zero, such as a key bias's, get
+the scale of the terms that cancel.
+
+The NumPy module serves to measure here, not to judge: a wrong backward changes what S is by as
+little as it is wrong by in proportion, while its error is measured against PyTorch's autograd.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+from npformer.nn.feed_forward import ACTIVATIONS
+from npformer.verify.component import Case, ModuleComponent, OpComponent, Result
+from npformer.verify.ops_table import OPS
+from npformer.verify.scales import Precision, Scales, precision
+
+DELTA = 1e-8
+TRIALS = 4
+
+
+def noise_scales(component: ModuleComponent, case: Case) -> Result:
+    """S of every entry of the module's result on this case, at least its root mean square."""
+    fp = precision(case.dy.dtype)
+    case = case.cast(np.float64)
+    exact = component.extended(case)
+    squares = {name: np.zeros(np.shape(a)) for name, a in exact.items()}
+    for trial in range(TRIALS):
+        with _noisy_ops(np.random.default_rng(trial), fp):
+            result = component.extended(case)
+        for name, a in result.items():
+            squares[name] += ((a - exact[name]) / DELTA) ** 2 / TRIALS
+    return {
+        name: np.sqrt(np.maximum(square, square.mean() if square.size else 0.0)) + fp.tiny
+        for name, square in squares.items()
+    }
+
+
+@contextlib.contextmanager
+def _noisy_ops(rng: np.random.Generator, fp: Precision) -> Iterator[None]:
+    """Every op that a module of ``nn`` or ``models`` calls, disturbed."""
+    noisy: dict[Any, Any] = {}
+    for op in OPS:
+        forward, backward = _disturbed(op, op.pair, rng, fp)
+        noisy[op.pair[0]], noisy[op.pair[1]] = forward, backward
+    activations = {
+        name: (
+            functools.partial(noisy[f.func], **f.keywords)
+            if isinstance(f, functools.partial)
+            else noisy[f],
+            noisy[b],
+        )
+        for name, (f, b) in ACTIVATIONS.items()
+    }
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.dict(ACTIVATIONS, activations))
+        for module in _users():
+            found = {n: noisy[v] for n, v in vars(module).items() if _hashable(v) and v in noisy}
+            stack.enter_context(mock.patch.dict(vars(module), found))
+        yield
+
+
+def _users() -> list[Any]:
+    return [
+        module
+        for name, module in list(sys.modules.items())
+        if name.startswith(("npformer.nn.", "npformer.models.")) and module is not None
+    ]
+
+
+def _hashable(value: Any) -> bool:
+    return callable(value) and type(value).__hash__ is not None
+
+
+def _disturbed(
+    op: OpComponent,
+    pair: tuple[Callable[..., Any], Callable[..., Any]],
+    rng: np.random.Generator,
+    fp: Precision,
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    signature = inspect.signature(pair[0])
+
+    def noise(scale: Any) -> Any:
+        return DELTA * scale * rng.standard_normal(np.shape(scale))
+
+    def scales(arguments: dict[str, Any], dy: Any) -> Scales:
+        with np.errstate(all="ignore"):
+            return op.scale(**arguments, dy=dy, fp=fp)
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        y, cache = pair[0](*args, **kwargs)
+        arguments = dict(bound.arguments)
+        return y + noise(scales(arguments, np.zeros_like(y))["y"]), (cache, arguments)
+
+    def backward(dy: Any, cache: Any) -> Any:
+        inner, arguments = cache
+        gradients = pair[1](dy, inner)
+        several = isinstance(gradients, tuple)
+        s = scales(arguments, dy)
+        names = [name for name in arguments if f"d{name}" in s]
+        moved = tuple(
+            g + noise(s[f"d{name}"])
+            for name, g in zip(names, gradients if several else (gradients,), strict=False)
+        )
+        missing = (None,) * (len(gradients) - len(moved)) if several else ()
+        return (*moved, *missing) if several else moved[0]
+
+    return forward, backward

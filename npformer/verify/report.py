@@ -1,0 +1,162 @@
+"""``run``: check many components; report as a table for people and a dictionary for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from npformer.errors import VerifyError
+from npformer.verify.check import CheckResult, check
+from npformer.verify.component import Case
+from npformer.verify.registry import COMPONENTS, component
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+DTYPES = ("float64", "float32")
+SHARE = {"op": 1, "optimizer": 2, "module": 4}
+"""A component of a kind gets the number of cases divided by this: a model's case is dearer."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What ``run`` found, one result for each component and dtype."""
+
+    results: tuple[CheckResult, ...]
+    seed: int
+
+    @property
+    def passed(self) -> bool:
+        return all(result.passed for result in self.results)
+
+    @property
+    def cases(self) -> int:
+        """Cases in all."""
+        return sum(result.cases for result in self.results)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON; errors are in natural units."""
+        return {
+            "passed": self.passed,
+            "seed": self.seed,
+            "cases": self.cases,
+            "results": [_result_dict(result) for result in self.results],
+        }
+
+    def table(self) -> Table:
+        """The same as a rich table."""
+        from rich import box
+        from rich.table import Table
+
+        table = Table(
+            title="errors in natural units: at most 4 is right, or twice PyTorch's own up to 8",
+            title_style="dim",
+            box=box.SIMPLE_HEAD,
+            padding=0,
+            show_edge=False,
+            pad_edge=False,
+        )
+        table.add_column("component")
+        table.add_column("dtype")
+        for title in ("cases", "forward", "torch", "gradient", "torch", "slope"):
+            table.add_column(title, justify="right")
+        table.add_column("verdict")
+        for r in self.results:
+            table.add_row(
+                r.component,
+                r.dtype,
+                str(r.cases),
+                _number(r.forward_error),
+                _number(r.pytorch_forward_error),
+                _number(r.gradient_error) if r.kind != "optimizer" else "",
+                _number(r.pytorch_gradient_error) if r.kind != "optimizer" else "",
+                f"{r.directional_cases} ok" if r.passed and r.directional_cases else "",
+                "[green]right[/]" if r.passed else f"[red]wrong[/] in {r.failed_cases}",
+            )
+        return table
+
+    def failures(self) -> list[str]:
+        """A line for each component that failed, then its smallest failing example."""
+        lines = []
+        for r in self.results:
+            if r.failure is not None:
+                lines.append(f"{r.component}, {r.dtype}: {r.failure}")
+                if r.failure.case is not None:
+                    lines += [f"    {name} = {a!r}" for name, a in _example(r.failure.case).items()]
+        return lines
+
+
+def run(
+    components: Sequence[str] | None = None,
+    cases: int = 50,
+    seed: int = 0,
+    dtypes: Sequence[str] = DTYPES,
+    progress: Callable[[str], None] | None = None,
+) -> Report:
+    """Check components against every oracle.
+
+    Args:
+        components: names from the registry; None for all.
+        cases: generated cases for each op and dtype; fewer for the larger ones (``SHARE``).
+        seed: of every case; the same seed gives the same cases.
+        dtypes: ``"float64"``, ``"float32"`` or both.
+        progress: called with each component's name before it is checked.
+
+    Raises:
+        VerifyError: no such component (with the nearest name) or dtype, or fewer than one case.
+    """
+    if cases < 1:
+        raise VerifyError(f"cases is {cases}; it must be 1 or more")
+    for dtype in dtypes:
+        if dtype not in DTYPES:
+            raise VerifyError(f"dtype {dtype!r} is not checked; choose {' or '.join(DTYPES)}")
+    chosen = [component(name) for name in (COMPONENTS if components is None else components)]
+    results = []
+    for one in chosen:
+        if progress is not None:
+            progress(one.name)
+        for dtype in dtypes:
+            results.append(check(one, max(1, cases // SHARE[one.kind]), seed, dtype))
+    return Report(tuple(results), seed)
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if value < 100 else f"{value:.1e}"
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _result_dict(r: CheckResult) -> dict[str, Any]:
+    """JSON has no infinity: an error beyond every bound is null."""
+    return {
+        "component": r.component,
+        "kind": r.kind,
+        "dtype": r.dtype,
+        "cases": r.cases,
+        "forward_error": _finite(r.forward_error),
+        "pytorch_forward_error": _finite(r.pytorch_forward_error),
+        "gradient_error": _finite(r.gradient_error),
+        "pytorch_gradient_error": _finite(r.pytorch_gradient_error),
+        "directional_cases": r.directional_cases,
+        "verdict": "right" if r.passed else "wrong",
+        "failed_cases": r.failed_cases,
+        "failure": str(r.failure) if r.failure else None,
+        "example": _example(r.failure.case) if r.failure and r.failure.case else None,
+    }
+
+
+def _example(case: Case) -> dict[str, Any]:
+    """A case as plain lists; an array too long to read gives its shape instead."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return value.tolist() if value.size <= 64 else f"array {value.shape}"
+        return value if isinstance(value, (int, float, str, bool, type(None))) else repr(value)
+
+    named = {**case.inputs, **case.static, "dy": case.dy}
+    return {name: plain(value) for name, value in named.items()}

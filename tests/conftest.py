@@ -1,0 +1,68 @@
+"""Hypothesis profiles, one thread for PyTorch, and a count of the examples that ran.
+
+HYPOTHESIS_PROFILE picks the profile: ``dev`` (quick; the default), ``ci`` (at least 12,000 examples
+in all, the same every time; the default where CI is set), ``deep`` (at least 300,000).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+# A property's own share of the profile is set in examples.py. No deadline: a shared machine's
+# pauses are no property of the code. Drawing a whole model's case is slow and large by nature.
+COMMON: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
+}
+settings.register_profile("dev", max_examples=20, **COMMON)
+settings.register_profile("ci", max_examples=100, derandomize=True, database=None, **COMMON)
+settings.register_profile("deep", max_examples=2600, **COMMON)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
+
+torch.set_num_threads(1)
+
+_ran = {"examples": 0}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Make every Hypothesis test count the examples that it completes."""
+    for item in items:
+        handle = getattr(getattr(item, "obj", None), "hypothesis", None)
+        if handle is not None and not hasattr(handle.inner_test, "counted"):
+            handle.inner_test = _counted(handle.inner_test)
+
+
+def _counted(test: Any) -> Any:
+    @functools.wraps(test)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        result = test(*args, **kwargs)
+        _ran["examples"] += 1
+        return result
+
+    run.counted = True  # type: ignore[attr-defined]
+    return run
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist hands its count to the controller."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["hypothesis_examples"] = _ran["examples"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """The controller adds a finished worker's count to its own."""
+    _ran["examples"] += getattr(node, "workeroutput", {}).get("hypothesis_examples", 0)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """One line at the end of the run."""
+    profile = settings.get_current_profile_name()
+    terminalreporter.write_line(f"Hypothesis: {_ran['examples']:,} examples, profile {profile}")

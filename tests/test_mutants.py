@@ -1,0 +1,69 @@
+"""The suite can fail: every wrong backward of the catalogue is caught, and no right one accused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from npformer.errors import VerifyError
+from npformer.verify.check import check
+from npformer.verify.mutants import MUTANTS, KillRate, Trial, kill_rate, try_mutant
+from npformer.verify.oracles import DIRECTIONAL
+from npformer.verify.registry import COMPONENTS, component
+
+# What the forward does not know: conventions, dtypes, aliasing.
+BEYOND_THE_FORWARD = {
+    "linear/double-out",
+    "linear/input-overwritten",
+    "embedding/padding-trained",
+    "relu/open-at-zero",
+}
+
+
+def test_the_catalogue_is_large_and_reaches_every_op():
+    assert len(MUTANTS) >= 60
+    covered = {mutant.component for mutant in MUTANTS.values()}
+    assert {name for name, c in COMPONENTS.items() if c.kind == "op"} <= covered
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_caught(name):
+    trial = try_mutant(MUTANTS[name])
+    assert trial.caught, f"{MUTANTS[name].wrong}: nobody noticed in {trial.cases} cases"
+    assert trial.failure.result != "the call", f"it crashed instead: {trial.failure}"
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", sorted({m.component for m in MUTANTS.values()}))
+def test_what_the_mutants_are_made_of_is_not_accused(name, dtype):
+    result = check(component(name), cases=25, dtype=dtype)
+    assert result.passed, str(result.failure)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n for n, m in MUTANTS.items() if m.site == "backward" and n not in BEYOND_THE_FORWARD],
+)
+def test_a_wrong_backward_is_caught_without_pytorch(name):
+    mutant = MUTANTS[name]
+    result = check(mutant.plant(component(mutant.component)), cases=60)
+    assert result.directional_gap > 100 * DIRECTIONAL
+
+
+def test_the_kill_rate_is_of_the_components_asked_for():
+    rate = kill_rate(["softmax", "SGD"])
+    assert {trial.mutant.component for trial in rate.trials} == {"softmax", "SGD"}
+    assert rate.passed
+    assert rate.to_dict()["caught"] == rate.total
+
+
+def test_a_survivor_lowers_the_kill_rate():
+    trials = tuple(Trial(m, 10, None) for m in list(MUTANTS.values())[:4])
+    rate = KillRate((*trials, try_mutant(MUTANTS["softmax/zero"])))
+    assert rate.rate == pytest.approx(0.2)
+    assert not rate.passed
+
+
+def test_a_component_without_mutants_is_named():
+    with pytest.raises(VerifyError, match="'Dropout' has no mutants; did you mean 'dropout'"):
+        kill_rate(["Dropout"])

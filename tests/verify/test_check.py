@@ -1,0 +1,69 @@
+"""The checker's verdicts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from npformer.verify.check import check
+from npformer.verify.registry import component
+
+
+def relu(backward):
+    return component("relu").implemented_by(backward=backward)
+
+
+def test_a_right_op_passes_and_says_how_exact_it_was():
+    result = check(component("layer_norm"), cases=30)
+    assert result.passed
+    assert result.cases == 30
+    assert 0 < result.forward_error <= 8
+    assert 0 < result.gradient_error <= 8
+    assert result.directional_cases > 5
+
+
+def test_the_same_seed_gives_the_same_result():
+    assert check(component("softmax"), 20, seed=3) == check(component("softmax"), 20, seed=3)
+
+
+def test_another_seed_gives_other_cases():
+    first, second = (check(component("softmax"), 20, seed=s) for s in (3, 4))
+    assert first.gradient_error != second.gradient_error
+
+
+@pytest.mark.parametrize(
+    ("backward", "message"),
+    [
+        (lambda dy, cache: np.where(cache.y > 0, dy, 0).astype(np.float16), "its dtype is float16"),
+        (lambda dy, cache: np.where(cache.y > 0, dy, 0)[None], "its shape is"),
+        (lambda dy, cache: None, "there is no such result"),
+        (lambda dy, cache: dy @ dy @ dy @ np.ones(99), "ValueError"),
+    ],
+)
+def test_a_broken_contract_is_said_in_words(backward, message):
+    result = check(relu(backward), cases=20)
+    assert result.failure.oracle == "contract"
+    assert message in str(result.failure)
+
+
+def test_the_failure_shown_is_of_the_smallest_failing_case():
+    result = check(relu(lambda dy, cache: 2 * np.where(cache.y > 0, dy, 0)), cases=60)
+    assert result.failed_cases > 10
+    assert result.failure.case.size <= 8
+
+
+def test_the_failure_names_result_index_expected_and_got():
+    result = check(relu(lambda dy, cache: 2 * np.where(cache.y > 0, dy, 0)), cases=20)
+    failure = result.failure
+    assert failure.result == "dx"
+    for word in ("dx[", "expected", "natural units", "PyTorch by"):
+        assert word in failure.message
+
+
+def test_nan_is_not_taken_for_right():
+    assert not check(relu(lambda dy, cache: dy * np.nan), cases=5).passed
+
+
+def test_stopping_at_the_first_failure_stops():
+    wrong = relu(lambda dy, cache: 2 * np.where(cache.y > 0, dy, 0))
+    assert check(wrong, cases=50, stop_at_failure=True).cases < 10

@@ -1,0 +1,79 @@
+"""``run``, its table and its dictionary."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from npformer.errors import VerifyError
+from npformer.verify import registry
+from npformer.verify.mutants import MUTANTS, kill_rate
+from npformer.verify.report import run
+
+
+def text(table) -> str:
+    file = io.StringIO()
+    Console(width=200, file=file).print(table)
+    return file.getvalue()
+
+
+def test_a_report_of_right_components():
+    names = []
+    report = run(["relu", "Linear"], cases=12, progress=names.append)
+    assert report.passed
+    assert names == ["relu", "Linear"]
+    assert [(r.component, r.dtype, r.cases) for r in report.results] == [
+        ("relu", "float64", 12), ("relu", "float32", 12), ("Linear", "float64", 3),
+        ("Linear", "float32", 3),
+    ]  # fmt: skip
+    assert report.cases == 30
+    printed = text(report.table())
+    for word in ("relu", "Linear", "PyTorch's", "right"):
+        assert word in printed
+    assert report.failures() == []
+
+
+def test_a_report_is_json():
+    report = run(["gelu"], cases=20, seed=7)
+    assert json.loads(json.dumps(report.to_dict(), allow_nan=False)) == report.to_dict()
+    assert report.to_dict()["seed"] == 7
+
+
+def test_a_report_of_a_wrong_component(monkeypatch):
+    wrong = MUTANTS["softmax/mean-for-sum"].plant(registry.component("softmax"))
+    monkeypatch.setitem(registry.COMPONENTS, "softmax", wrong)
+    report = run(["softmax"], cases=20, dtypes=["float64"])
+    assert not report.passed
+    assert "wrong" in text(report.table())
+    lines = report.failures()
+    assert lines[0].startswith("softmax, float64: dx (PyTorch)")
+    assert any(line.startswith("    x = ") for line in lines)
+    result = report.to_dict()["results"][0]
+    assert result["verdict"] == "wrong"
+    assert set(result["example"]) == {"x", "axis", "dy"}
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
+def test_the_kill_rate_is_a_table_and_json_too():
+    rate = kill_rate(["silu"])
+    assert "3 of 3 wrong backwards caught" in text(rate.table())
+    json.dumps(rate.to_dict(), allow_nan=False)
+    lost = dataclasses.replace(rate.trials[0], failure=None)
+    assert "nobody" in text(dataclasses.replace(rate, trials=(lost,)).table())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"components": ["sofmax"]}, "did you mean 'softmax'"),
+        ({"cases": 0}, "cases is 0; it must be 1 or more"),
+        ({"dtypes": ["float16"]}, "'float16' is not checked; choose float64 or float32"),
+    ],
+)
+def test_what_cannot_be_run_is_refused(arguments, message):
+    with pytest.raises(VerifyError, match=message):
+        run(**{"components": ["relu"], **arguments})
