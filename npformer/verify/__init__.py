@@ -9,14 +9,14 @@ be checked. ``mutants`` are wrong on purpose, and prove that the checker can fai
 strategies also need Hypothesis.
 """
 
+from npformer.verify.case import Case, Component, cases
 from npformer.verify.check import CheckResult, Failure, check, check_case
-from npformer.verify.component import Case, Component
 from npformer.verify.error import error_units
 from npformer.verify.given import check_arrays
 from npformer.verify.mutants import KillRate, Mutant, kill_rate
 from npformer.verify.registry import COMPONENTS, component
 from npformer.verify.report import Report, run
-from npformer.verify.strategies import arrays_like, cases, seeds
+from npformer.verify.strategies import arrays_like, seeds
 
 __all__ = [
     "COMPONENTS",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from npformer.verify.component import Case, Component, Finding, Result
+from npformer.verify.case import Case, Component, Finding, Result
 from npformer.verify.error import CAP, acceptable, error_units, worst
 from npformer.verify.oracles import DIRECTIONAL, directional_gap, reference
 from npformer.verify.strategies import GeneratorSource

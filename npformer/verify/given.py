@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from npformer.errors import VerifyError, nearest
+from npformer.verify.case import Case
 from npformer.verify.check import Outcome, check_case
-from npformer.verify.component import Case, OpComponent
+from npformer.verify.op_component import OpComponent
 from npformer.verify.registry import component
 
 Array = np.ndarray

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from npformer.ops.array import rows
-from npformer.verify.component import Case, Component, Finding, Result
+from npformer.verify.case import Case, Component, Finding, Result
 
 Findings = Iterator[Finding]
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from npformer import models, nn
 from npformer.config import ModelConfig
-from npformer.verify.component import Case, ModuleComponent
+from npformer.verify.case import Case
+from npformer.verify.module_component import ModuleComponent
 from npformer.verify.strategies import Source, draw_array, draw_rng, draw_sizes, rarely
 
 Array = np.ndarray

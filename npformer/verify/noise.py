@@ -24,7 +24,8 @@ from unittest import mock
 import numpy as np
 
 from npformer.nn.feed_forward import ACTIVATIONS
-from npformer.verify.component import Case, ModuleComponent, OpComponent, Result
+from npformer.verify.case import Case, Component, Result
+from npformer.verify.op_component import OpComponent
 from npformer.verify.ops_table import OPS
 from npformer.verify.scales import Precision, Scales, precision
 
@@ -32,7 +33,7 @@ DELTA = 1e-8
 TRIALS = 4
 
 
-def noise_scales(component: ModuleComponent, case: Case) -> Result:
+def noise_scales(component: Component, case: Case) -> Result:
     """S of every entry of the module's result on this case, at least its root mean square."""
     fp = precision(case.dy.dtype)
     case = case.cast(np.float64)

@@ -11,7 +11,8 @@ import numpy as np
 
 from npformer import ops
 from npformer.verify import invariants, precise, scales
-from npformer.verify.component import Case, OpComponent, draw_case
+from npformer.verify.case import Case, draw_case
+from npformer.verify.op_component import OpComponent
 from npformer.verify.strategies import Source, draw_rng, rarely
 
 

@@ -17,7 +17,8 @@ from npformer.nn.module import Parameter
 from npformer.optim.adam import Adam, AdamW
 from npformer.optim.flat import FlatParameters
 from npformer.optim.sgd import SGD
-from npformer.verify.component import Case, Component, Result
+from npformer.verify.autograd import to_tensor
+from npformer.verify.case import Case, Component, Result
 from npformer.verify.strategies import Source, draw_array, draw_rng, draw_sizes
 
 Array = np.ndarray
@@ -88,8 +89,6 @@ class OptimizerComponent(Component):
 
     def twin(self, case: Case) -> Result:
         import torch
-
-        from npformer.verify.oracles import to_tensor
 
         settings = dict(case.static)
         gradients, rate = settings.pop("gradients"), settings.pop("learning_rate")

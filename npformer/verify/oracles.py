@@ -12,16 +12,11 @@ The third oracle, what autograd cannot state, is in ``invariants``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from npformer.verify.component import Case, Component, ModuleComponent, Result, _live
-
-Array = np.ndarray
+from npformer.verify.case import Array, Case, Component, Result
 
 WIDE = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
 """Whether ``np.longdouble`` is wider than float64 here."""
@@ -30,53 +25,6 @@ SETTLED = 1e-9 if WIDE else 1e-7
 """A directional derivative counts where halving its step moves it by less, of its terms."""
 DIRECTIONAL = 1e-8 if WIDE else 1e-6
 """The largest relative gap between it and the gradient."""
-
-
-def to_tensor(array: Array) -> Tensor:
-    """A tensor of its own memory; PyTorch takes no negative strides and no read-only arrays."""
-    return torch.from_numpy(np.array(array, order="C"))
-
-
-def _tensors(static: dict[str, Any]) -> dict[str, Any]:
-    return {n: to_tensor(v) if isinstance(v, np.ndarray) else v for n, v in static.items()}
-
-
-def _gradients(y: Tensor, leaves: dict[str, Tensor], dy: Array) -> dict[str, Array]:
-    if not y.requires_grad:  # an empty batch through a lookup may reach no leaf
-        return {name: np.zeros(leaf.shape, dy.dtype) for name, leaf in leaves.items()}
-    found = torch.autograd.grad(y, list(leaves.values()), to_tensor(dy), allow_unused=True)
-    return {
-        name: (torch.zeros_like(leaf) if g is None else g).numpy()
-        for (name, leaf), g in zip(leaves.items(), found, strict=True)
-    }
-
-
-def run_torch(function: Callable[..., Tensor], case: Case, static: dict[str, Any]) -> Result:
-    """A PyTorch function on a case: its output, and autograd's gradient of every input."""
-    leaves = {name: to_tensor(a).requires_grad_() for name, a in case.inputs.items()}
-    y = function(**leaves, **_tensors(static))
-    gradients = _gradients(y, leaves, case.dy)
-    return {"y": y.detach().numpy()} | {f"d{name}": g for name, g in gradients.items()}
-
-
-def run_twin(component: ModuleComponent, case: Case) -> Result:
-    """The twin of a module on a case, after its weights have crossed the bridge."""
-    from torch_ref.bridge import to_torch
-
-    dtype = torch.from_numpy(np.empty(0, case.dy.dtype)).dtype
-    module = component.build_twin(case.static, dtype)
-    state = {name: a for name, a in case.inputs.items() if name not in component.inputs}
-    to_torch(state, module)
-    inputs = {name: to_tensor(case.inputs[name]).requires_grad_() for name in component.inputs}
-    y = component.call_twin(module, list(inputs.values()), _tensors(_live(case.static)))
-    parameters = dict(module.named_parameters())
-    gradients = _gradients(y, {**inputs, **parameters}, case.dy)
-    result = {"y": y.detach().numpy()}
-    for name in inputs:
-        result[f"d{name}"] = gradients[name]
-    for name in parameters:
-        result[f"grad {name}"] = gradients[name]
-    return result
 
 
 def reference(component: Component, case: Case) -> tuple[Result, Result | None]:

@@ -7,7 +7,7 @@ import inspect
 from npformer import models, nn, ops
 from npformer.errors import VerifyError, nearest
 from npformer.nn.module import Module
-from npformer.verify.component import Component
+from npformer.verify.case import Component
 from npformer.verify.modules_table import MODULES
 from npformer.verify.ops_table import OPS
 from npformer.verify.optimizers import OPTIMIZERS

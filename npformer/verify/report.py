@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npformer.errors import VerifyError
+from npformer.verify.case import Case
 from npformer.verify.check import CheckResult, check
-from npformer.verify.component import Case
 from npformer.verify.registry import COMPONENTS, component
 
 if TYPE_CHECKING:

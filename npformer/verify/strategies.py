@@ -21,8 +21,6 @@ from npformer.verify.values import EXPONENTS, KINDS, LAYOUTS, at_magnitude, in_l
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-    from npformer.verify.component import Case, Component
-
 Array = np.ndarray
 T = TypeVar("T")
 
@@ -191,14 +189,3 @@ def seeds() -> SearchStrategy[int]:
     from hypothesis import strategies as st
 
     return st.integers(0, 2**32 - 1)
-
-
-def cases(component: Component, dtype: Any) -> SearchStrategy[Case]:
-    """Cases of a registered component, as a Hypothesis strategy."""
-    from hypothesis import strategies as st
-
-    @st.composite
-    def drawn(draw: Callable[[SearchStrategy[Any]], Any]) -> Case:
-        return component.draw(HypothesisSource(draw), np.dtype(dtype))
-
-    return drawn()

@@ -27,7 +27,7 @@ def test_a_gradient_that_cancels_to_zero_has_the_scale_of_its_terms():
 
 def test_the_scale_of_one_op_is_about_the_ops_own():
     module, op = component("LayerNorm"), component("layer_norm")
-    from npformer.verify.component import Case
+    from npformer.verify.case import Case
 
     for seed in range(8):
         case = draw("LayerNorm", seed)

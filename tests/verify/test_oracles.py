@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from npformer.verify.component import Case, OpComponent
+from npformer.verify.case import Case
+from npformer.verify.op_component import OpComponent
 from npformer.verify.oracles import DIRECTIONAL, WIDE, directional_gap, reference
 from npformer.verify.registry import COMPONENTS, component
 from npformer.verify.strategies import GeneratorSource

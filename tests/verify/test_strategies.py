@@ -8,7 +8,7 @@ from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 from npformer.errors import VerifyError
-from npformer.verify.component import draw_case
+from npformer.verify.case import draw_case
 from npformer.verify.ops_table import OPS
 from npformer.verify.strategies import (
     GeneratorSource,

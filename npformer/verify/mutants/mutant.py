@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from unittest import mock
 
-from npformer.verify.component import Component, OpComponent
+from npformer.verify.case import Component
+from npformer.verify.op_component import OpComponent
 
 
 @dataclass(frozen=True)
