@@ -8,13 +8,12 @@ from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 from npformer.errors import VerifyError
-from npformer.verify.case import draw_case
+from npformer.verify.case import cases, draw_case
 from npformer.verify.ops_table import OPS
 from npformer.verify.strategies import (
     GeneratorSource,
     HypothesisSource,
     arrays_like,
-    cases,
     draw_sizes,
     parse_spec,
 )
