@@ -171,7 +171,7 @@ def layer_norm(
         "y": xhat_off * np.abs(weight) + np.abs(bias) + fp.tiny * (1 + np.abs(weight)),
         # Terms may be scaled by rstd^3 x^2 after they have underflowed, as PyTorch's are.
         "dx": rstd * inner + fp.tiny * (1 + rstd) ** 3 * (1 + np.abs(x)) ** 2,
-        "dweight": walk * (np.abs(dy) * xhat_off).sum(every) + fp.tiny,
+        "dweight": walk * (np.abs(dy) * xhat_off + fp.tiny).sum(every) + fp.tiny,
         "dbias": walk * np.abs(dy).sum(every) + fp.tiny,
     }
 
