@@ -40,7 +40,7 @@ def draw_curve(metrics: Path, picture: Path, *, title: str = "") -> bool:
 
     losses = axes[0]
     losses.plot(*training, color=_TRAINING, alpha=0.3, linewidth=0.7)
-    label = "training, with label smoothing and dropout"
+    label = "training objective"
     losses.plot(training[0], _smooth(training[1]), color=_TRAINING, label=label)
     if len(validation[0]):
         losses.plot(*validation, color=_VALIDATION, marker="o", markersize=4, label="validation")

@@ -182,29 +182,31 @@ def relu(x: Array, *, dy: Array, fp: Precision) -> Scales:
 
 
 def gelu(x: Array, *, approximate: str, dy: Array, fp: Precision) -> Scales:
-    """y = x Phi(x). In the left tail Phi is conditioned like exp(-x^2 / 2): a factor 1 + x^2.
+    """y = x gate and dx = dy (gate + x gate'). In the left tail Phi is conditioned like
+    exp(-x^2 / 2), by a factor 1 + x^2; the tanh form's gate like exp(2u), by 1 + 2 |u|.
 
-    The scale is relative to y itself, in both tails: 1 - erf there, which loses everything, fails.
+    The scale is relative to y itself, in both tails: 1 + erf there, which loses everything, fails.
     """
+    near = np.minimum(np.abs(x), 1e2)  # farther out both derivatives are 0 or 1 in every dtype
     if approximate == "tanh":
-        # Phi is a logistic function of 2u, conditioned like exp(-2 |u|) in the left tail.
+        # The gate is the logistic function of 2u, and its slope gate (1 - gate) (2u)'.
         u = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
         slope = 2 * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x * x)
         upper, lower = _logistic(2 * u), _logistic(-2 * u)
         # 1 - gate is off by as much as the gate is, but by no more than itself.
         lower = lower + np.minimum(upper, lower / fp.eps)
-        density, condition = upper * lower * slope, 1 + 2 * np.abs(u)
+        density, condition, reach = upper * lower * slope, 1 + 2 * np.abs(u), near * slope
     else:
         upper = np.array([0.5 * math.erfc(-t / math.sqrt(2)) for t in x.ravel()]).reshape(x.shape)
         density = np.exp(-np.minimum(x * x, 1e4) / 2) / math.sqrt(2 * math.pi)
-        condition = 1 + np.where(x < 0, np.minimum(x * x, 1e4), 0.0)
-    # The density of large |x| is beneath every number; its condition factor must not outgrow it.
-    bell = np.minimum(np.abs(x), 1e3) * density * (1 + np.minimum(x * x, 1e4))
+        condition = 1 + np.where(x < 0, near * near, 0.0)
+        reach = near
+    bell = near * density * (1 + near * near)
     flush = fp.tiny / fp.eps  # the gate 1 / (1 + exp(t)) is 0 where exp(t) overflows
     return {
         "y": np.abs(x) * (upper * condition + flush) + fp.tiny,
-        "dx": np.abs(dy) * (upper * condition + bell + flush * (1 + np.minimum(np.abs(x), 1e3)))
-        + fp.tiny * (1 + np.minimum(np.abs(x), 1e2) ** 3),
+        "dx": np.abs(dy) * (upper * condition + bell + flush * (1 + reach))
+        + fp.tiny * (1 + near**3),
     }
 
 

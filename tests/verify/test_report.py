@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 
@@ -58,12 +57,10 @@ def test_a_report_of_a_wrong_component(monkeypatch):
     json.dumps(report.to_dict(), allow_nan=False)
 
 
-def test_the_kill_rate_is_a_table_and_json_too():
-    rate = kill_rate(["silu"])
-    assert "3 of 3 wrong backwards caught" in text(rate.table())
-    json.dumps(rate.to_dict(), allow_nan=False)
-    lost = dataclasses.replace(rate.trials[0], failure=None)
-    assert "nobody" in text(dataclasses.replace(rate, trials=(lost,)).table())
+def test_the_kill_rate_is_json():
+    found = kill_rate(["silu"]).to_dict()
+    assert (found["mutants"], found["caught"]) == (3, 3)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -26,9 +26,6 @@ from npformer.verify.mutants import (
 )
 from npformer.verify.mutants.mutant import Mutant
 from npformer.verify.registry import component
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 FAMILIES = (
     linear,
@@ -91,19 +88,6 @@ class KillRate:
     @property
     def passed(self) -> bool:
         return self.caught == self.total
-
-    def table(self) -> Table:
-        """A row for each mutant, those that survived first."""
-        from rich.table import Table
-
-        table = Table(title=f"{self.caught} of {self.total} wrong backwards caught")
-        for title in ("mutant", "what it gets wrong", "caught by", "in case"):
-            table.add_column(title)
-        for trial in sorted(self.trials, key=lambda t: t.caught):
-            caught_by = trial.failure.oracle if trial.failure else "[red]nobody[/]"
-            number = str(trial.cases) if trial.caught else f"none of {trial.cases}"
-            table.add_row(trial.mutant.name, trial.mutant.wrong, caught_by, number)
-        return table
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
