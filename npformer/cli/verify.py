@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tyro
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from npformer.cli.arguments import UsageError
+from npformer.errors import VerifyError
+from npformer.verify.given import check_arrays, separate
 from npformer.verify.mutants import KillRate, kill_rate
 from npformer.verify.report import run
 
@@ -42,6 +47,7 @@ class Command:
       npformer verify --component layer_norm attention --cases 1000 --seed 7
       npformer verify --component softmax --mutants
       npformer verify --json report.json
+      npformer verify --component layer_norm --arrays case.npz
     """
 
     component: tuple[str, ...] = ()
@@ -52,11 +58,15 @@ class Command:
     """Decides every case; the same seed gives the same cases."""
     mutants: tyro.conf.FlagCreatePairsOff[bool] = False
     """Also put known wrong backwards in place of the right ones; each must be caught."""
+    arrays: Path | None = None
+    """Check one operation on the arrays of this .npz: its arguments by name, and dy if you like."""
     json: Path | None = None
     """Also write the results here."""
 
     def __call__(self) -> int:
         console = Console()
+        if self.arrays is not None:
+            return self._check_given(self.arrays, console)
         chosen = self.component or None
         with console.status("verifying") as status:
             report = run(
@@ -83,6 +93,34 @@ class Command:
         if self.json is not None:
             self.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
         return 0 if passed else FAILED
+
+    def _check_given(self, path: Path, console: Console) -> int:
+        if len(self.component) != 1 or self.mutants or self.json:
+            raise UsageError("--arrays goes with one --component, and with --seed alone beside it")
+        arrays = _read_arrays(path)
+        dy = arrays.pop("dy", None)
+        inputs, static = separate(self.component[0], arrays)
+        outcome = check_arrays(self.component[0], inputs, dy, self.seed, **static)
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+        table.add_column("result")
+        table.add_column("natural units", justify="right")
+        table.add_column("torch", justify="right")
+        for name, error in outcome.ours.items():
+            table.add_row(name, f"{error:.3g}", f"{outcome.pytorch[name]:.3g}")
+        console.print(table)
+        for failure in outcome.failures:
+            console.print(str(failure), highlight=False, markup=False)
+        return FAILED if outcome.failures else 0
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+        raise VerifyError(
+            f"{path} is not a .npz file of plain arrays; write one with np.savez"
+        ) from error
 
 
 def _mutants_table(killed: KillRate) -> Table:

@@ -38,9 +38,7 @@ def check_arrays(
         VerifyError: no such op, an argument missing or unknown, dtypes mixed or not floating
             point, shapes that the op refuses, or a NaN (it says in which array and where).
     """
-    chosen = component(name)
-    if not isinstance(chosen, OpComponent):
-        raise VerifyError(f"{name!r} is a {chosen.kind}; arrays can be given to ops only")
+    chosen = _op(name)
     arguments = inspect.signature(chosen.pair[0]).parameters
     for given in (*inputs, *static):
         if given not in arguments:
@@ -68,6 +66,31 @@ def check_arrays(
     elif dy.shape != y.shape:
         raise VerifyError(f"dy has shape {dy.shape}; the output of {name} has {y.shape}")
     return check_case(chosen, Case(arrays, without_dy.static, dy), rng)
+
+
+def separate(name: str, arrays: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Any]]:
+    """An op's arguments as ``check_arrays`` takes them: those that get a gradient, and the rest.
+
+    A floating-point array gets one, unless the forward takes it by keyword only, as it does class
+    weights. An array without axes becomes the number in it.
+    """
+    parameters = inspect.signature(_op(name).pair[0]).parameters
+
+    def differentiated(argument: str, array: Array) -> bool:
+        known = parameters.get(argument)
+        keyword = known is not None and known.kind is inspect.Parameter.KEYWORD_ONLY
+        return array.ndim > 0 and array.dtype.kind == "f" and not keyword
+
+    inputs = {n: a for n, a in arrays.items() if differentiated(n, a)}
+    static = {n: a if a.ndim else a.item() for n, a in arrays.items() if n not in inputs}
+    return inputs, static
+
+
+def _op(name: str) -> OpComponent:
+    chosen = component(name)
+    if not isinstance(chosen, OpComponent):
+        raise VerifyError(f"{name!r} is a {chosen.kind}; arrays can be given to ops only")
+    return chosen
 
 
 def _look_at(arrays: Mapping[str, Array]) -> None:

@@ -244,3 +244,31 @@ def test_an_interruption_is_told_from_an_error(npformer, monkeypatch):
 
 def raise_(error: BaseException) -> None:
     raise error
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        (
+            {"x": np.array([[1.0, np.nan]]), "weight": np.ones(2), "bias": np.ones(2)},
+            "'x' holds NaN",
+        ),
+        ({"x": np.ones((1, 2)), "weight": np.ones(2)}, "needs the argument 'bias'"),
+        ({"x": np.ones((1, 2)), "wieght": np.ones(2)}, "did you mean 'weight'"),
+        ({"x": np.ones((1, 2)), "weight": np.ones(3), "bias": np.ones(2)}, "refuses these arrays"),
+    ],
+)
+def test_arrays_that_no_oracle_can_judge(refused, tmp_path, arrays, said):
+    np.savez(tmp_path / "case.npz", **arrays)
+    line = refused("verify", "--component", "layer_norm", "--arrays", tmp_path / "case.npz")
+    assert said in line
+
+
+def test_arrays_from_a_file_that_is_none(refused, tmp_path):
+    file = tmp_path / "case.npz"
+    assert "No such file" in refused("verify", "--component", "relu", "--arrays", file)
+    file.write_text("no archive")
+    assert "np.savez" in refused("verify", "--component", "relu", "--arrays", file)
+    np.savez(file, x=np.ones(2))
+    assert "one --component" in refused("verify", "--arrays", file)
+    assert "is a module" in refused("verify", "--component", "Linear", "--arrays", file)

@@ -17,10 +17,11 @@ import pytest
 from npformer.bench.suite import BenchConfig
 from npformer.cli import bench
 from npformer.config import RunConfig, run_preset
+from npformer.ops import cross_entropy_backward
 from npformer.train.checkpoint import read_checkpoint
 from npformer.train.run_directory import checkpoints
 from npformer.verify.mutants import MUTANTS
-from npformer.verify.registry import COMPONENTS
+from npformer.verify.registry import COMPONENTS, component
 from tests.cli.conftest import SMALL
 
 
@@ -150,6 +151,20 @@ def test_verify_fails_when_a_gradient_is_wrong(npformer, monkeypatch):
     assert (ended.status, ended.err) == (1, "")
     assert "0 of 2 right" in ended.out
     assert "dx (PyTorch)" in ended.out
+
+
+def test_verify_judges_given_arrays(npformer, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    case = {"logits": rng.standard_normal((4, 5)), "targets": rng.integers(0, 5, 4)}
+    np.savez(tmp_path / "case.npz", **case, weight=np.arange(1.0, 6), label_smoothing=0.1)
+    arguments = ("verify", "--component", "cross_entropy", "--arrays", tmp_path / "case.npz")
+    ended = npformer(*arguments)
+    assert ended.status == 0 and "dlogits" in ended.out
+    wrong = component("cross_entropy").implemented_by(
+        backward=lambda dloss, cache: cross_entropy_backward(dloss, cache) / 2
+    )
+    monkeypatch.setattr("npformer.verify.given.component", lambda name: wrong)
+    assert npformer(*arguments).status == 1
 
 
 def test_verify_catches_every_mutant_of_an_op(npformer):
