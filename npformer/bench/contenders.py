@@ -17,6 +17,8 @@ import numpy as np
 
 from npformer.bench.floor import floor_step
 from npformer.bench.shapes import bench_config, random_batch, workload
+from npformer.config import RunConfig
+from npformer.text.tokenizer import BOS
 from npformer.train.engine import Engine
 
 CONTENDERS = ("numpy", "torch", "torch.compile", "floor")
@@ -29,7 +31,7 @@ def make_step(name: str, preset: str, workers: int, dropout: float | None) -> Ca
     if name == "floor":
         rows, length = workload(preset)
         return floor_step(config.model, rows, length, workers)
-    engine = _engine(name, preset, workers, dropout)
+    engine = _engine(name, config)
     batch = random_batch(preset)
 
     def step(number: int) -> None:
@@ -39,24 +41,22 @@ def make_step(name: str, preset: str, workers: int, dropout: float | None) -> Ca
     return step
 
 
-def make_decode(name: str, preset: str, workers: int) -> Callable[[int], int]:
-    """Cached greedy decoding of one sentence; a function of the steps, returning the tokens."""
-    model = _engine(name, preset, workers, None).model
+def make_decode(name: str, preset: str, workers: int) -> Callable[[int], None]:
+    """Cached greedy decoding of one sentence, as a function of how many tokens to write."""
+    model = _engine(name, bench_config(preset, workers=workers)).model
     source = random_batch(preset).source[:1]
 
-    def decode(steps: int) -> int:
+    def decode(tokens: int) -> None:
         # No stop at the end of the sentence: random weights would end it at chance.
         state = model.start(source)
-        ids = np.array([2])
-        for _ in range(steps):
+        ids = np.array([BOS])
+        for _ in range(tokens):
             ids = model.step(ids, state).argmax(axis=-1)
-        return steps
 
     return decode
 
 
-def _engine(name: str, preset: str, workers: int, dropout: float | None) -> Engine:
-    config = bench_config(preset, workers=workers, dropout=dropout)
+def _engine(name: str, config: RunConfig) -> Engine:
     if name == "numpy":
         from npformer.train.numpy_engine import NumpyEngine
 
@@ -65,7 +65,7 @@ def _engine(name: str, preset: str, workers: int, dropout: float | None) -> Engi
 
     from torch_ref.train.engine import TorchEngine
 
-    torch.set_num_threads(workers)
+    torch.set_num_threads(config.train.workers)
     engine = TorchEngine(config)
     if name == "torch.compile":
         engine.model.compile()

@@ -8,6 +8,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,13 +51,14 @@ class Contender:
 
     def __init__(self, name: str, preset: str, config: BenchConfig) -> None:
         dropout = "preset" if config.dropout is None else str(config.dropout)
-        self.name = name
+        # A file, not a pipe: a pipe that nobody reads would fill up and stop the contender.
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (``close`` closes it)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "npformer.bench.contenders"]
             + [name, preset, str(config.workers), dropout],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": str(config.workers)},
         )
@@ -74,8 +76,10 @@ class Contender:
 
     def close(self) -> str:
         """End the process; returns the last line that it wrote as an error, if any."""
-        _, errors = self._process.communicate()
-        return (errors.strip().splitlines() or [""])[-1]
+        self._process.communicate()
+        with self._errors as errors:
+            errors.seek(0)
+            return (errors.read().strip().splitlines() or [""])[-1]
 
 
 def run_bench(config: BenchConfig) -> dict[str, Any]:

@@ -121,27 +121,9 @@ class Batches:
                 f"batch_tokens is {batch_tokens}, but the longest sentence has {longest} tokens; "
                 f"raise batch_tokens to {longest} or more, or lower max_length"
             )
-        self._latest: tuple[int, list[np.ndarray]] | None = None
 
     def epoch(self, number: int) -> list[np.ndarray]:
         """The rows of each batch of an epoch: every pair is in exactly one of them."""
-        if self._latest is None or self._latest[0] != number:
-            self._latest = (number, self._arrange(number))
-        return list(self._latest[1])
-
-    def batch(self, rows: np.ndarray) -> Batch:
-        """The pairs at ``rows``, padded."""
-        return make_batch(self.pairs, rows)
-
-    def batch_at(self, position: tuple[int, int]) -> Batch:
-        """The batch at ``(epoch, index)``; ``IndexError`` past the end of the epoch."""
-        epoch, index = position
-        batches = self.epoch(epoch)
-        if not 0 <= index < len(batches):
-            raise IndexError(f"batch {index} of epoch {epoch} is not in [0, {len(batches)})")
-        return self.batch(batches[index])
-
-    def _arrange(self, number: int) -> list[np.ndarray]:
         rng = np.random.default_rng([self.seed, number])
         order = rng.permutation(len(self.pairs))
         mean = self._lengths.max(axis=1).mean()
@@ -151,6 +133,10 @@ class Batches:
             rows = _by_length(self._lengths, order[start : start + window])
             batches += _cut(rows, self._lengths, self.batch_tokens)
         return [batches[i] for i in rng.permutation(len(batches))]
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """The pairs at ``rows``, padded."""
+        return make_batch(self.pairs, rows)
 
 
 def _padded(sequences: list[np.ndarray]) -> np.ndarray:
