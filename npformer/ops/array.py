@@ -1,4 +1,7 @@
-"""What every op shares: the array type, silence in floating point, and rows."""
+"""What every op shares: the array type, silence in floating point, and rows.
+
+Chapter     walkthroughs/00_how_to_read.md
+"""
 
 from __future__ import annotations
 

@@ -30,6 +30,8 @@ Reading     A query moves towards the keys whose values would help more than the
             sum_s dscores = 0, so a vector added to every key (a key bias) changes nothing and
             gets no gradient. A row that may attend to nothing gives y = 0 and no gradient, as
             PyTorch's scaled_dot_product_attention does.
+
+Chapter     walkthroughs/06_attention.md
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What an op must refuse itself, because NumPy would accept it and answer something else."""
+"""What an op must refuse itself, because NumPy would accept it and answer something else.
+
+Chapter     walkthroughs/00_how_to_read.md
+"""
 
 from __future__ import annotations
 

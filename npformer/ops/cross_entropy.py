@@ -36,6 +36,8 @@ Reading     Without smoothing and weights this is p - onehot: what the model bel
             The edges are those of PyTorch's cross_entropy (a row with +inf is NaN, a target
             whose logit is -inf costs inf) but for two: the mean over no row is 0, not NaN, and
             an ignored row gets gradient 0 whatever its logits hold.
+
+Chapter     walkthroughs/02_softmax_cross_entropy.md
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ Reading     A word that occurs five times gets the sum of five gradients; ``dwei
             faster than ``np.add.at`` and loses nothing when one word fills the batch.
             PyTorch's padding_idx, kept here, stops the gradient of one row and changes nothing
             in the forward.
+
+Chapter     walkthroughs/05_embeddings_positions.md
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ Reading     A unit is passed on with the probability that a normal variable lies
             right y = x and the slope is 1; to the left both are 0; y is least near x = -0.75,
             and its slope is negative below. x is clipped where the gate is shut or open to the
             last bit, so that -inf gives 0 and +inf gives slope 1, the limits (PyTorch: NaN).
+
+Chapter     walkthroughs/04_activations.md
 """
 
 from __future__ import annotations

@@ -30,6 +30,8 @@ Reading     Shifting or stretching a row leaves y alone (up to eps), so the part
             mu is rounded, so x - mu of a row of equal numbers need not be zero; at 1e30 what
             is left would look like variance. Centring twice makes it exactly zero. PyTorch
             gives 0 or NaN where the squares of float32 overflow; here they do not.
+
+Chapter     walkthroughs/03_layer_norm.md
 """
 
 from __future__ import annotations

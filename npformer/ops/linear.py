@@ -25,7 +25,9 @@ Reading     The backward of one product is two products. Each takes the letters 
             (ri, oi -> ro), and swaps the output with the argument whose gradient is sought.
             dweight is a sum over rows of outer products: every position of every sentence adds
             to it, and none divides it. The bias gradient is a product too, because NumPy's
-            ``sum(axis=0)`` adds float32 rows one after another, which is slower and less exact.
+            ``sum(axis=0)`` adds float32 rows one after another, which is less exact.
+
+Chapter     walkthroughs/01_linear.md
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ Reading     Whatever log-probability dy asks for in all, the distribution takes 
             proportion to what each class has already; dx sums to zero along the axis.
             A logit of -inf gives y = -inf and an ordinary gradient. A row that holds +inf or
             NaN, or nothing but -inf, gives NaN, as in PyTorch.
+
+Chapter     walkthroughs/02_softmax_cross_entropy.md
 """
 
 from __future__ import annotations

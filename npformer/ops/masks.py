@@ -1,4 +1,7 @@
-"""Masks for attention: boolean, True = may attend, made to broadcast to (B, N, T, S)."""
+"""Masks for attention: boolean, True = may attend, made to broadcast to (B, N, T, S).
+
+Chapter     walkthroughs/06_attention.md
+"""
 
 from __future__ import annotations
 

@@ -8,6 +8,8 @@ Forward     positions[t, 2i]     = sin(t / 10000^(2i / D))
 Reading     Each pair of columns is a hand of a clock; the first turns once in 2 pi positions,
             the last in nearly 10000 * 2 pi. Moving by k positions turns every hand by a fixed
             angle, so a linear map can look k positions back, wherever it stands.
+
+Chapter     walkthroughs/05_embeddings_positions.md
 """
 
 from __future__ import annotations

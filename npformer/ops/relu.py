@@ -13,6 +13,8 @@ Reading     y itself says which units were on, and it is the next layer's input 
             backward keeps nothing of its own. A unit that is off for every row gets no gradient
             and stays off. (A product with the mask: ``np.where`` guesses a branch for each entry,
             and is ten times as slow on a mask without a pattern.)
+
+Chapter     walkthroughs/04_activations.md
 """
 
 from __future__ import annotations

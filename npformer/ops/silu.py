@@ -24,6 +24,8 @@ Reading     The input opens its own gate. Far to the right y = x and the slope i
             left both are 0; y is least near x = -1.28, and its slope is negative below. x is
             clipped where the gate is shut or open to the last bit, so that -inf gives 0 and
             +inf gives slope 1, the limits (PyTorch: NaN).
+
+Chapter     walkthroughs/04_activations.md
 """
 
 from __future__ import annotations
@@ -65,7 +67,7 @@ def silu_backward(dy: Array, cache: SiluCache) -> Array:
 @silent
 def logistic(x: Array) -> Array:
     """x (...) -> 1 / (1 + exp(-x)); exp(-x) = inf gives 0, as it should."""
-    y = np.exp(-x)
+    y = np.exp(-x, out=np.empty_like(x))  # an array, also where x has no axes
     y += 1
     return np.reciprocal(y, out=y)
 
@@ -74,5 +76,5 @@ def logistic(x: Array) -> Array:
 def logistic_slope(x: Array) -> Array:
     """x (...) -> the derivative of ``logistic`` at x."""
     e = np.exp(-np.abs(x))
-    slope = np.square(1 + e)
+    slope = np.square(1 + e, out=np.empty_like(x))
     return np.divide(e, slope, out=slope)

@@ -23,6 +23,8 @@ Reading     sum(dy * y) is the mean of dy under the distribution y. Only what a 
 
             A row that holds +inf or NaN, or nothing but -inf, has no limit; it gives NaN, as in
             PyTorch. (Attention needs the last of these and defines it: see attention.py.)
+
+Chapter     walkthroughs/02_softmax_cross_entropy.md
 """
 
 from __future__ import annotations
