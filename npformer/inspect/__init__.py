@@ -2,14 +2,31 @@
 
 from npformer.inspect.alignment import alignment_share, token_alignment
 from npformer.inspect.attention import attention_maps
+from npformer.inspect.flow import gradient_flow, gradient_flow_figure, statistics_figure
+from npformer.inspect.memory import memory_table
 from npformer.inspect.plots import attention_figure, save_figure
+from npformer.inspect.recorder import record
+from npformer.inspect.recording import Call, Recording
 from npformer.inspect.sentence import sentence_figures
+from npformer.inspect.source import show_derivation, show_source
+from npformer.inspect.statistics import Statistics, statistics
 
 __all__ = [
+    "Call",
+    "Recording",
+    "Statistics",
     "alignment_share",
     "attention_figure",
     "attention_maps",
+    "gradient_flow",
+    "gradient_flow_figure",
+    "memory_table",
+    "record",
     "save_figure",
     "sentence_figures",
+    "show_derivation",
+    "show_source",
+    "statistics",
+    "statistics_figure",
     "token_alignment",
 ]

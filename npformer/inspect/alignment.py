@@ -1,4 +1,7 @@
-"""How far attention follows a known word alignment."""
+"""How far attention follows a known word alignment.
+
+Chapter     walkthroughs/13_looking_inside.md
+"""
 
 from __future__ import annotations
 

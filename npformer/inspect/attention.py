@@ -3,6 +3,8 @@
 The backward of attention needs the probabilities, so the forward keeps them in its cache. The
 caches are nested as the modules are: a module's path leads to its cache too. Nothing is hooked,
 recomputed or recorded on the side; the maps are the numbers that the model used.
+
+Chapter     walkthroughs/13_looking_inside.md
 """
 
 from __future__ import annotations

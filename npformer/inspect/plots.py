@@ -1,6 +1,8 @@
 """Pictures of attention: one panel a head, and how the heads follow a known alignment.
 
 Figures are made without pyplot, so no window system is asked for and no global state changes.
+
+Chapter     walkthroughs/13_looking_inside.md
 """
 
 from __future__ import annotations

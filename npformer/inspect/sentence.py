@@ -1,4 +1,7 @@
-"""One picture for each attention of a model, for one sentence and its translation."""
+"""One picture for each attention of a model, for one sentence and its translation.
+
+Chapter     walkthroughs/13_looking_inside.md
+"""
 
 from __future__ import annotations
 

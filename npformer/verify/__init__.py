@@ -9,11 +9,13 @@ be checked. ``mutants`` are wrong on purpose, and prove that the checker can fai
 strategies also need Hypothesis.
 """
 
+from npformer.verify.agreement import agreement, autograd_gradients, finite_differences
 from npformer.verify.case import Case, Component, cases
 from npformer.verify.check import CheckResult, Failure, check, check_case
 from npformer.verify.error import error_units
 from npformer.verify.given import check_arrays
 from npformer.verify.mutants import KillRate, Mutant, kill_rate
+from npformer.verify.nodes import NodeError, node_errors
 from npformer.verify.registry import COMPONENTS, component
 from npformer.verify.report import Report, run
 from npformer.verify.strategies import arrays_like, seeds
@@ -26,15 +28,20 @@ __all__ = [
     "Failure",
     "KillRate",
     "Mutant",
+    "NodeError",
     "Report",
+    "agreement",
     "arrays_like",
+    "autograd_gradients",
     "cases",
     "check",
     "check_arrays",
     "check_case",
     "component",
     "error_units",
+    "finite_differences",
     "kill_rate",
+    "node_errors",
     "run",
     "seeds",
 ]

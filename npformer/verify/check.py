@@ -1,4 +1,7 @@
-"""Run one component on many cases and say how it did, with the smallest case that fails."""
+"""Run one component on many cases and say how it did, with the smallest case that fails.
+
+Chapter     walkthroughs/14_how_we_know.md
+"""
 
 from __future__ import annotations
 

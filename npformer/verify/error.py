@@ -7,6 +7,8 @@ and subtracted to make the result: the op evaluated on absolute values, with its
 (``scales``). A dot product that cancels to nearly nothing may be off by eps times the sum of
 its absolute terms, and no implementation can do better; so measured, a correct op is off by 0 to
 4 whatever its inputs, while plain relative error is either loose or flaky.
+
+Chapter     walkthroughs/14_how_we_know.md
 """
 
 from __future__ import annotations

@@ -18,30 +18,42 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
 import numpy as np
 
 from npformer.nn.feed_forward import ACTIVATIONS
-from npformer.verify.case import Case, Component, Result
+from npformer.verify.case import Array, Case, Component, Result
 from npformer.verify.op_component import OpComponent
 from npformer.verify.ops_table import OPS
 from npformer.verify.scales import Precision, Scales, precision
 
+K = TypeVar("K")
+
 DELTA = 1e-8
 TRIALS = 4
+USERS = ("npformer.nn.", "npformer.models.", "npformer.inspect.recorder")
+"""The files that call ops, by how their modules' names begin."""
 
 
 def noise_scales(component: Component, case: Case) -> Result:
     """S of every entry of the module's result on this case, at least its root mean square."""
-    fp = precision(case.dy.dtype)
-    case = case.cast(np.float64)
-    exact = component.extended(case)
+    wide = case.cast(np.float64)
+    return measured_scales(lambda: component.extended(wide), precision(case.dy.dtype))
+
+
+def measured_scales(run: Callable[[], dict[K, Array]], fp: Precision) -> dict[K, Array]:
+    """S of every entry of every array that ``run`` gives, at least the array's root mean square.
+
+    ``run`` calls modules, in float64, and gives the same result each time but for the disturbance.
+    ``fp`` is the dtype whose rounding is to be measured in S.
+    """
+    exact = run()
     squares = {name: np.zeros(np.shape(a)) for name, a in exact.items()}
     for trial in range(TRIALS):
         with _noisy_ops(np.random.default_rng(trial), fp):
-            result = component.extended(case)
+            result = run()
         for name, a in result.items():
             squares[name] += ((a - exact[name]) / DELTA) ** 2 / TRIALS
     return {
@@ -52,7 +64,7 @@ def noise_scales(component: Component, case: Case) -> Result:
 
 @contextlib.contextmanager
 def _noisy_ops(rng: np.random.Generator, fp: Precision) -> Iterator[None]:
-    """Every op that a module of ``nn`` or ``models`` calls, disturbed."""
+    """Every op that a module of ``nn`` or ``models``, or the recorder's loss, calls, disturbed."""
     noisy: dict[Any, Any] = {}
     for op in OPS:
         forward, backward = _disturbed(op, op.pair, rng, fp)
@@ -78,7 +90,7 @@ def _users() -> list[Any]:
     return [
         module
         for name, module in list(sys.modules.items())
-        if name.startswith(("npformer.nn.", "npformer.models.")) and module is not None
+        if name.startswith(USERS) and module is not None
     ]
 
 
@@ -101,6 +113,7 @@ def _disturbed(
         with np.errstate(all="ignore"):
             return op.scale(**arguments, dy=dy, fp=fp)
 
+    @functools.wraps(pair[0])  # a recording names the inputs by the signature
     def forward(*args: Any, **kwargs: Any) -> Any:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()

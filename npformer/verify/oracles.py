@@ -8,6 +8,8 @@ rounding of float64 (ours and PyTorch's own) can be told apart. Where the platfo
 is no wider than float64 (macOS on ARM, Windows), PyTorch's float64 is itself the reference.
 
 The third oracle, what autograd cannot state, is in ``invariants``.
+
+Chapter     walkthroughs/14_how_we_know.md
 """
 
 from __future__ import annotations

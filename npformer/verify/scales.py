@@ -8,6 +8,8 @@ below). Constant factors near 1 are left out; the bound of 4 is for them.
 
 ``fp.tiny`` is the smallest normal number of the dtype under test. Below it, rounding is absolute:
 eps * tiny is the smallest subnormal, so ``tiny`` times the number of terms is the scale there.
+
+Chapter     walkthroughs/14_how_we_know.md
 """
 
 from __future__ import annotations

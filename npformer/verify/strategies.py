@@ -6,6 +6,8 @@ hide; now and then a letter gets size 1 or 0 instead.
 
 Both kinds of drawing go through one small interface, ``Source``, so the command line and the
 test suite look at cases of exactly the same kind.
+
+Chapter     walkthroughs/14_how_we_know.md
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Each mutant has one mistake of a kind that was seen in public code or in lectures. ``kill_rate``
 runs the checker over them; one that survives is a hole in the checker.
+
+Chapter     walkthroughs/14_how_we_know.md
 """
 
 from __future__ import annotations

@@ -1,0 +1,114 @@
+"""What a recording holds: every call of one forward and one backward, in plain arrays.
+
+``npformer.inspect.record`` makes one of the NumPy model, ``torch_ref.inspect.record`` one of the
+twin, and the two have the same paths, names and shapes.
+
+Chapter     walkthroughs/13_looking_inside.md
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from npformer.errors import nearest
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a module or an op: what went in and came out, and the gradients of both.
+
+    A module that is called twice has two calls under one path: the embedding reads the source
+    (0) and the target (1), and a tied one is the output projection as well (2); a residual is
+    entered (0) and left (1).
+    """
+
+    path: str
+    """Through the module tree, as in a parameter's name; ``""`` is the model, ``"loss"`` the loss.
+
+    An op that a module calls besides its children stands below it: ``self_attn.attention``,
+    ``feed_forward.activation``.
+    """
+    call: int
+    """Which call of this path it is, from 0."""
+    kind: str
+    """The module's class (``Linear``, ``Residual.enter``) or the op's name (``attention``)."""
+    inputs: dict[str, Array]
+    """The forward's array arguments by name, parameters left out."""
+    output: Array
+    dinputs: dict[str, Array]
+    """What this call sends back: the gradient of each input by this call alone.
+
+    An array that others use too (a skip path, a memory) gets the sum of its calls' shares. Ids
+    and masks have none.
+    """
+    doutput: Array
+    """The gradient that arrived: of the output, by all its uses."""
+    internals: dict[str, Array]
+    """What the op kept besides these: ``probs`` of attention (with ``dprobs`` and ``dscores``),
+    ``xhat`` and ``rstd`` of layer norm, ``gate``, ``keep``."""
+    kept: dict[str, int]
+    """Bytes that the forward left for the backward, by name of the array.
+
+    Children's, parameters, and arrays that an earlier call already keeps are left out, so that
+    the sum over all calls is what the whole pass holds.
+    """
+    forward_order: int
+    """When the call began, among all calls of the forward; a module begins before its children."""
+    backward_order: int
+    """When its backward began, among all of the backward."""
+
+    @property
+    def cache_bytes(self) -> int:
+        """The bytes of ``kept`` in all."""
+        return sum(self.kept.values())
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One forward and one backward of a model on one batch."""
+
+    calls: tuple[Call, ...]
+    """In the order of the forward."""
+    loss: float
+    """Mean cross-entropy of the target's tokens."""
+    gradients: dict[str, Array]
+    """Of every parameter, by its path."""
+
+    def __getitem__(self, path: str) -> Call:
+        """The first call of ``path``; KeyError, with the nearest path, where there is none."""
+        return self.call(path, 0)
+
+    def __contains__(self, path: object) -> bool:
+        return any(call.path == path for call in self.calls)
+
+    def call(self, path: str, number: int) -> Call:
+        """Call ``number`` of ``path``; KeyError, with the nearest path, where there is none."""
+        found = [call for call in self.calls if call.path == path]
+        for call in found:
+            if call.call == number:
+                return call
+        if found:
+            raise KeyError(f"{path!r} was called {len(found)} times; there is no call {number}")
+        raise KeyError(f"no call of {path!r} was recorded{nearest(path, self.paths)}")
+
+    @property
+    def paths(self) -> list[str]:
+        """Every path once, in the order of the forward."""
+        return list(dict.fromkeys(call.path for call in self.calls))
+
+    @property
+    def attention(self) -> dict[str, Array]:
+        """Path of a multi-head attention -> its probabilities (B, N, T, S)."""
+        return {
+            call.path.removesuffix(".attention"): call.internals["probs"]
+            for call in self.calls
+            if call.kind == "attention"
+        }
+
+    def backward(self) -> list[Call]:
+        """The calls in the order in which their backwards ran."""
+        return sorted(self.calls, key=lambda call: call.backward_order)
