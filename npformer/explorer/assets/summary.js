@@ -1,0 +1,80 @@
+// The head of the page: both sentences, the model's sizes, and the loss of each target token.
+
+function summary() {
+  const { source, target } = page.sentence;
+  const worst = Math.max(...target.loss);
+  const tokens = targetWritten.map((token, t) => {
+    const [likeliest, chance] = target.guesses[t][0];
+    const guesses = target.guesses[t]
+      .map(([name, p]) => `${name} ${(100 * p).toFixed(1)} %`)
+      .join(", ");
+    const missed = likeliest !== token;
+    return h(
+      "li",
+      {},
+      h(
+        "button",
+        {
+          type: "button",
+          class: `loss-token${missed ? " missed" : ""}`,
+          "aria-label": `${token}, loss ${number(target.loss[t])}; likeliest: ${guesses}. Show its gradient.`,
+          onclick: () => {
+            choosePosition(t);
+            showView("gradient");
+          },
+          onpointerenter: () => detail(t),
+          onfocus: () => detail(t),
+        },
+        h("span", {
+          class: "loss-bar",
+          "aria-hidden": "true",
+          style: { "--part": Math.max(3, (100 * target.loss[t]) / (worst || 1)) },
+        }),
+        h("span", { class: "loss-name" }, token),
+      ),
+    );
+  });
+  const note = h("p", { class: "loss-detail" });
+  function detail(t) {
+    const guesses = target.guesses[t]
+      .map(([name, p]) => `${name} ${(100 * p).toFixed(1)} %`)
+      .join(" · ");
+    note.textContent = `“${targetWritten[t]}” after “${targetRead[t]}”: loss ${number(target.loss[t])}. Likeliest: ${guesses}`;
+  }
+  note.textContent = `Loss per token, in nats; a mean of ${number(page.loss)}. Point at a token for what the model expected.`;
+  byId("summary").append(
+    h(
+      "div",
+      { class: "sentences" },
+      h("h1", { class: "source-text", lang: "und" }, source.text),
+      h(
+        "p",
+        { class: "target-text", lang: "und" },
+        h("span", { class: "arrow", "aria-hidden": "true" }, "→ "),
+        unseen("Translation: "),
+        target.text,
+      ),
+    ),
+    h(
+      "div",
+      { class: "losses" },
+      h("ol", { class: "loss-tokens", "aria-label": "Target tokens and their losses" }, tokens),
+      note,
+    ),
+  );
+  byId("facts").append(
+    ...page.facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+  );
+  byId("foot").append(
+    h(
+      "p",
+      {},
+      "Numbers are kept to three digits; shape, range and root mean square are of the whole tensor. Gradients are of the mean loss of the sentence's tokens, unless a position is chosen.",
+    ),
+    h(
+      "p",
+      {},
+      `Written by npformer ${page.version}. Charts: Observable Plot and D3, ISC licence. This file asks for nothing from any network.`,
+    ),
+  );
+}

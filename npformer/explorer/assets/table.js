@@ -1,0 +1,69 @@
+// Numbers as shaded cells of a real table, so that a screen reader reads it by row and column.
+
+const percent = (part) => (part < 0.005 ? "·" : String(Math.round(100 * part)));
+
+/** What 100 stands for in the rows that are in percent of their largest. */
+function whole(rows) {
+  const named = rows.filter((row) => row.most).map((row) => row.most);
+  return named.length ? ` 100 in an orange row is its largest norm: ${named.join(", ")}.` : null;
+}
+
+/** Rows with `name`, `cells` and how to `show` one, under tokens; `last` is the last token seen. */
+function heatTable(title, tokens, rows, { note, last = tokens.length - 1 }) {
+  const cell = (row, value, c) => {
+    if (c > last)
+      return h(
+        "td",
+        { class: "hidden-cell", title: "hidden by the causal mask" },
+        unseen("hidden"),
+      );
+    const [colour, text, full] = row.show(value);
+    return h(
+      "td",
+      {
+        style: { "background-color": colour, color: inkOn(colour) },
+        title: `${row.name}, “${tokens[c]}”: ${full}`,
+      },
+      text,
+    );
+  };
+  return h(
+    "section",
+    { class: "card look", "aria-label": title },
+    h("h3", {}, title),
+    h(
+      "div",
+      { class: "table-box", tabindex: 0, role: "group", "aria-label": `${title}, table` },
+      h(
+        "table",
+        { class: "heat-table" },
+        h("caption", { class: "unseen" }, title),
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            h("td", {}),
+            tokens.map((token) =>
+              h("th", { scope: "col" }, h("span", { class: "column-token" }, token)),
+            ),
+          ),
+        ),
+        h(
+          "tbody",
+          {},
+          rows.map((row) =>
+            h(
+              "tr",
+              { class: row.first ? "first" : null },
+              h("th", { scope: "row" }, row.name),
+              row.cells.map((value, c) => cell(row, value, c)),
+            ),
+          ),
+        ),
+      ),
+    ),
+    h("p", { class: "muted small" }, note, whole(rows)),
+  );
+}

@@ -1,0 +1,101 @@
+"""Where the gradient of one target position's loss goes: its norm by node and by token.
+
+Each target position gets a copy of the sentence pair in which only its own loss counts. One
+backward over the copies, which are rows of a batch and so do not mix, gives every position's
+gradient at every node.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npformer.explorer.arrays import encode
+from npformer.explorer.nodes import is_idle, token_side, use
+from npformer.inspect import record
+from npformer.inspect.recording import Call, Recording
+from npformer.models.transformer import Transformer
+from npformer.ops.array import Array
+from npformer.text.batches import Batch
+from npformer.text.tokenizer import PAD
+
+COPIES = 16
+"""Target positions in one backward; bounds the memory of long sentences."""
+
+
+class Place(NamedTuple):
+    """One tensor of the model that has a row for each token: a call's output, or its input."""
+
+    call: Call
+    use: str
+    side: str
+    """Whose tokens: ``source`` or ``target``."""
+    stream: bool
+    """Whether it is a state of the residual stream, or the logits that are read off it."""
+    order: float
+    """When its gradient was complete in the backward; the loss's own comes first."""
+    gradient: Array
+    """dL/dy, (B, positions, features)."""
+
+
+def flow_data(model: Transformer, batch: Batch) -> list[dict[str, Any]]:
+    """The places from the loss down, each with ``norms`` of its gradient (T, positions).
+
+    Row t is of the loss at target position t alone, not divided by T; each entry is the Euclidean
+    norm of dL_t/dy at one position of y.
+    """
+    places, norms = position_gradients(model, batch)
+    return [
+        {
+            "path": place.call.path,
+            "use": place.use,
+            "kind": place.call.kind,
+            "side": place.side,
+            "stream": place.stream,
+            "shape": list(norm.shape),
+            **encode(norm),
+        }
+        for place, norm in zip(places, norms, strict=True)
+    ]
+
+
+def position_gradients(model: Transformer, batch: Batch) -> tuple[list[Place], list[Array]]:
+    """Every place in the order of the backward, and each one's norms (T, positions)."""
+    positions = batch.target_out.shape[1]
+    found: list[Place] = []
+    rows: list[list[Array]] = []
+    for start in range(0, positions, COPIES):
+        wanted = np.arange(start, min(start + COPIES, positions))
+        found = places(record(model, _copies(batch, wanted)))
+        # The recorded loss is the mean over the copies.
+        rows.append([np.linalg.norm(p.gradient, axis=-1) * len(wanted) for p in found])
+    return found, [np.concatenate(parts) for parts in zip(*rows, strict=True)]
+
+
+def places(recording: Recording) -> list[Place]:
+    """The outputs of all calls, and what encoder and decoder read, in the order of the backward."""
+    normed = {path for path in recording.paths if path in ("encoder.norm", "decoder.norm")}
+    found = []
+    for call in recording.calls:
+        if call.doutput.ndim == 3 and not is_idle(call):
+            stream = call.kind == "Residual.leave" or call.path == "" or call.path in normed
+            side = token_side(call, "y")
+            found.append(Place(call, use(call), side, stream, call.backward_order, call.doutput))
+        if call.path in ("encoder", "decoder"):
+            last = max(c.backward_order for c in recording.calls if c.path.startswith(call.path))
+            gradient = call.dinputs["x"]
+            found.append(Place(call, "input", token_side(call, "x"), True, last + 0.5, gradient))
+    return sorted(found, key=lambda place: place.order)
+
+
+def _copies(batch: Batch, wanted: Array) -> Batch:
+    """The one pair of ``batch`` again for each wanted position, with that position's loss alone."""
+    copies = len(wanted)
+    target_out = np.full((copies, batch.target_out.shape[1]), PAD)  # padding has no loss
+    target_out[np.arange(copies), wanted] = batch.target_out[0, wanted]
+    return Batch(
+        np.repeat(batch.source, copies, axis=0),
+        np.repeat(batch.target_in, copies, axis=0),
+        target_out,
+    )

@@ -1,0 +1,83 @@
+"""The sentence pair of a page: its tokens, what the model expected, and the model's sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npformer.errors import NpformerError
+from npformer.explorer.arrays import rounded
+from npformer.models.transformer import Transformer
+from npformer.ops.array import Array
+from npformer.ops.cross_entropy import cross_entropy_forward
+from npformer.text.batches import Batch
+from npformer.text.tokenizer import BOS, EOS, PAD, Tokenizer
+
+GUESSES = 3
+"""Likeliest next tokens that the page lists for each position."""
+
+
+def one_pair(model: Transformer, tokenizer: Tokenizer, source: str, target: str) -> Batch:
+    """Two texts -> a batch of one pair; ``NpformerError`` if one is too long, or nothing at all."""
+    ids = {"text": tokenizer.encode(source), "target": tokenizer.encode(target)}
+    limit = model.config.max_length
+    for name, text, tokens in (("text", source, ids["text"]), ("target", target, ids["target"])):
+        if not text.strip():
+            raise NpformerError(f"the {name} is empty; there is nothing to look into")
+        if len(tokens) + 1 > limit:
+            raise NpformerError(
+                f"the {name} has {len(tokens) + 1} tokens with its end token; the model takes "
+                f"{limit} at most: shorten it"
+            )
+    return Batch(
+        np.array([[*ids["text"], EOS]], np.int64),
+        np.array([[BOS, *ids["target"]]], np.int64),
+        np.array([[*ids["target"], EOS]], np.int64),
+    )
+
+
+def sentence_data(
+    tokenizer: Tokenizer, batch: Batch, logits: Array, source: str, target: str
+) -> dict[str, Any]:
+    """logits (1, T, V) -> texts, tokens, and for each target position its loss and best guesses."""
+    losses, _ = cross_entropy_forward(
+        logits.astype(np.float64), batch.target_out, ignore_index=PAD, reduction="none"
+    )
+    wide = logits[0].astype(np.float64)
+    probs = np.exp(wide - wide.max(-1, keepdims=True))
+    probs /= probs.sum(-1, keepdims=True)  # (T, V)
+    best = np.argsort(-probs, axis=-1, kind="stable")[:, :GUESSES]  # (T, GUESSES)
+    return {
+        "source": {"text": source, "tokens": _shown(tokenizer, batch.source[0])},
+        "target": {
+            "text": target,
+            "read": _shown(tokenizer, batch.target_in[0]),
+            "written": _shown(tokenizer, batch.target_out[0]),
+            "loss": [rounded(loss) for loss in losses[0]],
+            "guesses": [
+                [[name, rounded(probs[t, i])] for name, i in zip(names, row, strict=True)]
+                for t, row in enumerate(best)
+                for names in [_shown(tokenizer, row)]
+            ],
+        },
+    }
+
+
+def model_facts(model: Transformer) -> list[list[str]]:
+    """Name and value of what a reader wants to know of the model, for the head of the page."""
+    c = model.config
+    return [
+        ["Layers", f"{c.encoder_layers} + {c.decoder_layers}"],
+        ["Width D", f"{c.d_model}"],
+        ["Heads N", f"{c.heads} of {c.head_k}"],
+        ["Feed-forward F", f"{c.d_ff}, {c.activation}"],
+        ["Vocabulary V", f"{c.vocab_size:,}"],
+        ["Layer norm", f"{c.norm}-norm"],
+        ["Parameters", f"{model.parameter_count():,}"],
+    ]
+
+
+def _shown(tokenizer: Tokenizer, ids: Array) -> list[str]:
+    """Without the mark of the space before a word, which would stand before nearly all."""
+    return [token.removeprefix("▁") or "▁" for token in tokenizer.tokens(int(i) for i in ids)]

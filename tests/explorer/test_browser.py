@@ -1,0 +1,359 @@
+"""The page in a real browser: what is shown after clicks, key presses and hovers."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from npformer.explorer import flow
+from npformer.text.tokenizer import EOS
+
+# Controls and pictures that a screen reader could not name.
+NAMELESS = """() => {
+    const unnamed = ['presentation', 'group', 'status', 'tabpanel'];
+    const named = (e) => e.getAttribute('aria-label') || e.getAttribute('aria-labelledby')
+        || e.textContent.trim() || e.labels?.length;
+    return [...document.querySelectorAll('button, input, select, canvas, [role]')]
+        .filter((e) => e.checkVisibility() && !unnamed.includes(e.getAttribute('role')))
+        .filter((e) => !named(e)).map((e) => e.outerHTML.slice(0, 120)); }"""
+
+# Visible texts with a contrast of less than 4.5 : 1 to the colour behind them.
+FAINT = """() => {
+    const part = (c) => (c <= 10 ? c / 3295 : ((c / 255 + 0.055) / 1.055) ** 2.4);
+    const light = ({ r, g, b }) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+    const behind = (e) => {
+        for (; e; e = e.parentElement) {
+            const text = getComputedStyle(e).backgroundColor;
+            if (text.startsWith('rgb') && d3.rgb(text).opacity > 0.5) return d3.rgb(text);
+        }
+        return d3.rgb('white'); };
+    const bad = new Set();
+    for (const e of document.querySelectorAll('main *, header *, footer *')) {
+        if (!e.checkVisibility() || e.closest('svg, .unseen, .line-number')) continue;
+        if (![...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim())) continue;
+        const pair = [light(d3.rgb(getComputedStyle(e).color)), light(behind(e))];
+        const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+        if (ratio < 4.5) bad.add(`${ratio.toFixed(2)} ${e.className} ${e.textContent}`);
+    }
+    return [...bad]; }"""
+
+SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
+
+
+def words(example, ids) -> list[str]:
+    return [token.removeprefix("▁") for token in example.tokenizer.tokens(ids)]
+
+
+def text_of(page, selector: str) -> str:
+    return " ".join(page.locator(selector).inner_text().split())
+
+
+@SCHEMES
+def test_the_summary_says_what_was_read_and_how_well(open_page, example, data, scheme):
+    page = open_page(color_scheme=scheme)
+    assert page.get_by_role("heading", level=1).inner_text() == data["sentence"]["source"]["text"]
+    assert data["sentence"]["target"]["text"] in text_of(page, ".target-text")
+    tokens = page.get_by_role("list", name="Target tokens and their losses").get_by_role("button")
+    assert tokens.count() == example.batch.target_out.shape[1]
+    tokens.nth(2).hover()
+    loss = data["sentence"]["target"]["loss"][2]
+    assert f"loss {loss:.3g}" in text_of(page, ".loss-detail")
+    assert f"{example.model.parameter_count():,}" in text_of(page, "#facts")
+
+
+def test_the_walk_goes_through_the_forward_and_then_the_backward(open_page, data):
+    page = open_page()
+    forward = [data["calls"][n]["path"] for n in data["forward"]]
+    backward = [data["calls"][n]["path"] for n in data["backward"]]
+    steps = len(forward)
+    walked = page.evaluate(
+        """(steps) => Array.from({ length: steps }, () => {
+        const name = document.getElementById('node-name').firstChild.textContent;
+        const key = { key: 'ArrowRight', bubbles: true };
+        document.body.dispatchEvent(new KeyboardEvent('keydown', key));
+        return name; })""",
+        2 * steps,
+    )
+    assert walked == forward + backward
+    page.keyboard.press("ArrowRight")
+    assert f"Backward step {steps} of {steps}" in text_of(page, "#step-now")  # the last one stays
+    page.keyboard.press("ArrowLeft")
+    assert f"Backward step {steps - 1} of {steps}" in text_of(page, "#step-now")
+    page.get_by_role("button", name="First step").click()
+    assert f"→ Forward step 1 of {steps}" in text_of(page, "#step-now")
+    page.get_by_role("button", name="Next step").click()
+    assert f"step 2 of {steps}" in text_of(page, "#step-now")
+    assert page.get_by_role("treeitem", selected=True).get_attribute("aria-label") == (
+        "q_proj, Linear"
+    )
+
+
+def test_the_formula_and_the_source_are_those_of_the_pass(open_page):
+    page = open_page()
+    page.locator("[role=treeitem][aria-label='norm, LayerNorm'] > .tree-row").first.click()
+    assert "rstd = 1 / sqrt(<(x - mu)^2> + eps)" in page.locator(".formula pre").inner_text()
+    assert "def layer_norm_forward" in page.locator(".code").inner_text()
+    assert "chapter 3, layer norm" in text_of(page, ".chapter")
+    page.get_by_role("button", name="Backward", exact=True).click()
+    assert "dx      = rstd * (g - <g>" in page.locator(".formula pre").inner_text()
+    code = page.locator(".code").inner_text()
+    assert "def layer_norm_backward" in code
+    first = int(re.search(r"lines (\d+) to", text_of(page, ".where"))[1])
+    assert code.split()[0] == str(first)
+    assert page.locator("#to-backward").get_attribute("aria-pressed") == "true"
+
+
+def test_what_only_calls_others_shows_its_source_and_no_formula(open_page):
+    page = open_page()
+    page.locator("[role=treeitem][aria-label='layers.0, DecoderLayer'] > .tree-row").click()
+    assert page.locator("#node-name").inner_text() == "decoder.layers.0"
+    assert "made of the steps below it" in text_of(page, "#step-now")
+    assert page.locator(".formula").count() == 0
+    assert "self.cross_attn.forward(h, memory, memory_mask)" in page.locator(".code").inner_text()
+    page.get_by_role("button", name="Next step").click()
+    assert "step 2 of" in text_of(page, "#step-now")
+
+
+def test_a_cell_under_the_pointer_tells_its_index_and_value(open_page, example):
+    page = open_page()
+    page.get_by_role("button", name="Next step").click()  # encoder.layers.0.self_attn.q_proj
+    canvas = page.get_by_role("img", name=re.compile(r"^gradient of x: shape \(1, \d+, 12\)"))
+    canvas.scroll_into_view_if_needed()
+    gradient = example.recording["encoder.layers.0.self_attn.q_proj"].dinputs["x"]
+    rows, columns = gradient.shape[1:]
+    box = canvas.bounding_box()
+    for row, column in ((0, 0), (3, 7), (rows - 1, columns - 1)):
+        page.mouse.move(
+            box["x"] + (column + 0.5) * box["width"] / columns,
+            box["y"] + (row + 0.5) * box["height"] / rows,
+        )
+        said = page.locator(".readout", has_text="dx[").inner_text()
+        found = re.match(r"dx\[0, (\d+), (\d+)\] = (\S+) +“(.*)”", said)
+        assert (int(found[1]), int(found[2])) == (row, column)
+        assert float(found[3].replace("−", "-")) == pytest.approx(
+            gradient[0, row, column], rel=5e-3
+        )
+        assert found[4] == words(example, example.batch.source[0])[row]
+
+
+def test_a_cell_can_be_read_with_the_arrow_keys(open_page):
+    page = open_page()
+    canvas = page.get_by_role("img", name=re.compile("^y: shape"))
+    canvas.focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight", "ArrowLeft", "ArrowRight"):
+        page.keyboard.press(key)
+    assert page.locator(".readout", has_text="y[0, 2, 1] =").count() == 1
+    assert "step 1 of" in text_of(page, "#step-now")  # the arrows moved the cell, not the step
+
+
+def test_range_shape_and_error_stand_beside_a_tensor(open_page, example, errors):
+    page = open_page()
+    page.get_by_role("button", name="Next step").click()
+    call = example.recording["encoder.layers.0.self_attn.q_proj"]
+    caption = page.locator("figure.tensor", has_text="dweight").locator("figcaption").inner_text()
+    assert "(12, 12)" in caption
+    figure = page.locator(".tensor-pair", has_text="dx").first.locator("figcaption").first
+    low, high = re.search(r"(\S+) … (\S+)", figure.inner_text().replace("−", "-")).groups()
+    assert float(low) == pytest.approx(call.inputs["x"].min(), rel=5e-3)
+    assert float(high) == pytest.approx(call.inputs["x"].max(), rel=5e-3)
+    meters = text_of(page, ".meters")
+    assert f"forward {errors[call.path][0]:.2f} ✓" in meters.replace("\n", " ")
+    assert f"gradient {errors[call.path][1]:.2f} ✓" in meters
+
+
+def test_a_square_root_scale_shows_more_of_small_values(open_page):
+    page = open_page()
+    picture = "() => document.querySelectorAll('figure.tensor canvas')[1].toDataURL()"
+    before = page.evaluate(picture)
+    page.get_by_label("Colour scale").select_option("root")
+    assert page.evaluate(picture) != before
+    assert page.evaluate("document.activeElement.id") == "scale"
+
+
+@SCHEMES
+def test_pointing_at_a_token_shows_what_it_attends_to(open_page, example, scheme):
+    page = open_page("#tokens", color_scheme=scheme)
+    t = 2
+    token = page.get_by_role("radiogroup", name="Target tokens").get_by_role("radio").nth(t)
+    token.hover()
+    assert token.get_attribute("aria-checked") == "true"
+    assert f"target position {t}" in text_of(page, ".look-title")
+    for kind, title in (("cross_attn", "Cross-attention"), ("self_attn", "Decoder self-attention")):
+        table = page.get_by_role("region", name=re.compile(f"^{title}, and")).get_by_role("table")
+        for layer in range(2):
+            probs = example.recording.attention[f"decoder.layers.{layer}.{kind}"][0]
+            for head in range(3):
+                row = table.get_by_role("row", name=re.compile(f"^layer {layer} · head {head}"))
+                cells = row.get_by_role("cell").all_inner_texts()
+                seen = [np.round(100 * p) for p in probs[head, t]]
+                shown = [0 if cell in ("·", "hidden") else int(cell) for cell in cells]
+                np.testing.assert_allclose(shown, seen, atol=1)
+                if kind == "self_attn":
+                    assert cells[t + 1 :] == ["hidden"] * (len(cells) - t - 1)
+
+
+def test_pointing_at_a_token_shows_what_its_gradient_reaches(open_page, example):
+    page = open_page("#tokens")
+    places, norms = flow.position_gradients(example.model, example.batch)
+    rows = {(p.call.path, p.use): n for p, n in zip(places, norms, strict=True)}
+    t = 4
+    page.get_by_role("radiogroup", name="Target tokens").get_by_role("radio").nth(t).hover()
+    for stack, name in (("encoder", "Cross"), ("decoder", "Decoder self")):
+        table = page.get_by_role("region", name=re.compile(f"^{name}-attention, and"))
+        row = table.get_by_role("row", name=re.compile("^gradient · embedding"))
+        cells = row.get_by_role("cell").all_inner_texts()
+        norm = rows[stack, "input"][t]
+        expected = np.round(100 * norm / norm.max())
+        shown = [0 if cell in ("·", "hidden") else int(cell) for cell in cells]
+        np.testing.assert_allclose(shown, expected, atol=1)
+
+
+def test_tokens_can_be_reached_and_chosen_with_the_keyboard(open_page, example):
+    page = open_page("#tokens")
+    source = page.get_by_role("radiogroup", name="Source tokens").get_by_role("radio")
+    source.first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("End")
+    last = words(example, example.batch.source[0])[-1]
+    assert page.evaluate("document.activeElement.textContent") == last == "<eos>"
+    assert example.batch.source[0, -1] == EOS
+    assert text_of(page, ".look-title").startswith("“<eos>”, source position")
+    probs = example.recording.attention["encoder.layers.1.self_attn"][0]
+    row = page.get_by_role("row", name=re.compile("^layer 1 · head 2"))
+    cells = row.get_by_role("cell").all_inner_texts()
+    shown = [0 if cell == "·" else int(cell) for cell in cells]
+    np.testing.assert_allclose(shown, 100 * probs[2, -1], atol=1)
+    page.locator("#live", has_text="“<eos>”, source position").wait_for(state="attached")
+
+
+@SCHEMES
+def test_stepping_the_position_moves_the_gradient(open_page, example, scheme):
+    page = open_page("#gradient", color_scheme=scheme)
+    _, norms = flow.position_gradients(example.model, example.batch)
+    positions = len(norms[0])
+
+    def reached() -> int:
+        return page.locator(
+            "[data-side=target] [aria-label=cell] rect:not([fill=transparent])"
+        ).count()
+
+    counts = []
+    for t in range(3):
+        assert f"position {t} " in text_of(page, "#position-now") + " "
+        counts.append(reached())
+        page.get_by_role("button", name="Next position").click()
+    assert counts == sorted(set(counts))  # each position reaches one more token
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowLeft")
+    assert "position 2 " in text_of(page, "#position-now")
+    page.get_by_role("radiogroup", name="Target positions").get_by_role("radio").last.click()
+    assert f"position {positions - 1} " in text_of(page, "#position-now")
+
+
+def test_the_strip_has_its_numbers_as_a_table_too(open_page, example):
+    page = open_page("#gradient")
+    page.get_by_role("button", name="Next position").click()
+    page.get_by_text("The same numbers as tables").click()
+    table = page.get_by_role("table", name=re.compile("at the source tokens, position 1"))
+    places, norms = flow.position_gradients(example.model, example.batch)
+    expected = next(
+        norm[1]
+        for place, norm in zip(places, norms, strict=True)
+        if (place.call.path, place.use) == ("encoder", "input")
+    )
+    cells = table.get_by_role("row", name=re.compile("^embedding")).get_by_role("cell")
+    shown = [float(cell.replace("−", "-")) for cell in cells.all_inner_texts()]
+    np.testing.assert_allclose(shown, expected, rtol=1e-2)
+    rows = table.get_by_role("row").count()
+    page.get_by_label("every operation").check()
+    assert table.get_by_role("row").count() > 3 * rows
+    page.get_by_text("1 From the loss down the decoder").wait_for()
+
+
+def test_playing_steps_by_itself_and_can_be_stopped(open_page):
+    page = open_page("#gradient", reduced_motion="no-preference")
+    page.get_by_role("button", name="Play all positions").click()
+    page.locator("#position-now", has_text="position 1 ").wait_for()
+    assert page.locator(".falls").count() > 0
+    page.locator("#play").click()
+    assert page.locator("#play").inner_text() == "Play"
+
+
+def test_a_token_of_the_summary_leads_to_its_gradient(open_page):
+    page = open_page()
+    page.get_by_role("button", name=re.compile("Show its gradient")).nth(3).click()
+    assert page.get_by_role("tab", selected=True).inner_text() == "Gradient by position"
+    assert "position 3 " in text_of(page, "#position-now")
+
+
+def test_the_tree_is_walked_with_the_arrow_keys(open_page):
+    page = open_page()
+
+    def focused() -> str:
+        return page.evaluate("document.activeElement.getAttribute('aria-label')")
+
+    page.get_by_role("treeitem", selected=True).focus()
+    page.keyboard.press("Home")
+    assert focused() == "transformer, Transformer"
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    assert focused() == "encoder, Encoder"
+    page.keyboard.press("ArrowLeft")
+    closed = page.locator("[role=treeitem][aria-label='encoder, Encoder']")
+    assert closed.get_attribute("aria-expanded") == "false"
+    page.keyboard.press("ArrowDown")
+    assert focused() == "embedding target, Embedding"
+    page.keyboard.press("Enter")
+    assert page.locator("#node-name").inner_text() == "embedding target"
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowRight")
+    assert closed.get_attribute("aria-expanded") == "true"
+    page.keyboard.press("ArrowRight")
+    assert focused() == "layers.0, EncoderLayer"
+    page.keyboard.press("End")
+    assert focused() == "loss, cross_entropy"
+
+
+def test_landmarks_names_and_focus(open_page):
+    page = open_page()
+    for role in ("banner", "main", "contentinfo"):
+        assert page.get_by_role(role).count() == 1
+    assert page.get_by_role("navigation", name="Views").count() == 1
+    assert page.get_by_role("tree", name="Modules in the order of the forward").count() == 1
+    assert page.get_by_role("tab").count() == 3
+    assert page.locator("html").get_attribute("lang") == "en"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    for tab in ("Walk both passes", "Attention by token", "Gradient by position"):
+        page.get_by_role("tab", name=tab).click()
+        assert page.get_by_role("tabpanel", name=tab).is_visible()
+        assert page.evaluate(NAMELESS) == []
+        ids = page.evaluate("[...document.querySelectorAll('[id]')].map((e) => e.id)")
+        assert len(ids) == len(set(ids))
+    page.keyboard.press("ArrowLeft")
+    assert page.get_by_role("tab", selected=True).inner_text() == "Attention by token"
+
+
+@SCHEMES
+def test_light_and_dark_can_be_read_and_changed(open_page, scheme):
+    page = open_page(color_scheme=scheme)
+    assert page.locator("html").get_attribute("data-theme") == scheme
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        assert page.evaluate(FAINT) == []
+    other = "dark" if scheme == "light" else "light"
+    paper = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    page.locator("#theme").click()
+    assert page.locator("html").get_attribute("data-theme") == other
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") != paper
+    assert page.evaluate(FAINT) == []
+
+
+def test_at_400_pixels_nothing_is_cut_off(open_page):
+    page = open_page(width=400)
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert page.get_by_role("button", name="Next position").is_visible()
