@@ -33,6 +33,8 @@ Stop        A sentence is done when nothing lives, or when its n-th best finishe
 
 Ties        Of equally probable extensions the one of the more probable hypothesis comes
             first, then that of the smaller token id. Nothing is left to chance.
+
+Chapter     walkthroughs/12_decoding.md
 """
 
 from __future__ import annotations

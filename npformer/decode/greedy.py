@@ -1,4 +1,7 @@
-"""Greedy decoding: the most probable next token, step by step."""
+"""Greedy decoding: the most probable next token, step by step.
+
+Chapter     walkthroughs/12_decoding.md
+"""
 
 from __future__ import annotations
 

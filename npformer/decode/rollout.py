@@ -1,4 +1,7 @@
-"""What every decoder shares: the model it needs, the length limit, and token-by-token decoding."""
+"""What every decoder shares: the model it needs, the length limit, and token-by-token decoding.
+
+Chapter     walkthroughs/12_decoding.md
+"""
 
 from __future__ import annotations
 

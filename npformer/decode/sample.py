@@ -7,6 +7,8 @@ For logits x over the vocabulary, each step draws from
 cut, in this order, to the ``top_k`` most probable tokens (Fan et al., 2018) and to the nucleus:
 the smallest set of most probable tokens whose mass, of what top-k left, reaches ``top_p``
 (Holtzman et al., 2020, section 3.1). What remains is scaled back to a sum of one.
+
+Chapter     walkthroughs/12_decoding.md
 """
 
 from __future__ import annotations

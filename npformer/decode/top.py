@@ -1,4 +1,7 @@
-"""The k largest of each row, with ties decided by position so that a search is reproducible."""
+"""The k largest of each row, with ties decided by position so that a search is reproducible.
+
+Chapter     walkthroughs/12_decoding.md
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A model and its tokenizer as a translator of sentences and of whole texts."""
+"""A model and its tokenizer as a translator of sentences and of whole texts.
+
+Chapter     walkthroughs/12_decoding.md
+"""
 
 from __future__ import annotations
 

@@ -12,6 +12,8 @@ Backward    The same five lines from the last to the first. The embedding matrix
             times and collects three gradients: as the output projection, by the target's ids
             and by the source's. The memory's gradient is the sum over the decoder's layers,
             and is the only road by which the loss reaches the encoder.
+
+Chapter     walkthroughs/09_whole_model.md
 """
 
 from __future__ import annotations

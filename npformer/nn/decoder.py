@@ -1,4 +1,7 @@
-"""The decoder: layers that write the target while reading the memory (paper, section 3.1)."""
+"""The decoder: layers that write the target while reading the memory (paper, section 3.1).
+
+Chapter     walkthroughs/09_whole_model.md
+"""
 
 from __future__ import annotations
 

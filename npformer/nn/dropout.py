@@ -1,4 +1,7 @@
-"""Dropout. The mathematics is in ``npformer/ops/dropout.py``."""
+"""Dropout. The mathematics is in ``npformer/ops/dropout.py``.
+
+Chapter     walkthroughs/08_dropout_residuals.md
+"""
 
 from __future__ import annotations
 

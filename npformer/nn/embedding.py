@@ -1,4 +1,7 @@
-"""Embedding: a row of the weight per token id. Mathematics: ``npformer/ops/embedding.py``."""
+"""Embedding: a row of the weight per token id. Mathematics: ``npformer/ops/embedding.py``.
+
+Chapter     walkthroughs/05_embeddings_positions.md
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The encoder: a stack of layers that read the source (Vaswani et al., 2017, section 3.1)."""
+"""The encoder: a stack of layers that read the source (Vaswani et al., 2017, section 3.1).
+
+Chapter     walkthroughs/09_whole_model.md
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One layer of the encoder (Vaswani et al., 2017, section 3.1)."""
+"""One layer of the encoder (Vaswani et al., 2017, section 3.1).
+
+Chapter     walkthroughs/09_whole_model.md
+"""
 
 from __future__ import annotations
 

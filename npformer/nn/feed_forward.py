@@ -1,4 +1,7 @@
-"""The position-wise feed-forward network (Vaswani et al., 2017, section 3.3)."""
+"""The position-wise feed-forward network (Vaswani et al., 2017, section 3.3).
+
+Chapter     walkthroughs/09_whole_model.md
+"""
 
 from __future__ import annotations
 

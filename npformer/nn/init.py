@@ -1,4 +1,7 @@
-"""Initial values of the parameters; every draw comes from the caller's generator."""
+"""Initial values of the parameters; every draw comes from the caller's generator.
+
+Chapter     walkthroughs/09_whole_model.md
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 A position's keys and values never change once it is decoded, for later positions are masked from
 earlier ones. Keeping them makes a step's cost that of one position in place of all of them.
+
+Chapter     walkthroughs/12_decoding.md
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""LayerNorm over the last axis. The mathematics is in ``npformer/ops/layer_norm.py``."""
+"""LayerNorm over the last axis. The mathematics is in ``npformer/ops/layer_norm.py``.
+
+Chapter     walkthroughs/03_layer_norm.md
+"""
 
 from __future__ import annotations
 

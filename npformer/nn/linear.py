@@ -1,4 +1,7 @@
-"""Linear: y = x weight^T + bias. The mathematics is in ``npformer/ops/linear.py``."""
+"""Linear: y = x weight^T + bias. The mathematics is in ``npformer/ops/linear.py``.
+
+Chapter     walkthroughs/01_linear.md
+"""
 
 from __future__ import annotations
 

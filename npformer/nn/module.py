@@ -4,6 +4,8 @@
 backward needs from the forward travels in the cache, so a module may be called twice before
 either backward runs (tied weights, a memory that every decoder layer reads), and the backward
 *adds* to each parameter's gradient, because a parameter used twice gets the sum of both.
+
+Chapter     walkthroughs/09_whole_model.md
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 Each head attends in a space of its own: queries are projected from ``x``, keys and values from
 ``memory``. In self-attention the memory *is* x, so its gradient comes back by both arguments and
 the caller adds them.
+
+Chapter     walkthroughs/07_multi_head_attention.md
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ code, so that a layer reads as the list of what it does:
 
 The sum copies its gradient to both of its terms: that is the skip path, and why depth does not
 wear the gradient down. In post-norm every norm stands on that path, in pre-norm none does.
+
+Chapter     walkthroughs/08_dropout_residuals.md
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Adam (Kingma & Ba, 2015, algorithm 1) and AdamW (Loshchilov & Hutter, 2019, algorithm 2)."""
+"""Adam (Kingma & Ba, 2015, algorithm 1) and AdamW (Loshchilov & Hutter, 2019, algorithm 2).
+
+Chapter     walkthroughs/10_optimizers.md
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The norm of a whole gradient, and the factor that bounds it (Pascanu et al., 2013, alg. 1)."""
+"""The norm of a whole gradient, and the factor that bounds it (Pascanu et al., 2013, alg. 1).
+
+Chapter     walkthroughs/10_optimizers.md
+"""
 
 from __future__ import annotations
 

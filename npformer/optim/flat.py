@@ -3,6 +3,8 @@
 An optimizer's formula is elementwise, so it need not know where one parameter ends and the next
 begins. Over one flat buffer it runs in blocks that stay in cache, and any cut of the buffer is
 a fair share of the work for a thread.
+
+Chapter     walkthroughs/10_optimizers.md
 """
 
 from __future__ import annotations

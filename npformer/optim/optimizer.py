@@ -1,4 +1,7 @@
-"""What SGD, Adam and AdamW share: the count of steps, the moments, and the walk over blocks."""
+"""What SGD, Adam and AdamW share: the count of steps, the moments, and the walk over blocks.
+
+Chapter     walkthroughs/10_optimizers.md
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Learning rates as pure functions of the update number, which counts from 1."""
+"""Learning rates as pure functions of the update number, which counts from 1.
+
+Chapter     walkthroughs/10_optimizers.md
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Stochastic gradient descent with momentum (Polyak, 1964; Sutskever et al., 2013)."""
+"""Stochastic gradient descent with momentum (Polyak, 1964; Sutskever et al., 2013).
+
+Chapter     walkthroughs/10_optimizers.md
+"""
 
 from __future__ import annotations
 

@@ -34,6 +34,7 @@ def draw_curve(metrics: Path, picture: Path, *, title: str = "") -> bool:
     panels = 2 if any(len(x) for x, _ in scores.values()) else 1
     figure = Figure(figsize=(8, 3.2 * panels))
     # Fixed margins: a layout engine would draw everything twice to find much the same ones.
+    figure.set_layout_engine("none")
     figure.subplots_adjust(0.09, 0.15 / panels, 0.97, 1 - 0.1 / panels, hspace=0.1)
     FigureCanvasAgg(figure)
     axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]

@@ -1,4 +1,7 @@
-"""What the training loop asks of an engine: the few verbs that NumPy and PyTorch do differently."""
+"""What the training loop asks of an engine: the few verbs that NumPy and PyTorch do differently.
+
+Chapter     walkthroughs/11_lockstep.md
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 It knows no engine, only the verbs of ``engine.py``. All that happens at an update is a function of
 (seed, update) and of the weights before it, so a run that was stopped and resumed ends with the
 same weights, bit for bit, as one that was not.
+
+Chapter     walkthroughs/11_lockstep.md
 """
 
 from __future__ import annotations

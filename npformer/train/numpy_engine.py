@@ -4,6 +4,8 @@ NumPy lets go of the interpreter's lock inside matrix products and large element
 threads that each take some rows of the batch through the whole forward and backward run truly
 side by side. Each works on a replica of the model: the same weights, gradients of its own, which
 ``update`` adds up. The mathematics in ``npformer/ops`` knows nothing of this.
+
+Chapter     walkthroughs/11_lockstep.md
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import pkgutil
 from collections.abc import Callable
@@ -210,3 +211,22 @@ def test_every_field_of_a_cache_says_what_it_holds(name):
     for node in ast.walk(ast.parse(inspect.getsource(module))):
         if isinstance(node, ast.AnnAssign) and "Array" in ast.unparse(node.annotation):
             assert "#" in lines[node.lineno - 1], f"{name}: {lines[node.lineno - 1].strip()}"
+
+
+@pytest.mark.parametrize("gelu", ["none", "tanh"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_activation_takes_a_number_without_axes(dtype, gelu):
+    """What it gives is what it gives for the same number in a row of one."""
+    x, dy = np.asarray(-1.3, dtype), np.asarray(0.7, dtype)
+    for forward, backward in (
+        (ops.relu_forward, ops.relu_backward),
+        (ops.silu_forward, ops.silu_backward),
+        (functools.partial(ops.gelu_forward, approximate=gelu), ops.gelu_backward),
+    ):
+        y, cache = forward(x)
+        dx = backward(dy, cache)
+        y_row, cache_row = forward(x[None])
+        assert np.shape(y) == np.shape(dx) == ()
+        assert y == y_row[0]
+        assert dx == backward(dy[None], cache_row)[0]
+        assert np.asarray(dx).dtype == dtype

@@ -2,6 +2,8 @@
 
 It answers to the same verbs as the NumPy engine (``npformer/train/engine.py``) and keeps its state
 under the same names, so a run may begin on one engine and go on on the other.
+
+Chapter     walkthroughs/11_lockstep.md
 """
 
 from __future__ import annotations
