@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from npformer.inspect.plots import Picture
 from npformer.inspect.recording import Array, Recording
 from npformer.inspect.statistics import rms
 
@@ -72,7 +72,7 @@ def gradient_flow(recording: Recording, stack: str) -> Stream:
     return Stream(names, norms[:, reached], skip[:, reached], branch[:, reached])
 
 
-def gradient_flow_figure(recording: Recording) -> Figure:
+def gradient_flow_figure(recording: Recording) -> Picture:
     """How long the loss's gradient is along the residual streams of encoder and decoder.
 
     Above, each thin line is a token, the thick one their root mean square; the gradient comes in
@@ -81,7 +81,7 @@ def gradient_flow_figure(recording: Recording) -> Figure:
     """
     streams = {stack: gradient_flow(recording, stack) for stack in STACKS}
     streams = {stack: stream for stack, stream in streams.items() if stream.names}
-    figure = Figure(
+    figure = Picture(
         figsize=(1.6 + 3.4 * len(streams), 5.4), facecolor="white", layout="constrained"
     )
     grid = figure.subplots(2, len(streams), squeeze=False, sharey="row", sharex="col")
@@ -109,7 +109,7 @@ def gradient_flow_figure(recording: Recording) -> Figure:
     return figure
 
 
-def statistics_figure(recording: Recording) -> Figure:
+def statistics_figure(recording: Recording) -> Picture:
     """Root mean squares of outputs, of their gradients and of parameters' gradients, by layer.
 
     A column is a stack, a line a kind of sub-layer, and the grey one the residual stream itself.
@@ -121,7 +121,9 @@ def statistics_figure(recording: Recording) -> Figure:
     ]
     paths = recording.paths
     stacks = [stack for stack in STACKS if f"{stack}.layers.0" in paths]
-    figure = Figure(figsize=(1.6 + 3.4 * len(stacks), 7.0), facecolor="white", layout="constrained")
+    figure = Picture(
+        figsize=(1.6 + 3.4 * len(stacks), 7.0), facecolor="white", layout="constrained"
+    )
     grid = figure.subplots(len(rows), len(stacks), squeeze=False, sharey="row", sharex="col")
     for column, stack in zip(grid.T, stacks, strict=True):
         layers = sum(re.fullmatch(rf"{stack}\.layers\.\d+", path) is not None for path in paths)

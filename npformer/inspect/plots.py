@@ -7,6 +7,7 @@ Chapter     walkthroughs/13_looking_inside.md
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -26,6 +27,15 @@ CELL, LARGEST_PANEL, SMALLEST_PANEL = 0.19, 6.0, 1.4  # inches
 LABELS = 40  # more tokens than this and only every second, third ... is named
 
 
+class Picture(Figure):
+    """A figure that a notebook shows, also one that has not imported pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.savefig(file, format="png", bbox_inches="tight")
+        return file.getvalue()
+
+
 def attention_figure(
     probs: Array,
     query_tokens: Sequence[str],
@@ -34,7 +44,7 @@ def attention_figure(
     title: str = "",
     mean: bool = True,
     alignment: Iterable[tuple[int, int]] | None = None,
-) -> Figure:
+) -> Picture:
     """probs (N, T, S) -> a figure with a panel for each head, and one for their mean.
 
     Row t of a panel shows how the query ``query_tokens[t]`` spreads its attention over
@@ -65,7 +75,7 @@ def attention_figure(
     cell_height = height + room_above + 0.3
     columns = _columns(len(panels), width, cell_height)
     rows = math.ceil(len(panels) / columns)
-    figure = Figure(
+    figure = Picture(
         figsize=(columns * (width + 0.15) + room_left + 0.8, rows * cell_height + 0.4),
         facecolor="white",
         layout="constrained",

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from matplotlib.figure import Figure
-
 from npformer.inspect.alignment import token_alignment
 from npformer.inspect.attention import attention_maps
-from npformer.inspect.plots import attention_figure
+from npformer.inspect.plots import Picture, attention_figure
 from npformer.models.transformer import Transformer
 from npformer.text.tokenizer import BOS, EOS, Tokenizer
 
@@ -23,7 +21,7 @@ def sentence_figures(
     target: str,
     *,
     alignment: Iterable[tuple[int, int]] | None = None,
-) -> dict[str, Figure]:
+) -> dict[str, Picture]:
     """Module path -> figure of all its heads, for ``source`` and its translation ``target``.
 
     A row of cross-attention is named by the token that is being written, which is what the

@@ -35,9 +35,9 @@ def draw_curve(metrics: Path, picture: Path, *, title: str = "") -> bool:
     figure = Figure(figsize=(8, 3.2 * panels))
     # Fixed margins: a layout engine would draw everything twice to find much the same ones.
     figure.set_layout_engine("none")
-    figure.subplots_adjust(0.09, 0.15 / panels, 0.97, 1 - 0.1 / panels, hspace=0.1)
     FigureCanvasAgg(figure)
-    axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
+    margins = dict(left=0.09, bottom=0.15 / panels, right=0.97, top=1 - 0.1 / panels, hspace=0.1)
+    axes = figure.subplots(panels, 1, sharex=True, squeeze=False, gridspec_kw=margins)[:, 0]
 
     losses = axes[0]
     losses.plot(*training, color=_TRAINING, alpha=0.3, linewidth=0.7)

@@ -357,3 +357,12 @@ def test_at_400_pixels_nothing_is_cut_off(open_page):
         tab.click()
         assert page.evaluate("document.documentElement.scrollWidth") <= 400
     assert page.get_by_role("button", name="Next position").is_visible()
+
+
+def test_the_address_names_the_view(open_page):
+    page = open_page("#tokens")
+    assert page.get_by_role("tab", selected=True).inner_text() == "Attention by token"
+    page.evaluate("location.hash = '#gradient'")
+    page.get_by_role("tab", name="Gradient by position", selected=True).wait_for()
+    page.evaluate("location.hash = '#nowhere'")
+    page.get_by_role("tab", name="Walk both passes", selected=True).wait_for()

@@ -103,3 +103,8 @@ def test_where_no_picture_can_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NpformerError, match="cannot write"):
         save_figure(figure, tmp_path / "file" / "picture.png")
+
+
+def test_a_notebook_without_pyplot_shows_the_picture():
+    picture = attention_figure(np.full((1, 2, 2), 0.5), ["a", "b"], ["a", "b"])
+    assert picture._repr_png_().startswith(b"\x89PNG")

@@ -45,14 +45,19 @@ function showView(name) {
   if (name === "gradient") drawFlow(false);
 }
 
+// The page's address may end in #walk, #tokens or #gradient.
+function showAddressed() {
+  const name = location.hash.slice(1);
+  showView(Object.hasOwn(VIEWS, name) ? name : "walk");
+}
+
 summary();
 tabs();
 for (const view of Object.values(VIEWS)) view.start();
 whenRecoloured(redrawNode);
 applyTheme();
-showView(
-  ["#walk", "#tokens", "#gradient"].includes(location.hash) ? location.hash.slice(1) : "walk",
-);
+showAddressed();
+addEventListener("hashchange", showAddressed);
 let resizing = 0;
 addEventListener("resize", () => {
   clearTimeout(resizing);
