@@ -15,19 +15,23 @@ INPUTS   := setup.cfg pyproject.toml constraints.txt
 SINGLE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-deep lint types bench clean
+.PHONY: help install install-docs install-dev demo site notebooks test test-deep lint types \
+        bench clean
 
 help:
 	@echo "make demo       verify, train, translate, score and draw on the built-in corpus, in minutes"
-	@echo "make test       the test suite"
+	@echo "make site       execute the walkthroughs into a site, build/site; minutes"
+	@echo "make notebooks  the walkthroughs as Jupyter notebooks, beside their sources"
+	@echo "make test       the test suite; for the explorer's tests it wants Chromium installed"
 	@echo "make test-deep  the same properties over many more cases; takes hours"
 	@echo "make lint       ruff: style and likely bugs"
 	@echo "make types      mypy"
 	@echo "make bench      NumPy, its PyTorch twin and the floor, timed side by side"
 	@echo "make clean      remove the environment and the tools' caches (not runs/)"
 
-# One stamp for what users run, one for what developers run on top of it.
+# One stamp for what users run, one for readers and one for developers on top of it.
 install: $(VENV)/installed
+install-docs: $(VENV)/installed-docs
 install-dev: $(VENV)/installed-dev
 
 $(VENV)/bin/python:
@@ -41,6 +45,10 @@ $(VENV)/installed: $(VENV)/bin/python $(INPUTS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[verify]'
 	@touch $@
 
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
+
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
 	@touch $@
@@ -52,21 +60,39 @@ UNSEEN := If it rains, my aunt sells the coat. The shoe that the waiter bought w
 SHOWN  := The student who drives home washes the jacket.
 
 demo: $(VENV)/installed
-	@echo "== 1/5  Check hand-written gradients against PyTorch and against themselves."
+	@echo "== 1/6  Check hand-written gradients against PyTorch and against themselves."
 	$(NPFORMER) verify --cases 20
-	@echo; echo "== 2/5  Train the NumPy model on the built-in grammar, from scratch, into $(RUN)."
+	@echo; echo "== 2/6  Train the NumPy model on the built-in grammar, from scratch, into $(RUN)."
 	@rm -rf $(RUN)
 	$(NPFORMER) train $(RUN) --preset tiny
-	@echo; echo "== 3/5  Translate sentences that it has never seen."
+	@echo; echo "== 3/6  Translate sentences that it has never seen."
 	$(NPFORMER) translate $(RUN) "$(UNSEEN)"
-	@echo; echo "== 4/5  Score it on the test split, which shares no sentence with training."
+	@echo; echo "== 4/6  Score it on the test split, which shares no sentence with training."
 	$(NPFORMER) evaluate $(RUN) --split test --json $(RUN)/scores.json
-	@echo; echo "== 5/5  Draw what each attention head looks at."
+	@echo; echo "== 5/6  Draw what each attention head looks at."
 	$(NPFORMER) attention $(RUN) "$(SHOWN)" --out $(RUN)/attention
+	@echo; echo "== 6/6  Write a page in which to look inside it, forwards and backwards."
+	$(NPFORMER) explore --checkpoint $(RUN) --text "$(SHOWN)" --out $(RUN)/explorer.html
 	@echo; echo "Done. In $(RUN):"
 	@echo "  loss.png       the loss curve            metrics.jsonl  every update's figures"
 	@echo "  attention/     a picture per attention   scores.json    the scores above"
-	@echo "  averaged/      the model, for: $(NPFORMER) translate $(RUN) \"Your text.\""
+	@echo "  explorer.html  open it in a browser      averaged/      the model, for:"
+	@echo "  $(NPFORMER) translate $(RUN) \"Your text.\""
+
+# Two chapters at a time; a warning fails the build. What a page needs is in build/site.
+site: $(VENV)/installed-docs
+	@$(BIN)/python walkthroughs/conf.py
+	@echo "Executing the chapters: some minutes, and later only what has changed."
+	@$(SINGLE) $(BIN)/python -m sphinx -j 2 -W -q -d build/doctrees walkthroughs build/site
+	@echo "Open build/site/index.html"
+
+# Beside their sources, where the relative links hold; a link to a chapter leads to its notebook.
+CHAPTERS := $(wildcard walkthroughs/[0-9]*.md) walkthroughs/playground.md
+
+notebooks: $(VENV)/installed-docs
+	@$(BIN)/jupytext --quiet --to ipynb --pipe-fmt md:myst \
+	  --pipe "sed -E 's/\]\(([0-9]{2}_[a-z_]+|playground)\.md\)/](\1.ipynb)/g'" $(CHAPTERS)
+	@echo "Open walkthroughs/00_how_to_read.ipynb in Jupyter (pip install jupyterlab)"
 
 test: $(VENV)/installed-dev
 	$(SINGLE) $(BIN)/python -m pytest -n 2
@@ -85,4 +111,4 @@ bench: $(VENV)/installed
 	$(NPFORMER) bench
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build walkthroughs/_generated *.egg-info

@@ -21,6 +21,8 @@ COMMANDS = {
     "translate": "translate text with a trained model, paragraph by paragraph",
     "evaluate": "score a trained model on sentences it has not seen",
     "attention": "draw what each head attends to in one sentence",
+    "explore": "write one HTML page to look inside a model: tensors, gradients, attention",
+    "sweep": "train with many settings, and leave a table and pictures of what they change",
     "bench": "time NumPy, the twin and the floor under both, side by side",
 }
 
@@ -30,11 +32,18 @@ A first session, a few minutes long:
   npformer train runs/first --preset tiny
   npformer translate runs/first "The old man does not see the red car."
   npformer attention runs/first "The old man does not see the red car."
+  npformer explore --checkpoint runs/first --text "The old man does not see the red car."
 
 npformer COMMAND --help explains a command's every option.
 """
 
-EXTRAS = {"torch": "torch", "hypothesis": "verify", "spacy": "spacy", "datasets": "datasets"}
+EXTRAS = {
+    "torch": "torch",
+    "hypothesis": "verify",
+    "spacy": "spacy",
+    "datasets": "datasets",
+    "optuna": "sweep",
+}
 
 BAD_INPUT, INTERRUPTED, CLOSED_PIPE = 2, 130, 141
 

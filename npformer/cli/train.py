@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,15 @@ import tyro
 from rich.console import Console
 
 from npformer.cli.arguments import UsageError, parse
-from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig, run_preset
+from npformer.cli.settings import (
+    DEFAULT_PRESET,
+    ModelOptions,
+    as_config,
+    as_options,
+    preset_config,
+    preset_of,
+)
+from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig
 from npformer.models.transformer import Transformer
 from npformer.train.checkpoint import read_checkpoint
 from npformer.train.engine import Engine
@@ -21,16 +28,7 @@ from npformer.train.loop import TrainResult
 from npformer.train.run import run_training
 from npformer.train.run_directory import checkpoints, latest_checkpoint
 
-DEFAULT_PRESET = "tiny"
 INTERRUPTED = 130
-
-
-@dataclass(frozen=True)
-class _Model(ModelConfig):
-    """The shape of the model; the size of the vocabulary is the trained tokenizer's."""
-
-    vocab_size: tyro.conf.Suppress[tyro.conf.Fixed[int]] = ModelConfig.vocab_size
-    padding_id: tyro.conf.Suppress[tyro.conf.Fixed[int]] = ModelConfig.padding_id
 
 
 @dataclass(frozen=True)
@@ -60,14 +58,14 @@ class Command:
     """Go on from the newest checkpoint in the directory."""
     data: Annotated[DataConfig, tyro.conf.arg(name="")] = field(default_factory=DataConfig)
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
-    model: _Model = field(default_factory=_Model)
+    model: ModelOptions = field(default_factory=ModelOptions)
     optim: OptimConfig = field(default_factory=OptimConfig)
 
     @classmethod
     def default(cls, arguments: Sequence[str]) -> Command:
         """What the options change: the named preset, or with --resume the run's own settings."""
-        preset = _value_of("--preset", arguments)
-        command = cls._of(run_preset(DEFAULT_PRESET if preset is None else preset))
+        preset = preset_of(arguments)
+        command = cls._of(preset_config(preset))
         if "--resume" not in arguments:
             return command
         if preset is not None:
@@ -78,13 +76,7 @@ class Command:
 
     @classmethod
     def _of(cls, config: RunConfig) -> Command:
-        return cls(
-            run=tyro.MISSING,
-            data=config.data,
-            train=config.train,
-            model=_Model(**dataclasses.asdict(config.model)),
-            optim=config.optim,
-        )
+        return cls(run=tyro.MISSING, **as_options(config))
 
     def __call__(self) -> int:
         if checkpoints(self.run) and not self.resume:
@@ -94,12 +86,7 @@ class Command:
             )
         console = Console()
         result = run_training(
-            RunConfig(
-                model=ModelConfig(**dataclasses.asdict(self.model)),
-                optim=self.optim,
-                data=self.data,
-                train=self.train,
-            ),
+            as_config(self),
             self.run,
             resume=self.resume,
             make_engine=lambda config: make_engine(config, console),
@@ -147,13 +134,3 @@ def _report(result: TrainResult, console: Console) -> None:
     else:
         lines.append(f'try          npformer translate {run} "Some text."')
     console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
-
-
-def _value_of(option: str, arguments: Sequence[str]) -> str | None:
-    """The last value given to an option, before the arguments are parsed in earnest."""
-    value = None
-    for position, argument in enumerate(arguments):
-        name, equals, given = argument.partition("=")
-        if name == option:
-            value = given if equals else next(iter(arguments[position + 1 :]), None)
-    return value

@@ -1,0 +1,148 @@
+"""``npformer sweep``: many runs that differ in a few settings, on either engine."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from npformer.cli.arguments import parse
+from npformer.cli.settings import (
+    DEFAULT_PRESET,
+    ModelOptions,
+    as_config,
+    as_options,
+    preset_config,
+    preset_of,
+)
+from npformer.cli.train import INTERRUPTED, make_engine
+from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig
+from npformer.sweep.pictures import BEST, CURVES, EFFECTS
+from npformer.sweep.plan import Objective, Sampler, read_plan
+from npformer.sweep.result import SweepResult
+from npformer.sweep.run import sweep
+from npformer.sweep.table import TABLES, cells
+
+
+@dataclass(frozen=True)
+class Command:
+    """Train once for each combination of some settings; leave a table and pictures.
+
+    --over names a field and its values, and may be given several times. A field is a part of the
+    configuration (model, optim, data or train) and a name from npformer train --help:
+
+      --over model.heads=1,2,4,8                these values
+      --over train.label_smoothing=0.0..0.2     any number in between
+      --over optim.warmup=log:100..2000         the same, factor by factor
+      --over model.norm=post,pre                words
+
+    Every other setting is an option, as for npformer train. Repeat a sweep under several seeds
+    (--over train.seed=0,1,2) before you believe a small difference.
+
+    A trial that cannot be (heads that do not divide d_model) or whose loss is not finite is marked
+    as failed, and the sweep goes on. Ctrl-C saves and stops; the same command with --resume, or
+    --resume alone, goes on inside the trial that was cut off, and a larger --trials adds trials.
+
+    The directory then holds table.csv, table.md and table.json; curves.png, effects.png and
+    best.png; and in trials/ a run for each trial, of which only the best keeps its weights.
+
+    Examples:
+      npformer sweep runs/heads --over model.heads=1,2,4,8 --updates 400
+      npformer sweep runs/norm --over model.norm=post,pre --over optim.warmup=20,200 --updates 400
+      npformer sweep runs/rate --over optim.learning_rate=log:1e-4..1e-2 --trials 20
+      npformer sweep runs/rate --resume
+    """
+
+    directory: tyro.conf.Positional[Path]
+    """Directory for all that the sweep leaves; a new one, or an old one with --resume."""
+    over: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """A field and its values, `part.field=a,b,c`, or a range, `low..high` or `log:low..high`."""
+    trials: int = 0
+    """How many trials in all; 0 is every combination of listed values."""
+    sampler: Sampler | None = None
+    """`grid` is the default where all values are listed, else `tpe`; or draws at `random`."""
+    objective: Objective = "loss"
+    """What makes a trial good: a low validation loss (without smoothing), or a high BLEU."""
+    preset: str = DEFAULT_PRESET
+    """`tiny`, `small`, `base` or `big`: what every trial begins from."""
+    resume: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Go on with the sweep in the directory."""
+    data: Annotated[DataConfig, tyro.conf.arg(name="")] = field(default_factory=DataConfig)
+    train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
+    model: ModelOptions = field(default_factory=ModelOptions)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+
+    @classmethod
+    def default(cls, arguments: Sequence[str]) -> Command:
+        """What the options change: the named preset, or with --resume the sweep's own settings."""
+        preset = preset_of(arguments)
+        command = cls._of(preset_config(preset))
+        if "--resume" not in arguments:
+            return command
+        plan = read_plan(parse(cls, "npformer sweep", arguments, default=command).directory)
+        return dataclasses.replace(
+            command if preset is not None else cls._of(plan.base),
+            trials=plan.trials,
+            sampler=plan.sampler,
+            objective=plan.objective,
+        )
+
+    @classmethod
+    def _of(cls, config: RunConfig) -> Command:
+        return cls(directory=tyro.MISSING, **as_options(config))
+
+    def __call__(self) -> int:
+        console = Console()
+        over: Sequence[str] = self.over
+        if self.resume and not over:
+            over = [str(axis) for axis in read_plan(self.directory).axes]
+        result = sweep(
+            self.directory,
+            as_config(self),
+            over,
+            trials=self.trials,
+            sampler=self.sampler,
+            objective=self.objective,
+            resume=self.resume,
+            make_engine=lambda config: make_engine(config, console),
+            console=console,
+        )
+        _report(result, console)
+        if result.interrupted:
+            return INTERRUPTED
+        return 0 if result.best else 1
+
+
+def _report(result: SweepResult, console: Console) -> None:
+    titles, rows = cells(result)
+    table = Table(box=box.SIMPLE_HEAD)
+    for title in titles:
+        table.add_column(title, justify="right" if title else "left", overflow="fold")
+    notes = []
+    for row in rows:
+        # What failed may take a sentence to say, for which a table of numbers has no room.
+        short, _, reason = row[-1].partition(": ") if titles[-1] == "" else (row[-1], "", "")
+        notes += [f"{row[0]} failed: {reason}"] if reason else []
+        table.add_row(*row[:-1], short)
+    console.print(table, highlight=False, markup=False)
+    where, best = result.directory, result.best
+    lines = [*notes, f"table        {', '.join(str(where / name) for name in TABLES)}"]
+    if best is None:
+        lines.append("no trial has finished")
+    else:
+        lines += [
+            f"pictures     {', '.join(str(where / name) for name in (CURVES, EFFECTS, BEST))}",
+            f"best         {best.directory}",
+        ]
+    if result.interrupted:
+        lines.append(f"go on with   npformer sweep {where} --resume")
+    elif best is not None:
+        lines.append(f'try          npformer translate {best.directory} "Some text."')
+    console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)

@@ -1,0 +1,139 @@
+"""What a sweep was asked to do, as it stands in its directory, and what may change on resuming."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from npformer.config import RunConfig, from_dict, to_dict
+from npformer.errors import CheckpointError, ConfigError, nearest
+from npformer.sweep.space import CHANGES_TOKENS, Axis, Choices, search_space
+from npformer.train.atomic import write_file
+
+Sampler = Literal["grid", "random", "tpe"]
+Objective = Literal["loss", "bleu"]
+PLAN, JOURNAL = "sweep.json", "study.journal"
+MAY_CHANGE = {"engine", "workers", "checkpoint_every", "keep"}
+"""Fields of ``TrainConfig`` that may differ when a sweep is resumed; so may the trials."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep before it runs; ``Plan.of`` checks it."""
+
+    base: RunConfig
+    """Every setting that is not swept."""
+    axes: tuple[Axis, ...]
+    trials: int
+    sampler: Sampler
+    objective: Objective
+
+    @classmethod
+    def of(
+        cls,
+        base: RunConfig,
+        over: Mapping[str, Any] | Sequence[str],
+        *,
+        trials: int = 0,
+        sampler: Sampler | None = None,
+        objective: Objective = "loss",
+    ) -> Plan:
+        """Raises ``ConfigError`` for anything that no sweep can do; see ``sweep``."""
+        axes = search_space(over)
+        listed = all(isinstance(axis, Choices) for axis in axes)
+        sampler = sampler or ("grid" if listed else "tpe")
+        for name, given, allowed in (
+            ("sampler", sampler, get_args(Sampler)),
+            ("objective", objective, get_args(Objective)),
+        ):
+            if given not in allowed:
+                raise ConfigError(
+                    f"{name} is {given!r}; choose one of {', '.join(allowed)}"
+                    + nearest(str(given), allowed)
+                )
+        if trials < 0:
+            raise ConfigError(f"trials is {trials}; it must be 0 (the whole grid) or more")
+        ranges = [axis.field for axis in axes if not isinstance(axis, Choices)]
+        if sampler == "grid" and ranges:
+            raise ConfigError(
+                f"a grid needs listed values, and {ranges[0]} has a range; list values, or choose "
+                "the sampler random or tpe"
+            )
+        if sampler != "grid" and not trials:
+            raise ConfigError(f"the sampler {sampler} draws for ever; say how many trials to run")
+        if objective == "bleu" and not base.train.validation_pairs:
+            raise ConfigError("the objective bleu needs validation_pairs to translate, and it is 0")
+        if objective == "loss" and (tokens := CHANGES_TOKENS & {axis.field for axis in axes}):
+            raise ConfigError(
+                f"{min(tokens)} changes what a token is, so that losses for each token do not "
+                "compare; choose the objective bleu"
+            )
+        plan = cls(base, axes, trials, sampler, objective)
+        size = plan.grid_size()
+        if sampler == "grid":
+            plan = cls(base, axes, min(trials or size, size), sampler, objective)
+        return plan
+
+    def grid_size(self) -> int:
+        """How many combinations the listed values have; 0 if a field has a range."""
+        if not all(isinstance(axis, Choices) for axis in self.axes):
+            return 0
+        return math.prod(len(axis.values) for axis in self.axes if isinstance(axis, Choices))
+
+    def write(self, directory: Path) -> None:
+        """Put the plan into ``directory``. Raises OSError."""
+        content = {
+            "over": [str(axis) for axis in self.axes],
+            "trials": self.trials,
+            "sampler": self.sampler,
+            "objective": self.objective,
+            "config": to_dict(self.base),
+        }
+        write_file(directory / PLAN, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def read_plan(directory: Path) -> Plan:
+    """The plan of a sweep's directory; ``CheckpointError`` if there is none, or a damaged one."""
+    path = directory / PLAN
+    if not path.is_file():
+        raise CheckpointError(f"there is no sweep to resume: {path} does not exist")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Plan.of(
+            from_dict(RunConfig, content["config"]),
+            content["over"],
+            trials=content["trials"],
+            sampler=content["sampler"],
+            objective=content["objective"],
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} is damaged, or of another version: {error}") from error
+
+
+def check_same_sweep(directory: Path, then: Plan, now: Plan) -> None:
+    """Raise ``CheckpointError`` if the trials of ``now`` would not belong beside those of then."""
+
+    def differ(name: str, one: Any, other: Any) -> CheckpointError:
+        return CheckpointError(
+            f"the sweep in {directory} has {name} = {one}, not {other}: resume with the same, or "
+            "sweep in another directory"
+        )
+
+    for name in ("sampler", "objective"):
+        if getattr(then, name) != getattr(now, name):
+            raise differ(name, getattr(then, name), getattr(now, name))
+    if then.axes != now.axes:
+        one, other = ("; ".join(map(str, plan.axes)) for plan in (then, now))
+        raise differ("over", one, other)
+    swept = {axis.field for axis in now.axes}
+    before, after = to_dict(then.base), to_dict(now.base)
+    for part, fields in before.items():
+        for field, value in fields.items():
+            name = f"{part}.{field}"
+            free = name in swept or (part == "train" and field in MAY_CHANGE)
+            if after[part][field] != value and not free:
+                raise differ(name, repr(value), repr(after[part][field]))
