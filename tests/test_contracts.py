@@ -29,8 +29,10 @@ ALLOWED = {
     "inspect": MATHEMATICS | {"text", "decode"},
     "verify": MATHEMATICS | {"optim", "text", "train", "decode", "inspect"},
     "bench": MATHEMATICS | {"optim", "text", "train", "decode", "inspect"},
+    "exercises": MATHEMATICS | {"text", "decode", "train", "verify"},
     "explorer": MATHEMATICS | {"text", "decode", "inspect"},
     "sweep": MATHEMATICS | {"optim", "text", "train", "decode", "inspect"},
+    "pytest_plugin": {"verify"},
 }
 WITH_TORCH = {"verify", "bench", "cli"}
 TWIN_MAY_IMPORT = {"config", "errors", "text", "train"}

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from npformer import ops
 from npformer.verify import arrays_like, check_arrays, seeds
 from npformer.verify.check import check_case
-from npformer.verify.ops_table import OPS
-from npformer.verify.optimizers import OPTIMIZERS
-from npformer.verify.strategies import HypothesisSource
+from npformer.verify.components.ops_table import OPS
+from npformer.verify.components.optimizers import OPTIMIZERS
+from npformer.verify.drawing.strategies import HypothesisSource
 from tests.examples import examples
 
 DTYPES = (np.float64, np.float32)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from npformer.errors import VerifyError
-from npformer.verify.check import check
+from npformer.verify.components.registry import COMPONENTS, component
 from npformer.verify.mutants import MUTANTS, KillRate, Trial, kill_rate, try_mutant
-from npformer.verify.oracles import DIRECTIONAL
-from npformer.verify.registry import COMPONENTS, component
+from npformer.verify.reference.oracles import DIRECTIONAL
+from npformer.verify.tally import check_component
 
 # What the forward does not know: conventions, dtypes, aliasing.
 BEYOND_THE_FORWARD = {
@@ -36,7 +36,7 @@ def test_a_mutant_is_caught(name):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", sorted({m.component for m in MUTANTS.values()}))
 def test_what_the_mutants_are_made_of_is_not_accused(name, dtype):
-    result = check(component(name), cases=25, dtype=dtype)
+    result = check_component(component(name), cases=25, dtype=dtype)
     assert result.passed, str(result.failure)
 
 
@@ -46,7 +46,7 @@ def test_what_the_mutants_are_made_of_is_not_accused(name, dtype):
 )
 def test_a_wrong_backward_is_caught_without_pytorch(name):
     mutant = MUTANTS[name]
-    result = check(mutant.plant(component(mutant.component)), cases=60)
+    result = check_component(mutant.plant(component(mutant.component)), cases=60)
     assert result.directional_gap > 100 * DIRECTIONAL
 
 

@@ -17,11 +17,13 @@ from npformer.errors import NpformerError, nearest
 
 COMMANDS = {
     "verify": "check every hand-written gradient against PyTorch and against itself",
+    "bisect": "name the first activation and gradient in which two implementations part",
     "train": "train a translation model, with the NumPy engine or its PyTorch twin",
     "translate": "translate text with a trained model, paragraph by paragraph",
     "evaluate": "score a trained model on sentences it has not seen",
     "attention": "draw what each head attends to in one sentence",
     "explore": "write one HTML page to look inside a model: tensors, gradients, attention",
+    "exercise": "write the backwards yourself; your file is checked, and mistakes are explained",
     "sweep": "train with many settings, and leave a table and pictures of what they change",
     "bench": "time NumPy, the twin and the floor under both, side by side",
 }

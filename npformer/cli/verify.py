@@ -6,7 +6,7 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tyro
@@ -16,9 +16,13 @@ from rich.table import Table
 
 from npformer.cli.arguments import UsageError
 from npformer.errors import VerifyError
+from npformer.verify.answer.page import page
+from npformer.verify.check import check
 from npformer.verify.given import check_arrays, separate
+from npformer.verify.judge import Failure
 from npformer.verify.mutants import KillRate, kill_rate
-from npformer.verify.report import run
+from npformer.verify.report import Report, of, run
+from npformer.verify.subjects.loading import load
 
 FAILED = 1
 
@@ -39,11 +43,20 @@ class Command:
     wrong has an error of millions. slope counts the cases that the directional derivative
     confirmed. Modules and optimizers get fewer cases than operations, as theirs take longer.
 
+    --implementation takes a gradient of your own: my_package.my_module:name, found from the current
+    directory. The name may be a torch.autograd.Function, a torch.nn.Module, a function of tensors,
+    WithVJP(function, vjp), or a function of NumPy arrays beside another, name_backward. --against
+    says what it must agree with: an operation from the table, which brings its own cases, or
+    something of yours; without it, the derivative of its own forward. --inputs says what goes in,
+    one letter an axis.
+
     --mutants turns the question round: known wrong backwards take the place of the right ones, and
     each must be caught. Exit status: 0 if all is right, 1 if not, 2 for a bad command line.
 
     Examples:
       npformer verify
+      npformer verify --implementation my_package.my_module:layer_norm --against layer_norm
+      npformer verify --implementation kernels:Swish --inputs btd --against torch.nn.functional:silu
       npformer verify --component layer_norm attention --cases 1000 --seed 7
       npformer verify --component softmax --mutants
       npformer verify --json report.json
@@ -52,6 +65,14 @@ class Command:
 
     component: tuple[str, ...] = ()
     """Names from the table's first column; every component unless given."""
+    implementation: str | None = None
+    """Your own: my_package.my_module:name."""
+    against: str | None = None
+    """What --implementation must agree with: an operation's name, or my_package.my_module:name."""
+    inputs: str | None = None
+    """What goes into --implementation: "btd, d, d" is an array for each word, an axis a letter."""
+    dtypes: tuple[Literal["float64", "float32"], ...] = ("float64", "float32")
+    """The precisions to check in; a kernel may have one alone."""
     cases: int = 50
     """Generated cases for each operation and each of float64 and float32."""
     seed: int = 0
@@ -62,9 +83,15 @@ class Command:
     """Check one operation on the arrays of this .npz: its arguments by name, and dy if you like."""
     json: Path | None = None
     """Also write the results here."""
+    html: Path | None = None
+    """Also write them here as a page, one file that needs no other."""
 
     def __call__(self) -> int:
         console = Console()
+        if self.implementation is not None:
+            return self._check_implementation(self.implementation, console)
+        if self.against is not None or self.inputs is not None:
+            raise UsageError("--against and --inputs go with --implementation")
         if self.arrays is not None:
             return self._check_given(self.arrays, console)
         chosen = self.component or None
@@ -73,12 +100,14 @@ class Command:
                 chosen,
                 self.cases,
                 self.seed,
+                self.dtypes,
                 progress=lambda name: status.update(f"verifying {name}"),
             )
         console.print(report.table())
         console.print("\n".join(report.failures()), highlight=False, markup=False, end="")
         passed = report.passed
         found: dict[str, Any] = report.to_dict()
+        killed = None
         console.print(
             f"{sum(r.passed for r in report.results)} of {len(report.results)} right, "
             f"{report.cases:,} cases, seed {self.seed}",
@@ -90,12 +119,42 @@ class Command:
             console.print(_mutants_table(killed))
             passed = passed and killed.passed
             found["mutants"] = killed.to_dict()
-        if self.json is not None:
-            self.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        self._write(report, found, killed)
         return 0 if passed else FAILED
 
+    def _check_implementation(self, reference: str, console: Console) -> int:
+        if self.component or self.mutants or self.arrays:
+            raise UsageError("--implementation goes without --component, --mutants and --arrays")
+        against = self.against
+        with console.status("verifying") as status:
+            result = check(
+                load(reference),
+                self.inputs,
+                against=load(against) if against and ":" in against else against,
+                cases=self.cases * len(self.dtypes),
+                seed=self.seed,
+                dtypes=self.dtypes,
+                progress=status.update,
+            )
+        failure = result.failure
+        if failure is not None and failure.oracle == "contract":
+            raise VerifyError(
+                f"{result.name}: {failure.result}: {failure.message}{_given(failure)}"
+            )
+        report = of(result)
+        console.print(report.table())
+        console.print(str(result), highlight=False, markup=False, soft_wrap=True)
+        self._write(report, report.to_dict(), None)
+        return 0 if result.passed else FAILED
+
+    def _write(self, report: Report, found: dict[str, Any], killed: KillRate | None) -> None:
+        if self.json is not None:
+            self.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        if self.html is not None:
+            self.html.write_text(page(report, killed), encoding="utf-8")
+
     def _check_given(self, path: Path, console: Console) -> int:
-        if len(self.component) != 1 or self.mutants or self.json:
+        if len(self.component) != 1 or self.mutants or self.json or self.html:
             raise UsageError("--arrays goes with one --component, and with --seed alone beside it")
         arrays = _read_arrays(path)
         dy = arrays.pop("dy", None)
@@ -111,6 +170,15 @@ class Command:
         for failure in outcome.failures:
             console.print(str(failure), highlight=False, markup=False)
         return FAILED if outcome.failures else 0
+
+
+def _given(failure: Failure) -> str:
+    """The shapes that did it."""
+    case = failure.case
+    if case is None:
+        return ""
+    shapes = [f"{name} {array.shape}" for name, array in case.inputs.items()]
+    return f"; given {', '.join(shapes)}, {case.dy.dtype}"
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -3,25 +3,41 @@
     from npformer.verify import run
     report = run(["layer_norm", "attention"], cases=200)
 
-Cases are drawn from letter specs (``strategies``), run through three oracles (``oracles``,
-``invariants``), and judged in natural units (``error``, ``scales``). ``registry`` lists what can
-be checked. ``mutants`` are wrong on purpose, and prove that the checker can fail. Needs torch; the
-strategies also need Hypothesis.
+``check`` takes a gradient of your own, ``bisect`` two versions of a whole model, ``run`` what the
+package itself has to prove. How it works, in the order in which a case goes through it:
+
+    drawing      sizes, values and memory layouts, from Hypothesis or a plain generator
+    components   every op, module and optimizer by name: what to draw, what must hold of it
+    subjects     what a caller hands in, as a component
+    reference    what is right: autograd, wider arithmetic, the derivative of the forward
+    units        how far off that is, in multiples of the rounding that cannot be avoided
+    judge        the verdict on one case; ``tally`` adds up many
+    answer       the smallest input, code that shows the fault, the message, the page
+    mutants      wrong on purpose: the proof that the checker can fail
+    diagnosis    which mutant gives just that wrong result
+    lockstep     two models side by side, call by call
+
+Needs torch; drawing by Hypothesis and shrinking need that too.
 """
 
 from npformer.verify.agreement import agreement, autograd_gradients, finite_differences
+from npformer.verify.bisect import Bisection, bisect
 from npformer.verify.case import Case, Component, cases
-from npformer.verify.check import CheckResult, Failure, check, check_case
-from npformer.verify.error import error_units
+from npformer.verify.check import CheckResult, check
+from npformer.verify.components.registry import COMPONENTS, component
+from npformer.verify.drawing.strategies import arrays_like, seeds
 from npformer.verify.given import check_arrays
+from npformer.verify.judge import Failure, check_case
+from npformer.verify.lockstep.nodes import NodeError, node_errors
 from npformer.verify.mutants import KillRate, Mutant, kill_rate
-from npformer.verify.nodes import NodeError, node_errors
-from npformer.verify.registry import COMPONENTS, component
 from npformer.verify.report import Report, run
-from npformer.verify.strategies import arrays_like, seeds
+from npformer.verify.subjects.subjects import WithVJP
+from npformer.verify.tally import Tally, check_component
+from npformer.verify.units.error import error_units
 
 __all__ = [
     "COMPONENTS",
+    "Bisection",
     "Case",
     "CheckResult",
     "Component",
@@ -30,13 +46,17 @@ __all__ = [
     "Mutant",
     "NodeError",
     "Report",
+    "Tally",
+    "WithVJP",
     "agreement",
     "arrays_like",
     "autograd_gradients",
+    "bisect",
     "cases",
     "check",
     "check_arrays",
     "check_case",
+    "check_component",
     "component",
     "error_units",
     "finite_differences",

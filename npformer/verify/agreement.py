@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from npformer.errors import ShapeError
-from npformer.verify.autograd import gradients, to_tensor
+from npformer.verify.reference.autograd import gradients, to_tensor
 
 Array = np.ndarray
 Gradients = tuple[Array | None, ...]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from npformer.verify.strategies import (
+from npformer.verify.drawing.strategies import (
     HypothesisSource,
     Source,
     draw_array,
@@ -23,6 +23,7 @@ from npformer.verify.strategies import (
     draw_sizes,
     parse_spec,
 )
+from npformer.verify.units.error import acceptable
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -92,11 +93,25 @@ def draw_case(
     return Case(arrays, static(sizes) if static else {}, dy)
 
 
+class BrokenContract(Exception):
+    """A call that gave something other than a result: too few gradients, no array, no output."""
+
+
 class Component:
     """What the checker needs to know of an op, a module or a model."""
 
     name: str
     kind: str
+    witness: str = "PyTorch"
+    """Whose result it is measured against."""
+    widest: Any = np.longdouble
+    """The widest dtype that ``forward`` and ``run`` compute in."""
+    lenient: bool = False
+    """Whether a case that the witness itself gets wrong, by overflow say, is left out."""
+    corners: bool = False
+    """Whether the forward may have corners that ``smooth`` does not know of."""
+    only_hypothesis: bool = False
+    """Whether its cases come from strategies, which a plain generator cannot draw from."""
 
     def draw(self, source: Source, dtype: Any) -> Case:
         """A case, parameters off their initial values."""
@@ -125,6 +140,14 @@ class Component:
     def scales(self, case: Case) -> Result:
         """S of every entry of a result."""
         raise NotImplementedError
+
+    def reference(self, case: Case) -> Result | None:
+        """The results to measure a case against, if the component knows; see ``oracles``."""
+        return None
+
+    def accepts(self, ours: float, pytorch: float) -> bool:
+        """Whether an error is right, given the witness's own on the same case."""
+        return acceptable(ours, pytorch)
 
     def smooth(self, case: Case) -> bool:
         """Whether the forward can be differentiated along a line through this case."""

@@ -1,218 +1,267 @@
-"""Run one component on many cases and say how it did, with the smallest case that fails.
+"""``check``: is this gradient right, and if not, which number is wrong, on which input, and why.
 
 Chapter     walkthroughs/14_how_we_know.md
 """
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from npformer.errors import VerifyError
+from npformer.verify.answer.locate import located
+from npformer.verify.answer.message import message
+from npformer.verify.answer.reproduce import reproduction
+from npformer.verify.answer.shrink import smallest
+from npformer.verify.case import Component
+from npformer.verify.drawing.inputs import Given
+from npformer.verify.judge import Failure, Outcome, check_case
+from npformer.verify.subjects.prepare import prepare
+from npformer.verify.subjects.registered import RegisteredComponent
+from npformer.verify.subjects.user_component import UserComponent
+from npformer.verify.tally import Tally, check_component
 
-from npformer.verify.case import Case, Component, Finding, Result
-from npformer.verify.error import CAP, acceptable, error_units, worst
-from npformer.verify.oracles import DIRECTIONAL, directional_gap, reference
-from npformer.verify.strategies import GeneratorSource
+if TYPE_CHECKING:
+    from rich.table import Table
 
-Array = np.ndarray
+    from npformer.verify.diagnosis import Diagnosis
 
-
-@dataclass(frozen=True)
-class Failure:
-    """One result that an oracle does not accept."""
-
-    result: str
-    """``y``, ``dx``, ``grad weight``, or an invariant in words."""
-    oracle: str
-    """``contract``, ``PyTorch``, ``directional derivative`` or ``invariant``."""
-    message: str
-    error: float = np.inf
-    """In natural units; relative for the directional derivative."""
-    case: Case | None = field(default=None, repr=False)
-
-    def __str__(self) -> str:
-        return f"{self.result} ({self.oracle}): {self.message}"
+DTYPES = ("float64", "float32")
+GIVEN = 20
+"""Upstream gradients drawn for arrays that are given: nothing else differs between the cases."""
 
 
-@dataclass
-class Outcome:
-    """What one case showed: errors in natural units by result name, and what was not accepted."""
-
-    ours: dict[str, float] = field(default_factory=dict)
-    pytorch: dict[str, float] = field(default_factory=dict)
-    directional: float | None = None
-    failures: list[Failure] = field(default_factory=list)
-
-
-@dataclass
+@dataclass(repr=False)
 class CheckResult:
-    """What all cases of one component in one dtype showed."""
+    """What all cases showed. False if one failed; printed, it says how, in a dozen lines."""
 
-    component: str
-    kind: str
-    dtype: str
+    name: str
+    against: str
     seed: int
-    cases: int = 0
-    forward_error: float = 0.0
-    gradient_error: float = 0.0
-    pytorch_forward_error: float = 0.0
-    pytorch_gradient_error: float = 0.0
-    directional_cases: int = 0
-    directional_gap: float = 0.0
-    failed_cases: int = 0
+    tallies: tuple[Tally, ...]
+    """One for each dtype."""
     failure: Failure | None = None
-    """Of the smallest case that failed."""
+    """The smallest case that fails."""
+    diagnoses: tuple[Diagnosis, ...] = ()
+    """Mistakes that would give this wrong result, likeliest first."""
+    subject: Component | None = field(default=None, repr=False, compare=False)
 
     @property
     def passed(self) -> bool:
         return self.failure is None
 
-    def add(self, case: Case, outcome: Outcome) -> None:
-        """Count one case in."""
-        self.cases += 1
-        for errors, kind in ((outcome.ours, ""), (outcome.pytorch, "pytorch_")):
-            for name, error in errors.items():
-                which = f"{kind}forward_error" if name == "y" else f"{kind}gradient_error"
-                setattr(self, which, max(getattr(self, which), error))
-        if outcome.directional is not None:
-            self.directional_cases += 1
-            self.directional_gap = max(self.directional_gap, outcome.directional)
-        if outcome.failures:
-            self.failed_cases += 1
-            known = self.failure.case if self.failure else None
-            if known is None or case.size < known.size:
-                self.failure = outcome.failures[0]
+    def __bool__(self) -> bool:
+        return self.passed
+
+    @property
+    def cases(self) -> int:
+        """Cases in all."""
+        return sum(t.cases for t in self.tallies)
+
+    @property
+    def failed_cases(self) -> int:
+        return sum(t.failed_cases for t in self.tallies)
+
+    @property
+    def wrong(self) -> dict[str, int]:
+        """By result, in how many cases it was not accepted; the most frequent first."""
+        total: dict[str, int] = {}
+        for tally in self.tallies:
+            for name, count in tally.wrong.items():
+                total[name] = total.get(name, 0) + count
+        return dict(sorted(total.items(), key=lambda item: -item[1]))
+
+    @property
+    def forward_error(self) -> float:
+        """The worst error of an output, in natural units."""
+        return max(t.forward_error for t in self.tallies)
+
+    @property
+    def gradient_error(self) -> float:
+        """The worst error of a gradient, in natural units."""
+        return max(t.gradient_error for t in self.tallies)
+
+    @property
+    def pytorch_forward_error(self) -> float:
+        """The witness's own worst error of an output."""
+        return max(t.pytorch_forward_error for t in self.tallies)
+
+    @property
+    def pytorch_gradient_error(self) -> float:
+        """The witness's own worst error of a gradient."""
+        return max(t.pytorch_gradient_error for t in self.tallies)
+
+    @property
+    def directional_cases(self) -> int:
+        """Cases in which the derivative of the forward itself was asked too."""
+        return sum(t.directional_cases for t in self.tallies)
+
+    @property
+    def directional_gap(self) -> float:
+        """The largest relative gap between that and the gradient."""
+        return max(t.directional_gap for t in self.tallies)
+
+    def __str__(self) -> str:
+        return message(self)
+
+    def __repr__(self) -> str:
+        verdict = "right in" if self.passed else f"wrong in {self.failed_cases:,} of"
+        return f"<CheckResult: {self.name} is {verdict} {self.cases:,} cases; print it>"
+
+    def page(self) -> str:
+        """The same as an HTML page in one piece."""
+        from npformer.verify.answer.page import page
+        from npformer.verify.report import of
+
+        return page(of(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        from npformer.verify.report import of
+
+        return of(self).to_dict()
+
+    def table(self) -> Table:
+        """The errors as a rich table."""
+        from npformer.verify.report import of
+
+        return of(self).table()
 
 
 def check(
-    component: Component,
-    cases: int = 50,
-    seed: int = 0,
-    dtype: Any = np.float64,
+    implementation: Any,
+    inputs: Any = None,
     *,
+    against: Any = None,
+    cases: int = 200,
+    seed: int = 0,
+    dtypes: Sequence[str] = DTYPES,
+    static: Mapping[str, Any] | None = None,
+    shrink: bool = True,
     stop_at_failure: bool = False,
+    progress: Callable[[str], None] | None = None,
 ) -> CheckResult:
-    """``cases`` generated cases of one component against every oracle, in ``dtype``."""
-    result = CheckResult(component.name, component.kind, np.dtype(dtype).name, seed)
-    # The name takes part in the seed, so that components do not all see the same numbers.
-    rng = np.random.default_rng([seed, *component.name.encode()])
-    source = GeneratorSource(rng)
-    for _ in range(cases):
-        case = component.draw(source, np.dtype(dtype))
-        result.add(case, check_case(component, case, rng))
-        if stop_at_failure and result.failure:
-            break
+    """Check a gradient on generated cases.
+
+        check((my_forward, my_backward), against="layer_norm")
+        check(MyFunction, "btd, d, d", against=torch.nn.functional.silu)
+        assert check(WithVJP(f, f_vjp), "btd")
+
+    Args:
+        implementation: a pair (forward, backward) of functions of NumPy arrays, where ``y, cache =
+            forward(*arrays)`` and ``gradients = backward(dy, cache)``; a
+            ``torch.autograd.Function``; a ``torch.nn.Module``, in the mode that it is in;
+            ``WithVJP(function, vjp)``; a function of tensors, whose gradient is autograd's; or a
+            component of the registry or its name.
+        inputs: a letter spec, ``"btd, d, d"``, with a size for each letter; arrays; or Hypothesis
+            strategies, one an array or one for all. None where ``against`` is of the registry,
+            which has cases of its own. Arrays of whole numbers get no gradient.
+        against: a name of the registry, or any of those kinds, or a function of NumPy arrays
+            without a gradient. None: the derivative of the implementation's own forward.
+        cases: in all, shared out among ``dtypes``; fewer for arrays that are given.
+        seed: decides every case.
+        dtypes: ``"float64"``, ``"float32"`` or both.
+        static: other arguments, by keyword.
+        shrink: whether to look for the smallest case that fails.
+        stop_at_failure: whether to leave it at the first case that fails.
+        progress: called with what is being done, for a long run.
+
+    Raises:
+        VerifyError: the parts do not fit, or a function refuses arguments that it should take.
+    """
+    if cases < 1:
+        raise VerifyError(f"cases is {cases}; it must be 1 or more")
+    dtypes = (dtypes,) if isinstance(dtypes, str) else tuple(dtypes)
+    for dtype in dtypes:
+        if dtype not in DTYPES:
+            raise VerifyError(f"dtype {dtype!r} is not checked; choose {' or '.join(DTYPES)}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what overflows is judged, not warned of
+        dtype = "float64" if "float64" in dtypes else dtypes[0]
+        component = prepare(implementation, inputs, against, static, dtype)
+        return _checked(component, cases, seed, dtypes, shrink, stop_at_failure, progress)
+
+
+def _checked(
+    component: Component,
+    cases: int,
+    seed: int,
+    dtypes: tuple[str, ...],
+    shrink: bool,
+    stop_at_failure: bool,
+    progress: Callable[[str], None] | None,
+) -> CheckResult:
+    if isinstance(getattr(component, "inputs", None), Given):
+        cases = min(cases, GIVEN)
+    tell = progress or (lambda text: None)
+    tallies: list[Tally] = []
+    for i, dtype in enumerate(dtypes):
+        number = cases // len(dtypes) + (i < cases % len(dtypes))
+        tell(f"checking {component.name}, {dtype}")
+        if number and not (stop_at_failure and tallies and tallies[-1].failure):
+            tallies.append(
+                check_component(component, number, seed, dtype, stop_at_failure=stop_at_failure)
+            )
+    _confirmed(component, tallies)
+    result = CheckResult(
+        component.name, _against(component), seed, tuple(tallies), subject=component
+    )
+    failing = next((t for t in tallies if t.failure is not None), None)
+    if failing is not None:
+        tell(f"looking for the smallest case that fails {component.name}")
+        _explain(result, component, failing, shrink)
     return result
 
 
-def check_case(component: Component, case: Case, rng: np.random.Generator) -> Outcome:
-    """One case against every oracle. ``rng`` draws the direction of the directional derivative."""
-    outcome = Outcome()
-    before = case.cast(case.dy.dtype)
-    with warnings.catch_warnings():
-        # A mutant may divide by zero; the verdict is the oracle's to give, not the warning's.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        try:
-            ours = component.run(case)
-        except Exception as error:
-            outcome.failures.append(
-                Failure("the call", "contract", f"{type(error).__name__}: {error}", case=case)
-            )
-            return outcome
-        exact, referee = reference(component, case)
-        _check_contract(case, before, ours, exact, outcome)
-        if outcome.failures:
-            return outcome
-        scales = component.scales(case)
-        _check_pytorch(component, case, ours, exact, referee, scales, outcome)
-        _check_invariants(component, case, ours, scales, outcome)
-        if case.dy.dtype == np.float64:
-            _check_directional(component, case, rng, outcome)
-    return outcome
+def _explain(result: CheckResult, component: Component, tally: Tally, shrink: bool) -> None:
+    """Fill in the failure, shrunk and located, its code and its diagnoses."""
+    assert tally.failure is not None
+    found = tally.failure
+    failure = smallest(component, found, tally.choices, result.seed) if shrink else found
+    failure = located(component, failure)
+    result.failure = dataclasses.replace(failure, reproduce=reproduction(component, failure))
+    tally.failure = result.failure
+    if failure.result != "the call":  # which gave no result to explain
+        result.diagnoses = tuple(_diagnoses(component, found, result.seed))
 
 
-def _check_contract(case: Case, before: Case, ours: Result, exact: Result, to: Outcome) -> None:
-    """Same names, shapes and dtype; nothing written to."""
+def _diagnoses(component: Component, failure: Failure, seed: int) -> list[Diagnosis]:
+    """On the case that was found: in the smallest one, several mistakes may look alike."""
+    from npformer.verify.diagnosis import diagnose, diagnose_implementation
 
-    def fail(name: str, message: str) -> None:
-        to.failures.append(Failure(name, "contract", message, case=case))
-
-    for name, ref in exact.items():
-        if (a := ours.get(name)) is None:
-            fail(name, "there is no such result")
-        elif np.shape(a) != ref.shape:
-            fail(name, f"its shape is {np.shape(a)}; it must be {ref.shape}")
-        elif np.asarray(a).dtype != case.dy.dtype:
-            fail(name, f"its dtype is {np.asarray(a).dtype}; it must be {case.dy.dtype}")
-    for name, array in case.inputs.items():
-        if not np.array_equal(array, before.inputs[name], equal_nan=True):
-            fail(name, "the input was written to")
-    if not np.array_equal(case.dy, before.dy, equal_nan=True):
-        fail("dy", "the upstream gradient was written to")
+    assert failure.case is not None
+    subject = component
+    if isinstance(component, RegisteredComponent):
+        subject = dataclasses.replace(component, name=component.op.name)
+    elif isinstance(component, UserComponent):
+        subject = dataclasses.replace(component, entrywise=True)
+    if component.only_hypothesis:
+        return diagnose(subject, failure.case, component.run(failure.case))
+    return diagnose_implementation(subject, failure.case, seed)
 
 
-def _check_pytorch(
-    component: Component,
-    case: Case,
-    ours: Result,
-    exact: Result,
-    referee: Result | None,
-    scales: Result,
-    to: Outcome,
-) -> None:
-    pytorch = component.twin(case)
-    for name, ref in exact.items():
-        units = error_units(ours[name], ref, scales[name], case.dy.dtype)
-        to.ours[name] = worst(units)
-        to.pytorch[name] = worst(error_units(pytorch[name], ref, scales[name], case.dy.dtype))
-        if not acceptable(to.ours[name], to.pytorch[name]):
-            to.failures.append(_failure(name, ours[name], ref, units, to.pytorch[name], case))
-        if referee is not None:
-            gap = worst(error_units(referee[name], ref, scales[name], case.dy.dtype))
-            if gap > CAP:
-                message = f"the extended-precision reference and PyTorch are {gap:.3g} apart"
-                to.failures.append(Failure(name, "PyTorch", message, gap, case))
+def _against(component: Component) -> str:
+    if isinstance(component, UserComponent):
+        return component.against.name if component.against else "its own forward"
+    return "PyTorch"
 
 
-def _failure(name: str, a: Array, ref: Array, units: Array, pytorch: float, case: Case) -> Failure:
-    index = np.unravel_index(int(np.argmax(units)), units.shape)
-    at = f"[{', '.join(map(str, index))}]" if index else ""
-    message = (
-        f"{name}{at} is {float(np.asarray(a)[index])!r}, expected {float(ref[index])!r}: "
-        f"off by {units[index]:.3g} natural units, PyTorch by {pytorch:.3g} at worst"
+def _confirmed(component: Component, tallies: Sequence[Tally]) -> None:
+    """A check without a reference has to have differentiated the forward at least once."""
+    if not isinstance(component, UserComponent):
+        return
+    if component.against is not None and component.against.has_gradient:
+        return
+    if any(t.directional_cases or t.failure for t in tallies):
+        return
+    raise VerifyError(
+        f"the forward of {component.name} could not be differentiated in any of "
+        f"{sum(t.cases for t in tallies)} cases; check it in float64, on inputs at which it is "
+        "smooth, or against a reference that has a gradient"
     )
-    return Failure(name, "PyTorch", message, float(units[index]), case)
 
 
-def _check_invariants(
-    component: Component, case: Case, ours: Result, scales: Result, to: Outcome
-) -> None:
-    for invariant in component.invariants:
-        for finding in invariant(component, case, ours, scales):
-            gap = violation(finding, case.dy.dtype)
-            if gap > CAP:
-                message = f"broken by {gap:.3g} natural units"
-                to.failures.append(Failure(finding.what, "invariant", message, gap, case))
-
-
-def violation(finding: Finding, dtype: np.dtype) -> float:
-    """By how much an invariant is broken, in natural units."""
-    return worst(error_units(finding.value, finding.expected, finding.scale, dtype))
-
-
-def _check_directional(
-    component: Component, case: Case, rng: np.random.Generator, to: Outcome
-) -> None:
-    largest = max((np.abs(a).max(initial=0.0) for a in case.inputs.values()), default=0.0)
-    if largest > 1e3 or not case.dy.size or not component.smooth(case):
-        return
-    with np.errstate(all="ignore"):
-        gap = directional_gap(component, case, rng)
-    if gap is None:
-        return
-    to.directional = gap
-    if not gap <= DIRECTIONAL:
-        message = f"<dy, J v> and <J^T dy, v> differ by {gap:.3g} of their terms"
-        to.failures.append(Failure("the gradient", "directional derivative", message, gap, case))
+__all__ = ["CheckResult", "Failure", "Outcome", "check", "check_case", "check_component"]

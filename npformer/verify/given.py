@@ -10,9 +10,9 @@ import numpy as np
 
 from npformer.errors import VerifyError, nearest
 from npformer.verify.case import Case
-from npformer.verify.check import Outcome, check_case
-from npformer.verify.op_component import OpComponent
-from npformer.verify.registry import component
+from npformer.verify.components.op_component import OpComponent
+from npformer.verify.components.registry import component
+from npformer.verify.judge import Outcome, check_case
 
 Array = np.ndarray
 

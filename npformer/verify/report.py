@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npformer.errors import VerifyError
+from npformer.verify.answer.reproduce import reproduction
 from npformer.verify.case import Case
-from npformer.verify.check import CheckResult, check
-from npformer.verify.registry import COMPONENTS, component
+from npformer.verify.components.registry import COMPONENTS, component
+from npformer.verify.tally import Tally, check_component
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from npformer.verify.check import CheckResult
+    from npformer.verify.diagnosis import Diagnosis
 
 DTYPES = ("float64", "float32")
 SHARE = {"op": 1, "optimizer": 2, "module": 4}
@@ -25,8 +30,12 @@ SHARE = {"op": 1, "optimizer": 2, "module": 4}
 class Report:
     """What ``run`` found, one result for each component and dtype."""
 
-    results: tuple[CheckResult, ...]
+    results: tuple[Tally, ...]
     seed: int
+    against: str = "PyTorch"
+    """Whose errors stand beside ours."""
+    checks: tuple[CheckResult, ...] = ()
+    """Where the results come from a ``check``, it: with the failure's code and diagnosis."""
 
     @property
     def passed(self) -> bool:
@@ -37,13 +46,24 @@ class Report:
         """Cases in all."""
         return sum(result.cases for result in self.results)
 
+    @property
+    def bound(self) -> str:
+        """What counts as right, in a sentence."""
+        if any(r.kind == "function" for r in self.results) and self.against != "PyTorch":
+            return (
+                "The unit is measured, so up to 1000 is right, or twice the reference's own error."
+            )
+        return "At most 4 is right, or twice PyTorch's own up to 8."
+
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON; errors are in natural units."""
         return {
             "passed": self.passed,
             "seed": self.seed,
             "cases": self.cases,
+            "against": self.against,
             "results": [_result_dict(result) for result in self.results],
+            "diagnoses": [_diagnosis_dict(d) for check in self.checks for d in check.diagnoses],
         }
 
     def table(self) -> Table:
@@ -52,7 +72,7 @@ class Report:
         from rich.table import Table
 
         table = Table(
-            title="errors in natural units: at most 4 is right, or twice PyTorch's own up to 8",
+            title=f"errors in natural units. {self.bound}",
             title_style="dim",
             box=box.SIMPLE_HEAD,
             padding=0,
@@ -61,7 +81,8 @@ class Report:
         )
         table.add_column("component")
         table.add_column("dtype")
-        for title in ("cases", "forward", "torch", "gradient", "torch", "slope"):
+        other = "torch" if self.against == "PyTorch" else "reference"
+        for title in ("cases", "forward", other, "gradient", other, "slope"):
             table.add_column(title, justify="right")
         table.add_column("verdict")
         for r in self.results:
@@ -78,6 +99,16 @@ class Report:
             )
         return table
 
+    def messages(self) -> list[tuple[str, str]]:
+        """For each failure a heading, and all that is to be said about it."""
+        if self.checks:
+            return [(check.name, str(check)) for check in self.checks if not check.passed]
+        return [
+            (f"{r.component}, {r.dtype}", f"{r.failure}\n\n{r.failure.reproduce}".rstrip())
+            for r in self.results
+            if r.failure is not None
+        ]
+
     def failures(self) -> list[str]:
         """A line for each component that failed, then its smallest failing example."""
         lines = []
@@ -87,6 +118,11 @@ class Report:
                 if r.failure.case is not None:
                     lines += [f"    {name} = {a!r}" for name, a in _example(r.failure.case).items()]
         return lines
+
+
+def of(result: CheckResult) -> Report:
+    """The report of one ``check``."""
+    return Report(result.tallies, result.seed, result.against, (result,))
 
 
 def run(
@@ -119,7 +155,11 @@ def run(
         if progress is not None:
             progress(one.name)
         for dtype in dtypes:
-            results.append(check(one, max(1, cases // SHARE[one.kind]), seed, dtype))
+            tally = check_component(one, max(1, cases // SHARE[one.kind]), seed, dtype)
+            if tally.failure is not None:
+                code = reproduction(one, tally.failure)
+                tally.failure = dataclasses.replace(tally.failure, reproduce=code)
+            results.append(tally)
     return Report(tuple(results), seed)
 
 
@@ -131,7 +171,7 @@ def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _result_dict(r: CheckResult) -> dict[str, Any]:
+def _result_dict(r: Tally) -> dict[str, Any]:
     """JSON has no infinity: an error beyond every bound is null."""
     return {
         "component": r.component,
@@ -146,7 +186,18 @@ def _result_dict(r: CheckResult) -> dict[str, Any]:
         "verdict": "right" if r.passed else "wrong",
         "failed_cases": r.failed_cases,
         "failure": str(r.failure) if r.failure else None,
+        "reproduce": r.failure.reproduce if r.failure else None,
         "example": _example(r.failure.case) if r.failure and r.failure.case else None,
+    }
+
+
+def _diagnosis_dict(diagnosis: Diagnosis) -> dict[str, Any]:
+    return {
+        "sentence": diagnosis.sentence,
+        "result": diagnosis.result,
+        "mutant": diagnosis.mutant,
+        "chapter": diagnosis.chapter,
+        "score": diagnosis.score,
     }
 
 

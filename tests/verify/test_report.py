@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from npformer.errors import VerifyError
-from npformer.verify import registry
+from npformer.verify.components import registry
 from npformer.verify.mutants import MUTANTS, kill_rate
 from npformer.verify.report import run
 

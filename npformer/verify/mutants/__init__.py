@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from npformer.errors import VerifyError, nearest
-from npformer.verify.check import Failure, check
+from npformer.verify.components.registry import component
+from npformer.verify.judge import Failure
 from npformer.verify.mutants import (
     activations,
     attention,
@@ -27,7 +28,7 @@ from npformer.verify.mutants import (
     softmax,
 )
 from npformer.verify.mutants.mutant import Mutant
-from npformer.verify.registry import component
+from npformer.verify.tally import check_component
 
 FAMILIES = (
     linear,
@@ -61,7 +62,7 @@ def try_mutant(mutant: Mutant, cases: int = 100, seed: int = 0) -> Trial:
     planted = mutant.plant(component(mutant.component))
     done = 0
     for dtype in (np.float64, np.float32):
-        result = check(planted, cases, seed, dtype, stop_at_failure=True)
+        result = check_component(planted, cases, seed, dtype, stop_at_failure=True)
         done += result.cases
         if result.failure is not None:
             return Trial(mutant, done, result.failure)

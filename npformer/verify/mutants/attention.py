@@ -73,6 +73,20 @@ def _dk_from_k(dy, cache):
     return dq, np.einsum("bnts,bsnh->bsnh", _dscores(dy, cache), cache.k), dv
 
 
+@attention.backward("single-precision", "the gradients are computed silently in float32")
+def _float32(dy, cache):
+    q, k, v, probs = (np.asarray(a, np.float32) for a in cache[:4])
+    narrow = AttentionCache(q, k, v, probs, cache.scale)
+    wrong = attention_backward(dy.astype(np.float32), narrow)
+    return tuple(gradient.astype(dy.dtype) for gradient in wrong)
+
+
+@attention.backward("dv-averaged", "dv is averaged over the queries that read it")
+def _dv_mean(dy, cache):
+    dq, dk, dv = attention_backward(dy, cache)
+    return dq, dk, dv / max(dy.shape[1], 1)
+
+
 def _dscores(dy, cache):
     dprobs = np.einsum("btnh,bsnh->bnts", dy, cache.v)
     inner = (dprobs * cache.probs).sum(-1, keepdims=True)

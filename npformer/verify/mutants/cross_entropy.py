@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from npformer.ops.array import rows
@@ -33,6 +35,33 @@ def _rows(logits, targets, **static):
     if static["reduction"] != "mean":
         return y, cache
     return _divided_by(max(int(cache.valid.sum()), 1), y, cache)
+
+
+@cross_entropy.forward("mean-of-means", "the mean is of the sentences' means, not of the tokens")
+def _mean_of_means(logits, targets, **static):
+    y, cache = cross_entropy_forward(logits, targets, **static)
+    if static.get("reduction", "mean") != "mean" or targets.ndim < 2 or not targets.size:
+        return y, cache
+    losses, _ = cross_entropy_forward(logits, targets, **{**static, "reduction": "none"})
+    weight = static.get("weight")
+    w = np.ones(1, logits.dtype) if weight is None else weight
+    w_t = np.where(cache.valid, np.broadcast_to(w, logits.shape[-1])[cache.targets], 0)
+    counts = w_t.reshape(targets.shape).sum(-1, keepdims=True)  # (..., 1)
+    divisor = np.where(counts > 0, counts, 1) * max(int((counts > 0).sum()), 1)
+    y = np.asarray((losses / divisor).sum(), logits.dtype)
+    every: Any = np.broadcast_to(divisor, targets.shape).reshape(-1)  # one for each row
+    return y, cache._replace(divisor=every.astype(logits.dtype))
+
+
+@cross_entropy.backward("single-precision", "the gradient is computed silently in float32")
+def _float32(dloss, cache):
+    narrow = {
+        name: value.astype(np.float32)
+        for name, value in cache._asdict().items()
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    }
+    wrong = cross_entropy_backward(np.asarray(dloss, np.float32), cache._replace(**narrow))
+    return wrong.astype(cache.exps.dtype)
 
 
 @cross_entropy.backward("divided-twice", "the gradient is divided by the token count twice")

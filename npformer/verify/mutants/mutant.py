@@ -10,7 +10,7 @@ from typing import Any, Literal
 from unittest import mock
 
 from npformer.verify.case import Component
-from npformer.verify.op_component import OpComponent
+from npformer.verify.components.op_component import OpComponent
 
 
 @dataclass(frozen=True)

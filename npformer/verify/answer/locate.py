@@ -1,0 +1,39 @@
+"""Which number is wrong, where a directional derivative can only say that one is."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from npformer.verify.case import Component
+from npformer.verify.judge import Failure, furthest
+from npformer.verify.subjects.user_component import UserComponent
+
+
+def located(component: Component, failure: Failure) -> Failure:
+    """The failure with the gradient and the entry that are furthest off by finite differences."""
+    if failure.oracle != "directional derivative" or not isinstance(component, UserComponent):
+        return failure
+    case = failure.case
+    assert case is not None
+    exact, ours = component.precise(case), component.run(case)
+    scales = component.scales(case)
+    eps = np.finfo(case.dy.dtype).eps
+    worst = None
+    for name, ref in exact.items():
+        if name == "y" or not np.size(ref):
+            continue
+        units = np.abs(np.asarray(ours[name], np.float64) - ref) / (eps * scales[name])
+        found = furthest(name, ours[name], ref, np.nan_to_num(units, nan=np.inf), 0.0, case)
+        if worst is None or found.error > worst.error:
+            worst = found
+    if worst is None:
+        return failure
+    text = worst.message.partition(": off by")[0]
+    return dataclasses.replace(
+        worst,
+        oracle="its own forward",
+        message=f"{text} by finite differences: off by {worst.error:.3g} natural units",
+        pytorch=None,
+    )

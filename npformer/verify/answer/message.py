@@ -1,0 +1,85 @@
+"""A check's result as a dozen lines of text."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from npformer.verify.judge import Failure, at_index
+
+if TYPE_CHECKING:
+    from npformer.verify.check import CheckResult
+
+LONG = 24
+"""Lines of code beyond this are left to ``result.failure.reproduce``."""
+WIDTH = 100
+
+
+def message(result: CheckResult) -> str:
+    """What was checked and how it did; of a failure, what, where, why, and how to see it."""
+    if result.failure is None:
+        return _right(result)
+    lines = [*_headline(result, result.failure), *_why(result)]
+    code = result.failure.reproduce.splitlines()
+    if len(code) > LONG or any(len(line) > 400 for line in code):
+        lines.append("The smallest input found is long: print(result.failure.reproduce)")
+    elif code:
+        lines.append("The smallest input that Hypothesis found:")
+        lines += [f"    {line}" for line in code]
+    lines.append(f"The same cases again: seed={result.seed}")
+    return "\n".join(lines)
+
+
+def _right(result: CheckResult) -> str:
+    dtypes = " and ".join(t.dtype for t in result.tallies)
+    told = f"worst error of a gradient {number(result.gradient_error)} natural units"
+    if any(t.pytorch_gradient_error for t in result.tallies):
+        told += f", {result.against}'s own {number(result.pytorch_gradient_error)}"
+    if result.directional_cases:
+        told += f"; the forward's own derivative agrees in {result.directional_cases:,}"
+    return (
+        f"{result.name} is right against {result.against}: {result.cases:,} cases, {dtypes}, "
+        f"seed {result.seed}; {told}"
+    )
+
+
+def _headline(result: CheckResult, failure: Failure) -> list[str]:
+    dtype = failure.case.dy.dtype if failure.case is not None else ""
+    share = f"{result.failed_cases:,} of {result.cases:,} cases fail"
+    named = [n for n in result.wrong if n == "y" or n.startswith("grad ") or n[1:].isidentifier()]
+    named = [n for n in named if n == "y" or n.startswith(("d", "grad "))]
+    if len(named) > 1:
+        share += f" ({', '.join(f'{n} in {result.wrong[n]:,}' for n in named[:4])})"
+    if failure.index is None or failure.expected is None:
+        return _wrapped(f"{result.name} is wrong: {failure.result}: {failure.message}") + [
+            f"  {dtype}; {share}"
+        ]
+    at = at_index(failure.result, failure.index)
+    error = f"off by {number(failure.error)} natural units"
+    if failure.pytorch is not None:
+        error += f", {result.against} by {number(failure.pytorch)}"
+    return [
+        f"{result.name} is wrong: {at} is {failure.got:.8g}, expected {failure.expected:.8g}",
+        f"  {error}; {dtype}; {share}",
+    ]
+
+
+def _why(result: CheckResult) -> list[str]:
+    if not result.diagnoses:
+        return []
+    first = result.diagnoses[0]
+    see = f" See {first.chapter}." if first.chapter else ""
+    return _wrapped(f"Diagnosis: {first.sentence}.{see}")
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False)
+
+
+def number(value: float) -> str:
+    """An error, short: 0.52, 12.3, 4.2e+15."""
+    if not np.isfinite(value):
+        return "infinitely many" if value == np.inf else "NaN"
+    return f"{value:.2f}" if value < 100 else f"{value:.1e}"

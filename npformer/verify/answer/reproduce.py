@@ -1,0 +1,256 @@
+"""A failing case as a few lines of Python that show the wrong number, with no part of the checker.
+
+What the caller gave is imported where it can be imported; a function that was defined in a
+notebook or inside another is called by its name.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from npformer.verify.case import Array, Case, Component
+from npformer.verify.components.op_component import OpComponent
+from npformer.verify.drawing.values import layout_of
+from npformer.verify.judge import Failure, at_index
+from npformer.verify.subjects.subjects import VJP, Pair, Subject, callable_name
+from npformer.verify.subjects.torch_subjects import (
+    FunctionClass,
+    TorchCallable,
+    TorchModule,
+    TorchPair,
+    TorchVJP,
+)
+
+
+def reproduction(component: Component, failure: Failure) -> str:
+    """The code; empty for a failure without a case."""
+    case = failure.case
+    if case is None:
+        return ""
+    subject = getattr(component, "subject", None)
+    if subject is None and isinstance(component, OpComponent):
+        subject = Pair(component.name, component.pair)
+    if subject is None:
+        lines = _component_lines(component, case, failure)
+    else:
+        lines = _Script(component, subject, case, failure).lines()
+    return "\n".join(lines)
+
+
+class _Script:
+    """Imports, arrays, the call, and the number."""
+
+    def __init__(
+        self, component: Component, subject: Subject, case: Case, failure: Failure
+    ) -> None:
+        self.component, self.subject, self.case, self.failure = component, subject, case, failure
+        self.torch = isinstance(subject, TorchCallable)
+        self.imports: dict[str, list[str]] = {}
+        """By module, what is imported from it."""
+
+    def lines(self) -> list[str]:
+        call = self._call()
+        static = self._used_static()
+        arrays = {**self.case.inputs, **static}
+        body = [
+            f"{_word(name)} = {self._literal(value, name in self.case.inputs)}"
+            for name, value in arrays.items()
+            if isinstance(value, np.ndarray) and not self._is_parameter(name)
+        ]
+        body.append(f"dy = {self._literal(self.case.dy, False)}")
+        libraries = ["import torch"] if self.torch else ["import numpy as np"]
+        if any("np." in line for line in body) and self.torch:
+            libraries.insert(0, "import numpy as np")
+        if any("in_layout(" in line for line in body):
+            self.imports["npformer.verify.drawing.values"] = ["in_layout"]
+        imports = [f"from {m} import {', '.join(names)}" for m, names in self.imports.items()]
+        return [*libraries, *imports, *body, *call, self._shown()]
+
+    def _used_static(self) -> dict[str, Any]:
+        names = (*self.subject.call.positional, *self.subject.call.keywords)
+        if isinstance(self.component, OpComponent):
+            names = (*names, *self.case.static)
+        return {n: v for n, v in self.case.static.items() if n in names}
+
+    def _is_parameter(self, name: str) -> bool:
+        return isinstance(self.subject, TorchModule) and name not in self.subject.call.positional
+
+    def _literal(self, array: Array, differentiated: bool) -> str:
+        if self.torch:
+            return tensor_literal(array, differentiated)
+        return array_literal(array)
+
+    def _arguments(self) -> str:
+        """As the call's text has them."""
+        static = self._used_static()
+        every = {**self.case.inputs, **static}
+
+        def text(name: str) -> str:
+            value = every[name]
+            if name == "rng" and value is not None:
+                return f"np.random.default_rng({value})"
+            return _word(name) if isinstance(value, np.ndarray) else repr(value)
+
+        if isinstance(self.component, OpComponent):
+            given = [text(n) for n in self.case.inputs]
+            return ", ".join([*(f"{n}={t}" for n, t in zip(self.case.inputs, given, strict=True)),
+                              *(f"{n}={text(n)}" for n in static)])  # fmt: skip
+        call = self.subject.call
+        positional = [text(n) for n in call.positional if n in every]
+        keywords = [n for n in call.keywords if n in every]
+        if isinstance(self.subject, FunctionClass):
+            rest = (self.subject.parameters or ())[len(positional) :]
+            last = max((i for i, p in enumerate(rest) if p.name in keywords), default=-1)
+            return ", ".join([*positional, *(text(p.name) if p.name in keywords else repr(p.default)
+                                             for p in rest[: last + 1])])  # fmt: skip
+        return ", ".join([*positional, *(f"{n}={text(n)}" for n in keywords)])
+
+    def _call(self) -> list[str]:
+        subject, arguments = self.subject, self._arguments()
+        gradients = [n for n in self.case.inputs if not self._is_parameter(n)]
+        targets = ", ".join(f"d{_word(n)}" for n in gradients)
+        if isinstance(subject, Pair | TorchPair):
+            forward = self._name(subject.origin[0], "forward")
+            backward = self._name(subject.origin[1], "backward")
+            return [f"y, cache = {forward}({arguments})", f"{targets} = {backward}(dy, cache)"]
+        if isinstance(subject, VJP | TorchVJP):
+            function = self._name(subject.origin.function)
+            vjp = self._name(subject.origin.vjp, "vjp")
+            return [f"y = {function}({arguments})", f"{targets} = {vjp}(dy, {arguments})"]
+        name = self._name(subject.origin)
+        if isinstance(subject, TorchModule):
+            return self._module_call(name, arguments, gradients)
+        if isinstance(subject, FunctionClass):
+            name += ".apply"
+        if self.failure.result == "y":
+            return [f"y = {name}({arguments})"]
+        leaves = ", ".join(map(_word, gradients))
+        comma = "," if len(gradients) == 1 else ""
+        return [
+            f"y = {name}({arguments})",
+            f"{targets}{comma} = torch.autograd.grad(y, ({leaves}{comma}), dy)",
+        ]
+
+    def _module_call(self, name: str, arguments: str, inputs: list[str]) -> list[str]:
+        parameters = {n: a for n, a in self.case.inputs.items() if self._is_parameter(n)}
+        lines = [
+            f"module = {name}.{'double' if self.case.dy.dtype == np.float64 else 'float'}()",
+            "values = {",
+            *(f"    {n!r}: {tensor_literal(a, False)}," for n, a in parameters.items()),
+            "}",
+            "module.load_state_dict(values, strict=False)",
+            f"y = module({arguments})",
+        ]
+        leaves = ", ".join([*map(_word, inputs), "*module.parameters()"])
+        lines.append(f"gradients = torch.autograd.grad(y, ({leaves}), dy)")
+        for i, n in enumerate((*inputs, *parameters)):
+            if self.failure.result in (f"d{n}", f"grad {n}"):
+                lines.append(f"d{_word(n)} = gradients[{i}]")
+        return lines
+
+    def _name(self, function: Any, nameless: str = "function") -> str:
+        """How the code refers to it; what can be imported is."""
+        name = callable_name(function, nameless)
+        if isinstance(self.subject, TorchModule):
+            return "your_module" if function is self.subject.origin else name
+        module = getattr(function, "__module__", None)
+        found = getattr(sys.modules.get(module or ""), name, None)
+        if found is function and module != "__main__":
+            module = "npformer.ops" if str(module).startswith("npformer.ops.") else module
+            self.imports.setdefault(str(module), []).append(name)
+        return name
+
+    def _shown(self) -> str:
+        failure = self.failure
+        result = failure.result.removeprefix("grad ")
+        if failure.result.startswith("grad "):
+            result = f"d{_word(result)}"
+        if failure.index is None:
+            named = {f"d{_word(n)}" for n in self.case.inputs} | {"y"}
+            return f"print({result})" if result in named else "print(y)"
+        return f"print({at_index(_word(result), failure.index)})  # expected {failure.expected:.6g}"
+
+
+def _component_lines(component: Component, case: Case, failure: Failure) -> list[str]:
+    """A module or an optimizer of the registry: its case, run by the component."""
+    configs = sorted({type(v).__name__ for v in _flat(case.static.values())
+                      if type(v).__module__ == "npformer.config"})  # fmt: skip
+    shown = failure.result if failure.index is not None else "y"
+    return [
+        "import numpy as np",
+        *(f"from npformer.config import {name}" for name in configs),
+        "from npformer.verify import Case, component",
+        "inputs = {",
+        *(f"    {n!r}: {array_literal(a)}," for n, a in case.inputs.items()),
+        "}",
+        "static = {",
+        *(f"    {n!r}: {_plain(v)}," for n, v in case.static.items()),
+        "}",
+        f"dy = {array_literal(case.dy)}",
+        f"result = component({component.name!r}).run(Case(inputs, static, dy))",
+        f"print({at_index(f'result[{shown!r}]', failure.index)})"
+        + (f"  # expected {failure.expected:.6g}" if failure.index is not None else ""),
+    ]
+
+
+def _flat(values: Any) -> list[Any]:
+    found = []
+    for value in values:
+        found += _flat(value) if isinstance(value, (tuple, list)) else [value]
+    return found
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return array_literal(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{k!r}: {_plain(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (tuple, list)):
+        return f"({', '.join(map(_plain, value))},)"
+    return repr(value)
+
+
+def array_literal(array: Array) -> str:
+    """``np.array([[1.0, 2.0]])``, exact to the last digit; the layout too, where it matters."""
+    plain = np.ascontiguousarray(array).reshape(array.shape)
+    text = f"np.array({_nested(plain, 'np')}{_dtype(array, 'np')})"
+    if array.size == 0:
+        text = f"np.zeros({array.shape}{_dtype(array, 'np')})"
+    layout = layout_of(array)
+    return text if layout == "C" else f"in_layout({text}, {layout!r})"
+
+
+def tensor_literal(array: Array, differentiated: bool) -> str:
+    """``torch.tensor([[1.0]], dtype=torch.float64, requires_grad=True)``."""
+    dtype = f", dtype=torch.{array.dtype}" if array.dtype.kind == "f" else ""
+    more = ", requires_grad=True" if differentiated else ""
+    if array.size == 0:
+        return f"torch.zeros({array.shape}{dtype}{more})"
+    values = _nested(np.ascontiguousarray(array).reshape(array.shape), "torch")
+    if array.flags.c_contiguous or any(stride <= 0 for stride in array.strides):
+        return f"torch.tensor({values}{dtype}{more})"
+    strides = tuple(stride // array.itemsize for stride in array.strides)
+    text = f"torch.empty_strided({array.shape}, {strides}{dtype}).copy_(torch.tensor({values}"
+    return f"{text}{dtype}))" + (".requires_grad_()" if differentiated else "")
+
+
+def _nested(array: Array, library: str) -> str:
+    if array.ndim:
+        return f"[{', '.join(_nested(each, library) for each in array)}]"
+    if array.dtype.kind == "f" and not np.isfinite(array):
+        return f"{'-' if array < 0 else ''}{library}.{'nan' if np.isnan(array) else 'inf'}"
+    return str(array)
+
+
+def _dtype(array: Array, library: str) -> str:
+    usual = array.dtype in (np.float64, np.int64, np.bool_)
+    return "" if usual else f", dtype={library}.{array.dtype}"
+
+
+def _word(name: str) -> str:
+    """A variable's name for an argument or a parameter's path."""
+    return name.replace(".", "_").replace(" ", "_")

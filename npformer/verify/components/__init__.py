@@ -1,0 +1,1 @@
+"""What the package itself has to prove: every op, module and optimizer, by name."""

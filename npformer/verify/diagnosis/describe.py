@@ -1,0 +1,114 @@
+"""When nothing explains a wrong result: what can be said of it all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from npformer.verify.case import Array
+from npformer.verify.diagnosis.diagnosis import Diagnosis, chapter_of
+from npformer.verify.diagnosis.evidence import Evidence
+from npformer.verify.diagnosis.known import known
+from npformer.verify.diagnosis.wrong_size import least_squares
+from npformer.verify.units.error import error_units
+
+SCORE = 0.3
+
+
+def describe(unexplained: Sequence[Evidence]) -> list[Diagnosis]:
+    """By how much, or where, each result is off in all of these cases, if there is a pattern."""
+    first = unexplained[0]
+    about = known(first)
+    chapter = chapter_of(about.component.name) if about else None
+    found = []
+    for name in first.names:
+        others = [evidence for evidence in unexplained[1:] if name in evidence.names]
+        for sentence in _patterns(first, name):
+            if all(sentence in _patterns(evidence, name) for evidence in others):
+                found.append(Diagnosis(sentence, name, (), chapter, SCORE))
+                break
+    return found
+
+
+def _patterns(evidence: Evidence, name: str) -> Iterator[str]:
+    wrong, right = evidence.wrong.get(name), evidence.right.get(name)
+    if wrong is None or right is None or wrong.shape != right.shape or wrong.size < 2:
+        return
+    with np.errstate(all="ignore"):
+        yield from _constant(evidence, name, wrong, right)
+        scale = np.maximum(np.abs(evidence.scales[name]), np.abs(wrong))
+        units = error_units(wrong, right, scale, evidence.case.dy.dtype)
+    off = np.array([not evidence.accepts(unit) for unit in units.flat]).reshape(units.shape)
+    yield from _where(evidence, name, off)
+
+
+def _constant(evidence: Evidence, name: str, wrong: Array, right: Array) -> Iterator[str]:
+    factor = least_squares(evidence, name)
+    if np.isfinite(factor) and evidence.fits(name, np.asarray(right * right.dtype.type(factor))):
+        yield f"{name} is {factor:.4g} times what it should be, in every entry"
+
+
+def _where(evidence: Evidence, name: str, off: Array) -> Iterator[str]:
+    """The places that have all that is wrong, and only that."""
+    kind = "NaN or infinite" if not np.isfinite(evidence.wrong[name][off]).all() else "wrong"
+    for said, there in _places(evidence, name, off.shape):
+        if not off[~there].any() and not there.all() and off[there].mean() > 0.5:
+            yield f"{name} is {kind} {said}, and right elsewhere"
+    for axis, length in enumerate(off.shape):
+        index = np.flatnonzero(off.any(axis=tuple(k for k in range(off.ndim) if k != axis)))
+        if length > 2 and len(index) == 1:
+            at = int(index[0])
+            end = {0: ", the first,", length - 1: ", the last,"}.get(at, "")
+            yield f"{name} is {kind} at index {at}{end} of axis {axis}, and right elsewhere"
+
+
+def _places(evidence: Evidence, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
+    """Conditions on the case, as boolean arrays of the result's shape."""
+    case = evidence.case
+    arrays = {**case.inputs, "dy": case.dy, "y": evidence.right.get("y", np.zeros(0))}
+    for array, values in arrays.items():
+        if values.shape == shape:
+            for said, there in (("0", values == 0), ("negative", values < 0),
+                                ("positive", values > 0)):  # fmt: skip
+                yield f"where {array} is {said}", there
+            if values.ndim:
+                constant = np.ptp(values, axis=-1, keepdims=True) == 0
+                yield (
+                    f"in rows of {array} whose entries are all equal",
+                    np.broadcast_to(constant, shape),
+                )
+    targets, ignored = case.static.get("targets"), case.static.get("ignore_index")
+    if isinstance(targets, np.ndarray) and shape[:-1] == targets.shape and ignored is not None:
+        there = np.broadcast_to((targets == ignored)[..., None], shape)
+        yield "in the rows whose target is ignored", there
+    yield from _hidden(evidence, name, shape)
+    ids, padding = case.static.get("ids"), case.static.get("padding_idx")
+    if isinstance(ids, np.ndarray) and name == "dweight":
+        counts = np.bincount(ids.reshape(-1), minlength=shape[0])
+        yield "for ids that occur more than once", _row(counts > 1, shape)
+        yield "for ids that do not occur", _row(counts == 0, shape)
+        if padding is not None:
+            yield "in the padding row", _row(np.arange(shape[0]) == padding, shape)
+
+
+def _row(chosen: Array, shape: tuple[int, ...]) -> Array:
+    return np.broadcast_to(chosen[:, None], shape)
+
+
+def _hidden(evidence: Evidence, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
+    """Queries that see no key, and keys that no query sees; shape (B, T or S, N, H)."""
+    case = evidence.case
+    mask, q, k = case.static.get("mask"), case.inputs.get("q"), case.inputs.get("k")
+    if q is None or k is None or len(shape) != 4:
+        return
+    b, t, n, _ = q.shape
+    allowed = np.ones((b, n, t, k.shape[1]), bool)
+    if isinstance(mask, np.ndarray):
+        allowed &= mask
+    if case.static.get("causal"):
+        allowed &= np.tril(np.ones(allowed.shape[-2:], bool))
+    seen, said = (3, "for queries that see no key") if name in ("y", "dq") else (
+        2, "for keys that no query sees")  # fmt: skip
+    hidden = np.asarray(~allowed.any(axis=seen))  # (B, N, T or S)
+    yield said, np.broadcast_to(hidden.swapaxes(1, 2)[..., None], shape)

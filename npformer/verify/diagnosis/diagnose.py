@@ -1,0 +1,169 @@
+"""The search for what explains a wrong result, on one case or on as many as it takes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from npformer.verify.case import Case, Component
+from npformer.verify.diagnosis.describe import describe
+from npformer.verify.diagnosis.diagnosis import Diagnosis
+from npformer.verify.diagnosis.evidence import Evidence, observe, silence
+from npformer.verify.diagnosis.generic import generic
+from npformer.verify.diagnosis.inside import mutants_inside
+from npformer.verify.diagnosis.pairs import pairs
+from npformer.verify.diagnosis.suspect import Suspect, single_mutants, when
+from npformer.verify.drawing.strategies import GeneratorSource, Source
+
+MORE = 40
+"""Cases drawn, at most, to tell suspects apart that agree on the first."""
+CONFIRM = 6
+"""Cases that must show the mistake before the only suspect left is believed."""
+SEARCHES = 4
+"""How often the search starts again, on two cases that no suspect explains together."""
+STARTS = 3
+"""How many cases, at most, are tried as the first, where that one cannot be explained."""
+ANSWERS = 5
+
+
+@silence()
+def diagnose(component: Component, case: Case, wrong: Mapping[str, Any]) -> list[Diagnosis]:
+    """What explains a wrong result, best first; empty if it is right or nothing explains it.
+
+    Args:
+        component: what is checked; a registered name says which mutants there are.
+        case: the case that failed.
+        wrong: its results, as ``component.run`` gives them.
+    """
+    evidence = Evidence.of(component, case, wrong)
+    return _answers(search([evidence]), evidence)
+
+
+@silence()
+def diagnose_implementation(component: Component, case: Case, seed: int = 0) -> list[Diagnosis]:
+    """``diagnose``, with as many more cases as it takes to tell the suspects apart.
+
+    ``component`` is the one under test, which is run again here. Of suspects that agree on every
+    case drawn, the catalogue's stand together in one diagnosis.
+    """
+    try:
+        first = Evidence.of(component, case, observe(component, case))
+        kept = changes_by_itself(first)
+    except Exception:  # what does not run has nothing to be compared
+        return []
+    if kept is not None:
+        return [kept]
+    source = _source(component, seed)
+    drawn = (_another(component, source, case.dy.dtype) for _ in range(MORE))
+    others = (evidence for evidence in drawn if evidence is not None)
+    unexplained: list[Evidence] = []
+    for evidence in itertools.chain([first], others):
+        if evidence.names:  # of the first there are none if an invariant failed, or its derivative
+            found, share = narrow(evidence, others)
+            if found:
+                return _answers(_together(found), evidence, share)
+            unexplained.append(evidence)
+            if len(unexplained) == STARTS:
+                break
+    return describe(unexplained) if unexplained else []
+
+
+def narrow(first: Evidence, others: Iterator[Evidence]) -> tuple[list[Suspect], float]:
+    """What explains ``first``, and the share of the other wrong results that it explains too."""
+    trail = [first]
+    found = search(trail)
+    shown, refuted, searches = 1, 0, 0
+    while found and (len(found) > 1 or shown < CONFIRM) and refuted <= shown:
+        evidence = next(others, None)
+        if evidence is None:
+            break
+        left = [suspect for suspect in found if suspect.fits(evidence)]
+        if not left and searches < SEARCHES:
+            searches += 1
+            left = search([*trail, evidence])
+        if left:
+            found = left
+            trail.append(evidence)
+            shown += any(suspect.convicts(evidence) for suspect in found)
+        else:  # there is more wrong here than in the cases before, or they were misread
+            refuted += 1
+    return ([] if refuted > shown else found), shown / (shown + refuted)
+
+
+def changes_by_itself(evidence: Evidence) -> Diagnosis | None:
+    """Says so, if the same call gives another result the second time."""
+    again = observe(evidence.component, evidence.case)
+    changed = [
+        name
+        for name, a in evidence.wrong.items()
+        if name not in again or not np.array_equal(a, again[name], equal_nan=True)
+    ]
+    if not changed:
+        return None
+    return Diagnosis(
+        "a second call with the same arguments gives another result: something is kept from the "
+        "call before, or drawn at random",
+        ", ".join(changed),
+    )
+
+
+def search(trail: Sequence[Evidence]) -> list[Suspect]:
+    """What explains every piece of evidence, by as few mistakes as possible."""
+    first = next((evidence for evidence in trail if evidence.names), None)
+    if first is None:
+        return []
+    for suspects in (_mutants, _generic, _inside, pairs, generic):
+        found = [s for s in suspects(first) if all(s.fits(evidence) for evidence in trail)]
+        if found:
+            return found
+    return []
+
+
+def _mutants(evidence: Evidence) -> list[Suspect]:
+    return [s for s in single_mutants(evidence) if s.convicts(evidence)]
+
+
+def _generic(evidence: Evidence) -> list[Suspect]:
+    return [s for s in generic(evidence) if s.mistakes == 1]
+
+
+def _inside(evidence: Evidence) -> list[Suspect]:
+    return [s for s in mutants_inside(evidence) if s.convicts(evidence)]
+
+
+def _source(component: Component, seed: int) -> Source:
+    return GeneratorSource(np.random.default_rng([seed, MORE, *component.name.encode()]))
+
+
+def _another(component: Component, source: Source, dtype: Any) -> Evidence | None:
+    """One more case; None if the implementation does not take it."""
+    try:
+        case = component.draw(source, dtype)
+        return Evidence.of(component, case, observe(component, case))
+    except Exception:
+        return None
+
+
+def _together(found: list[Suspect]) -> list[Suspect]:
+    """What the catalogue knows, if it knows any of it; single mutants as one, which is "or"."""
+    known = {frozenset(s.mutants): s for s in reversed(found) if len(s.mutants) == s.mistakes}
+    if not known:
+        return found
+    suspects = list(reversed(known.values()))
+    first = suspects[0]
+    if first.mistakes > 1 or len(suspects) == 1:
+        return suspects
+    names = tuple(name for s in suspects for name in s.mutants)
+    said = [first.sentence, *(s.sentence.replace(when(""), "when ") for s in suspects[1:])]
+    return [Suspect(", or ".join(said), first.predict, names, first.chapter)]
+
+
+def _answers(found: Sequence[Suspect], evidence: Evidence, share: float = 1.0) -> list[Diagnosis]:
+    if not found:
+        return describe([evidence])
+    likely_first = sorted(found, key=lambda s: (s.mistakes, not s.mutants))
+    said = {s.sentence: s for s in likely_first}
+    return [s.diagnosis(evidence, share / len(said)) for s in list(said.values())[:ANSWERS]]

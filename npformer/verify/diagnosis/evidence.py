@@ -1,0 +1,157 @@
+"""One case with its wrong result: what is to be explained, and when an explanation fits."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from npformer.verify.agreement import finite_differences
+from npformer.verify.case import Array, Case, Component, Result
+from npformer.verify.reference.oracles import reference
+from npformer.verify.units.error import CAP, RATIO, error_units, worst
+from npformer.verify.units.measured import ACCEPT
+
+SAME = 2e3
+"""Two formulas of one mistake round differently: they may be this many natural units apart, ..."""
+SHARE = 1 / 8
+"""... but never more than this part of the distance from the right result."""
+AFTERWARDS = " afterwards"
+"""Ends the name under which an input that was written to stands in a result."""
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """What is wrong on purpose may divide by zero."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def observe(component: Component, case: Case) -> Result:
+    """The component's results on a copy of the case; an input that it writes to is one of them."""
+    private = dataclasses.replace(
+        case, inputs={name: _copy(a) for name, a in case.inputs.items()}, dy=_copy(case.dy)
+    )
+    before = {**case.inputs, "dy": case.dy}
+    with silence():
+        result = dict(component.run(private))
+    for name, array in {**private.inputs, "dy": private.dy}.items():
+        if not np.array_equal(array, before[name], equal_nan=True):
+            result[name + AFTERWARDS] = array
+    return {name: np.asarray(a) for name, a in result.items() if a is not None}
+
+
+def _copy(array: Array) -> Array:
+    copy = np.array(array)
+    copy.flags.writeable = array.flags.writeable
+    return copy
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A case, the result to be explained, the right one, and S (see ``scales``)."""
+
+    component: Component
+    case: Case
+    wrong: Result
+    right: Result
+    scales: Result
+    cache: dict[Any, Any] = field(default_factory=dict, repr=False)
+    """What suspects predict here, computed once."""
+
+    @classmethod
+    def of(cls, component: Component, case: Case, wrong: Mapping[str, Any]) -> Evidence:
+        """The right result and the scales are computed here."""
+        with silence():
+            exact, _ = reference(component, case)
+            derived = getattr(component, "entrywise", False) and not _has_gradient(component)
+            scales = _doubts(component, case, exact) if derived else component.scales(case)
+        right = {name: np.asarray(a).astype(case.dy.dtype) for name, a in exact.items()}
+        found = {name: np.asarray(a) for name, a in wrong.items() if a is not None}
+        return cls(component, case, found, right, scales)
+
+    @cached_property
+    def off(self) -> dict[str, float]:
+        """How far each result is from the right one, in natural units."""
+        names = dict.fromkeys((*self.right, *self.wrong))
+        return {name: self._apart(name, self.right.get(name)) for name in names}
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The results that are wrong."""
+        return tuple(name for name, off in self.off.items() if not self.accepts(off))
+
+    def accepts(self, off: float) -> bool:
+        """Whether a result may be right, this far off: as far as any is let pass."""
+        return self.component.accepts(off, CAP / RATIO)
+
+    def fits(self, name: str, predicted: Array | None) -> bool:
+        """Whether ``predicted`` is what the wrong result has under this name."""
+        off = self.off.get(name, 0.0)
+        apart = self._apart(name, predicted)
+        # Two results that are both right may be off to either side.
+        return self.accepts(apart / 2) if self.accepts(off) else apart <= min(SAME, SHARE * off)
+
+    def explained_by(self, prediction: Mapping[str, Array]) -> bool:
+        """Whether every result is as predicted; one not predicted should be right."""
+        whole = {**self.right, **prediction}
+        return all(self.fits(n, whole.get(n)) for n in dict.fromkeys((*self.wrong, *whole)))
+
+    def once(self, key: Any, compute: Callable[[], Any]) -> Any:
+        """``compute()``, remembered under ``key``."""
+        if key not in self.cache:
+            self.cache[key] = compute()
+        return self.cache[key]
+
+    def right_for(self, dy: Array) -> Result:
+        """The right result for another upstream gradient."""
+        with silence():
+            exact = self.component.precise(dataclasses.replace(self.case, dy=dy).cast(np.float64))
+        return {name: np.asarray(a).astype(self.case.dy.dtype) for name, a in exact.items()}
+
+    def _apart(self, name: str, other: Array | None) -> float:
+        """Largest distance of the wrong result from ``other``, in natural units."""
+        mine = self.wrong.get(name)
+        if mine is None or other is None:
+            return 0.0 if mine is other else np.inf
+        if mine.shape != other.shape or mine.dtype != other.dtype:
+            return np.inf
+        scale, natural = np.abs(mine), np.asarray(self.scales.get(name, 0.0))
+        if natural.shape != mine.shape:  # of a sum that was not taken, for one
+            natural = natural.max(initial=0.0)
+        scale = np.maximum(scale, natural)
+        finite = np.where(np.isfinite(scale), scale, 0.0)
+        return worst(error_units(mine, other, finite, self.case.dy.dtype))
+
+
+def _has_gradient(component: Component) -> bool:
+    return bool(getattr(getattr(component, "against", None), "has_gradient", False))
+
+
+def _doubts(component: Component, case: Case, exact: Result) -> Result:
+    """S where the right gradients are finite differences: what another step makes of them."""
+    eps = float(np.finfo(case.dy.dtype).eps)
+    names = list(case.inputs)
+
+    def forward(*arrays: Array) -> Array:
+        moved = dict(zip(names, arrays, strict=True))
+        return component.forward(case.cast(np.float64).with_inputs(moved))
+
+    dy = case.dy.astype(np.float64)
+    again = finite_differences(forward, *case.inputs.values(), dy=dy, step=2e-5)
+    other = dict(zip((name for name in exact if name != "y"), again, strict=True))
+    scales = {}
+    for name, array in exact.items():
+        size = np.abs(np.asarray(array, np.float64))
+        size = size + np.sqrt(np.mean(np.square(size))) if size.size else size
+        moved = other.get(name)
+        doubt = 0.0 if moved is None else np.abs(moved - array)
+        scales[name] = np.maximum(8 * size, (1e-6 * size + doubt) / (ACCEPT * eps)) + 1e-300
+    return scales

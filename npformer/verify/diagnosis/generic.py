@@ -1,0 +1,124 @@
+"""Mistakes that any gradient can have, told from the right gradient and the case alone."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+
+from npformer.verify.case import Result
+from npformer.verify.diagnosis.evidence import Evidence
+from npformer.verify.diagnosis.mistake import Mistake
+from npformer.verify.diagnosis.suspect import Prediction, Suspect
+from npformer.verify.diagnosis.wrong_axes import wrong_axes
+from npformer.verify.diagnosis.wrong_rows import not_reduced, wrong_rows
+from npformer.verify.diagnosis.wrong_size import (
+    not_a_number,
+    wrong_arrays,
+    wrong_digits,
+    wrong_factors,
+)
+
+MOST_EXCHANGED = 4
+
+
+def generic(evidence: Evidence) -> list[Suspect]:
+    """What explains everything that is wrong by mistakes of this kind, likelier ones first."""
+    if not evidence.names or not set(evidence.names) <= set(evidence.right):
+        return []
+    return [*_exchanged(evidence), *_in_each(evidence)]
+
+
+def fitting(evidence: Evidence, name: str) -> list[Mistake]:
+    """The mistakes that explain one wrong result."""
+
+    def fits(mistake: Mistake) -> bool:
+        predicted = mistake.predict(evidence, name)
+        return predicted is not None and evidence.fits(name, predicted)
+
+    if name not in evidence.right:
+        return []
+    return evidence.once(
+        ("fitting", name), lambda: [m for m in _mistakes(evidence, name) if fits(m)]
+    )
+
+
+def _mistakes(evidence: Evidence, name: str) -> Iterator[Mistake]:
+    yield from wrong_factors(evidence, name)
+    yield from wrong_digits()
+    if name != "y":
+        yield from wrong_rows(evidence)
+    yield from wrong_arrays(evidence)
+    yield from wrong_axes(evidence.right[name].ndim)
+    yield from not_reduced(evidence, name)
+    yield not_a_number()
+
+
+def blame(mistakes: Mapping[str, Mistake]) -> Suspect:
+    """One mistake for each of some results."""
+
+    def predict(evidence: Evidence) -> Result | None:
+        found = {}
+        for name, mistake in mistakes.items():
+            predicted = mistake.predict(evidence, name) if name in evidence.right else None
+            if predicted is None:
+                return None
+            found[name] = predicted
+        return found
+
+    same = {mistake.sentence for mistake in mistakes.values()}
+    if len(same) == 1:
+        sentence = _of_all(same.pop(), list(mistakes))
+    else:
+        sentence = "; ".join(m.sentence.format(name=n) for n, m in mistakes.items())
+    return Suspect(sentence, predict, mistakes=max(1, len(same)))
+
+
+def _of_all(sentence: str, names: list[str]) -> str:
+    """The sentence of one mistake about several results: ``dq and dk are zero``."""
+    if len(names) > 1:
+        verb = {"is": "are", "has": "have", "lacks": "lack", "holds": "hold", "stands": "stand",
+                "ignores": "ignore"}  # fmt: skip
+        sentence = re.sub(
+            r"(?<=\{name\} )\w+", lambda found: verb.get(found[0], found[0]), sentence
+        )
+    return sentence.format(name=_and(names))
+
+
+def _in_each(evidence: Evidence) -> Iterator[Suspect]:
+    """The same mistake in all that is wrong, or else one in each."""
+    names = evidence.names
+    options = [{m.sentence: m for m in fitting(evidence, name)} for name in names]
+    common = [s for s in options[0] if all(s in more for more in options)]
+    for sentence in common:
+        yield blame({name: more[sentence] for name, more in zip(names, options, strict=True)})
+    if not common:
+        for chosen in itertools.product(*(list(more.values())[:3] for more in options)):
+            yield blame(dict(zip(names, chosen, strict=True)))
+
+
+def _exchanged(evidence: Evidence) -> Iterator[Suspect]:
+    """Gradients that came back in another order."""
+    names = evidence.names
+    if "y" in names or not 2 <= len(names) <= MOST_EXCHANGED:
+        return
+    for order in itertools.permutations(names):
+        if all(a != b for a, b in zip(order, names, strict=True)):
+            stand = (f"{b} stands where {a} belongs" for a, b in zip(names, order, strict=True))
+            text = f"gradients come back in the wrong order: {', '.join(stand)}"
+            suspect = Suspect(text, _reordered(names, order))
+            if suspect.fits(evidence):
+                yield suspect
+
+
+def _reordered(names: tuple[str, ...], order: tuple[str, ...]) -> Prediction:
+    def predict(evidence: Evidence) -> Result | None:
+        if not set(names) <= set(evidence.right):
+            return None
+        return {a: evidence.right[b] for a, b in zip(names, order, strict=True)}
+
+    return predict
+
+
+def _and(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

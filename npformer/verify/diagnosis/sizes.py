@@ -1,0 +1,136 @@
+"""The numbers of a case that a gradient may wrongly be multiplied by, by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from npformer.config import ModelConfig
+from npformer.verify.case import Case, Component
+
+LETTERS = {
+    "linear": {"x": "...I", "weight": "OI", "bias": "O", "dy": "...O"},
+    "embedding": {"weight": "VD", "dy": "...D"},
+    "attention": {"q": "BTNH", "k": "BSNH", "v": "BSNv", "dy": "BTNv"},
+    "layer_norm": {"x": "...D", "weight": "D", "bias": "D", "dy": "...D"},
+    "cross_entropy": {"logits": "...V", "dy": "..."},
+    "relu": {"x": "...D", "dy": "...D"},
+    "gelu": {"x": "...D", "dy": "...D"},
+    "silu": {"x": "...D", "dy": "...D"},
+    "dropout": {"x": "...D", "dy": "...D"},
+    "softmax": {"x": "....", "dy": "...."},
+    "log_softmax": {"x": "....", "dy": "...."},
+    "Linear": {"x": "BTI", "weight": "OI", "bias": "O", "dy": "BTO"},
+    "Embedding": {"weight": "VD", "dy": "BTD"},
+    "LayerNorm": {"x": "BTD", "weight": "D", "bias": "D", "dy": "BTD"},
+    "MultiHeadAttention": {"x": "BTD", "memory": "BSD", "dy": "BTD"},
+    "FeedForward": {"x": "BTD", "dy": "BTD"},
+    "Residual": {"x": "BTD", "h": "BTD", "dy": "BTD"},
+    "EncoderLayer": {"x": "BSD", "dy": "BSD"},
+    "Encoder": {"x": "BSD", "dy": "BSD"},
+    "DecoderLayer": {"x": "BTD", "memory": "BSD", "dy": "BTD"},
+    "Decoder": {"x": "BTD", "memory": "BSD", "dy": "BTD"},
+    "Transformer": {"dy": "BTV"},
+}
+"""Letters of NOTATION.md for the axes of arguments; ``...`` is any number of leading axes."""
+LONGER = {"v": "Hv"}
+LEADING = ("", "B", "BT", "ABT")
+
+CONSTANTS = {
+    "2": 2.0,
+    "1/2": 0.5,
+    "sqrt(2)": math.sqrt(2),
+    "1/sqrt(2)": math.sqrt(0.5),
+    "sqrt(2/pi)": math.sqrt(2 / math.pi),
+    "sqrt(2 pi)": math.sqrt(2 * math.pi),
+    "1/sqrt(2 pi)": 1 / math.sqrt(2 * math.pi),
+    "ln 2": math.log(2),
+    "1/ln 2": 1 / math.log(2),
+    "3": 3.0,
+    "4": 4.0,
+    "1/4": 0.25,
+    "10": 10.0,
+    "1/10": 0.1,
+}
+
+
+def sizes(component: Component, case: Case) -> dict[str, int]:
+    """Letter -> length of that axis; R, rows, and what a configuration or the targets count."""
+    found: dict[str, int] = {}
+    letters = _letters_of(component)
+    for name, array in {**case.inputs, "dy": case.dy}.items():
+        axes = _letters(letters.get(name, ""), array.ndim)
+        for axis, length in enumerate(array.shape):
+            if axis >= len(axes):
+                if name.isidentifier() and (name != "dy" or not letters):
+                    found[f"{name}.shape[{axis}]"] = length
+            elif axes[axis].isalpha():
+                found.setdefault(LONGER.get(axes[axis], axes[axis]), length)
+    if component.name in ("softmax", "log_softmax") and "axis" in case.static:
+        x = case.inputs["x"]
+        found["K"] = x.shape[case.static["axis"]]
+        if x.ndim > 1:
+            found["B"] = len(x)
+    if case.dy.ndim > 1:
+        found["R"] = math.prod(case.dy.shape[:-1])
+    found.update(_counts(case.static))
+    return found
+
+
+def _letters_of(component: Component) -> dict[str, str]:
+    """By argument; those of the caller's own letter spec, if that is where its cases come from."""
+    spec = getattr(getattr(component, "inputs", None), "shapes", None)
+    if spec is None:
+        return LETTERS.get(component.name, {})
+    return {
+        name: "".join(a if a.isalpha() else "." for a in axes)
+        for name, axes in zip(getattr(component, "names", ()), spec, strict=False)
+    }
+
+
+def _letters(letters: str, ndim: int) -> str:
+    if letters == "....":
+        return "." * ndim
+    if letters.startswith("..."):
+        own = letters[3:]
+        lead = ndim - len(own)
+        return (LEADING[lead] if 0 <= lead < len(LEADING) else "") + own
+    return letters if len(letters) == ndim else ""
+
+
+def _counts(static: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    if isinstance(targets := static.get("targets"), np.ndarray):
+        ignored = static.get("ignore_index")
+        yield "R", targets.size
+        yield "the number of valid targets", int(np.sum(targets != ignored))
+    config = next(iter(static.get("build", ())), None)
+    for letter, setting in (("D", "d_model"), ("N", "heads"), ("F", "d_ff"), ("V", "vocab_size"),
+                            ("the number of layers", "decoder_layers")):  # fmt: skip
+        if isinstance(value := getattr(config, setting, None), int):
+            yield letter, value
+    if isinstance(config, ModelConfig):
+        yield "H", config.d_k or config.d_model // config.heads
+
+
+def factors(component: Component, case: Case) -> dict[str, float]:
+    """Name -> value of every factor worth a name in this case."""
+    found = dict(CONSTANTS)
+    for letter, n in sizes(component, case).items():
+        if n > 0:
+            found |= {
+                letter: float(n),
+                f"1/{letter}": 1 / n,
+                f"sqrt({letter})": math.sqrt(n),
+                f"1/sqrt({letter})": 1 / math.sqrt(n),
+            }
+        if n > 1:
+            found |= {f"{letter}/({letter} - 1)": n / (n - 1), f"1 - 1/{letter}": 1 - 1 / n}
+    for name, value in case.static.items():
+        if isinstance(value, float) and value:
+            found |= {name: value, f"1/{name}": 1 / value, f"{name}^2": value**2}
+            if value != 1:
+                found |= {f"1 - {name}": 1 - value, f"1/(1 - {name})": 1 / (1 - value)}
+    return found

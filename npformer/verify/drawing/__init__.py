@@ -1,0 +1,1 @@
+"""How cases come about: letter specs, kinds of values, memory layouts."""

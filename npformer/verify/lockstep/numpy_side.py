@@ -1,0 +1,113 @@
+"""The NumPy model, watched: as the suspect, whose every call is noted, and as the reference.
+
+As the reference it runs once on the suspect's own numbers (``numpy_force``).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from npformer.ops.cross_entropy import cross_entropy_backward, cross_entropy_forward
+from npformer.text.batches import Batch
+from npformer.verify.lockstep.judge import Judge
+from npformer.verify.lockstep.numpy_force import Force
+from npformer.verify.lockstep.numpy_taps import pair_of_ops, tapped
+from npformer.verify.lockstep.numpy_watch import Watch
+from npformer.verify.lockstep.visits import Array, Trace, real
+
+Pair = tuple[Callable[..., Any], Callable[..., Any]]
+CROSS_ENTROPY: Pair = (cross_entropy_forward, cross_entropy_backward)
+
+
+def trace(
+    model: Any,
+    batch: Batch,
+    *,
+    label_smoothing: float = 0.0,
+    rng: np.random.Generator | None = None,
+    loss: Pair = CROSS_ENTROPY,
+    light: bool = False,
+) -> Trace:
+    """One forward, the loss and one backward of ``model``, with every call that it made.
+
+    The model's gradients are afterwards as they were. Raises ``Stopped`` for an exception of the
+    model's own that is none of npformer's.
+    """
+    watch = Watch(model, light)
+    before = [(parameter, parameter.grad) for _, parameter in model.named_parameters()]
+    try:
+        for parameter, _ in before:
+            parameter.grad = None
+        value = _run(model, batch, watch, loss, label_smoothing, rng)
+        gradients = {
+            path: np.zeros_like(p.data) if p.grad is None else np.array(p.grad)
+            for path, p in model.named_parameters()
+        }
+    finally:
+        for parameter, gradient in before:
+            parameter.grad = gradient
+    dtype = next(iter(gradients.values())).dtype
+    return Trace(watch.visits, value, gradients, watch.accumulations, dtype, watch.ticks)
+
+
+def force(
+    model: Any,
+    batch: Batch,
+    suspect: Trace,
+    own: Trace,
+    judge: Judge,
+    *,
+    label_smoothing: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> None:
+    """Run the reference ``model`` (float64) on the numbers of ``suspect``, and judge each call.
+
+    ``own`` is the reference's own trace: where the suspect makes more calls of a name than it does,
+    its last ones count.
+    """
+    forced = Force(suspect, own, judge)
+    _run(model, batch, forced, CROSS_ENTROPY, label_smoothing, rng)
+    for _, parameter in model.named_parameters():
+        parameter.grad = None
+
+
+def widened(model: Any, weights: dict[str, Array]) -> Any:
+    """A copy of ``model`` in float64, with other weights."""
+    wide = copy.deepcopy(model)
+    for _, module in wide.named_modules():
+        for name, value in vars(module).items():
+            if real(value):
+                setattr(module, name, value.astype(np.float64))
+    for path, parameter in wide.named_parameters():
+        parameter.data = weights[path].astype(np.float64)
+        parameter.grad = None
+    return wide
+
+
+def _run(
+    model: Any,
+    batch: Batch,
+    tap: Any,
+    loss: Pair,
+    label_smoothing: float,
+    rng: np.random.Generator | None,
+) -> float:
+    loss_forward, loss_backward = pair_of_ops(tap, "cross_entropy", *loss)
+    padding = model.config.padding_id
+    with tapped(model, tap), np.errstate(all="ignore"):
+        logits, cache = model.forward(batch.source, batch.target_in, rng)
+        value, loss_cache = loss_forward(
+            logits,
+            batch.target_out,
+            label_smoothing=label_smoothing,
+            ignore_index=padding,
+            weight=None,
+            reduction="mean",
+        )
+        dlogits = loss_backward(np.ones_like(value), loss_cache)
+        model.backward(dlogits, cache)
+    return float(value)

@@ -1,0 +1,157 @@
+"""The NumPy model as the suspect: every call is noted as it is made."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from npformer.errors import NpformerError
+from npformer.verify.lockstep.alignment import add_share, copied
+from npformer.verify.lockstep.lines import beginning, caller
+from npformer.verify.lockstep.visits import (
+    Accumulation,
+    Array,
+    Back,
+    Key,
+    Site,
+    Visit,
+    bind,
+    generator_of,
+    generator_state,
+    real,
+    real_names,
+    several,
+    stopped,
+)
+
+
+class Taps:
+    """What the two taps share: which method runs now."""
+
+    def __init__(self) -> None:
+        self.stack: list[Visit] = []
+
+    def path(self) -> str:
+        return self.stack[-1].site.path if self.stack else "loss"
+
+
+class Watch(Taps):
+    """Notes every call."""
+
+    def __init__(self, model: Any, light: bool = False) -> None:
+        """``light`` leaves out the parameters' gradients, which are most of the memory."""
+        super().__init__()
+        self._weights = {id(parameter.data) for _, parameter in model.named_parameters()}
+        self._light = light
+        self.visits: list[Visit] = []
+        self.accumulations: list[Accumulation] = []
+        self.ticks = 0
+        self._calls: defaultdict[Key, int] = defaultdict(int)
+        self._of_cache: defaultdict[tuple[str, str, int], list[Visit]] = defaultdict(list)
+        self._backs: list[Back] = []
+        self._blamed: list[bool] = []  # of each running call, whether one inside it overwrote
+
+    def forward(self, site: Site, original: Any, args: Any, kwargs: Any) -> Any:
+        number = self._calls[site.key]
+        self._calls[site.key] += 1
+        given = bind(site, original, args, kwargs)
+        parent = self.stack[-1] if self.stack else None
+        visit = Visit(
+            site,
+            number,
+            copied(given, self._weights),
+            parent,
+            self._tick(),
+            caller(),
+            beginning(original),
+        )
+        if (generator := generator_of(given.values())) is not None:
+            visit.generator = generator_state(generator)
+        self.visits.append(visit)
+        self.stack.append(visit)
+        self._blamed.append(False)
+        try:
+            y, cache = original(*args, **kwargs)
+        except NpformerError:  # its message says enough, or it is ``Stopped`` already
+            raise
+        except Exception as error:
+            raise stopped(site, number, "forward", error) from error
+        self.stack.pop()
+        visit.output, visit.cache, visit.end = np.array(y), cache, self._tick()
+        changed = _changed(given, visit.arguments)
+        visit.overwrote = self._own(changed, bool(changed))
+        self._of_cache[*site.key, id(cache)].append(visit)
+        return y, cache
+
+    def backward(self, site: Site, original: Any, dy: Any, cache: Any) -> Any:
+        known = self._of_cache.get((*site.key, id(cache)))
+        if not known:  # of a call that is not this module's own
+            return original(dy, cache)
+        visit = next((v for v in reversed(known) if not v.backs), known[-1])
+        back = Back(np.array(dy), self._tick(), where=caller(), source=beginning(original))
+        visit.backs.append(back)
+        self.stack.append(visit)
+        self._backs.append(back)
+        self._blamed.append(False)
+        try:
+            gradients = original(dy, cache)
+        except NpformerError:
+            raise
+        except Exception as error:
+            raise stopped(site, visit.number, "backward", error) from error
+        self.stack.pop()
+        self._backs.pop()
+        back.end = self._tick()
+        back.gradients = tuple(
+            None if g is None or (self._light and self._is_weight(visit, i)) else np.array(g)
+            for i, g in enumerate(several(gradients))
+        )
+        assert back.dy is not None
+        changed = not _equal(back.dy, dy)
+        back.overwrote = self._own(changed, changed)
+        return gradients
+
+    def accumulate(self, path: str, original: Any, parameter: Any, gradient: Any) -> None:
+        tick = self._tick()
+        if self._light:
+            original(parameter, gradient)
+            return
+        before = np.zeros_like(parameter.data) if parameter.grad is None else parameter.grad.copy()
+        gradient = np.array(gradient)
+        original(parameter, gradient)
+        after = before if parameter.grad is None else parameter.grad
+        if np.shape(gradient) != before.shape or not _equal(before + gradient, after):
+            self.accumulations.append(Accumulation(path, before, gradient, np.array(after), tick))
+        if self._backs:
+            add_share(self._backs[-1].shares, path, gradient)
+
+    def _is_weight(self, visit: Visit, index: int) -> bool:
+        names = real_names(visit.arguments)
+        return index < len(names) and id(visit.arguments[names[index]]) in self._weights
+
+    def _own(self, found: Any, changed: bool) -> Any:
+        """What the call that ends now overwrote, unless a call inside it was the one to do so."""
+        inside = self._blamed.pop()
+        if self._blamed and (inside or changed):
+            self._blamed[-1] = True
+        return type(found)() if inside else found
+
+    def _tick(self) -> int:
+        self.ticks += 1
+        return self.ticks
+
+
+def _changed(given: dict[str, Any], before: dict[str, Any]) -> list[str]:
+    return [
+        name
+        for name, value in given.items()
+        if isinstance(value, np.ndarray)
+        and value is not before[name]
+        and not _equal(value, before[name])
+    ]
+
+
+def _equal(a: Array, b: Array) -> bool:
+    return bool((a == b).all()) or np.array_equal(a, b, equal_nan=real(a))

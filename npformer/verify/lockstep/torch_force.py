@@ -1,0 +1,225 @@
+"""The twin as the reference: every call is a graph of its own, on the suspect's own numbers.
+
+The graph reaches from the inputs that the suspect's call saw to the output; the calls inside hand
+on the suspect's output in the forward and the suspect's gradients in the backward (``_Handed``).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from npformer.verify.lockstep.alignment import add_share, aligned, counterpart
+from npformer.verify.lockstep.judge import Judge
+from npformer.verify.lockstep.torch_taps import Arguments
+from npformer.verify.lockstep.torch_watch import Run, Taps, plain
+from npformer.verify.lockstep.visits import (
+    Array,
+    Key,
+    Site,
+    Trace,
+    Visit,
+    generator_at,
+    real,
+    real_names,
+)
+from torch_ref.bridge import to_array, to_tensor
+
+
+class _Handed(torch.autograd.Function):
+    """The suspect's output on the way, and on the way back the suspect's gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, back: Any, output: Tensor, thread: Tensor, *inputs: Tensor) -> Tensor:
+        ctx.back = back
+        return output.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return (None, None, None, *ctx.back(grads[0]))
+
+
+class _Running:
+    """What the reference's graph of one call needs."""
+
+    def __init__(self, leaves: dict[str, Tensor], seen: list[Array]) -> None:
+        self.leaves = leaves
+        self.seen = seen
+        self.thread = torch.zeros((), dtype=torch.float64, requires_grad=True)
+        """Runs through every call inside, so that autograd visits it whatever its inputs are."""
+        self.parameters: dict[str, Tensor] = {}
+        """Those that the method itself hands to an op."""
+        self.shares: dict[str, Array] = {}
+        """What calls inside it, whose backward the suspect never runs, would add to parameters."""
+
+
+class Force(Taps):
+    """Gives every call the suspect's numbers, and compares what the reference makes of them."""
+
+    def __init__(self, model: nn.Module, suspect: Trace, own: Trace, judge: Judge) -> None:
+        super().__init__(model)
+        self.suspect = suspect
+        self.judge = judge
+        self._own = own
+        self._calls: defaultdict[Key, int] = defaultdict(int)
+        self._running: list[_Running] = []
+        self._alone = 0
+
+    def call(self, site: Site, arguments: Arguments, run: Run) -> Any:
+        number = self._calls[site.key]
+        self._calls[site.key] += 1
+        visit = counterpart(self.suspect, self._own, site.key, number)
+        owner = self.stack[-1] if self.stack else None
+        here = self._running[-1] if self._running else None
+        if here is not None:
+            self._use(here, arguments)
+        if visit is None:
+            return self._unwatched(site, number, owner, arguments, run)
+        own = plain(arguments)
+        theirs = aligned(own, visit.arguments)
+        terms = [*(here.seen if here else []), *(v for v in theirs.values() if real(v))]
+        for name, value in own.items():
+            found = theirs[name]
+            self.judge.passed(owner, visit, name, value, found, terms, "forward", visit.begin)
+        wide = {n: v.astype(np.float64) if real(v) else v for n, v in theirs.items()}
+        y, running, given = self._judge_call(visit, wide, arguments, run)
+        self._judge_back(visit, y, running, wide)
+        assert visit.output is not None
+        output = to_tensor(visit.output.astype(np.float64))
+        if here is None:
+            return output.requires_grad_()
+        here.seen += [v for v in (*wide.values(), to_array(output)) if real(v)]
+        # In the order of the suspect's gradients; the reference's own argument may be missing.
+        names = [n for n in real_names(wide) if isinstance(arguments[n], Tensor)]
+        leaves = [given[n] for n in names]
+        back = self._hand_back(visit, owner, (here, running), y, leaves, names, wide)
+        return _Handed.apply(back, output, here.thread, *(arguments[n] for n in names))
+
+    def _judge_call(
+        self, visit: Visit, wide: dict[str, Any], arguments: Arguments, run: Run
+    ) -> tuple[Tensor, _Running, dict[str, Any]]:
+        given = {
+            name: to_tensor(value) if isinstance(value, np.ndarray) else value
+            for name, value in wide.items()
+        }
+        for name, value in given.items():
+            if isinstance(value, Tensor) and value.is_floating_point():
+                given[name] = value.requires_grad_()
+            elif isinstance(value, np.random.Generator) and visit.generator is not None:
+                given[name] = generator_at(visit.generator)
+        leaves = {n: v for n, v in given.items() if isinstance(v, Tensor) and v.requires_grad}
+        running = _Running(leaves, [v for v in wide.values() if real(v)])
+        self.stack.append(visit)
+        self._running.append(running)
+        alone, self._alone = self._alone, 0
+        with torch.enable_grad():
+            y = run(given)
+        self._alone = alone
+        self._running.pop()
+        self.stack.pop()
+        self.judge.output(visit, to_array(y), wide, running.seen)
+        return y, running, given
+
+    def _judge_back(self, visit: Visit, y: Tensor, running: _Running, wide: dict[str, Any]) -> None:
+        back = visit.back
+        if back is None or back.dy is None:
+            return
+        leaves = {**running.leaves, **running.parameters, "": running.thread}
+        names = list(running.leaves)
+        running.seen.append(back.dy.astype(np.float64))
+        self.stack.append(visit)
+        self._running.append(running)
+        found: tuple[Any, ...]
+        if y.requires_grad:
+            dy = to_tensor(back.dy.astype(np.float64))
+            found = torch.autograd.grad(
+                y, list(leaves.values()), dy, allow_unused=True, retain_graph=True
+            )
+        else:
+            found = (None,) * len(leaves)
+        self._running.pop()
+        self.stack.pop()
+        gradient = {
+            name: np.zeros(leaf.shape) if g is None else to_array(g)
+            for (name, leaf), g in zip(leaves.items(), found, strict=True)
+        }
+        self.judge.gradients(visit, tuple(gradient[n] for n in names), wide, running.seen)
+        for path in {**running.parameters, **running.shares, **back.shares}:
+            share = gradient.get(path) if path in running.parameters else None
+            if path in running.shares:
+                share = running.shares[path] + (0.0 if share is None else share)
+            self.judge.share(visit, path, share, back.shares.get(path), running.seen)
+
+    def _hand_back(
+        self,
+        visit: Visit,
+        owner: Visit | None,
+        around: tuple[_Running, _Running],
+        y: Tensor,
+        leaves: list[Tensor],
+        names: list[str],
+        wide: dict[str, Any],
+    ) -> Callable[[Tensor], tuple[Any, ...]]:
+        here, running = around
+        order = real_names(wide)
+
+        def back(dy: Tensor) -> tuple[Any, ...]:
+            noted = visit.back
+            if noted is None or noted.dy is None:
+                if not self._alone and dy.any():
+                    self.judge.missing(owner, visit.site, visit.number, "backward")
+                return self._by_itself(y, leaves, dy, here, running)
+            terms = [*here.seen, noted.dy]
+            self.judge.passed(
+                owner, visit, "dy", to_array(dy), noted.dy, terms, "backward", noted.begin
+            )
+            given = [g for g in noted.gradients if g is not None]
+            theirs = dict(zip(order, given, strict=False))
+            return tuple(
+                to_tensor(theirs[n].astype(np.float64))
+                if n in theirs and theirs[n].shape == wide[n].shape
+                else None
+                for n in names
+            )
+
+        return back
+
+    def _by_itself(
+        self, y: Tensor, leaves: list[Tensor], dy: Tensor, here: _Running, running: _Running
+    ) -> tuple[Any, ...]:
+        """The reference's own backward of a call that the suspect has none of."""
+        wanted = [*leaves, *running.parameters.values()]
+        if not wanted or not y.requires_grad:
+            return (None,) * len(leaves)
+        self._alone += 1
+        try:
+            found = torch.autograd.grad(y, wanted, dy, allow_unused=True, retain_graph=True)
+        finally:
+            self._alone -= 1
+        shares = dict(zip(running.parameters, found[len(leaves) :], strict=True))
+        for path, share in [*shares.items(), *running.shares.items()]:
+            if share is not None:
+                add_share(here.shares, path, np.asarray(share))
+        return found[: len(leaves)]
+
+    def _unwatched(
+        self, site: Site, number: int, owner: Visit | None, arguments: Arguments, run: Run
+    ) -> Any:
+        """A call without a counterpart; the calls inside it may have theirs."""
+        if not self._alone:
+            self.judge.missing(owner, site, number, "forward")
+        self._alone += 1
+        try:
+            return run(arguments)
+        finally:
+            self._alone -= 1
+
+    def _use(self, running: _Running, arguments: Arguments) -> None:
+        for value in arguments.values():
+            if isinstance(value, nn.Parameter):
+                running.parameters[self.path_of[id(value)]] = value

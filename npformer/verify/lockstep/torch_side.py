@@ -1,0 +1,96 @@
+"""The twin, watched: as the suspect, whose every call is noted, and as the reference.
+
+What is done to a twin here is what ``numpy_side`` does to a NumPy model, by way of autograd.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from npformer.text.batches import Batch
+from npformer.verify.lockstep.judge import Judge
+from npformer.verify.lockstep.torch_force import Force
+from npformer.verify.lockstep.torch_taps import loss_through, precise_activations, tapped
+from npformer.verify.lockstep.torch_watch import Watch
+from npformer.verify.lockstep.visits import Array, Trace
+from npformer.verify.reference import precise
+from torch_ref import ops
+from torch_ref.bridge import to_tensor
+
+
+def trace(
+    model: nn.Module,
+    batch: Batch,
+    *,
+    label_smoothing: float = 0.0,
+    rng: np.random.Generator | None = None,
+    loss: Any = ops.cross_entropy,
+    light: bool = False,
+) -> Trace:
+    """One forward, the loss and autograd's backward of the twin, with every call that it made.
+
+    The parameters' ``grad`` is never written to. Raises ``Stopped`` for an exception of the model's
+    own that is none of npformer's.
+    """
+    watch = Watch(model, light)
+    value = _run(model, batch, watch, loss, label_smoothing, rng)
+    return watch.trace(value)
+
+
+def force(
+    model: nn.Module,
+    batch: Batch,
+    suspect: Trace,
+    own: Trace,
+    judge: Judge,
+    *,
+    label_smoothing: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> None:
+    """Run the reference twin (float64) on the numbers of ``suspect``, and judge each call."""
+    forced = Force(model, suspect, own, judge)
+    with precise_activations(model):
+        _run(model, batch, forced, precise.cross_entropy, label_smoothing, rng)
+
+
+def widened(model: nn.Module, weights: dict[str, Array]) -> nn.Module:
+    """A copy of the twin in float64, on the CPU, with other weights."""
+    wide = copy.deepcopy(model).cpu().double()
+    with torch.no_grad():
+        for path, parameter in wide.named_parameters():
+            parameter.copy_(to_tensor(weights[path].astype(np.float64)))
+    for parameter in wide.parameters():
+        parameter.grad = None
+    return wide
+
+
+def _run(
+    model: Any,
+    batch: Batch,
+    tap: Any,
+    loss: Any,
+    label_smoothing: float,
+    rng: np.random.Generator | None,
+) -> Tensor:
+    device = next(model.parameters()).device
+    source, target_in, target_out = (torch.tensor(ids, device=device) for ids in batch)
+    cross_entropy = loss_through(tap, loss)
+    training = model.training
+    model.eval()
+    try:
+        with tapped(model, tap), torch.enable_grad():
+            logits = model(source, target_in, rng)
+            value: Tensor = cross_entropy(
+                logits,
+                target_out,
+                label_smoothing=label_smoothing,
+                ignore_index=model.config.padding_id,
+            )
+    finally:
+        model.train(training)
+    return value

@@ -1,0 +1,168 @@
+"""The twin as the suspect: every call is noted as it is made.
+
+Every call gets an alias of each of its inputs and hands on one of its output, so that autograd
+finds each call's own share of a gradient.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from npformer.errors import NpformerError
+from npformer.verify.lockstep.alignment import add_share
+from npformer.verify.lockstep.lines import caller
+from npformer.verify.lockstep.torch_taps import Arguments
+from npformer.verify.lockstep.visits import (
+    Array,
+    Back,
+    Key,
+    Site,
+    Trace,
+    Visit,
+    generator_of,
+    generator_state,
+    real_names,
+    stopped,
+)
+from torch_ref.bridge import to_array
+
+Run = Callable[[Arguments], Any]
+
+
+class Taps:
+    """What the two taps share: which method runs now, and whose parameter a tensor is."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.stack: list[Visit] = []
+        self.parameters = dict(model.named_parameters())
+        self.path_of = {id(parameter): path for path, parameter in self.parameters.items()}
+
+    def path(self) -> str:
+        return self.stack[-1].site.path if self.stack else "loss"
+
+
+class Watch(Taps):
+    """Notes every call."""
+
+    def __init__(self, model: nn.Module, light: bool = False) -> None:
+        """``light`` leaves out the parameters' gradients, which are most of the memory."""
+        super().__init__(model)
+        self._light = light
+        self.visits: list[Visit] = []
+        self.ticks = 0
+        self._calls: defaultdict[Key, int] = defaultdict(int)
+        self._inputs: list[dict[str, Tensor]] = []  # of each visit, its aliases
+        self._outputs: list[Tensor] = []
+        self._used: list[dict[str, str]] = []  # of each visit, argument -> the parameter it is
+
+    def call(self, site: Site, arguments: Arguments, run: Run) -> Any:
+        number = self._calls[site.key]
+        self._calls[site.key] += 1
+        parent = self.stack[-1] if self.stack else None
+        visit = Visit(site, number, plain(arguments), parent, self._tick(), caller())
+        if (generator := generator_of(arguments.values())) is not None:
+            visit.generator = generator_state(generator)
+        given, aliases, used = dict(arguments), {}, {}
+        for name, value in arguments.items():
+            if isinstance(value, Tensor) and value.is_floating_point():
+                if (path := self.path_of.get(id(value))) is not None:
+                    used[name] = path
+                # What was cut off from the graph is given a gradient here, which goes no further.
+                cut = not value.requires_grad
+                alias = value.detach().requires_grad_() if cut else value.view_as(value)
+                given[name] = aliases[name] = alias
+        index = len(self.visits)
+        self.visits.append(visit)
+        self._inputs.append(aliases)
+        self._used.append(used)
+        self._outputs.append(torch.empty(0))
+        self.stack.append(visit)
+        try:
+            y = run(given)
+        except NpformerError:
+            raise
+        except Exception as error:
+            raise stopped(site, number, "forward", error) from error
+        self.stack.pop()
+        y = y.view_as(y)
+        visit.output, visit.end = to_array(y), self._tick()
+        self._outputs[index] = y
+        return y
+
+    def trace(self, loss: Tensor) -> Trace:
+        """Everything watched, with the gradients that ``loss`` sends there."""
+        begun: dict[int, int] = {}
+        ended: dict[int, int] = {}
+        for index, output in enumerate(self._outputs):
+            if output.requires_grad:
+                output.register_hook(lambda _, index=index: self._note(begun, index))
+            for alias in self._inputs[index].values():
+                alias.register_hook(lambda _, index=index: self._note(ended, index))
+        leaves = [
+            *self.parameters.values(),
+            *(alias for aliases in self._inputs for alias in aliases.values()),
+            *(output for output in self._outputs if output.requires_grad),
+        ]
+        try:
+            found = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+        except Exception as error:
+            site = Site("", "forward", "")
+            raise stopped(site, 0, "backward", error) from error
+        of = {id(leaf): to_array(g) for leaf, g in zip(leaves, found, strict=True)}
+        for index, visit in enumerate(self.visits):
+            self._finish(index, visit, of, begun, ended)
+        gradients = {path: of[id(p)] for path, p in self.parameters.items()}
+        dtype = next(iter(gradients.values())).dtype
+        return Trace(self.visits, loss.item(), gradients, [], dtype, self.ticks)
+
+    def _finish(
+        self,
+        index: int,
+        visit: Visit,
+        of: dict[int, Array],
+        begun: dict[int, int],
+        ended: dict[int, int],
+    ) -> None:
+        assert visit.output is not None
+        dy = of.get(id(self._outputs[index]), np.zeros_like(visit.output))
+        begin = begun.get(index, self.ticks)
+        back = Back(dy, begin, ended.get(index, begin))
+        aliases = self._inputs[index]
+        back.gradients = tuple(
+            None
+            if self._light and name in self._used[index]
+            else of[id(aliases[name])]
+            if name in aliases
+            else np.zeros_like(visit.arguments[name])
+            for name in real_names(visit.arguments)
+        )
+        # A parent comes before its calls, so its own backward is there to take their shares.
+        visit.backs.append(back)
+        if visit.parent is not None and visit.parent.back is not None and not self._light:
+            for name, path in self._used[index].items():
+                if name in aliases:
+                    add_share(visit.parent.back.shares, path, of[id(aliases[name])])
+
+    def _note(self, table: dict[int, int], index: int) -> None:
+        table[index] = self._tick()
+
+    def _tick(self) -> int:
+        self.ticks += 1
+        return self.ticks
+
+
+def plain(arguments: Arguments) -> dict[str, Any]:
+    """Arguments with every tensor as an array, of its own but for parameters."""
+
+    def array(value: Any) -> Any:
+        if isinstance(value, nn.Parameter):  # it stays as it is while the run lasts
+            return value.detach().cpu().numpy()
+        return to_array(value) if isinstance(value, Tensor) else value
+
+    return {name: array(value) for name, value in arguments.items()}

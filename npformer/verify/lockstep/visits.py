@@ -1,0 +1,230 @@
+"""What a watched run leaves behind: a visit for every call of a module's method or of an op.
+
+An op is named by its function (``attention``), a method by itself (``forward``, ``leave``), and
+both stand under the path of the module that they belong to or are called by. So NumPy's
+``linear_forward`` and the twin's ``F.linear`` inside ``encoder.layers.0.self_attn.q_proj`` are the
+same key, ``("encoder.layers.0.self_attn.q_proj", "linear")``, and calls of one key are counted.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npformer.errors import VerifyError
+from npformer.verify.components.ops_table import OPS
+
+Array = np.ndarray
+Key = tuple[str, str]
+
+ACTIVATION = "activation"
+"""The key's name for whichever activation a feed-forward network has."""
+OP_NAMES = tuple(op.name for op in OPS)
+
+
+class Site(NamedTuple):
+    """Where a call happens."""
+
+    path: str
+    """Of the module; ``""`` is the model, ``"loss"`` the loss."""
+    operation: str
+    """A method's name, or an op's."""
+    kind: str
+    """The module's class, or the op's name; an activation's own name."""
+
+    @property
+    def key(self) -> Key:
+        return self.path, self.operation
+
+    @property
+    def is_op(self) -> bool:
+        return self.operation in OP_NAMES or self.operation == ACTIVATION
+
+
+@dataclass
+class Back:
+    """One backward of a visit."""
+
+    dy: Array | None
+    """What arrived; None where nothing did."""
+    begin: int
+    end: int = 0
+    gradients: tuple[Array | None, ...] = ()
+    """What it returned: of each floating-point argument, in order."""
+    shares: dict[str, Array] = field(default_factory=dict)
+    """By parameter, what this call itself added to its gradient; its children's left out."""
+    overwrote: bool = False
+    """Whether ``dy`` was another array afterwards."""
+    where: str = ""
+    """The line of source that made the call."""
+    source: str = ""
+    """Where the source of the backward itself begins."""
+
+
+@dataclass
+class Visit:
+    """One call, as the implementation under suspicion made it; every array is a copy."""
+
+    site: Site
+    number: int
+    """Which call of this key it is, from 0."""
+    arguments: dict[str, Any]
+    parent: Visit | None
+    begin: int
+    """Ticks of one clock for the whole run, forward and backward."""
+    where: str = ""
+    """The line of source that made the call."""
+    source: str = ""
+    """Where the source of the method or op itself begins."""
+    generator: dict[str, Any] | None = None
+    """State of the random generator among the arguments, as it was when the call began."""
+    end: int = 0
+    output: Array | None = None
+    cache: Any = None
+    overwrote: list[str] = field(default_factory=list)
+    """Arguments that were other arrays afterwards."""
+    backs: list[Back] = field(default_factory=list)
+
+    @property
+    def back(self) -> Back | None:
+        """Its first backward."""
+        return self.backs[0] if self.backs else None
+
+    @property
+    def label(self) -> str:
+        return name_of(self.site, self.number)
+
+
+class Accumulation(NamedTuple):
+    """One ``parameter.accumulate``: what was there, what came, what was there afterwards."""
+
+    parameter: str
+    before: Array
+    gradient: Array
+    after: Array
+    tick: int
+
+
+@dataclass
+class Trace:
+    """Everything that a run left behind."""
+
+    visits: list[Visit]
+    loss: float
+    gradients: dict[str, Array]
+    """Of every parameter, in the end."""
+    accumulations: list[Accumulation]
+    dtype: np.dtype
+    ticks: int
+
+    def __post_init__(self) -> None:
+        self.by_key: defaultdict[Key, list[Visit]] = defaultdict(list)
+        for visit in self.visits:
+            self.by_key[visit.site.key].append(visit)
+
+
+def name_of(site: Site, number: int = 0) -> str:
+    """What to call a site in a sentence."""
+    op = site.kind if site.operation == ACTIVATION else site.operation
+    if site.operation == "forward":
+        return site.path or "the model"
+    name = f"{site.path}.{op}" if site.path and site.path != "loss" else op
+    return f"{name} (call {number})" if number else name
+
+
+def bind(site: Site, function: Callable[..., Any], args: Any, kwargs: Any) -> dict[str, Any]:
+    """Arguments by name, defaults included; of an op by the names that npformer has for them."""
+    own = _PARAMETERS.get(site.operation) if site.is_op else None
+    for parameters in (own, _parameters(function)):
+        if (
+            parameters is None
+            or len(args) > len(parameters)
+            or not kwargs.keys() <= parameters.keys()
+        ):
+            continue
+        given = {**parameters, **dict(zip(parameters, args, strict=False)), **kwargs}
+        if not any(value is inspect.Parameter.empty for value in given.values()):
+            return given
+    return {**{str(i): value for i, value in enumerate(args)}, **kwargs}
+
+
+Parameters = dict[str, Any]
+_KNOWN: dict[Any, Parameters | None] = {}
+
+
+def _parameters(function: Any) -> Parameters | None:
+    """Name -> default of a function's parameters; None if it takes any number of them."""
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    if code is None or code not in _KNOWN:
+        try:
+            found = _of(inspect.signature(function))
+        except (TypeError, ValueError):
+            found = None
+        if code is None:
+            return found
+        _KNOWN[code] = found
+    return _KNOWN[code]
+
+
+def _of(signature: inspect.Signature) -> Parameters | None:
+    parameters = signature.parameters.values()
+    if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
+        return None
+    return {p.name: p.default for p in parameters}
+
+
+_PARAMETERS = {op.name: _of(inspect.signature(op.pair[0])) for op in OPS}
+_PARAMETERS[ACTIVATION] = {"x": inspect.Parameter.empty}
+
+
+def real(value: Any) -> bool:
+    """Whether it is an array that has a gradient."""
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def real_names(arguments: dict[str, Any]) -> list[str]:
+    """The arguments that a backward returns gradients of, in order."""
+    return [name for name, value in arguments.items() if real(value)]
+
+
+def several(gradients: Any) -> tuple[Any, ...]:
+    """What a backward returned, as a tuple."""
+    if gradients is None:
+        return ()
+    return gradients if isinstance(gradients, tuple) else (gradients,)
+
+
+def generator_of(values: Iterable[Any]) -> np.random.Generator | None:
+    """The random generator among some arguments."""
+    return next((v for v in values if isinstance(v, np.random.Generator)), None)
+
+
+def generator_state(generator: np.random.Generator) -> dict[str, Any]:
+    """A copy of where the generator stands."""
+    return copy.deepcopy(dict(generator.bit_generator.state))
+
+
+def generator_at(state: dict[str, Any]) -> np.random.Generator:
+    """A generator in a noted state."""
+    kind = getattr(np.random, state["bit_generator"])
+    generator = np.random.Generator(kind())
+    generator.bit_generator.state = state
+    return generator
+
+
+class Stopped(VerifyError):
+    """An implementation that raised an exception of its own."""
+
+
+def stopped(site: Site, number: int, phase: str, error: Exception) -> Stopped:
+    """The exception to raise in its place, which says where that was."""
+    return Stopped(
+        f"the implementation stopped in {name_of(site, number)}, in the {phase}: "
+        f"{type(error).__name__}: {error}"
+    )

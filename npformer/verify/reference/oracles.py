@@ -1,0 +1,118 @@
+"""The oracles: PyTorch's autograd, and the derivative of the NumPy forward itself.
+
+How exact is the oracle? For float32 it is PyTorch in float64. For float64 there is no wider
+PyTorch, so the registered NumPy op runs in extended precision (x87's 64-bit mantissa), and is
+believed only where PyTorch's float64 agrees with it within the cap: a formula that is wrong is
+wrong by far more than that, so the check stays independent of the derivation, while the
+rounding of float64 (ours and PyTorch's own) can be told apart. Where the platform's long double
+is no wider than float64 (macOS on ARM, Windows), PyTorch's float64 is itself the reference.
+
+The third oracle, what autograd cannot state, is in ``invariants``.
+
+Chapter     walkthroughs/14_how_we_know.md
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npformer.verify.case import Array, Case, Component, Result
+
+WIDE = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
+"""Whether ``np.longdouble`` is wider than float64 here."""
+
+DIRECTIONAL = 1e-8 if WIDE else 1e-6
+"""The largest relative gap between a directional derivative and a gradient of the package's."""
+
+
+def reference(component: Component, case: Case) -> tuple[Result, Result | None]:
+    """The results to measure against, and PyTorch's float64 to check them by, if they are not it.
+
+    The case may be in float32 or float64.
+    """
+    if (own := component.reference(case)) is not None:
+        return own, None
+    if case.dy.dtype != np.float64 or not WIDE:
+        return component.precise(case.cast(np.float64)), None
+    with np.errstate(all="ignore"):
+        return component.extended(case.cast(np.longdouble)), component.precise(case)
+
+
+class Steps(NamedTuple):
+    """How far apart the forward is evaluated, and what its differences are then good for."""
+
+    step: float
+    settled: float
+    """A derivative counts where halving the step moves it by less, of its terms."""
+    gap: float
+    """The largest relative gap between it and the gradient."""
+
+
+def steps(component: Component) -> Steps:
+    """For the widest dtype that the component computes in."""
+    if np.finfo(component.widest).eps < np.finfo(np.float64).eps:
+        return Steps(1e-4, 1e-9, 1e-8)
+    # Rounding grows as 1/h, truncation as h^4; both stay near 1e-10 without a wide type.
+    return Steps(1e-3, 1e-7, 1e-6)
+
+
+def directional_gap(component: Component, case: Case, rng: np.random.Generator) -> float | None:
+    """| <dy, J v> - <J^T dy, v> | for a random direction v, relative to the size of the terms.
+
+    The left side knows the forward only: central differences, combined so that the h^2 term
+    cancels (Richardson), in the widest type there is. None where the forward is not smooth enough
+    along v for that to settle (a kink, a row of almost no variance): halving h then tells.
+    """
+    wide = case.cast(component.widest)
+    # A random mask may follow the order in memory, which adding a direction may change.
+    wide = wide.with_inputs({name: np.array(a, order="C") for name, a in wide.inputs.items()})
+    h, settled, _ = steps(component)
+    h = wide.dy.dtype.type(h)
+    v = {
+        name: rng.standard_normal(a.shape).astype(wide.dy.dtype) for name, a in wide.inputs.items()
+    }
+    for name, row in component.frozen_rows(case).items():
+        if row is not None:
+            v[name][row] = 0
+
+    def along(step: Any) -> Array:
+        moved = {name: a + step * v[name] for name, a in wide.inputs.items()}
+        return component.forward(wide.with_inputs(moved))
+
+    above, below = ([along(sign * h / n) for n in (1, 2, 4)] for sign in (1, -1))
+    if component.corners and _turns(above, component.forward(wide), below, h):
+        return None
+    slopes = [(a - b) * (n / (2 * h)) for a, b, n in zip(above, below, (1, 2, 4), strict=True)]
+    coarse, fine = ((4 * b - a) / 3 for a, b in zip(slopes, slopes[1:], strict=False))
+    if not np.isfinite(fine).all():
+        return None
+    doubt = float(np.abs(wide.dy * (fine - coarse)).sum())
+    left = (wide.dy * fine).sum()
+
+    result = component.run(wide)
+    gradients = {name: result.get(f"d{name}", result.get(f"grad {name}")) for name in v}
+    terms = [np.asarray(g * v[name]) for name, g in gradients.items() if g is not None]
+    right = sum(t.sum() for t in terms)
+    size = float(sum(np.abs(t).sum() for t in terms) + np.abs(wide.dy * fine).sum())
+    if size == 0.0 or doubt > settled * size:
+        return None
+    # What rounding alone does to the differences: it matters where the true derivative is 0.
+    around = max((np.abs(a).max(initial=0.0) for a in wide.inputs.values()), default=0.0)
+    noise = 10 * np.finfo(wide.dy.dtype).eps / h * (np.abs(wide.dy) * (1 + around)).sum()
+    # A jump looks like a slope, if one that grows as the step shrinks.
+    if component.corners and doubt > np.abs(wide.dy * fine).sum() / 100 + noise:
+        return None
+    return max(0.0, float(abs(left - right) - noise) - doubt) / size
+
+
+def _turns(above: list[Array], at: Array, below: list[Array], h: Any) -> bool:
+    """Whether an output has a corner here: its two slopes stay apart however small the step.
+
+    The second difference shrinks as h^2 where the forward is smooth, and as h at a corner, so over
+    a quarter of the step by 16 or by 4. Central differences would give the mean of both slopes.
+    """
+    coarse, fine = (np.abs(above[i] - 2 * at + below[i]) for i in (0, 2))
+    rise = np.abs(above[2] - below[2])
+    return bool(np.any((fine > coarse / 8) & (fine > 1e-3 * (rise + h))))

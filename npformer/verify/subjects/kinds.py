@@ -1,0 +1,137 @@
+"""From what a caller gives to a subject: a function's kind shows when it is first called."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+
+from npformer.errors import VerifyError
+from npformer.verify.case import Array, BrokenContract, Case
+from npformer.verify.judge import line_of
+from npformer.verify.subjects.subjects import (
+    VJP,
+    Call,
+    ForwardOnly,
+    Pair,
+    Subject,
+    WithVJP,
+    callable_name,
+)
+from npformer.verify.subjects.torch_subjects import (
+    FunctionClass,
+    TorchCallable,
+    TorchModule,
+    TorchPair,
+    TorchVJP,
+    repeatable,
+    to_value,
+)
+
+KINDS = (
+    "a pair (forward, backward) of NumPy functions, a torch.autograd.Function, a torch.nn.Module, "
+    "WithVJP(function, vjp), a function of tensors, or a name of the registry"
+)
+
+
+def candidates(given: Any) -> list[Subject]:
+    """The subjects that ``given`` may be, likeliest first; ``VerifyError`` if it can be none."""
+    if isinstance(given, Subject):
+        return [given]
+    if isinstance(given, (tuple, list)):
+        if len(given) != 2 or not all(callable(f) for f in given):
+            raise VerifyError(f"a pair is two functions, (forward, backward); this is {given!r}")
+        name = callable_name(given[0], "forward").removesuffix("_forward")
+        return [Pair(name, tuple(given)), TorchPair(name, tuple(given))]
+    if isinstance(given, WithVJP):
+        name = callable_name(given.function)
+        return [VJP(name, given), TorchVJP(name, given)]
+    if inspect.isclass(given):
+        if issubclass(given, torch.autograd.Function):
+            return [FunctionClass(given.__name__, given)]
+        if issubclass(given, torch.nn.Module):
+            raise VerifyError(
+                f"{given.__name__} is a class of modules; give a module, {given.__name__}(...)"
+            )
+    if isinstance(given, torch.nn.Module):
+        return [TorchModule(type(given).__name__, given)]
+    if callable(given) and not inspect.isclass(given):
+        name = callable_name(given)
+        return [TorchCallable(name, given), ForwardOnly(name, given)]
+    raise VerifyError(f"{given!r} cannot be checked; give {KINDS}")
+
+
+def settle(possible: list[Subject], call: Call, case: Case) -> Subject:
+    """The first of ``possible`` that takes the case; NumPy ones also learn their widest dtype.
+
+    Raises ``VerifyError``, in one line, with what the function said if none does.
+    """
+    reasons: list[Exception] = []
+    for subject in possible:
+        subject = subject.taking(call)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                _try(subject, case)
+        except Exception as error:
+            reasons.append(error)
+            continue
+        if isinstance(subject, TorchCallable):
+            return subject
+        return dataclasses.replace(subject, widest=_widest(subject, case))
+    raise VerifyError(refusal(possible[0].name, case, _telling(reasons)))
+
+
+def refusal(name: str, case: Case, error: BaseException) -> str:
+    """One line: what was given, and what came back."""
+    if isinstance(error, BrokenContract):
+        return str(error)
+    given = ", ".join(f"{n} {a.shape}" for n, a in case.inputs.items())
+    dtypes = "/".join(sorted({str(a.dtype) for a in case.inputs.values()}))
+    hint = ""
+    if dtypes == "float64" and re.search(r"float|double|dtype|precision", str(error), re.I):
+        hint = "; if it is made for float32 alone, have it checked in that dtype"
+    return (
+        f"{name} refuses {given}, {dtypes}: {type(error).__name__}: {error}{line_of(error)}{hint}"
+    )
+
+
+def _try(subject: Subject, case: Case) -> None:
+    if isinstance(subject, TorchCallable):
+        leaves = {n: to_value(a).requires_grad_() for n, a in case.inputs.items()}
+        with repeatable():
+            subject._output(subject._call(case, leaves))
+    else:
+        subject.forward(case)
+
+
+def _telling(reasons: list[Exception]) -> Exception:
+    """A function of arrays says nothing of use about tensors, nor the other way round."""
+    foreign = (TypeError, AttributeError)
+    return next((e for e in reasons if not isinstance(e, foreign)), reasons[0])
+
+
+def _widest(subject: Subject, case: Case) -> Any:
+    wide = case.cast(np.longdouble)
+    if np.finfo(np.longdouble).eps >= np.finfo(np.float64).eps:
+        return np.float64
+    try:
+        with np.errstate(all="ignore"):
+            y = subject.forward(wide)
+            results = [y]
+            if subject.has_gradient:
+                dy = np.zeros(y.shape, np.longdouble)
+                results = list(subject.run(dataclasses.replace(wide, dy=dy)).values())
+    except Exception:
+        return np.float64
+    same: bool = all(_is_wide(a) for a in results)
+    return np.longdouble if same else np.float64
+
+
+def _is_wide(array: Array) -> bool:
+    return np.asarray(array).dtype == np.longdouble

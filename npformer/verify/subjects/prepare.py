@@ -1,0 +1,223 @@
+"""What ``check`` is given, as one component: matched arguments, a sample drawn, one call tried."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from npformer.errors import VerifyError, nearest
+from npformer.verify.case import Array, Case, Component, cases
+from npformer.verify.components.op_component import OpComponent
+from npformer.verify.components.registry import component
+from npformer.verify.drawing.inputs import Inputs, as_inputs
+from npformer.verify.drawing.strategies import FirstSource, HypothesisSource
+from npformer.verify.subjects.kinds import candidates, settle
+from npformer.verify.subjects.registered import RegisteredComponent, fit
+from npformer.verify.subjects.subjects import Call, Pair, Subject, count
+from npformer.verify.subjects.torch_subjects import TorchModule
+from npformer.verify.subjects.user_component import UserComponent, split
+
+
+def prepare(
+    implementation: Any,
+    inputs: Any = None,
+    against: Any = None,
+    static: Mapping[str, Any] | None = None,
+    dtype: Any = np.float64,
+) -> Component:
+    """The component that ``check(implementation, inputs, against=against)`` is about.
+
+    Raises ``VerifyError``, in one line, if the parts do not fit or the functions refuse a sample.
+    """
+    static, dtype = dict(static or {}), np.dtype(dtype)
+    chosen = component(implementation) if isinstance(implementation, str) else implementation
+    given = None if inputs is None else as_inputs(inputs)
+    if isinstance(chosen, Component):
+        if given is None and against is None and not static:
+            return chosen
+        if not isinstance(chosen, OpComponent):
+            raise VerifyError(f"{chosen.name!r} is a {chosen.kind}; it brings its own inputs")
+        against = chosen.name if against is None else against
+        chosen = Pair(chosen.name, chosen.pair)
+    possible = candidates(chosen)
+    if isinstance(against, str):
+        against = component(against)
+    if isinstance(against, Component):
+        return _registered(possible, against, given, static, dtype)
+    if given is None:
+        raise VerifyError(
+            f"say what goes into {possible[0].name}: inputs='btd, d, d', one letter an axis, or "
+            "arrays, or strategies; or against= the name of an operation that has cases of its own"
+        )
+    reference = None if against is None else candidates(against)
+    return _user(possible, reference, given, static, dtype)
+
+
+def _registered(
+    possible: list[Subject],
+    op: Component,
+    inputs: Inputs | None,
+    static: dict[str, Any],
+    dtype: np.dtype,
+) -> Component:
+    if not isinstance(op, OpComponent):
+        raise VerifyError(
+            f"{op.name!r} is a {op.kind}; against takes an operation of the registry, or a "
+            "function or module of your own"
+        )
+    if isinstance(possible[0], TorchModule):
+        raise VerifyError(
+            f"{possible[0].name} is a module, whose parameters have shapes of their own; give "
+            f"inputs, and a module or function to check it against, in place of {op.name!r}"
+        )
+    fitting = fit(possible[0], op)
+    defaults = inspect.signature(op.pair[0]).parameters
+    for name in static:
+        if name not in defaults:
+            raise VerifyError(
+                f"{op.name} takes no argument {name!r}; it takes {', '.join(defaults)}"
+                + nearest(name, defaults)
+            )
+        if name in fitting.absent:
+            raise VerifyError(f"{possible[0].name} takes no argument {name!r}")
+    raw = RegisteredComponent(possible[0].name, possible[0], op, fitting, inputs, static)
+    case = _sample(raw, dtype)
+    return dataclasses.replace(raw, subject=settle(possible, fitting.call, case))
+
+
+def _user(
+    possible: list[Subject],
+    reference: list[Subject] | None,
+    inputs: Inputs,
+    static: dict[str, Any],
+    dtype: np.dtype,
+) -> Component:
+    if reference is None and dtype != np.float64:
+        raise VerifyError(
+            f"without a reference {possible[0].name} is checked by differences of its forward in "
+            "float64; let dtypes have it, or say against what to check"
+        )
+    arrays = _sample_arrays(inputs, dtype)
+    names = _names(possible[0], len(arrays), static)
+    keywords = tuple(static)
+    mine, bare = Call(names, keywords), split(names, arrays)
+    module = possible[0]
+    initial = module.initial() if isinstance(module, TorchModule) else {}
+    case = Case(
+        {**bare[0], **{p: a.astype(dtype) for p, a in initial.items()}},
+        {**bare[1], **static},
+        np.zeros(0, dtype),
+    )
+    if not case.inputs:
+        raise VerifyError("no input is of a floating-point dtype, so there is no gradient to check")
+    subject = settle(possible, mine, case)
+    if not subject.has_gradient:
+        raise VerifyError(
+            f"{subject.name} returns NumPy arrays, so it has no gradient of its own; give the pair "
+            f"(forward, backward), or WithVJP({subject.name}, vjp)"
+        )
+    other = None if reference is None else _reference(reference, names, initial, keywords, case)
+    return UserComponent(subject.name, subject, other, inputs, names, static, initial)
+
+
+def _reference(
+    possible: list[Subject],
+    names: tuple[str, ...],
+    initial: Mapping[str, Array],
+    keywords: tuple[str, ...],
+    case: Case,
+) -> Subject:
+    """The reference, and how the same case reaches it."""
+    parameters = possible[0].parameters
+    known = {p.name for p in parameters or ()}
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters or ())
+    kept = tuple(k for k in keywords if parameters is None or open_ended or k in known)
+    places = _places(parameters)
+    positional = (*names, *initial)
+    if isinstance(possible[0], TorchModule):
+        own = possible[0].initial()
+        if initial:
+            if {n: a.shape for n, a in own.items()} != {n: a.shape for n, a in initial.items()}:
+                raise VerifyError(
+                    f"the two modules have other parameters: {_listed(initial)} and {_listed(own)}"
+                )
+            return settle(possible, Call(names, kept), case)
+        taken = names[: len(names) - len(own)]
+        named = _matched(tuple(own), names[len(taken) :])
+        module = dataclasses.replace(possible[0], named=named)
+        return settle([module], Call(taken, kept), case)
+    if places is not None and places < len(positional):
+        raise VerifyError(
+            f"{possible[0].name} takes {count(places, 'argument')}; it is given {len(positional)}: "
+            f"{', '.join(positional)}"
+        )
+    return settle(possible, Call(positional, kept), case)
+
+
+def _matched(parameters: tuple[str, ...], names: tuple[str, ...]) -> dict[str, str]:
+    """Parameter -> argument, by name where the names agree, else in order."""
+    if set(parameters) == set(names):
+        return dict(zip(parameters, parameters, strict=True))
+    return dict(zip(parameters, names, strict=True))
+
+
+def _listed(parameters: Mapping[str, Array]) -> str:
+    return ", ".join(f"{n} {a.shape}" for n, a in parameters.items())
+
+
+def _names(subject: Subject, number: int, static: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names for the arrays: those of the function's own parameters."""
+    parameters = subject.parameters
+    if parameters is None or any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return tuple(f"x{i}" for i in range(number)) if number > 1 else ("x",)
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    for name in static:
+        if not open_ended and name not in {p.name for p in parameters}:
+            known = [p.name for p in parameters]
+            raise VerifyError(
+                f"{subject.name} takes no argument {name!r}; it takes {', '.join(known)}"
+                + nearest(name, known)
+            )
+    free = [p for p in parameters if p.name not in static]
+    places = [p.name for p in free if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [p.name for p in free if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    if number > len(places) or not set(needed) <= set(places[:number]):
+        shown = ", ".join(p.name for p in parameters)
+        raise VerifyError(
+            f"{subject.name}({shown}) needs {count(len(needed), 'array')}; "
+            f"inputs has {number} (arguments that are no arrays go into static)"
+        )
+    return tuple(places[:number])
+
+
+def _places(parameters: Any) -> int | None:
+    if parameters is None or any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return None
+    return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+
+
+def _sample_arrays(inputs: Inputs, dtype: np.dtype) -> list[Array]:
+    if not inputs.only_hypothesis:
+        return inputs.draw(FirstSource(), dtype)
+    from hypothesis import find, settings
+    from hypothesis import strategies as st
+
+    @st.composite
+    def drawn(draw: Any) -> list[Array]:
+        return inputs.draw(HypothesisSource(draw), dtype)
+
+    return find(drawn(), lambda _: True, settings=settings(database=None, deadline=None))
+
+
+def _sample(component: RegisteredComponent, dtype: np.dtype) -> Case:
+    if not component.only_hypothesis:
+        return component.draw(FirstSource(), dtype)
+    from hypothesis import find, settings
+
+    return find(
+        cases(component, dtype), lambda _: True, settings=settings(database=None, deadline=None)
+    )

@@ -1,0 +1,208 @@
+"""What can be checked of PyTorch: a callable, an ``autograd.Function``, a ``Module``, a VJP.
+
+The gradient is what ``backward()`` would give, by autograd or by the hand-written backward inside.
+Every call starts from the same random state, so that dropout repeats.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from npformer.verify.case import Array, BrokenContract, Case, Result
+from npformer.verify.reference.autograd import torch_dtype
+from npformer.verify.subjects.subjects import Call, Subject, a_kind, parameters_of, result_of
+from npformer.verify.subjects.tensors import to_array, to_value
+
+
+@dataclass(frozen=True)
+class TorchCallable(Subject):
+    """A callable of tensors, differentiated by autograd; a Function's ``apply`` among them."""
+
+    def forward(self, case: Case) -> Array:
+        with torch.no_grad(), repeatable():
+            return to_array(self._output(self._call(case, {})))
+
+    def run(self, case: Case) -> Result:
+        leaves = {name: to_value(a).requires_grad_() for name, a in case.inputs.items()}
+        dy = to_value(case.dy)
+        with repeatable():
+            y = self._output(self._call(case, leaves))
+            gradients = self._gradients(y, leaves, dy, case)
+        for name, tensor in {**leaves, "dy": dy}.items():
+            given = case.dy if name == "dy" else case.inputs[name]
+            if not np.array_equal(to_array(tensor), given, equal_nan=True):
+                raise BrokenContract(f"{self.name} wrote to {name}, which belongs to the caller")
+        return {"y": to_array(y), **{self._named(n): to_array(g) for n, g in gradients.items()}}
+
+    def _call(self, case: Case, leaves: Mapping[str, Tensor]) -> Any:
+        positional, keywords = self.call.arguments(with_tensors(case, leaves))
+        return self.origin(*positional, **keywords)
+
+    def _named(self, name: str) -> str:
+        return f"d{name}"
+
+    def _output(self, y: Any) -> Tensor:
+        if not isinstance(y, Tensor) or not y.dtype.is_floating_point:
+            kind = f"a tensor of {y.dtype}" if isinstance(y, Tensor) else a_kind(y)
+            raise BrokenContract(
+                f"{self.name} returned {kind}; it must return one floating-point tensor"
+            )
+        return y
+
+    def _gradients(
+        self, y: Tensor, leaves: Mapping[str, Tensor], dy: Tensor, case: Case
+    ) -> dict[str, Tensor]:
+        if y.dtype != dy.dtype:
+            raise BrokenContract(f"the output's dtype is {y.dtype}; it must be {dy.dtype}")
+        if y.shape != dy.shape:
+            raise BrokenContract(f"the output's shape is {tuple(y.shape)}, not {tuple(dy.shape)}")
+        if not y.requires_grad:
+            if y.numel() and leaves:
+                raise BrokenContract(
+                    f"the output of {self.name} is detached from its inputs: no gradient can flow"
+                )
+            return {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
+        found = torch.autograd.grad(y, list(leaves.values()), dy, allow_unused=True)
+        return {
+            name: torch.zeros_like(leaf) if g is None else g
+            for (name, leaf), g in zip(leaves.items(), found, strict=True)
+        }
+
+
+@dataclass(frozen=True)
+class FunctionClass(TorchCallable):
+    """A ``torch.autograd.Function``; ``apply`` takes no keywords, so all goes by position."""
+
+    def _call(self, case: Case, leaves: Mapping[str, Tensor]) -> Any:
+        positional, keywords = self.call.arguments(with_tensors(case, leaves))
+        rest = (self.parameters or ())[len(positional) :]
+        last = max((i for i, p in enumerate(rest) if p.name in keywords), default=-1)
+        return self.origin.apply(
+            *positional, *(keywords.get(p.name, p.default) for p in rest[: last + 1])
+        )
+
+    @property
+    def parameters(self) -> tuple[inspect.Parameter, ...] | None:
+        found = parameters_of(self.origin.forward)
+        plain = torch.autograd.Function.setup_context
+        return found if self.origin.setup_context is not plain or not found else found[1:]
+
+
+@dataclass(frozen=True)
+class TorchModule(TorchCallable):
+    """A module; its parameters are inputs of the case, and get gradients like the others."""
+
+    named: Mapping[str, str] | None = None
+    """Parameter -> name in the case, where they differ."""
+
+    def initial(self) -> dict[str, Array]:
+        """The trained parameters' values, by path."""
+        found = self.origin.named_parameters()
+        return {name: to_array(p) for name, p in found if p.requires_grad}
+
+    def _call(self, case: Case, leaves: Mapping[str, Tensor]) -> Any:
+        dtype = torch_dtype(case.dy.dtype)
+        case = with_tensors(case, leaves)
+        positional, keywords = self.call.arguments(case)
+        named = {p: (self.named or {}).get(p, p) for p in self.initial()}
+        state: dict[str, Tensor] = {
+            name: t.detach().clone().to(dtype if t.is_floating_point() else t.dtype)
+            for name, t in (*self.origin.named_parameters(), *self.origin.named_buffers())
+        }
+        state |= {p: case.inputs[n] for p, n in named.items() if n in case.inputs}  # type: ignore[misc]
+        return torch.func.functional_call(self.origin, state, tuple(positional), keywords)
+
+    def _named(self, name: str) -> str:
+        return f"d{name}" if self.named or name in self.call.positional else f"grad {name}"
+
+    @property
+    def parameters(self) -> tuple[inspect.Parameter, ...] | None:
+        return parameters_of(self.origin.forward)
+
+
+@dataclass(frozen=True)
+class TorchVJP(TorchCallable):
+    """A ``WithVJP`` on tensors; autograd has no part in it."""
+
+    def _call(self, case: Case, leaves: Mapping[str, Tensor]) -> Any:
+        positional, keywords = self.call.arguments(with_tensors(case, leaves))
+        with torch.no_grad():
+            return self.origin.function(*positional, **keywords)
+
+    def _gradients(
+        self, y: Tensor, leaves: Mapping[str, Tensor], dy: Tensor, case: Case
+    ) -> dict[str, Tensor]:
+        positional, keywords = self.call.arguments(with_tensors(case, leaves))
+        with torch.no_grad():
+            found = self.origin.vjp(dy, *positional, **keywords)
+        return _tensors(to_array(y), found, case, self.call)
+
+    @property
+    def parameters(self) -> tuple[inspect.Parameter, ...] | None:
+        return parameters_of(self.origin.function)
+
+
+@dataclass(frozen=True)
+class TorchPair(TorchCallable):
+    """A pair of functions of tensors in the package's convention."""
+
+    def _both(self, case: Case, leaves: Mapping[str, Tensor]) -> tuple[Any, Any]:
+        positional, keywords = self.call.arguments(with_tensors(case, leaves))
+        with torch.no_grad():
+            found = self.origin[0](*positional, **keywords)
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise BrokenContract(
+                f"{self.name} returned {a_kind(found)}; the forward of a pair must return y and a "
+                "cache"
+            )
+        return found
+
+    def _call(self, case: Case, leaves: Mapping[str, Tensor]) -> Any:
+        return self._both(case, leaves)[0]
+
+    def _gradients(
+        self, y: Tensor, leaves: Mapping[str, Tensor], dy: Tensor, case: Case
+    ) -> dict[str, Tensor]:
+        with torch.no_grad():
+            found = self.origin[1](dy, self._both(case, leaves)[1])
+        return _tensors(to_array(y), found, case, self.call)
+
+    @property
+    def parameters(self) -> tuple[inspect.Parameter, ...] | None:
+        return parameters_of(self.origin[0])
+
+
+def _tensors(y: Array, gradients: Any, case: Case, call: Call) -> dict[str, Tensor]:
+    several = gradients if isinstance(gradients, (tuple, list)) else (gradients,)
+    arrays = tuple(to_array(g) if isinstance(g, Tensor) else g for g in several)
+    named = result_of(y, arrays, case, call)
+    return {n: torch.from_numpy(named[f"d{n}"]) for n in case.inputs if f"d{n}" in named}
+
+
+def with_tensors(case: Case, leaves: Mapping[str, Tensor]) -> Any:
+    """The case with tensors for arrays; ``leaves`` stand in for the inputs of their names."""
+    return Case(
+        {n: leaves[n] if n in leaves else to_value(a) for n, a in case.inputs.items()},  # type: ignore[misc]
+        {n: to_value(v) for n, v in case.static.items()},
+        to_value(case.dy),
+    )
+
+
+@contextlib.contextmanager
+def repeatable() -> Iterator[None]:
+    """PyTorch's generator on the CPU starts from one seed inside, and is as it was afterwards."""
+    generator = torch.default_generator  # torch.manual_seed would also queue a call for each GPU
+    state = generator.get_state()
+    generator.manual_seed(0)
+    try:
+        yield
+    finally:
+        generator.set_state(state)

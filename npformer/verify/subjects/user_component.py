@@ -1,0 +1,191 @@
+"""A function that the registry does not know, as a component: against a reference or itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from npformer.errors import VerifyError
+from npformer.verify.agreement import finite_differences
+from npformer.verify.case import Array, Case, Component, Result
+from npformer.verify.drawing.inputs import Inputs
+from npformer.verify.drawing.strategies import Source, draw_array, draw_rng
+from npformer.verify.subjects.kinds import refusal
+from npformer.verify.subjects.subjects import Subject
+from npformer.verify.units.measured import ACCEPT, RATIO, measured_scales
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class UserComponent(Component):
+    """A subject beside its reference, or beside the derivative of its own forward."""
+
+    name: str
+    subject: Subject
+    against: Subject | None
+    inputs: Inputs
+    names: tuple[str, ...]
+    """Of the arguments, in order."""
+    static: Mapping[str, Any]
+    initial: Mapping[str, Array]
+    """The parameters of a module, by path."""
+    entrywise: bool = False
+    """Whether the reference's gradient is to be differentiated entry by entry: exact, but slow."""
+    kind: str = "function"
+    corners = True
+    lenient = True
+    shapes: dict[Any, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def witness(self) -> str:  # type: ignore[override]
+        return self.against.name if self.against else "itself in float64"
+
+    @property
+    def only_hypothesis(self) -> bool:  # type: ignore[override]
+        return self.inputs.only_hypothesis
+
+    @property
+    def widest(self) -> Any:
+        return min(self.subject.widest, self._trusted.widest, key=lambda d: -np.finfo(d).eps)
+
+    @property
+    def _trusted(self) -> Subject:
+        """Whose forward is differentiated."""
+        if self.against is not None and not self.against.has_gradient:
+            return self.against
+        return self.subject
+
+    @property
+    def _judge(self) -> Subject:
+        """Whose gradient is measured against."""
+        has = self.against is not None and self.against.has_gradient
+        return self.against if has else self.subject  # type: ignore[return-value]
+
+    def draw(self, source: Source, dtype: Any) -> Case:
+        arrays = self.inputs.draw(source, np.dtype(dtype))
+        return self.case_of(source, arrays, np.dtype(dtype))
+
+    def case_of(self, source: Source, arrays: list[Array], dtype: np.dtype) -> Case:
+        """The case of these arrays, with parameters and an upstream gradient that are drawn."""
+        inputs, static = split(self.names, arrays)
+        for path, initial in self.initial.items():
+            spread = float(np.sqrt(np.mean(np.square(initial)))) if initial.size else 1.0
+            noise = 0.3 * (spread or 1.0) * draw_rng(source).standard_normal(initial.shape)
+            inputs[path] = (initial + noise).astype(dtype)
+        bare = Case(inputs, {**static, **self.static}, np.zeros(0, dtype))
+        shape = self._shape(bare)
+        return dataclasses.replace(bare, dy=draw_array(source, shape, dtype))
+
+    def _shape(self, case: Case) -> tuple[int, ...]:
+        key = tuple((n, np.shape(a)) for n, a in (*case.inputs.items(), *case.static.items()))
+        if key not in self.shapes:
+            plain = Case({n: np.array(a) for n, a in case.inputs.items()}, case.static, case.dy)
+            with np.errstate(all="ignore"):
+                self.shapes[key] = self._asked((self.against or self.subject).forward, plain).shape
+        return self.shapes[key]
+
+    def forward(self, case: Case) -> Array:
+        return self._trusted.forward(case)
+
+    def run(self, case: Case) -> Result:
+        return self.subject.run(case)
+
+    def extended(self, case: Case) -> Result:
+        return self._exact(case)
+
+    def twin(self, case: Case) -> Result:
+        against = self.against
+        if against is None:
+            return {}
+        return self._named(self._asked(lambda c: self._run(against, c), case))
+
+    def _named(self, result: Result) -> Result:
+        """A reference's gradients under the names that the subject's have."""
+        named = {}
+        for key, value in result.items():
+            path = key.removeprefix("grad ") if key.startswith("grad ") else key[1:]
+            named[f"grad {path}" if path in self.initial else key.replace("grad ", "d")] = value
+        return named
+
+    def reference(self, case: Case) -> Result | None:
+        if self.entrywise:
+            return self.precise(case)
+        if case.dy.dtype == np.float64 and np.finfo(self._exact_type).eps < np.finfo(float).eps:
+            return self._exact(case.cast(np.longdouble))
+        if self.against is None and case.dy.dtype == np.float64:
+            return self._exact(case)  # nothing to compare with but the forward's derivative
+        return self._exact(case.cast(np.float64))
+
+    @property
+    def _exact_type(self) -> Any:
+        return (self.against or self.subject).widest
+
+    def precise(self, case: Case) -> Result:
+        exact = self._exact(case.cast(np.float64))
+        if self.against is None or not self.against.has_gradient:
+            exact |= self._differences(case.cast(np.float64))
+        return exact
+
+    def _exact(self, case: Case) -> Result:
+        with np.errstate(all="ignore"):
+            if self.against is None:
+                return self.subject.run(case)
+            if self.against.has_gradient:
+                return self._named(self._asked(self.against.run, case))
+            own = self.subject.run(case.cast(self._own_dtype(case)))
+            return {**own, "y": self._asked(self.against.forward, case)}
+
+    def _asked(self, function: Callable[[Case], T], case: Case) -> T:
+        """What the reference says to a case; that it refuses one is no fault of the subject's."""
+        try:
+            return function(case)
+        except VerifyError:
+            raise
+        except Exception as error:
+            name = (self.against or self.subject).name
+            raise VerifyError(refusal(name, case, error)) from error
+
+    def _own_dtype(self, case: Case) -> Any:
+        """The case's, but none wider than the subject computes in."""
+        wider = np.finfo(case.dy.dtype).eps < np.finfo(self.subject.widest).eps
+        return self.subject.widest if wider else case.dy.dtype
+
+    def _run(self, subject: Subject, case: Case) -> Result:
+        return subject.run(case) if subject.has_gradient else {"y": subject.forward(case)}
+
+    def _differences(self, case: Case) -> Result:
+        """The gradients by central differences of the forward, one entry at a time."""
+        names = list(case.inputs)
+
+        def forward(*arrays: Array) -> Array:
+            return self.forward(case.with_inputs(dict(zip(names, arrays, strict=True))))
+
+        found = finite_differences(forward, *case.inputs.values(), dy=case.dy)
+        result = self.subject.run(case)
+        keys = [k for k in result if k != "y"]
+        return {k: np.asarray(g) for k, g in zip(keys, found, strict=True) if g is not None}
+
+    def scales(self, case: Case) -> Result:
+        exact = self.reference(case)
+        assert exact is not None
+        own = self.subject.run if self.against is not None else None
+        judged = measured_scales(lambda c: self._named(self._judge.run(c)), case, exact, own)
+        if self.against is not None and not self.against.has_gradient:
+            y = {"y": exact["y"]}
+            judged |= measured_scales(lambda c: self._run(self._trusted, c), case, y)
+        return judged
+
+    def accepts(self, ours: float, pytorch: float) -> bool:
+        return ours <= ACCEPT or ours <= RATIO * pytorch
+
+
+def split(names: tuple[str, ...], arrays: list[Array]) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Arrays that get a gradient, and those of whole numbers or truth values, which get none."""
+    named = dict(zip(names, arrays, strict=True))
+    inputs = {n: a for n, a in named.items() if a.dtype.kind == "f"}
+    return inputs, {n: a for n, a in named.items() if n not in inputs}

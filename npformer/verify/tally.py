@@ -1,0 +1,106 @@
+"""Many cases of one component in one dtype, and what they showed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from npformer.verify.case import Case, Component
+from npformer.verify.case import cases as generated
+from npformer.verify.drawing.strategies import GeneratorSource
+from npformer.verify.judge import Failure, Outcome, check_case
+
+
+@dataclass
+class Tally:
+    """What all cases of one component in one dtype showed."""
+
+    component: str
+    kind: str
+    dtype: str
+    seed: int
+    cases: int = 0
+    forward_error: float = 0.0
+    gradient_error: float = 0.0
+    pytorch_forward_error: float = 0.0
+    pytorch_gradient_error: float = 0.0
+    directional_cases: int = 0
+    directional_gap: float = 0.0
+    failed_cases: int = 0
+    failure: Failure | None = None
+    """Of the smallest case that failed."""
+    choices: tuple[int, ...] = field(default=(), repr=False)
+    """That drew this case."""
+    wrong: dict[str, int] = field(default_factory=dict)
+    """By result, in how many cases it was not accepted."""
+
+    @property
+    def passed(self) -> bool:
+        return self.failure is None
+
+    def add(self, case: Case, outcome: Outcome, choices: Sequence[int] = ()) -> None:
+        """Count one case in, which was drawn by these choices."""
+        self.cases += 1
+        for errors, kind in ((outcome.ours, ""), (outcome.pytorch, "pytorch_")):
+            for name, error in errors.items():
+                which = f"{kind}forward_error" if name == "y" else f"{kind}gradient_error"
+                setattr(self, which, max(getattr(self, which), error))
+        if outcome.directional is not None:
+            self.directional_cases += 1
+            self.directional_gap = max(self.directional_gap, outcome.directional)
+        if outcome.failures:
+            self.failed_cases += 1
+            for name in dict.fromkeys(f.result for f in outcome.failures):
+                self.wrong[name] = self.wrong.get(name, 0) + 1
+            known = self.failure.case if self.failure else None
+            if known is None or case.size < known.size:
+                self.failure, self.choices = outcome.failures[0], tuple(choices)
+
+
+def check_component(
+    component: Component,
+    cases: int = 50,
+    seed: int = 0,
+    dtype: Any = np.float64,
+    *,
+    stop_at_failure: bool = False,
+) -> Tally:
+    """``cases`` generated cases of one component against every oracle, in ``dtype``."""
+    tally = Tally(component.name, component.kind, np.dtype(dtype).name, seed)
+    # The name takes part in the seed, so that components do not all see the same numbers.
+    rng = np.random.default_rng([seed, *component.name.encode()])
+    if component.only_hypothesis:
+        _under_hypothesis(component, cases, seed, tally, rng)
+        return tally
+    source = GeneratorSource(rng)
+    for _ in range(cases):
+        source.made.clear()
+        case = component.draw(source, np.dtype(dtype))
+        tally.add(case, check_case(component, case, rng), source.made)
+        if stop_at_failure and tally.failure:
+            break
+    return tally
+
+
+def _under_hypothesis(
+    component: Component, count: int, number: int, tally: Tally, rng: np.random.Generator
+) -> None:
+    """Cases from strategies: Hypothesis alone can draw them."""
+    from hypothesis import HealthCheck, Phase, given, seed, settings
+
+    @seed(number)
+    @settings(
+        max_examples=count,
+        phases=[Phase.generate],
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(generated(component, tally.dtype))
+    def each(case: Case) -> None:
+        tally.add(case, check_case(component, case, rng))
+
+    each()

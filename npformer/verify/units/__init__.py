@@ -1,0 +1,1 @@
+"""Error in natural units: multiples of the rounding that cannot be avoided."""

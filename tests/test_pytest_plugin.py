@@ -1,0 +1,106 @@
+"""The pytest plugin, in a pytest of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TESTS = """
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from npformer.verify import WithVJP
+
+SQUARE = WithVJP(lambda x: x * x, lambda dy, x: 2 * dy * x)
+WRONG = WithVJP(lambda x: x * x, lambda dy, x: dy * x)
+
+
+def test_right(check_gradients):
+    result = check_gradients(SQUARE, "bt")
+    assert (result.cases, result.seed) == (settings.default.max_examples, SEED)
+
+
+def test_wrong(check_gradients):
+    check_gradients(WRONG, "bt", against=torch.square)
+
+
+@pytest.mark.npformer(cases=11, seed=3, dtypes="float64")
+def test_marked(check_gradients):
+    result = check_gradients(SQUARE, "bt")
+    assert (result.cases, result.seed, len(result.tallies)) == (11, 3, 1)
+    assert check_gradients(SQUARE, "bt", cases=5).cases == 5
+
+
+@settings(max_examples=7)
+@given(st.floats(0.5, 2))
+def test_settings_are_honoured(check_gradients, x):
+    assert check_gradients(SQUARE, [np.array([x])]).cases == 7
+
+
+def test_something_else():
+    pass
+"""
+
+
+def run(tmp_path: Path, *arguments: str, text: str = TESTS, seed: int = 0) -> tuple[int, str]:
+    (tmp_path / "test_own.py").write_text(text.replace("SEED", str(seed)))
+    plugins = ("-p", "npformer.pytest_plugin", "-p", "_hypothesis_pytestplugin")
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "--strict-markers", "-W", "error", *plugins, *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+def test_a_wrong_gradient_fails_its_test_with_the_message(tmp_path):
+    status, out = run(tmp_path)
+    assert status == 1
+    assert "1 failed, 4 passed" in out
+    assert "AssertionError: function is wrong: dx[" in out
+    assert "natural units, square by" in out
+    assert "pytest_plugin.py" not in out  # the traceback ends in the test
+
+
+def test_the_seed_is_that_of_hypothesis(tmp_path):
+    status, out = run(tmp_path, "--hypothesis-seed=5", "-k", "right or marked", seed=5)
+    assert status == 0, out
+
+
+def test_the_marker_selects(tmp_path):
+    _, out = run(tmp_path, "-m", "npformer", "--collect-only", "-q")
+    assert "4/5 tests collected (1 deselected)" in out
+
+
+def test_the_marker_is_explained(tmp_path):
+    assert "@pytest.mark.npformer(cases=, seed=, dtypes=, shrink=)" in run(tmp_path, "--markers")[1]
+
+
+def test_nothing_heavy_is_imported_where_nothing_is_checked(tmp_path):
+    text = """
+import sys
+
+
+def test_light():
+    assert "npformer.pytest_plugin" in sys.modules
+    assert not {"numpy", "torch", "npformer.verify"} & set(sys.modules)
+"""
+    status, out = run(tmp_path, "-p", "no:hypothesispytest", text=text)
+    assert status == 0, out
+
+
+@pytest.mark.parametrize("name", ["npformer.pytest_plugin"])
+def test_installing_the_package_brings_it(name):
+    setup = (ROOT / "setup.cfg").read_text(encoding="utf-8")
+    assert f"pytest11 =\n    npformer = {name}\n" in setup

@@ -1,0 +1,106 @@
+"""Models of 6 + 6 layers, a batch, and what a mistake changes in all, for the tests of bisect."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npformer.config import ModelConfig
+from npformer.models import Transformer
+from npformer.text.batches import Batch
+from npformer.verify.bisect import Reference
+from npformer.verify.lockstep.numpy_side import CROSS_ENTROPY
+from npformer.verify.lockstep.plant import Planted
+
+SMOOTHING = 0.1
+VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
+    "the paper's": ({}, 3),
+    "pre-norm, untied, gelu, padding 2": (
+        {"norm": "pre", "tie_output": False, "activation": "gelu", "padding_id": 2},
+        3,
+    ),
+    "inference, tanh form, heads of their own sizes": (
+        {"activation": "gelu_tanh", "norm": "pre", "d_k": 3, "d_v": 1},
+        None,
+    ),
+    "silu": ({"activation": "silu"}, 3),
+}
+
+
+class Right(NamedTuple):
+    """A right model and the right side of its bisections."""
+
+    model: Transformer
+    batch: Batch
+    seed: int | None
+    reference: Reference
+    outcome: list[np.ndarray]
+
+
+def make_model(layers: int = 6, dtype: Any = np.float64, **changes: Any) -> Transformer:
+    """Tiny, with every parameter off its initial value."""
+    sizes = dict(vocab_size=11, d_model=4, heads=2, d_ff=5, max_length=6, dropout=0.25)
+    config = ModelConfig(**{**sizes, "encoder_layers": layers, "decoder_layers": layers, **changes})
+    rng = np.random.default_rng(0)
+    model = Transformer(config, rng=rng, dtype=dtype)
+    for parameter in model.parameters():
+        parameter.data += (0.2 * rng.standard_normal(parameter.data.shape)).astype(dtype)
+    return model
+
+
+def make_batch(padding: int = 0) -> Batch:
+    """Words that repeat, padding at ends, in the middle of a target, and a source of nothing else.
+
+    The last two are in no corpus; they are what some mistakes need to show.
+    """
+    rng = np.random.default_rng(1)
+    source, target_in, target_out = (rng.integers(4, 11, (3, n)) for n in (4, 3, 3))
+    for ids in (source, target_in, target_out):
+        ids[0, -1:] = padding
+    source[1, 1] = source[1, 0]
+    target_in[2, 1] = target_in[2, 2]
+    target_in[1, 1] = padding
+    source[2] = padding
+    return Batch(source, target_in, target_out)
+
+
+@functools.cache
+def right(variant: str, layers: int = 6) -> Right:
+    """Made once for all tests of a process."""
+    changes, seed = VARIANTS[variant]
+    model = make_model(layers, **changes)
+    batch = make_batch(model.config.padding_id)
+    reference = Reference(model, batch, model.state_dict(), label_smoothing=SMOOTHING, seed=seed)
+    planted = Planted(model, CROSS_ENTROPY)
+    return Right(model, batch, seed, reference, outcome(planted, batch, seed))
+
+
+def outcome(planted: Planted, batch: Batch, seed: int | None) -> list[np.ndarray]:
+    """Logits, loss and every parameter's gradient of an ordinary run, without a lockstep."""
+    model = planted.model
+    rng = None if seed is None else np.random.default_rng(seed)
+    forward, backward = planted.loss
+    static = {"ignore_index": model.config.padding_id, "weight": None, "reduction": "mean"}
+    with np.errstate(all="ignore"):
+        logits, cache = model.forward(batch.source, batch.target_in, rng)
+        loss, loss_cache = forward(logits, batch.target_out, label_smoothing=SMOOTHING, **static)
+        model.backward(backward(np.ones_like(loss), loss_cache), cache)
+    gradients = [np.zeros_like(p.data) if p.grad is None else p.grad for p in model.parameters()]
+    for parameter in model.parameters():
+        parameter.grad = None
+    return [logits, loss, *gradients]
+
+
+def shows(planted: Planted, right: Right) -> bool:
+    """Whether the mistake changes the logits, the loss or a gradient by more than rounding.
+
+    A gradient that is zero but for rounding, such as a key bias's, is measured by the others.
+    """
+    wrong = outcome(planted, right.batch, right.seed)
+    largest = max(np.abs(a).max(initial=0.0) for a in right.outcome[2:])
+    return any(
+        not np.allclose(a, b, rtol=1e-9, atol=1e-10 * largest, equal_nan=True)
+        for a, b in zip(wrong, right.outcome, strict=True)
+    )

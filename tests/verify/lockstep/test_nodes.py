@@ -1,0 +1,77 @@
+"""Errors at every node: small where all is right, and pointing where it is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from npformer.errors import ShapeError
+from npformer.inspect import record
+from npformer.verify import node_errors
+from npformer.verify.units.error import ACCEPT
+from tests.inspect.models import VARIANTS, make_batch, make_model
+from torch_ref.models.transformer import Transformer as Twin
+
+
+def pair(dtype=np.float32, **changes):
+    model = make_model(dtype, **changes)
+    # The twin's own weights are others: they are not what is compared.
+    return model, Twin(model.config, dtype=getattr(torch, np.dtype(dtype).name))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
+def test_a_right_model_is_within_a_few_units_everywhere(changes, dtype):
+    model, twin = pair(dtype, **changes)
+    batch = make_batch()
+    errors = node_errors(model, twin, batch)
+    assert list(errors)[: len(record(model, batch).paths)] == record(model, batch).paths
+    for path, error in errors.items():
+        assert error.forward <= ACCEPT, path
+        assert error.gradient <= ACCEPT, path
+    assert max(error.forward for error in errors.values()) > 0
+    assert max(error.gradient for error in errors.values()) > 0
+
+
+def test_the_first_wrong_node_of_the_backward_is_the_wrong_one():
+    model, twin = pair()
+    batch = make_batch()
+    wrong = model.decoder.layers[0].feed_forward.linear2
+    right = wrong.backward
+    wrong.backward = lambda dy, cache: right(dy, cache) * np.float32(1.01)
+    errors = node_errors(model, twin, batch)
+    backward = [call.path for call in record(model, batch).backward() if call.dinputs]
+    beyond = [path for path in backward if errors[path].gradient > ACCEPT]
+    inside = [path for path in beyond if "linear" in path or "proj" in path]
+    assert inside[0] == "decoder.layers.0.feed_forward.linear2"
+    assert errors["decoder.layers.1"].gradient <= ACCEPT
+    assert errors["encoder"].gradient > 100
+    assert all(error.forward <= ACCEPT for error in errors.values())
+
+
+def test_a_wrong_forward_shows_from_there_on():
+    model, twin = pair()
+    wrong = model.encoder.layers[1].self_attn.out_proj
+    right = wrong.forward
+
+    def forward(x):
+        y, cache = right(x)
+        return y * np.float32(1.001), cache
+
+    wrong.forward = forward
+    errors = node_errors(model, twin, make_batch())
+    beyond = [path for path, error in errors.items() if error.forward > ACCEPT]
+    leaves = [path for path in beyond if path.endswith(("proj", "norm", "attention", "linear1"))]
+    assert leaves[0] == "encoder.layers.1.self_attn.out_proj"
+    assert errors["encoder.layers.0"].forward <= ACCEPT < errors["loss"].forward
+
+
+@pytest.mark.parametrize("changes", [{"d_ff": 7}, {"dtype": torch.float64}])
+def test_a_twin_of_another_configuration(changes):
+    model, _ = pair()
+    changes = dict(changes)
+    dtype = changes.pop("dtype", torch.float32)
+    config = make_model(**changes).config
+    with pytest.raises(ShapeError, match="in the weights|in the model"):
+        node_errors(model, Twin(config, dtype=dtype), make_batch())

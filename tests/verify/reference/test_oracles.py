@@ -1,0 +1,80 @@
+"""The references and the directional derivative."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from npformer.verify.case import Case
+from npformer.verify.components.op_component import OpComponent
+from npformer.verify.components.registry import COMPONENTS, component
+from npformer.verify.drawing.strategies import GeneratorSource
+from npformer.verify.reference.oracles import DIRECTIONAL, WIDE, directional_gap, reference
+
+RNG = np.random.default_rng
+
+
+def cube(dy_factor: float) -> OpComponent:
+    """y = x^3 whose backward is dy_factor * dy x^2: right for 3."""
+    pair = (lambda x: (x**3, x), lambda dy, x: dy_factor * dy * x * x)
+    return OpComponent("cube", lambda source, dtype: None, pair, lambda **_: {})
+
+
+def test_the_directional_derivative_tells_a_factor_from_the_right_one():
+    case = Case({"x": np.array([1.0, -2.0, 0.5])}, {}, np.array([1.0, 1.0, -3.0]))
+    assert directional_gap(cube(3.0), case, RNG(0)) < DIRECTIONAL / 10
+    assert directional_gap(cube(3.001), case, RNG(0)) > 10 * DIRECTIONAL
+
+
+def test_a_kink_on_the_line_is_no_verdict():
+    pair = (lambda x: (np.abs(x), x), lambda dy, x: dy * np.sign(x))
+    kinked = OpComponent("abs", lambda source, dtype: None, pair, lambda **_: {})
+    case = Case({"x": np.array([1e-5, 1.0])}, {}, np.ones(2))
+    assert directional_gap(kinked, case, RNG(0)) is None
+
+
+def test_a_row_frozen_by_convention_is_left_out():
+    embedding = component("embedding")
+    case = Case(
+        {"weight": np.ones((4, 3))}, {"ids": np.array([1, 2]), "padding_idx": 2}, np.ones((2, 3))
+    )
+    assert directional_gap(embedding, case, RNG(0)) < DIRECTIONAL
+    trained = dataclasses.replace(embedding, frozen=lambda case: {})
+    assert directional_gap(trained, case, RNG(0)) > 0.01
+
+
+@pytest.mark.skipif(not WIDE, reason="long double is no wider than float64 here")
+def test_float64_is_measured_against_extended_precision_and_pytorch_vouches_for_it():
+    softmax = component("softmax")
+    case = softmax.draw(GeneratorSource(RNG(3)), np.float64)
+    exact, referee = reference(softmax, case)
+    assert exact["dx"].dtype == np.longdouble
+    assert referee["dx"].dtype == np.float64
+
+
+def test_float32_is_measured_against_pytorch_in_float64():
+    softmax = component("softmax")
+    case = softmax.draw(GeneratorSource(RNG(3)), np.float32)
+    exact, referee = reference(softmax, case)
+    assert exact["dx"].dtype == np.float64
+    assert referee is None
+
+
+@pytest.mark.skipif(not WIDE, reason="long double is no wider than float64 here")
+def test_an_extended_reference_that_is_wrong_is_not_believed():
+    from npformer.verify.tally import check_component
+
+    real = component("softmax")
+    wrong = (real.pair[0], lambda dy, cache: 2 * real.pair[1](dy, cache))
+    result = check_component(dataclasses.replace(real, pair=wrong), cases=10)
+    assert result.failure is not None
+
+
+@pytest.mark.parametrize("name", [n for n, c in COMPONENTS.items() if c.kind != "optimizer"])
+def test_most_cases_get_a_directional_derivative(name):
+    from npformer.verify.tally import check_component
+
+    cases = 40 if COMPONENTS[name].kind == "op" else 8
+    assert check_component(component(name), cases).directional_cases >= cases * 0.3

@@ -1,0 +1,490 @@
+"""Two implementations in lockstep: nothing in the right ones, and the one wrong step in others."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import json
+import sys
+import types
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+import torch_ref.nn
+from npformer import nn
+from npformer.errors import ShapeError, VerifyError
+from npformer.models import Transformer
+from npformer.models import transformer as transformer_file
+from npformer.nn import decoder_layer, feed_forward, layer_norm, multi_head_attention
+from npformer.ops.masks import padding_mask
+from npformer.verify import bisect
+from npformer.verify.lockstep.plant import find_mutant, plant, sites
+from npformer.verify.mutants import MUTANTS
+from tests.verify.bisect_models import VARIANTS, make_batch, make_model, right
+from torch_ref import ops
+from torch_ref.bridge import to_torch
+from torch_ref.models.transformer import Transformer as Twin
+
+BATCH = make_batch()
+ENGINES = ("numpy", "torch")
+
+
+def make_twin(model, cls=Twin):
+    twin = cls(model.config, dtype=torch.float64)
+    to_torch(model.state_dict(), twin)
+    return twin
+
+
+def edited(module, name, *replacements):
+    """A user's copy of a file of the package, with some text of it replaced."""
+    source = inspect.getsource(module)
+    for old, new in replacements:
+        assert source.count(old) >= 1, old
+        source = source.replace(old, new)
+    copy = types.ModuleType(name)
+    sys.modules[name] = copy
+    exec(compile(source, f"{name}.py", "exec"), copy.__dict__)
+    return copy
+
+
+@pytest.fixture
+def copied():
+    """``edited``, forgotten after the test."""
+    before = set(sys.modules)
+    yield edited
+    for name in set(sys.modules) - before:
+        if name.startswith("my_"):
+            del sys.modules[name]
+
+
+def same_weights(module, original):
+    module.load_state_dict(original.state_dict())
+    return module
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("ours", ENGINES)
+@pytest.mark.parametrize("reference", ENGINES)
+def test_right_implementations_differ_by_rounding(variant, ours, reference):
+    changes, seed = VARIANTS[variant]
+    model = make_model(2, **changes)
+    sides = {"numpy": model, "torch": make_twin(model)}
+    batch = make_batch(model.config.padding_id)
+    found = bisect(sides[ours], sides[reference], batch, seed=seed, label_smoothing=0.1)
+    assert found, str(found)
+    assert found.findings == ()
+    assert max(row.forward_local for row in found.growth) <= 4
+    assert max(row.backward_local for row in found.growth) <= 4
+    assert max(max(row.forward, row.backward) for row in found.growth) < 1e-10
+    assert found.loss == pytest.approx(found.reference_loss, rel=1e-12)
+    assert "None of" in str(found)
+
+
+def test_float32_is_measured_in_its_own_rounding():
+    model = make_model(2, np.float32)
+    found = bisect(model, make_twin(make_model(2)), BATCH, seed=1)
+    assert found, str(found)
+    assert found.dtype == "float32"
+    assert 0.1 < max(row.forward_local for row in found.growth) <= 4
+    assert 1e-8 < max(row.forward for row in found.growth) < 1e-5
+
+
+def test_a_gradient_of_another_dtype_is_found_in_float32():
+    model = make_model(2, np.float32)
+    planted = plant(MUTANTS["linear/double-out"], model, "decoder.layers.1.feed_forward.linear2")
+    found = bisect(planted.model, model, BATCH)
+    assert found.gradient is not None
+    assert found.gradient.path == "decoder.layers.1.feed_forward.linear2"
+    assert "comes in float64" in found.gradient.message
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "method", "operation"),
+    [
+        ("attention/scale-forgotten", "self_attn", "attention", "the scale of the scores"),
+        ("attention/causal-leak", "self_attn", "attention", "the mask"),
+        ("attention/mask-after-softmax", "self_attn", "attention", "the softmax"),
+        ("attention/softmax-diagonal", "cross_attn", "attention",
+         "the softmax's backward, dscores"),
+        ("attention/scale-missing-from-dk", "cross_attn", "attention", "the scale of dk"),
+        ("attention/dv-from-uniform-weights", "cross_attn", "attention", "probs^T dy"),
+        ("MultiHeadAttention/heads-not-permuted-back", "self_attn", "forward",
+         "the merge of the heads' dq"),
+        ("MultiHeadAttention/values-forgotten", "cross_attn", "forward",
+         "the sum of the keys' and the values' gradients"),
+        ("MultiHeadAttention/causal-ignored", "self_attn", "forward", "the causal mask"),
+        ("Residual/skip-dropped", "self_attn_residual", "leave", "the skip path"),
+        ("layer_norm/unbiased-variance", "cross_attn_residual.norm", "layer_norm",
+         "the deviation, rstd"),
+        ("layer_norm/bias-last-row", "cross_attn_residual.norm", "layer_norm",
+         "the sum of dy over the rows"),
+        ("dropout/gradient-unscaled", "self_attn_residual.dropout", "dropout",
+         "the factor 1 / (1 - p)"),
+        ("dropout/mask-inverted", "self_attn_residual.dropout", "dropout", "the mask"),
+        ("linear/bias-dropped", "self_attn.q_proj", "linear", "the bias"),
+        ("linear/swapped-factors", "feed_forward.linear1", "linear", "dy^T x"),
+        ("relu/leaky", "feed_forward", "relu", "its derivative"),
+        ("FeedForward/activation-skipped", "feed_forward", "forward", "the call of activation"),
+        ("Linear/bias-not-accumulated", "feed_forward.linear1", "forward",
+         "what is added to the gradient of bias"),
+        ("DecoderLayer/memory-gradient-lost", "", "forward", "the memory's gradient"),
+    ],
+)  # fmt: skip
+def test_the_step_within_a_layer_has_a_name(name, path, method, operation):
+    side = right("the paper's")
+    layer = "decoder.layers.2"
+    planted = plant(MUTANTS[name], side.model, f"{layer}.{path}".rstrip("."))
+    found = side.reference.judge(planted.model, planted.loss)
+    first = found.findings[0]
+    operations = {finding.operation for finding in found.findings}
+    assert first.path == f"{layer}.{path}".rstrip(".")
+    assert first.method == method
+    assert operation.replace("activation", "relu") in operations
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "operation"),
+    [
+        ("Decoder/memory-averaged", "decoder", "the sum of the memory's gradient over the layers"),
+        ("Encoder/mask-in-first-layer-only", "encoder", "the mask passed on"),
+        ("Transformer/root-missing-from-gradient", "", "the factor sqrt(D)"),
+        ("Transformer/tied-without-projection", "",
+         "what is added to the gradient of embedding.weight"),
+        ("Transformer/gradient-replaced", "embedding.weight",
+         "the sum of the gradients of its uses"),
+        ("Transformer/root-on-projection", "", "the weight"),
+        ("Transformer/padding-attended", "", "the padding mask"),
+        ("Transformer/source-embedding-frozen", "", "the call of _embed"),
+        ("cross_entropy/mean-over-all-tokens", "loss", "the mean's divisor"),
+        ("cross_entropy/divided-twice", "loss", "the mean's divisor"),
+        ("cross_entropy/ignored-rows-trained", "loss", "the rows that are ignored"),
+        ("embedding/repeats-lost", "embedding", "the sum over the places of a word"),
+    ],
+)  # fmt: skip
+def test_the_step_outside_the_layers_has_a_name(name, path, operation):
+    side = right("the paper's")
+    planted = plant(MUTANTS[name], side.model, path)
+    found = side.reference.judge(planted.model, planted.loss)
+    assert found.findings[0].path == path.removesuffix(".weight")
+    assert operation in {finding.operation for finding in found.findings}
+
+
+def test_the_twin_as_reference_names_the_same():
+    model = make_model(2)
+    twin = make_twin(model)
+    for name in (
+        "linear/weight-averaged",
+        "attention/finite-mask",
+        "layer_norm/mean-term-dropped",
+        "EncoderLayer/gradient-of-last-half",
+        "Decoder/memory-of-last-layer",
+        "Transformer/tied-without-lookup",
+        "cross_entropy/sign",
+    ):
+        path = sites(MUTANTS[name], model)[-1]
+        planted = plant(MUTANTS[name], model, path)
+        by = [
+            bisect(planted.model, right_side, BATCH, label_smoothing=0.1, loss=planted.loss)
+            for right_side in (model, twin)
+        ]
+        named = [{(f.path, f.phase, f.method, f.operation) for f in b.findings} for b in by]
+        assert named[0] == named[1] != set(), name
+
+
+def test_two_mistakes_are_both_named():
+    model = make_model(2)
+    one = plant(MUTANTS["attention/scale-forgotten"], model, "encoder.layers.0.self_attn").model
+    both = plant(MUTANTS["relu/leaky"], one, "decoder.layers.1.feed_forward").model
+    found = bisect(both, model, BATCH)
+    assert found.activation is not None
+    assert found.gradient is not None
+    assert found.activation.path == "encoder.layers.0.self_attn"
+    assert found.gradient.path == "decoder.layers.1.feed_forward"
+    assert {f.path for f in found.findings} == {found.activation.path, found.gradient.path}
+
+
+def test_the_error_grows_from_where_the_mistake_is():
+    model = make_model(3)
+    path = "encoder.layers.1.feed_forward"
+    planted = plant(MUTANTS["layer_norm/unbiased-variance"], model, f"{path}_residual.norm")
+    rows = {
+        (row.path, row.method): row
+        for row in bisect(planted.model, model, BATCH).growth
+        if row.number == 0
+    }
+    assert rows[path, "forward"].forward == 0.0
+    assert rows["encoder.layers.1", "forward"].forward > 1e-3
+    assert rows["encoder.layers.2", "forward"].forward > 1e-3
+    assert rows["encoder.layers.2", "forward"].forward_within == 0.0
+    assert rows["encoder.layers.1", "forward"].forward_local == 0.0
+    assert rows["encoder.layers.1", "forward"].forward_within > 1e10
+
+
+def test_a_subclass_of_the_model():
+    class Mine(Transformer):
+        def _embed_backward(self, dx, cache):
+            self.embedding.backward(self.dropout.backward(dx, cache.dropout), cache.embedding)
+
+    model = make_model(1)
+    mine = same_weights(Mine(model.config, rng=np.random.default_rng(0), dtype=np.float64), model)
+    found = bisect(mine, make_twin(model), BATCH)
+    assert found.activation is None
+    assert found.gradient is not None
+    assert found.gradient.method == "_embed"
+    assert found.gradient.operation == "the factor sqrt(D)"
+    assert "test_bisect.py:" in found.gradient.where
+
+
+def test_a_copied_and_edited_layer(copied):
+    mine = copied(decoder_layer, "my_decoder_layer", ("dquery + dkey", "dquery"))
+    model = make_model(2)
+    own = make_model(2)
+    config, rng = model.config, np.random.default_rng(0)
+    layer = mine.DecoderLayer(config, rng=rng, dtype=np.float64)
+    own.decoder.layers[1] = same_weights(layer, own.decoder.layers[1])
+    found = bisect(own, model, BATCH)
+    assert [f.path for f in found.findings] == ["decoder.layers.1"]
+    assert found.findings[0].operation == "dquery + dmemory of self-attention"
+    assert "my_decoder_layer.py:" in found.findings[0].where
+
+
+def test_a_copied_module_with_an_op_of_its_own(copied):
+    own_op = """
+def layer_norm_forward(rows, gain, shift, *, eps=1e-5):
+    mean = rows.mean(-1, keepdims=True)
+    rstd = 1 / np.sqrt(((rows - mean) ** 2).mean(-1, keepdims=True) + eps)
+    return (rows - mean) * rstd * gain + shift, LayerNormCache((rows - mean) * rstd, rstd, gain)
+
+class LayerNorm(Module):"""
+    mine = copied(layer_norm, "my_layer_norm", ("class LayerNorm(Module):", own_op))
+    model, own = make_model(1), make_model(1)
+    norm = same_weights(
+        mine.LayerNorm(4, dtype=np.float64), own.encoder.layers[0].self_attn_residual.norm
+    )
+    own.encoder.layers[0].self_attn_residual.norm = norm
+    assert bisect(own, model, BATCH)
+    norm.eps = 1e-3
+    found = bisect(own, model, BATCH)
+    assert {f.path for f in found.findings} == {"encoder.layers.0.self_attn_residual.norm"}
+
+
+def test_an_op_under_a_name_of_its_own_is_judged_with_its_module(copied):
+    renamed = (
+        ("attention_backward, attention_forward",
+         "attention_backward as flash_back, attention_forward as flash"),
+        ("attention_forward(\n", "flash(\n"),
+        ("attention_backward(self", "flash_back(self"),
+    )  # fmt: skip
+    model = make_model(1)
+    for wrong in (False, True):
+        scale = [("causal=causal\n        )", "causal=causal, scale=1.0\n        )")] * wrong
+        mine = copied(multi_head_attention, "my_attention", *renamed, *scale)
+        own = make_model(1)
+        new = mine.MultiHeadAttention(4, 2, rng=np.random.default_rng(0), dtype=np.float64)
+        own.decoder.layers[0].cross_attn = same_weights(new, own.decoder.layers[0].cross_attn)
+        for reference in (model, make_twin(model)):
+            found = bisect(own, reference, BATCH)
+            wanted = {"decoder.layers.0.cross_attn"} if wrong else set()
+            assert {f.path for f in found.findings} == wanted
+            if wrong:
+                assert found.activation is not None
+                assert found.activation.operation == "the call of attention"
+                assert "it never calls attention" in str(found)
+
+
+class Inlined(Transformer):
+    """Without the helper methods of the original."""
+
+    root = 2.0
+
+    def forward(self, source, target, rng=None):
+        mask = padding_mask(source, self.config.padding_id)
+        x, source_cache = self.embedding.forward(source)
+        x, source_drop = self.dropout.forward(x * 2.0 + self._positions[: x.shape[1]], rng)
+        memory, encoder = self.encoder.forward(x, mask, rng)
+        y, target_cache = self.embedding.forward(target)
+        y, target_drop = self.dropout.forward(y * 2.0 + self._positions[: y.shape[1]], rng)
+        y, decoder = self.decoder.forward(y, memory, mask, rng)
+        logits = y @ self.embedding.weight.data.T
+        caches = source_cache, source_drop, encoder, target_cache, target_drop, decoder, y
+        return logits, caches
+
+    def backward(self, dlogits, cache):
+        source_cache, source_drop, encoder, target_cache, target_drop, decoder, y = cache
+        self.embedding.weight.accumulate(np.einsum("btv,btd->vd", dlogits, y))
+        dy, dmemory = self.decoder.backward(dlogits @ self.embedding.weight.data, decoder)
+        self.embedding.backward(self.dropout.backward(dy, target_drop) * self.root, target_cache)
+        dx = self.encoder.backward(dmemory, encoder)
+        self.embedding.backward(self.dropout.backward(dx, source_drop) * self.root, source_cache)
+
+
+def test_a_model_without_the_originals_helpers():
+    model = make_model(1)
+    own = Inlined(model.config, rng=np.random.default_rng(0), dtype=np.float64)
+    same_weights(own, model)
+    for reference in (model, make_twin(model)):
+        own.root = 2.0  # sqrt(4)
+        found = bisect(own, reference, BATCH, seed=5)
+        assert found, str(found)
+        own.root = 1.0
+        found = bisect(own, reference, BATCH, seed=5)
+        assert found.activation is None
+        assert {(f.path, f.receiver) for f in found.findings} == {("", "embedding")}
+
+
+def test_a_copied_feed_forward_without_its_activation(copied):
+    mine = copied(
+        feed_forward, "my_feed_forward",
+        ("dh = activation_backward(dh, cache.activation)\n", "del activation_backward\n"),
+    )  # fmt: skip
+    model, own = make_model(2), make_model(2)
+    new = mine.FeedForward(4, 5, "relu", rng=np.random.default_rng(0), dtype=np.float64)
+    own.encoder.layers[1].feed_forward = same_weights(new, own.encoder.layers[1].feed_forward)
+    for reference in (model, make_twin(model)):
+        found = bisect(own, reference, BATCH)
+        assert {f.path for f in found.findings} == {"encoder.layers.1.feed_forward"}
+        assert "never runs the backward of relu" in str(found)
+
+
+def test_a_whole_copied_model_file(copied):
+    mine = copied(
+        transformer_file, "my_transformer",
+        ("math.sqrt(self.config.d_model) + self", "self.config.d_model + self"),
+    )  # fmt: skip
+    model = make_model(1)
+    own = mine.Transformer(model.config, rng=np.random.default_rng(0), dtype=np.float64)
+    found = bisect(same_weights(own, model), model, BATCH)
+    assert found.activation is not None
+    assert found.activation.operation == "the factor sqrt(D) and the positions"
+    assert len(found.findings) == 2  # the source's and the target's
+
+
+def test_a_modified_twin():
+    class Unscaled(torch_ref.nn.MultiHeadAttention):
+        def attend(self, x, k, v, mask=None, *, causal=False):
+            q = self._split(self.q_proj(x))
+            y = ops.attention(q, k, v, mask, causal=causal, scale=1.0)
+            return self.out_proj(y.flatten(2))
+
+    class Detached(torch_ref.nn.Decoder):
+        def forward(self, x, memory, memory_mask=None, rng=None):
+            for layer in self.layers[:-1]:
+                x = layer(x, memory.detach(), memory_mask, rng)
+            return self.layers[-1](x, memory, memory_mask, rng)
+
+    model = make_model(2)
+    own = make_twin(model)
+    own.encoder.layers[1].self_attn.__class__ = Unscaled
+    for reference in (model, make_twin(model)):
+        found = bisect(own, reference, BATCH)
+        assert found.activation is not None
+        assert found.activation.path == "encoder.layers.1.self_attn"
+        assert found.activation.operation == "the scale of the scores"
+
+    own = make_twin(model)
+    own.decoder.__class__ = Detached
+    for reference in (model, make_twin(model)):
+        found = bisect(own, reference, BATCH)
+        assert found.activation is None
+        assert [f.path for f in found.findings] == ["decoder"]
+        assert found.findings[0].result == "dmemory"
+
+
+def test_a_twin_that_multiplies_by_hand_is_judged_by_the_sum_of_its_gradients():
+    class ByHand(torch_ref.nn.Linear):
+        def forward(self, x):
+            return x @ self.weight.T + self.bias
+
+    class Doubled(torch_ref.nn.Linear):
+        def forward(self, x):
+            weight = 2 * self.weight - self.weight.detach()
+            return x @ weight.T + self.bias
+
+    model = make_model(1)
+    own = make_twin(model)
+    path = "encoder.layers.0.feed_forward.linear1"
+    for cls, wrong in ((ByHand, False), (Doubled, True)):
+        own.get_submodule(path).__class__ = cls
+        found = bisect(own, model, BATCH)
+        reached = {f.path for f in found.findings if f.result != "call"}
+        assert (path in reached) == wrong, str(found)
+
+
+def test_both_models_are_left_as_they_were():
+    model = make_model(1)
+    twin = make_twin(model).train()
+    for parameter in model.parameters():
+        parameter.grad = np.ones_like(parameter.data)
+    before = model.state_dict()
+    vars_before = {path: dict(vars(m)) for path, m in model.named_modules()}
+    bisect(model, twin, BATCH, seed=0)
+    bisect(twin, model, BATCH, seed=0)
+    assert all((p.grad == 1).all() for p in model.parameters())
+    assert all(p.grad is None for p in twin.parameters())
+    assert twin.training
+    assert vars_before == {path: dict(vars(m)) for path, m in model.named_modules()}
+    assert all(model.state_dict()[name] is array for name, array in before.items())
+    assert torch.nn.functional.linear.__name__ == "linear"
+
+
+def test_the_result_as_text_table_and_json():
+    side = right("the paper's")
+    planted = plant(MUTANTS["attention/scale-twice"], side.model, "encoder.layers.4.self_attn")
+    found = side.reference.judge(planted.model)
+    assert not found
+    text = str(found)
+    assert "Every activation is what its inputs explain." in text
+    assert "encoder.layers.4.self_attn, attention: the scale of dq" in text
+    console = Console(file=io.StringIO(), width=100)
+    console.print(found.table())
+    shown = console.file.getvalue()
+    assert "encoder.layers.5" in shown
+    assert "  self_attn attention" in shown
+    console.print(found.table(every_call=True))
+    assert "encoder.layers.5.self_attn.q_proj linear" in console.file.getvalue()
+    plain = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert plain["findings"][0]["path"] == "encoder.layers.4.self_attn"
+    assert len(plain["growth"]) == len(found.growth) == found.calls
+
+
+def test_an_exception_of_the_implementation_is_placed():
+    class Breaks(nn.FeedForward):
+        def backward(self, dy, cache):
+            raise RuntimeError("not written yet")
+
+    model = make_model(1)
+    model.decoder.layers[0].feed_forward.__class__ = Breaks
+    said = r"stopped in decoder.layers.0.feed_forward, in the backward: RuntimeError: not written"
+    with pytest.raises(VerifyError, match=said):
+        bisect(model, make_model(1), BATCH)
+
+
+@pytest.mark.parametrize(
+    ("ours", "error", "said"),
+    [
+        (lambda: Transformer, VerifyError, "ours is the class Transformer itself"),
+        (lambda: [1], VerifyError, "ours is a list without named_modules"),
+        (lambda: make_model(2), ShapeError, "ours has a parameter 'encoder.layers.1"),
+        (lambda: make_model(1, d_ff=6), ShapeError, "has shape"),
+        (lambda: make_model(1, tie_output=False), ShapeError, "'output_proj.weight'"),
+    ],
+    ids=["a class", "a list", "more layers", "wider", "untied"],
+)
+def test_what_is_no_pair_of_models_is_refused(ours, error, said):
+    with pytest.raises(error, match=said):
+        bisect(ours(), make_model(1), BATCH)
+
+
+def test_mutants_and_places_that_do_not_exist():
+    model = make_model(1)
+    with pytest.raises(VerifyError, match="does not exist; .* did you mean 'relu/leaky'"):
+        find_mutant("relu/leeky")
+    with pytest.raises(VerifyError, match="which does not exist; did you mean 'decoder.layers.0"):
+        plant(MUTANTS["relu/leaky"], model, "decoder.layers.0.feedforward")
+    with pytest.raises(VerifyError, match="which is no place for it"):
+        plant(MUTANTS["relu/leaky"], model, "decoder.layers.0")
+    with pytest.raises(VerifyError, match="has no place in this model"):
+        plant(MUTANTS["softmax/zero"], model, "decoder.layers.0")

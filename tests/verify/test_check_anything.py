@@ -1,0 +1,252 @@
+"""``check`` on every kind of implementation, against every kind of reference."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import strategies as st
+
+from npformer.errors import VerifyError
+from npformer.verify import WithVJP, arrays_like, check, component
+from tests.verify.functions import (
+    LATE,
+    LAYER_NORM,
+    RIGHT,
+    WRONG,
+    Gated,
+    Scaled,
+    Swish,
+    WrongSwish,
+    linear,
+    product_backward,
+    product_forward,
+    reference_layer_norm,
+)
+
+
+@pytest.mark.parametrize("kind", RIGHT)
+def test_a_right_gradient_of_any_kind_passes_against_its_own_forward(kind):
+    implementation, inputs = RIGHT[kind]
+    result = check(implementation, inputs, cases=60)
+    assert result, result
+    assert result.cases == 60
+    assert result.directional_cases > 5
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_wrong_gradient_of_any_kind_is_named_by_its_own_forward(kind):
+    implementation, inputs, wrong = WRONG[kind]
+    result = check(implementation, inputs, cases=40, shrink=False)
+    assert not result
+    assert re.fullmatch(wrong, result.failure.result)
+    assert result.failure.oracle == "its own forward"
+
+
+REFERENCES = {
+    "a function of tensors": (Swish, WrongSwish, "btd", F.silu),
+    "an autograd.Function": (F.silu, WrongSwish, "btd", Swish),
+    "a pair": (
+        lambda x, w: x * w,
+        WithVJP(lambda x, w: x * w, lambda dy, x, w: (dy * w, dy * x + 1e-9)),
+        "bt, bt",
+        (product_forward, product_backward),
+    ),
+    "a vjp": (F.silu, WrongSwish, "bt", WithVJP(F.silu, lambda dy, x: dy * dsilu(x))),
+    "a forward alone": (
+        WithVJP(np.tanh, lambda dy, x: dy / np.cosh(x) ** 2),
+        WithVJP(np.tanh, lambda dy, x: dy / np.cosh(x)),
+        "bt",
+        lambda x: np.sinh(x) / np.cosh(x),
+    ),
+    "a module": (LAYER_NORM, LATE, "bt4, 4, 4", torch.nn.LayerNorm(4)),
+    "a module, for a module": (
+        torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.SiLU()),
+        None,
+        "bt4",
+        torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.SiLU()),
+    ),
+    "a function of a module's parameters": (
+        torch.nn.LayerNorm(4),
+        None,
+        "bt4",
+        reference_layer_norm,
+    ),
+}
+
+
+def dsilu(x):
+    s = torch.sigmoid(x)
+    return s * (1 + x * (1 - s))
+
+
+@pytest.mark.parametrize("kind", REFERENCES)
+def test_any_kind_may_be_the_reference(kind):
+    right, wrong, inputs, against = REFERENCES[kind]
+    result = check(right, inputs, against=against, cases=40)
+    assert result, result
+    if wrong is not None:
+        assert not check(wrong, inputs, against=against, cases=40, shrink=False)
+
+
+@pytest.mark.parametrize(
+    ("implementation", "operation"),
+    [
+        (LAYER_NORM, "layer_norm"),
+        (reference_layer_norm, "layer_norm"),
+        (F.linear, "linear"),
+        (lambda x, w: F.linear(x, w), "linear"),
+        (lambda x, w, b: F.linear(x, w, b), "linear"),
+        (lambda ids, weight: F.embedding(ids, weight), "embedding"),
+        (lambda x, axis=-1: torch.softmax(x, axis), "softmax"),
+        (Swish, "silu"),
+        (component("gelu").pair, "gelu"),
+    ],
+)
+def test_a_function_takes_the_place_of_an_operation(implementation, operation):
+    result = check(implementation, against=operation, cases=60)
+    assert result, result
+
+
+def test_a_wrong_function_in_the_place_of_an_operation_is_diagnosed():
+    result = check(LATE, against="layer_norm", cases=60)
+    assert result.failure.result == "dx"
+    assert result.diagnoses[0].mutant == "layer_norm/weight-outside"
+    assert result.diagnoses[0].chapter == "walkthroughs/03_layer_norm.md"
+
+
+def test_an_operation_may_get_the_inputs_of_a_spec():
+    flat = lambda x, w, b: reference_layer_norm(x.reshape(-1, x.shape[-1]), w, b).view(x.shape)  # noqa: E731
+    assert check(flat, "btd, d, d", against="layer_norm", cases=40)
+    assert check("layer_norm", "bd, d, d", cases=20, static={"eps": 1e-3})
+
+
+def test_a_transposed_input_finds_a_kernel_that_takes_it_for_contiguous():
+    def careless(x):
+        return torch.tanh(x.view(-1)).view(x.shape)
+
+    result = check(careless, "bt", against=torch.tanh, cases=60)
+    assert result.failure.oracle == "contract"
+    assert "view" in result.failure.message
+
+
+def test_a_dtype_that_is_lost_is_found():
+    def narrow(dy, x):
+        return (dy.astype(np.float32) / x.astype(np.float32)).astype(dy.dtype)
+
+    result = check(WithVJP(np.log, narrow), [np.array([0.3, 0.7, 2.1])], against=torch.log)
+    assert result.failure.result == "dx"
+    assert 1e6 < result.failure.error < 1e10
+
+
+def test_an_input_that_is_written_to_is_found():
+    def greedy(dy, x):
+        dy *= x
+        return dy
+
+    result = check(WithVJP(lambda x: x * x / 2, greedy), "bt", cases=10)
+    assert "written to" in result.failure.message
+
+
+def test_a_gradient_of_the_wrong_shape_is_found_though_it_would_broadcast():
+    result = check(
+        WithVJP(lambda x, w: x * w, lambda dy, x, w: (dy * w, dy * x)), "bt, t", cases=10
+    )
+    assert (result.failure.result, result.failure.oracle) == ("dw", "contract")
+
+
+def test_given_arrays_differ_in_the_upstream_gradient_alone():
+    x, w = np.array([[1.0, 2.0]]), np.array([3.0, 4.0])
+    result = check(Scaled, [x, w], cases=500)
+    assert result
+    assert result.cases == 20
+    assert not check(WithVJP(np.log, lambda dy, x: dy), [x], cases=4)
+
+
+def test_strategies_are_drawn_by_hypothesis_and_shrunk():
+    positive = st.lists(st.floats(0.5, 9), min_size=1, max_size=4).map(np.array)
+    assert check(torch.log, [positive], cases=40).directional_cases > 5
+    result = check(WithVJP(np.log, lambda dy, x: dy * x), [positive], cases=40)
+    assert result.failure.case.inputs["x"].tolist() == [0.5]
+
+
+def test_one_strategy_may_draw_all_arrays():
+    plain = arrays_like("bi, oi", limits=[(0, 0)] * 2)
+    assert check(linear, plain, against=lambda x, w: F.linear(x, w), cases=30)
+
+
+def test_whole_numbers_get_no_gradient():
+    ids = st.lists(st.integers(0, 2), min_size=1, max_size=4).map(np.array)
+    table = arrays_like("vd", limits=[(0, 0)]).map(lambda arrays: arrays[0])
+    tall = table.filter(lambda weight: len(weight) > 2)
+    result = check(lambda ids, weight: F.embedding(ids, weight), [ids, tall], cases=30)
+    assert result, result
+
+
+def test_a_case_that_the_reference_refuses_is_told_in_one_line():
+    ids = st.lists(st.integers(0, 9), min_size=1, max_size=4).map(np.array)
+    weight = arrays_like("vd", limits=[(0, 0)]).map(lambda arrays: arrays[0])
+    with pytest.raises(VerifyError, match="embedding refuses weight .*IndexError"):
+        check(lambda ids, weight: weight[ids], [ids, weight], against=F.embedding, cases=40)
+
+
+def test_the_same_seed_gives_the_same_failure():
+    first, second = (check(WrongSwish, "btd", against=F.silu, cases=30, seed=5) for _ in range(2))
+    assert str(first) == str(second)
+
+
+def test_dropout_repeats():
+    assert check(lambda x: F.dropout(x, 0.5), "btd", cases=60)
+    assert check(torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Dropout(0.5)), "b4", cases=60)
+
+
+def test_a_module_is_left_as_it_was():
+    module = Gated(Swish, 4)
+    before = {name: p.detach().clone() for name, p in module.named_parameters()}
+    check(module, "bt4", cases=10)
+    assert all(torch.equal(p, before[name]) for name, p in module.named_parameters())
+    assert all(p.grad is None for p in module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "said"),
+    [
+        ((7, "bt"), {}, "7 cannot be checked; give a pair"),
+        (("layernorm",), {}, "did you mean 'layer_norm'"),
+        ((torch.nn.LayerNorm, "bt"), {}, "is a class of modules; give a module, LayerNorm"),
+        ((np.tanh, "bt"), {}, "returns NumPy arrays, so it has no gradient of its own"),
+        ((Swish,), {}, "say what goes into Swish: inputs='btd, d, d'"),
+        ((Swish, "b-t"), {}, "the letter spec 'b-t' has 'b-t' for a shape"),
+        ((Swish, [1, 2]), {}, "inputs holds int where an array or a strategy belongs"),
+        ((Swish, "bt, bt"), {}, r"Swish\(x\) needs 1 array; inputs has 2"),
+        ((lambda x: (x, x), "bt"), {}, "returned a tuple of 2"),
+        ((lambda x: None, "bt"), {}, "returned None"),
+        ((lambda x: 1 / 0, "bt"), {}, "refuses x .*ZeroDivisionError.*line"),
+        (((linear, linear, linear), "bt"), {}, "a pair is two functions"),
+        ((Swish, "bt"), {"cases": 0}, "cases is 0"),
+        ((Swish, "bt"), {"dtypes": ["float16"]}, "'float16' is not checked"),
+        ((Swish, "bt"), {"dtypes": "float32"}, "by differences of its forward in float64"),
+        ((Swish, "bt"), {"static": {"by": 2}}, "takes no argument 'by'"),
+        ((Scaled, "bt, t"), {"static": {"bye": 2.0}}, "did you mean 'by'"),
+        ((Swish,), {"against": "Linear"}, "'Linear' is a module; against takes an operation"),
+        ((Swish,), {"against": "linear"}, "takes 1 arguments; linear has 2: x, weight"),
+        ((lambda x, k: x,), {"against": "relu"}, "needs 'k', which relu does not have"),
+        (
+            (torch.nn.LayerNorm(4),),
+            {"against": "layer_norm"},
+            "parameters have shapes of their own",
+        ),
+        ((Swish, "bt"), {"against": lambda x, y: x}, "refuses|takes"),
+        (("Linear", "bt"), {}, "it brings its own inputs"),
+        ((lambda x: x, [np.array([1, 2])]), {}, "no input is of a floating-point dtype"),
+        ((torch.log, [np.array([-1.0])]), {}, "could not be differentiated in any of 20 cases"),
+        ((Gated(Swish, 4), "bt"), {}, "Gated refuses x"),
+    ],
+)
+def test_what_cannot_be_checked_is_refused_in_one_line(arguments, options, said):
+    with pytest.raises(VerifyError, match=said) as refused:
+        check(*arguments, **options)
+    assert len(str(refused.value).splitlines()) == 1

@@ -1,0 +1,45 @@
+"""The measured scale of modules."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from npformer.nn import feed_forward, layer_norm
+from npformer.verify.components.registry import component
+from npformer.verify.drawing.strategies import GeneratorSource
+from npformer.verify.units.noise import noise_scales
+
+
+def draw(name, seed=4):
+    return component(name).draw(GeneratorSource(np.random.default_rng(seed)), np.float64)
+
+
+def test_a_gradient_that_cancels_to_zero_has_the_scale_of_its_terms():
+    attention = component("MultiHeadAttention")
+    for seed in range(20):
+        case = draw("MultiHeadAttention", seed)
+        bias, weight = (f"grad k_proj.{n}" for n in ("bias", "weight"))
+        scales, result = noise_scales(attention, case), attention.run(case)
+        if np.abs(result[weight]).max() > 1e-3:
+            assert np.abs(result[bias]).max() < 1e-12
+            assert scales[bias].max() > 1e-3 * scales[weight].max()
+
+
+def test_the_scale_of_one_op_is_about_the_ops_own():
+    module, op = component("LayerNorm"), component("layer_norm")
+    from npformer.verify.case import Case
+
+    for seed in range(8):
+        case = draw("LayerNorm", seed)
+        measured = noise_scales(module, case)
+        plain = Case(case.inputs, {"eps": case.static["build"][1]}, case.dy)
+        formula = op.scales(plain)
+        if case.dy.size:
+            ratio = measured["dx"].max() / formula["dx"].max()
+            assert 0.2 < ratio < 5
+
+
+def test_the_ops_are_themselves_again_afterwards():
+    before = (layer_norm.layer_norm_forward, dict(feed_forward.ACTIVATIONS))
+    noise_scales(component("EncoderLayer"), draw("EncoderLayer"))
+    assert (layer_norm.layer_norm_forward, dict(feed_forward.ACTIVATIONS)) == before
