@@ -20,8 +20,8 @@ from npformer.config import RunConfig, run_preset
 from npformer.ops import cross_entropy_backward
 from npformer.train.checkpoint import read_checkpoint
 from npformer.train.run_directory import checkpoints
+from npformer.verify.components.registry import COMPONENTS, component
 from npformer.verify.mutants import MUTANTS
-from npformer.verify.registry import COMPONENTS, component
 from tests.cli.conftest import SMALL
 
 

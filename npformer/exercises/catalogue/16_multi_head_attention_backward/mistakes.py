@@ -1,0 +1,51 @@
+"""Wrong ways to write this exercise, beyond those of the catalogue of mutants."""
+
+from npformer.ops import attention_backward
+
+
+def _split(a, n):
+    return a.reshape(*a.shape[:2], n, a.shape[2] // n)
+
+
+def _merge(a):
+    return a.reshape(*a.shape[:2], a.shape[2] * a.shape[3])
+
+
+def _unswapped(a):
+    return _merge(a.swapaxes(1, 2).reshape(a.shape))
+
+
+def _components_first(a):
+    return _merge(a.swapaxes(2, 3))
+
+
+def _split_components_first(a, n):
+    return a.reshape(*a.shape[:2], a.shape[2] // n, n).swapaxes(2, 3)
+
+
+def _backward(split=_split, merge=(_merge, _merge, _merge)):
+    """The backward with other splits and merges."""
+
+    def backward(layer, dy, cache):
+        dz = layer.out_proj.backward(dy, cache.out_proj)
+        gradients = attention_backward(split(dz, layer.heads), cache.attention)
+        dq, dk, dv = (m(g) for m, g in zip(merge, gradients, strict=True))
+        dmemory = layer.k_proj.backward(dk, cache.k_proj)
+        dmemory = dmemory + layer.v_proj.backward(dv, cache.v_proj)
+        return layer.q_proj.backward(dq, cache.q_proj), dmemory
+
+    return {"multi_head_attention_backward": backward}
+
+
+MISTAKES = [
+    ("the heads of dz are read as (H, N): the numbers of one head stand together, so it is (N, H)",
+     _backward(split=_split_components_first)),
+    ("dq, dk and dv are merged as (H, N); head 0's numbers come first, then head 1's",
+     _backward(merge=(_components_first,) * 3)),
+    ("positions and heads change places in dz before it is split",
+     _backward(split=lambda a, n: _split(a, n).swapaxes(1, 2).reshape(*a.shape[:2], n, -1))),
+    ("positions and heads change places in dk and dv before they are merged",
+     _backward(merge=(_merge, _unswapped, _unswapped))),
+    ("positions and heads change places in dq, dk and dv before they are merged",
+     _backward(merge=(_unswapped,) * 3)),
+]  # fmt: skip

@@ -1,0 +1,71 @@
+"""Which mistake gives exactly this wrong result."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from npformer.exercises.faults import wrong_names
+from npformer.exercises.function_question import FunctionQuestion
+from npformer.exercises.question import Question, private
+from npformer.verify.case import Case, Result
+from npformer.verify.drawing.strategies import GeneratorSource
+
+CASES = 6
+SURE = 0.5
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong way to write some of an exercise's functions."""
+
+    sentence: str
+    """One line, to follow "this is what you get when"."""
+    functions: Mapping[str, Callable[..., Any]]
+
+
+def explain(question: Question, case: Case, mistakes: Sequence[Mistake] = (), seed: int = 0) -> str:
+    """A sentence; empty if nothing known explains the submission's results.
+
+    The exercise's own mistakes come first, then the catalogue's mutants and what can be wrong with
+    any gradient, which ``npformer.verify.diagnosis`` tells apart.
+    """
+    source = GeneratorSource(np.random.default_rng(seed))
+    cases = [case, *(question.draw(source) for _ in range(CASES - 1))]
+    for mistake in mistakes:
+        if _same(question, question.with_functions(mistake.functions), cases):
+            return f"this is what you get when {mistake.sentence}"
+    if isinstance(question, FunctionQuestion):
+        return ""
+    from npformer.verify.diagnosis import diagnose_implementation
+
+    found = diagnose_implementation(question, case, seed)
+    # A number at its end is of the case that was diagnosed, not of the example that is shown.
+    return re.sub(r" = [-\d.e]+$", "", found[0].sentence) if found else ""
+
+
+def _same(question: Question, other: Question, cases: list[Case]) -> bool:
+    """Whether both give the same results, wrong ones among them, or fail on the same cases."""
+    shown = False
+    for case in cases:
+        size = float(np.abs(case.dy).max(initial=0.0))
+        mine, theirs = _results(question, case), _results(other, case)
+        if mine is None or theirs is None:
+            if mine is theirs:
+                continue
+            return False
+        if wrong_names(mine, theirs, size) or mine.keys() != theirs.keys():
+            return False
+        shown = shown or bool(wrong_names(mine, question.expected(private(case)), size))
+    return shown
+
+
+def _results(question: Question, case: Case) -> Result | None:
+    try:
+        return question.run(private(case))
+    except (Exception, SystemExit):
+        return None

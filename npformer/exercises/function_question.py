@@ -1,0 +1,81 @@
+"""The question to any function: what it returns, beside what a right one does."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from npformer.exercises.faults import Complaint, a_kind
+from npformer.exercises.question import Function, Question, private
+from npformer.exercises.render import assignment, given, short
+from npformer.verify.case import Case, Result, live
+from npformer.verify.drawing.strategies import Source
+
+
+@dataclass(frozen=True)
+class FunctionQuestion(Question):
+    """A function beside a reference of the same arguments; results are compared by value."""
+
+    function: str = ""
+    arguments: Callable[[Source], dict[str, Any]] = lambda source: {}
+    """Draws the arguments, by name."""
+    right: Function = lambda: None
+    call: Function = lambda: None
+
+    def draw_once(self, source: Source) -> Case:
+        every = self.arguments(source)
+        real = {n: v for n, v in every.items() if isinstance(v, np.ndarray) and v.dtype.kind == "f"}
+        return private(Case(real, {n: v for n, v in every.items() if n not in real}, np.zeros(0)))
+
+    def suits(self, case: Case) -> bool:
+        return True
+
+    def run(self, case: Case) -> Result:
+        return flat(self.call(**case.inputs, **live(case.static)), "the result")
+
+    def expected(self, case: Case) -> Result:
+        return flat(self.right(**case.inputs, **live(case.static)), "the result")
+
+    def with_functions(self, functions: Mapping[str, Function]) -> FunctionQuestion:
+        return dataclasses.replace(self, call=functions.get(self.function, self.call))
+
+    def code(self, case: Case, result: str = "") -> list[str]:
+        lines = [assignment(n, a) for n, a in case.inputs.items()]
+        words = [f"{n}={n}" for n in case.inputs]
+        for name, value in case.static.items():
+            if name == "rng" and value is not None:
+                words.append(f"rng={given(name, value)}")
+            elif isinstance(value, np.ndarray):
+                lines.append(assignment(name, value))
+                words.append(f"{name}={name}")
+            else:
+                words.append(f"{name}={short(value)}")
+        return [*lines, f"{self.function}({', '.join(words)})"]
+
+
+def flat(value: Any, name: str) -> dict[str, Any]:
+    """Nested results by name: ``result[0]``, ``result['m']``."""
+    if isinstance(value, dict):
+        parts = [(f"{name}[{k!r}]", v) for k, v in value.items()]
+    elif hasattr(value, "_fields"):
+        parts = [(f"{name}.{f}", getattr(value, f)) for f in value._fields]
+    elif isinstance(value, (tuple, list)) and not all(np.isscalar(v) for v in value):
+        parts = [(f"{name}[{i}]", v) for i, v in enumerate(value)]
+    else:
+        if isinstance(value, (str, bytes)) or value is None:
+            return {name: value}
+        try:
+            array = np.asarray(value)
+        except ValueError:
+            array = np.asarray(None)
+        if array.dtype.kind not in "fiub":
+            raise Complaint("type", f"{name} is {a_kind(value)}; it must hold numbers", name)
+        return {name: array}
+    found: dict[str, Any] = {f"the number of entries of {name}": np.asarray(len(parts))}
+    for part, inner in parts:
+        found |= flat(inner, part)
+    return found

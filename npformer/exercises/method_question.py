@@ -1,0 +1,92 @@
+"""The question to a method of a module of the package, as the learner writes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+from npformer.exercises.faults import Complaint, a_kind, gradients
+from npformer.exercises.question import Function, Question
+from npformer.exercises.render import assignment, built, filled, given, indexed, is_other
+from npformer.verify.case import Case, Result
+
+
+@dataclass(frozen=True)
+class MethodQuestion(Question):
+    """A method of a module of the package, written by the learner as a function of the module."""
+
+    stem: str = ""
+    """``encoder_layer``, for ``encoder_layer_backward(layer, dy, cache)``."""
+    owner: Any = None
+    """The class."""
+    functions: Mapping[str, Function] = field(default_factory=dict)
+    """By method: ``backward``, perhaps ``forward``."""
+
+    def run(self, case: Case) -> Result:
+        component: Any = self.base
+        own: Any = {m: self._method(m, f) for m, f in self.functions.items()}
+        with mock.patch.multiple(self.owner, **own):
+            return {n: a for n, a in component.extended(case).items() if a is not None}
+
+    def expected(self, case: Case) -> Result:
+        with np.errstate(all="ignore"):
+            return self.base.extended(case)
+
+    def _method(self, method: str, function: Function) -> Function:
+        inputs = [f"d{n}" for n in self.base.inputs]  # type: ignore[attr-defined]
+        name = f"{self.stem}_{method}"
+
+        def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
+            found = function(layer, *arguments, **keywords)
+            if method == "forward":
+                if not isinstance(found, tuple) or len(found) != 2:
+                    raise Complaint("type", f"{name} returns {a_kind(found)}; it must return y, "
+                                    "cache")  # fmt: skip
+                return found
+            each = tuple(gradients(found, inputs, name).values())
+            return each if len(each) > 1 else each[0]
+
+        return call
+
+    def with_functions(self, functions: Mapping[str, Function]) -> MethodQuestion:
+        own = {m: functions.get(f"{self.stem}_{m}", f) for m, f in self.functions.items()}
+        return dataclasses.replace(self, functions=own)
+
+    def code(self, case: Case, result: str = "") -> list[str]:
+        inputs = self.base.inputs  # type: ignore[attr-defined]
+        owner = self.owner.__name__
+        used = {self.owner, *map(type, filter(dataclasses.is_dataclass, case.static["build"]))}
+        build = ", ".join(built(value) for value in case.static["build"])
+        parameters = inspect.signature(self.owner.forward).parameters
+        lines = [
+            *sorted(f"from {t.__module__} import {t.__name__}" for t in used),
+            "",
+            f"layer = {owner}({build}, rng=np.random.default_rng(0), dtype=np.float64)",
+            "for _, parameter in layer.named_parameters():",
+            "    parameter.data[...] = 0",
+        ]
+        for name in case.inputs:
+            array = case.inputs[name]
+            if name not in inputs and array.any():
+                lines.append(f"layer.{indexed(name)}.data[...] = {filled(array)}")
+        lines += [assignment(name, case.inputs[name]) for name in inputs]
+        words = list(inputs)
+        for name, value in case.static.items():
+            if name in parameters and is_other(value, parameters[name].default):
+                words.append(f"{name}={given(name, value)}")
+        called = f"y, cache = layer.forward({', '.join(words)})"
+        if result == "y":
+            return [*lines, called]
+        results = ", ".join(f"d{n}" for n in inputs)
+        return [
+            *lines,
+            assignment("dy", case.dy),
+            called,
+            f"{results} = {self.stem}_backward(layer, dy, cache)",
+        ]

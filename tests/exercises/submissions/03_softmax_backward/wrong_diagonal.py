@@ -1,0 +1,13 @@
+# diagnosis: off-diagonal terms are dropped
+import numpy as np
+
+
+def softmax_forward(x):
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    y = e / e.sum(axis=-1, keepdims=True)
+    return y, (y,)
+
+
+def softmax_backward(dy, cache):
+    (y,) = cache
+    return dy * y * (1 - y)

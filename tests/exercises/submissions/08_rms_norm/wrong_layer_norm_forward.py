@@ -1,0 +1,15 @@
+# diagnosis: the mean of the row is subtracted in the forward
+import numpy as np
+
+
+def rms_norm_forward(x, weight, eps=1e-5):
+    rstd = 1 / np.sqrt(x.var(axis=-1, keepdims=True) + eps)
+    xhat = (x - x.mean(axis=-1, keepdims=True)) * rstd
+    return xhat * weight, (xhat, rstd, weight)
+
+
+def rms_norm_backward(dy, cache):
+    xhat, rstd, weight = cache
+    g = dy * weight
+    dx = rstd * (g - xhat * (g * xhat).mean(axis=-1, keepdims=True))
+    return dx, (dy * xhat).sum(axis=(0, 1))

@@ -1,0 +1,13 @@
+# diagnosis: as if rstd were a constant
+import numpy as np
+
+
+def rms_norm_forward(x, weight, eps=1e-5):
+    rstd = 1 / np.sqrt(np.square(x).mean(axis=-1, keepdims=True) + eps)
+    xhat = x * rstd
+    return xhat * weight, (xhat, rstd, weight)
+
+
+def rms_norm_backward(dy, cache):
+    xhat, rstd, weight = cache
+    return dy * weight * rstd, (dy * xhat).sum(axis=(0, 1))

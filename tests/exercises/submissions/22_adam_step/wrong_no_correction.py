@@ -1,0 +1,18 @@
+# diagnosis: neither moment is corrected
+import numpy as np
+
+
+def adam_step(weight, gradient, m, v, step, learning_rate, beta1, beta2, eps):
+    m = beta1 * m + (1 - beta1) * gradient
+    v = beta2 * v + (1 - beta2) * gradient**2
+    m_hat = m
+    v_hat = v
+    weight = weight - learning_rate * m_hat / (np.sqrt(v_hat) + eps)
+    return weight, m, v
+
+
+def run_adam(weight, gradients, learning_rate, beta1, beta2, eps):
+    weight, m, v = weight.copy(), np.zeros_like(weight), np.zeros_like(weight)
+    for step, g in enumerate(gradients, 1):
+        weight, m, v = adam_step(weight, g.copy(), m, v, step, learning_rate, beta1, beta2, eps)
+    return weight, m, v

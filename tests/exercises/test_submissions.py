@@ -1,0 +1,121 @@
+"""Every exercise, as learners would hand it in: right in several ways, and wrong in several."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from npformer.exercises.catalogue import BUILT_IN, catalogue
+from npformer.exercises.grade import grade
+from npformer.exercises.load import load_python
+from npformer.exercises.questions import SolutionBase, question_of
+from npformer.verify import finite_differences
+from npformer.verify.drawing.strategies import GeneratorSource
+
+EXERCISES = {e.name: e for e in catalogue()}
+SUBMISSIONS = Path(__file__).parent / "submissions"
+MARK = "# diagnosis: "
+
+
+def files(pattern: str) -> list[str]:
+    return sorted(str(p.relative_to(SUBMISSIONS)) for p in SUBMISSIONS.glob(f"*/{pattern}"))
+
+
+def answer(name: str, path: Path):
+    return grade(EXERCISES[name], load_python(path))
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_solution_passes(name):
+    outcome = answer(name, BUILT_IN / name / "solution.py")
+    assert outcome.passed, outcome
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_start_is_blank(name):
+    outcome = answer(name, BUILT_IN / name / "start.py")
+    assert outcome.kind == "blank", outcome
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_there_are_submissions_of_both_kinds(name):
+    assert len([f for f in files("right_*.py") if f.startswith(name + "/")]) >= 2
+    assert len([f for f in files("wrong_*.py") if f.startswith(name + "/")]) >= 3
+
+
+def test_every_submission_belongs_to_an_exercise():
+    assert {p.name for p in SUBMISSIONS.iterdir() if p.is_dir()} == EXERCISES.keys()
+
+
+@pytest.mark.parametrize("file", files("right_*.py"))
+def test_any_right_formulation_passes(file):
+    outcome = answer(Path(file).parts[0], SUBMISSIONS / file)
+    assert outcome.passed, outcome
+
+
+@pytest.mark.parametrize("file", files("wrong_*.py"))
+def test_a_mistake_is_found_and_named(file):
+    path = SUBMISSIONS / file
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert first.startswith(MARK)
+    outcome = answer(path.parent.name, path)
+    assert outcome.kind in ("wrong", "broken"), outcome
+    assert first.removeprefix(MARK) in str(outcome)
+    assert outcome.example
+    for line in own_lines(path.parent.name):
+        assert line not in str(outcome), "the answer holds a line of the solution"
+
+
+def own_lines(name: str) -> list[str]:
+    """Statements of the solution that the start does not give."""
+    folder = BUILT_IN / name
+    given = (folder / "start.py").read_text(encoding="utf-8")
+    tree = ast.parse((folder / "solution.py").read_text(encoding="utf-8"))
+    lines = [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.Return)
+    ]
+    return [line for line in lines if line not in given and len(line) > 12]
+
+
+PAIRS = [
+    name
+    for name, exercise in EXERCISES.items()
+    if exercise.grade.startswith("solution:") and exercise.grade.endswith((":backward", ":pair"))
+]
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_no_solution_is_its_own_judge(name):
+    """Where the solution is the reference, differences of its forward agree with its backward."""
+    exercise = EXERCISES[name]
+    solution = load_python(BUILT_IN / name / "solution.py")
+    question = question_of(exercise, solution, solution)
+    base = question.base
+    assert isinstance(base, SolutionBase)
+    source = GeneratorSource(np.random.default_rng(5))
+    for _ in range(5):
+        case = question.draw(source)
+
+        def forward(*arrays, case=case):
+            found = base.functions["forward"](*arrays, **case.static)
+            return found[0]
+
+        slopes = finite_differences(forward, *case.inputs.values(), dy=case.dy)
+        right = question.expected(case)
+        for argument, slope in zip(case.inputs, slopes, strict=True):
+            np.testing.assert_allclose(right[f"d{argument}"], slope, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_an_exercise_is_written_for_a_reader(name):
+    exercise = EXERCISES[name]
+    assert exercise.short in exercise.start, "the start says what to type"
+    assert all(f"def {f}" in exercise.start for f in exercise.functions)
+    assert (Path(__file__).parents[2] / exercise.walkthrough).is_file()
+    for heading in ("Hint", "Solution"):
+        assert f"## {heading}" not in exercise.task
