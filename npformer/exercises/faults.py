@@ -139,15 +139,23 @@ def _compare(name: str, got: Any, right: Any, size: float) -> Fault | None:
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(off)), off.shape))
     at = f"{name}[{', '.join(map(str, index))}]" if index else name
     a, b = got[index].item(), right[index].item()
-    sentence = f"{at} is {number(a)} and should be {number(b)}"
+    shown, wanted = numbers(a, b)
+    sentence = f"{at} is {shown} and should be {wanted}"
     if isinstance(a, float) and isinstance(b, float):
         return Fault("value", sentence, name, index, a, b)
     return Fault("value", sentence, name, index)
 
 
-def number(value: Any) -> str:
-    """Seven digits of a float: enough to see a difference, and to recognise a fraction."""
-    return f"{value:.7g}" if isinstance(value, float) else repr(value)
+def numbers(got: Any, right: Any) -> tuple[str, str]:
+    """Both as text: seven digits, enough to recognise a fraction, or more where these are equal."""
+    for digits in (7, 12, 17):
+        pair = [
+            f"{value + 0.0:.{digits}g}" if isinstance(value, float) else repr(value)  # no -0
+            for value in (got, right)
+        ]
+        if pair[0] != pair[1]:
+            break
+    return pair[0], pair[1]
 
 
 def of_exception(error: BaseException, path: Path | None) -> Fault:

@@ -22,7 +22,7 @@ from npformer.verify.judge import Failure, Outcome, check_case
 from npformer.verify.subjects.prepare import prepare
 from npformer.verify.subjects.registered import RegisteredComponent
 from npformer.verify.subjects.user_component import UserComponent
-from npformer.verify.tally import Tally, check_component
+from npformer.verify.tally import ALONE, Tally, check_component
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -245,7 +245,7 @@ def _diagnoses(component: Component, failure: Failure, seed: int) -> list[Diagno
 
 def _against(component: Component) -> str:
     if isinstance(component, UserComponent):
-        return component.against.name if component.against else "its own forward"
+        return component.against.name if component.against else ALONE
     return "PyTorch"
 
 

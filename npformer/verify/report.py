@@ -13,7 +13,7 @@ from npformer.errors import VerifyError
 from npformer.verify.answer.reproduce import reproduction
 from npformer.verify.case import Case
 from npformer.verify.components.registry import COMPONENTS, component
-from npformer.verify.tally import Tally, check_component
+from npformer.verify.tally import ALONE, Tally, check_component
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,6 +55,17 @@ class Report:
             )
         return "At most 4 is right, or twice PyTorch's own up to 8."
 
+    def verdict(self, result: Tally) -> str:
+        """A word or two on one result.
+
+        Without a reference, a forward is differentiated in float64. In float32 there is then no
+        more to say than that the numbers are those of float64, right or wrong.
+        """
+        if not result.passed:
+            return "wrong"
+        alone = self.against == ALONE and result.dtype == "float32"
+        return "as in float64" if alone else "right"
+
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON; errors are in natural units."""
         return {
@@ -62,7 +73,7 @@ class Report:
             "seed": self.seed,
             "cases": self.cases,
             "against": self.against,
-            "results": [_result_dict(result) for result in self.results],
+            "results": [_result_dict(result, self.verdict(result)) for result in self.results],
             "diagnoses": [_diagnosis_dict(d) for check in self.checks for d in check.diagnoses],
         }
 
@@ -95,7 +106,9 @@ class Report:
                 _number(r.gradient_error) if r.kind != "optimizer" else "",
                 _number(r.pytorch_gradient_error) if r.kind != "optimizer" else "",
                 f"{r.directional_cases} ok" if r.passed and r.directional_cases else "",
-                "[green]right[/]" if r.passed else f"[red]wrong[/] in {r.failed_cases}",
+                f"[green]{self.verdict(r)}[/]"
+                if r.passed
+                else f"[red]wrong[/] in {r.failed_cases}",
             )
         return table
 
@@ -171,7 +184,7 @@ def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _result_dict(r: Tally) -> dict[str, Any]:
+def _result_dict(r: Tally, verdict: str) -> dict[str, Any]:
     """JSON has no infinity: an error beyond every bound is null."""
     return {
         "component": r.component,
@@ -183,7 +196,7 @@ def _result_dict(r: Tally) -> dict[str, Any]:
         "gradient_error": _finite(r.gradient_error),
         "pytorch_gradient_error": _finite(r.pytorch_gradient_error),
         "directional_cases": r.directional_cases,
-        "verdict": "right" if r.passed else "wrong",
+        "verdict": verdict,
         "failed_cases": r.failed_cases,
         "failure": str(r.failure) if r.failure else None,
         "reproduce": r.failure.reproduce if r.failure else None,

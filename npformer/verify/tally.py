@@ -13,6 +13,9 @@ from npformer.verify.case import cases as generated
 from npformer.verify.drawing.strategies import GeneratorSource
 from npformer.verify.judge import Failure, Outcome, check_case
 
+ALONE = "its own forward"
+"""What a function without a reference is checked against."""
+
 
 @dataclass
 class Tally:

@@ -103,6 +103,14 @@ def test_a_pair_by_its_forwards_name_against_its_own_forward(npformer, here):
     assert "scale is right against its own forward" in ended.out
 
 
+def test_without_a_reference_float32_is_only_compared_with_float64(npformer, here):
+    """Nobody differentiates a float32 forward, so its row must not say that it is right."""
+    command = ("verify", "--implementation", "own_kernels:scale", "--inputs", "bd, d")
+    assert npformer(*command, "--json", "r.json").status == 0
+    rows = json.loads((here / "r.json").read_text())["results"]
+    assert [row["verdict"] for row in rows] == ["right", "as in float64"]
+
+
 def test_a_kernel_of_one_precision(npformer, here, refused):
     arguments = ("verify", "--implementation", "own_kernels:single", "--against", "silu")
     assert "made for float32 alone" in refused(*arguments)

@@ -50,7 +50,7 @@ def _document(style: str, body: str) -> str:
 
 def _table(report: Report) -> str:
     against = html.escape(report.against)
-    rows = "\n".join(_row(r) for r in report.results)
+    rows = "\n".join(_row(r, report.verdict(r)) for r in report.results)
     return (
         '<div class="wide"><table>\n<caption>Worst errors in natural units, multiples of the '
         f"rounding error that the operation cannot avoid. {report.bound} "
@@ -65,14 +65,14 @@ def _table(report: Report) -> str:
     )
 
 
-def _row(r: Tally) -> str:
+def _row(r: Tally, said: str) -> str:
     gradients = r.kind != "optimizer"
     errors = [r.forward_error, r.pytorch_forward_error]
     errors += [r.gradient_error, r.pytorch_gradient_error] if gradients else []
     cells = "".join(f'<td class="number">{number(e)}</td>' for e in errors)
     cells += "" if gradients else "<td></td><td></td>"
     verdict = (
-        '<td class="right">right</td>'
+        f'<td class="right">{said}</td>'
         if r.passed
         else f'<td class="wrong">wrong in {r.failed_cases:,}</td>'
     )

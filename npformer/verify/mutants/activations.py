@@ -14,7 +14,7 @@ from npformer.verify.mutants.mutant import Family
 relu = Family("relu")
 
 
-@relu.backward("open-at-zero", "the gradient passes where x is exactly 0")
+@relu.backward("open-at-zero", "the mask is y >= 0, which holds everywhere: every gradient passes")
 def _open(dy, cache):
     return np.where(cache.y >= 0, dy, 0)
 
