@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from npformer.verify.case import BrokenContract, Case, Component, Finding, Result
-from npformer.verify.reference.oracles import directional_gap, reference, steps
+from npformer.verify.reference.oracles import REFEREE, directional_gap, reference, steps
 from npformer.verify.units.error import CAP, error_units, worst
 
 Array = np.ndarray
@@ -142,7 +142,7 @@ def _check_pytorch(
             to.failures.append(dataclasses.replace(found, oracle=component.witness))
         if referee is not None:
             gap = worst(error_units(referee[name], ref, scales[name], case.dy.dtype))
-            if gap > CAP:
+            if gap > REFEREE:
                 message = f"the extended-precision reference and PyTorch are {gap:.3g} apart"
                 to.failures.append(Failure(name, "PyTorch", message, gap, case))
 

@@ -2,7 +2,7 @@
 
 How exact is the oracle? For float32 it is PyTorch in float64. For float64 there is no wider
 PyTorch, so the registered NumPy op runs in extended precision (x87's 64-bit mantissa), and is
-believed only where PyTorch's float64 agrees with it within the cap: a formula that is wrong is
+believed only where PyTorch's float64 agrees with it within ``REFEREE``: a formula that is wrong is
 wrong by far more than that, so the check stays independent of the derivation, while the
 rounding of float64 (ours and PyTorch's own) can be told apart. Where the platform's long double
 is no wider than float64 (macOS on ARM, Windows), PyTorch's float64 is itself the reference.
@@ -23,6 +23,12 @@ from npformer.verify.case import Array, Case, Component, Result
 WIDE = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
 """Whether ``np.longdouble`` is wider than float64 here."""
 
+REFEREE = 64.0
+"""Natural units between the extended-precision reference and PyTorch's float64, at most.
+
+PyTorch's own rounding is in it: 8.5 for one dk of attention in 101,200 cases, where the op was off
+by 1.8. The slightest mistake in a formula, one part in a million of a constant, is billions.
+"""
 DIRECTIONAL = 1e-8 if WIDE else 1e-6
 """The largest relative gap between a directional derivative and a gradient of the package's."""
 

@@ -72,6 +72,24 @@ def test_an_extended_reference_that_is_wrong_is_not_believed():
     assert result.failure is not None
 
 
+@pytest.mark.skipif(not WIDE, reason="long double is no wider than float64 here")
+@pytest.mark.parametrize(("units", "accused"), [(10, False), (1e4, True)])
+def test_pytorchs_own_rounding_accuses_nobody(monkeypatch, units, accused):
+    """It was seen at 8.5 units, where the op itself was off by 1.8; a wrong formula is far off."""
+    exact = OpComponent.precise
+
+    def rounded(self, case):
+        scales = self.scales(case)
+        eps = np.finfo(np.float64).eps
+        return {name: a + units * eps * scales[name] for name, a in exact(self, case).items()}
+
+    monkeypatch.setattr(OpComponent, "precise", rounded)
+    from npformer.verify.tally import check_component
+
+    result = check_component(component("layer_norm"), cases=10)
+    assert (result.failure is not None) == accused
+
+
 @pytest.mark.parametrize("name", [n for n, c in COMPONENTS.items() if c.kind != "optimizer"])
 def test_most_cases_get_a_directional_derivative(name):
     from npformer.verify.tally import check_component
