@@ -42,6 +42,7 @@ if __name__ == "__main__":
     sys.exit()
 
 from docutils import nodes  # noqa: E402
+from jupyter_cache import get_cache  # noqa: E402
 from markdown_it import MarkdownIt  # noqa: E402
 from sphinx import addnodes  # noqa: E402
 from sphinx.errors import ExtensionError  # noqa: E402
@@ -104,6 +105,9 @@ nb_render_markdown_format = "myst"  # tables in outputs
 again = not GENERATED.is_dir()
 if again:
     shutil.rmtree(nb_execution_cache_path, ignore_errors=True)
+
+# The cache's tables exist before the two readers start, which would both make them.
+get_cache(nb_execution_cache_path).db.dispose()
 
 # Links from a chapter to a file of the package. GitHub shows the file; the site makes a page of it.
 LINK = re.compile(r"\]\(\.\./([^)#\s]+\.(?:py|md))(?:#[^)\s]*)?\)")
