@@ -16,7 +16,6 @@ from npformer.verify.case import Case, Result
 from npformer.verify.drawing.strategies import GeneratorSource
 
 CASES = 6
-SURE = 0.5
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from npformer.inspect.plots import save_figure
+from npformer.inspect.plots import Picture, save_figure
 from npformer.sweep.result import SweepResult, Trial
 from npformer.sweep.space import Axis, Choices, Value, show
 from npformer.train.curve import draw_curve
@@ -46,7 +45,7 @@ def settings(trial: Trial) -> str:
     return ", ".join(f"{name.partition('.')[2]} {_short(v)}" for name, v in trial.values.items())
 
 
-def curves_figure(result: SweepResult) -> Figure:
+def curves_figure(result: SweepResult) -> Picture:
     """Left the training objective, right what was measured on the validation pairs, a line a trial.
 
     Up to eight trials have a colour and a name each; of more, only the best is told apart. The
@@ -54,7 +53,7 @@ def curves_figure(result: SweepResult) -> Figure:
     there; on the right they do.
     """
     measure = "bleu" if result.plan.objective == "bleu" else "validation_loss"
-    figure = Figure(figsize=(9.5, 3.8), layout="constrained")
+    figure = Picture(figsize=(9.5, 3.8), layout="constrained")
     training, validation = figure.subplots(1, 2)
     shown = [trial for trial in result.ranked() if trial.same_as is None]
     few = len(shown) <= _NAMED
@@ -86,7 +85,7 @@ def curves_figure(result: SweepResult) -> Figure:
     return figure
 
 
-def effects_figure(result: SweepResult) -> Figure:
+def effects_figure(result: SweepResult) -> Picture:
     """One panel a field: the objective of every trial over its value, and the mean of each value.
 
     All panels share the vertical axis, so that the field that matters most spans most of it. The
@@ -95,7 +94,7 @@ def effects_figure(result: SweepResult) -> Figure:
     axes_of = result.plan.axes
     columns = min(len(axes_of), _PANELS)
     rows = math.ceil(len(axes_of) / columns)
-    figure = Figure(figsize=(3.2 * columns + 0.6, 3.1 * rows), layout="constrained")
+    figure = Picture(figsize=(3.2 * columns + 0.6, 3.1 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axes, axis in zip(grid.flat, axes_of, strict=False):
         _effect(axes, axis, result)

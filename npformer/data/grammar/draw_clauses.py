@@ -24,10 +24,6 @@ INVOLUNTARY = STATES | frozenset("lose forget find wake fall arrive get".split()
 PAST_MODALS = (MODALS[4], HAD_TO)
 
 
-def _pronoun(nominal: Nominal | None) -> bool:
-    return nominal is not None and nominal.pronoun
-
-
 class ClauseDraw(PhraseDraw):
     """Draws clauses. Options: ``tense`` fixes it; ``bare`` leaves out adverbials; ``person``
     makes a clause without subject, for an infinitive, an imperative or a relative clause."""
