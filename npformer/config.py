@@ -167,6 +167,8 @@ class DataConfig:
     """Token budget of one batch: rows times the longer side's length, padding included."""
     max_length: int = 128
     """Longer pairs, in tokens, are left out of training and counted."""
+    shards: str = ""
+    """Directory of the corpus as tokenised, memory-mapped shards; empty keeps it in memory."""
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -194,10 +196,14 @@ class TrainConfig:
     """Precision of weights, activations and gradients."""
     workers: int = 2
     """Slices of a batch that run side by side, each on a thread of its own (NumPy engine)."""
+    ahead: int = 2
+    """Batches that stand ready, built by a thread while the engine is busy; 0 builds in turn."""
     validate_every: int = 500
     """Updates between looks at the validation set."""
     validation_pairs: int = 200
     """Pairs of it to translate for BLEU and chrF (0: none); its loss is over all of them."""
+    validation_beam: int = 1
+    """Beam of these translations; 1 is greedy."""
     checkpoint_every: int = 500
     """Updates between checkpoints."""
     keep: int = 5
@@ -210,18 +216,48 @@ class TrainConfig:
             "accumulate",
             "workers",
             "validate_every",
+            "validation_beam",
             "checkpoint_every",
             "keep",
         ):
             value = getattr(self, name)
             _check(value >= 1, f"{name} is {value}; it must be 1 or more")
-        for name in ("seed", "validation_pairs"):
+        for name in ("seed", "ahead", "validation_pairs"):
             value = getattr(self, name)
             _check(value >= 0, f"{name} is {value}; it must be 0 or more")
         _check(
             0.0 <= self.label_smoothing < 1.0,
             f"label_smoothing is {self.label_smoothing}; it must be in [0, 1)",
         )
+
+
+@dataclass(frozen=True)
+class TwinConfig:
+    """How the PyTorch twin runs: devices, precision, memory. NumPy's engine passes it over."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where it runs (twin); `auto` takes a GPU if there is one."""
+    precision: Literal["full", "bf16"] = "full"
+    """`full` is --dtype; `bf16` makes the products in bfloat16 over float32 weights (twin)."""
+    tf32: bool = True
+    """Let a GPU make float32 products in TF32, with 10 bits of mantissa (twin)."""
+    compile: bool = False
+    """Compile the layers with torch.compile: minutes at the start; worth it on a GPU (twin)."""
+    checkpoint_activations: bool = False
+    """Keep only each layer's input, and make the rest again in the backward (twin)."""
+    loss_chunk: int = 0
+    """Target tokens whose logits exist at one time; 0 takes all of a batch at once (twin)."""
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """On many GPUs: the whole model on each (ddp), or a share of it (fsdp) (twin)."""
+    timeout: int = 300
+    """Seconds that one rank waits for the others before it gives up (twin)."""
+    tensorboard: bool = False
+    """Also write TensorBoard's event files, into the run's directory (twin)."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        _check(self.loss_chunk >= 0, f"loss_chunk is {self.loss_chunk}; it must be 0 or more")
+        _check(self.timeout >= 1, f"timeout is {self.timeout}; it must be 1 or more")
 
 
 @dataclass(frozen=True)
@@ -232,6 +268,7 @@ class RunConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    twin: TwinConfig = field(default_factory=TwinConfig)
 
 
 RUN_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
@@ -257,17 +294,58 @@ RUN_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         data=dict(vocab_size=37_000, batch_tokens=25_000),
         train=dict(updates=300_000, validate_every=2000, checkpoint_every=1000, keep=20),
     ),
+    # The paper's English-German runs: WMT 2014 with a shared vocabulary of 37,000 (section 5.1),
+    # 100,000 and 300,000 updates of 25,000 tokens a side (5.1, 5.2), Adam and its schedule (5.3),
+    # label smoothing 0.1 (5.4), dropout 0.1 and 0.3 (Table 3): defaults are not repeated below.
+    # The weights averaged are the last 5 and 20, written every 10 minutes (6.1); at 0.4 and 1.0
+    # seconds an update (5.2) these are 1,500 and 600 updates. Validation is newstest2013; the
+    # figures to reach, 27.3 and 28.4 BLEU on newstest2014 (Table 2), are of beam 4 and alpha 0.6
+    # (6.1): npformer evaluate RUN --split test.
+    "wmt14-base": dict(
+        data=dict(corpus="hf:wmt14/de-en", vocab_size=37_000, batch_tokens=25_000, max_length=256),
+        train=dict(
+            engine="torch",
+            updates=100_000,
+            validate_every=5000,
+            validation_pairs=3000,
+            validation_beam=4,
+            checkpoint_every=1500,
+        ),
+        twin=dict(precision="bf16", loss_chunk=4096, compile=True),
+    ),
+    "wmt14-big": dict(
+        data=dict(corpus="hf:wmt14/de-en", vocab_size=37_000, batch_tokens=25_000, max_length=256),
+        train=dict(
+            engine="torch",
+            updates=300_000,
+            validate_every=15_000,
+            validation_pairs=3000,
+            validation_beam=4,
+            checkpoint_every=600,
+            keep=20,
+        ),
+        twin=dict(precision="bf16", loss_chunk=4096, compile=True),
+    ),
 }
 
 
 def run_preset(name: str) -> RunConfig:
-    """A whole run by the name of its model's preset: the model, and settings that train it well."""
-    changes = RUN_PRESETS.get(name, {})
+    """A whole run by name: a model, and settings that train it well.
+
+    The last part of the name is the model's preset. Raises ``ConfigError`` for an unknown one.
+    """
+    if name not in RUN_PRESETS:
+        raise ConfigError(
+            f"preset {name!r} does not exist; choose one of {', '.join(RUN_PRESETS)}"
+            + nearest(name, RUN_PRESETS)
+        )
+    changes = RUN_PRESETS[name]
     return RunConfig(
-        model=model_preset(name, **changes.get("model", {})),
+        model=model_preset(name.rpartition("-")[2], **changes.get("model", {})),
         optim=OptimConfig(**changes.get("optim", {})),
         data=DataConfig(**changes.get("data", {})),
         train=TrainConfig(**changes.get("train", {})),
+        twin=TwinConfig(**changes.get("twin", {})),
     )
 
 
@@ -280,7 +358,10 @@ C = TypeVar("C")
 
 
 def from_dict(cls: type[C], values: dict[str, Any]) -> C:
-    """The reverse of ``to_dict``; a missing, unknown or ill-typed field raises ``ConfigError``."""
+    """The reverse of ``to_dict``; an unknown or ill-typed field raises ``ConfigError``.
+
+    A missing one takes its default: that is what an older npformer, which did not have it, did.
+    """
     if not isinstance(values, dict):
         raise ConfigError(f"{cls.__name__} must be a table of fields, not {type(values).__name__}")
     hints = typing.get_type_hints(cls)
@@ -288,8 +369,6 @@ def from_dict(cls: type[C], values: dict[str, Any]) -> C:
     for name in values:
         if name not in names:
             raise ConfigError(f"{cls.__name__} has no field {name!r}" + nearest(name, names))
-    if missing := [name for name in names if name not in values]:
-        raise ConfigError(f"{cls.__name__} lacks the field(s) {', '.join(missing)}")
     return cls(
         **{
             name: from_dict(hints[name], value) if dataclasses.is_dataclass(hints[name]) else value

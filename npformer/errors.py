@@ -39,6 +39,10 @@ class NonFiniteError(NpformerError, ArithmeticError):
     """A loss or gradient that is not finite; weights and optimizer are as they were before."""
 
 
+class RankError(NpformerError, RuntimeError):
+    """Processes that train together and lost one another, or never met."""
+
+
 class VerifyError(NpformerError, ValueError):
     """A verification that cannot be run as asked."""
 

@@ -1,0 +1,121 @@
+"""``npformer plan``: what a run will need and take, before a GPU is paid for."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from npformer.cli.plan_table import check_line, plan_table
+from npformer.cli.settings import (
+    DEFAULT_PRESET,
+    ModelOptions,
+    as_config,
+    as_options,
+    preset_config,
+    preset_of,
+)
+from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
+from npformer.plan.devices import named_gpu
+from npformer.plan.guard import check_fits
+from npformer.plan.memory import peak_memory
+from npformer.plan.plan import LENGTH, MFU, Assumptions, Plan, make_plan
+from npformer.plan.shape import DeviceKind
+
+TOLERANCE = 0.10
+"""How far a measured peak may be from the planned one."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """Estimate a training run of the PyTorch twin: memory, arithmetic, time and cost.
+
+    The run is given as for npformer train, by a preset and what is changed of it; the vocabulary is
+    taken to be as large as --vocab-size allows. Nothing is trained and no GPU is needed. Memory is
+    the peak of an update on each GPU; if it is too much, what would make it fit is said with the
+    figure for each. Time is the operations of all matrix products at the share of the GPU's peak
+    that --mfu assumes.
+
+    With --check, one GPU's part of an update runs here, on a CPU if there is no GPU: the peak that
+    is planned for this machine is printed beside the one measured. Exit status 1 if they are more
+    than 10 % apart.
+
+    Examples:
+      npformer plan --preset big --gpus 8 --gpu h100 --precision bf16
+      npformer plan --preset base --gpu rtx4090 --batch-tokens 6250 --accumulate 4 --price 0.4
+      npformer plan --preset big --gpu l4 --checkpoint-activations --json plan.json
+      npformer plan --preset small --check
+    """
+
+    preset: str = DEFAULT_PRESET
+    """Model and settings: `tiny`, `small`, `base`, `big`, `wmt14-base` or `wmt14-big`."""
+    gpu: str = "h100"
+    """Kind of GPU, such as h100, h200, a100-80, l40s, rtx4090 or v100-16."""
+    gpus: int = 1
+    """How many of them share each batch."""
+    mfu: float = MFU
+    """Share of its peak that a GPU is assumed to reach in matrix products."""
+    length: int = 0
+    """Tokens of each sentence, a side; 0 takes 32, or the longest that fits."""
+    price: float | None = None
+    """What one GPU costs in an hour; the plan then says what the run costs."""
+    json: Path | None = None
+    """Write every figure to this file, too."""
+    check: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Run two updates of one GPU's part here, and compare the planned peak with the measured."""
+    data: Annotated[DataConfig, tyro.conf.arg(name="")] = field(default_factory=DataConfig)
+    train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
+    twin: Annotated[TwinConfig, tyro.conf.arg(name="")] = field(default_factory=TwinConfig)
+    model: ModelOptions = field(default_factory=ModelOptions)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+
+    @classmethod
+    def default(cls, arguments: Sequence[str]) -> Command:
+        """What the options change: the named preset."""
+        return cls(**as_options(preset_config(preset_of(arguments))))
+
+    def __call__(self) -> int:
+        gpu = named_gpu(self.gpu)
+        config = as_config(self)
+        config = dataclasses.replace(
+            config, model=dataclasses.replace(config.model, vocab_size=config.data.vocab_size)
+        )
+        longest = min(config.model.max_length, config.data.max_length, config.data.batch_tokens)
+        length = self.length or min(LENGTH, longest)
+        plan = make_plan(config, gpu, self.gpus, Assumptions(self.mfu, length, self.price))
+        console = Console()
+        console.print(plan_table(self.preset, plan), highlight=False)
+        figures = plan.as_dict()
+        status = 0
+        if self.check:
+            planned, measured, where = check(plan)
+            console.print(check_line(planned, measured, where), highlight=False, markup=False)
+            figures["check"] = {"device": where, "planned": planned, "measured": measured}
+            status = int(abs(planned / measured - 1) > TOLERANCE)
+        if self.json:
+            self.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        return status
+
+
+def check(plan: Plan) -> tuple[int, int, str]:
+    """The peak planned for a GPU's part of an update on this machine, that measured, and where.
+
+    Raises NpformerError if it is far more than the memory that is free here.
+    """
+    import torch
+
+    from torch_ref.train.measured_memory import free_memory, measure_update
+
+    cuda = plan.config.twin.device != "cpu" and torch.cuda.is_available()
+    device: DeviceKind = "cuda" if cuda else "cpu"
+    where = torch.cuda.get_device_name() if cuda else "CPU"
+    config: RunConfig = plan.config
+    check_fits(config, free_memory(device), device=device, shape=plan.shape)
+    planned = peak_memory(config, plan.shape, device).total
+    return planned, measure_update(config, plan.shape), where
