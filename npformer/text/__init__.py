@@ -3,7 +3,9 @@
 sentences    cut a text into sentences, and put it back together
 tokenizer    characters, words or byte pairs as ids
 corpus       sentence pairs from the built-in grammar, files and datasets
+stream       the same pairs without holding them in memory
 batches      padded batches of like length, in an order that can be resumed
+shards       tokenised pairs as memory-mapped files, for a corpus larger than memory
 scores       BLEU, chrF, CER, WER and exact match
 """
 
@@ -18,6 +20,7 @@ from npformer.text.batches import (
 from npformer.text.corpus import ParallelCorpus, load_corpus, read_pairs
 from npformer.text.scores import scores
 from npformer.text.sentences import join_paragraphs, split_paragraphs, split_sentences
+from npformer.text.shards import ShardedPairs
 from npformer.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     "Batches",
     "EncodedPairs",
     "ParallelCorpus",
+    "ShardedPairs",
     "Tokenizer",
     "encode_pairs",
     "evaluation_batches",

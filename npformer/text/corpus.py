@@ -32,6 +32,9 @@ GRAMMAR_PAIRS = 200_000
 HELD_OUT = 1000
 """Pairs at the end of a corpus that validate if nothing else does: these, or 5 % if fewer."""
 
+TAKEN, EMPTY, SHARED = "taken", "empty", "shared"
+"""What becomes of a row: a training pair; a side is empty; validation has a sentence of it."""
+
 Row = tuple[str, str, str]
 Split = Literal["train", "validation", "test"]
 
@@ -61,25 +64,45 @@ def load_corpus(data: DataConfig) -> tuple[ParallelCorpus, ParallelCorpus]:
     be sorted. No training pair shares its source or its target sentence with validation: scores
     are of sentences never seen. ``data.pairs`` counts what is left. Raises ``CorpusError``.
     """
-    languages = (data.source_language, data.target_language)
-    if data.validation:
-        validation = _collect(_rows(data.validation, "validation", 0, languages), data.validation)
-    elif _has_validation(data.corpus):
-        validation = _collect(_rows(data.corpus, "validation", 0, languages), data.corpus)
-    else:
-        everything = _collect(_rows(data.corpus, "train", 0, languages), data.corpus)
-        count = min(HELD_OUT, max(1, len(everything) // 20))
-        if len(everything) <= count:
-            raise CorpusError(
-                f"{data.corpus!r} holds one pair; training and validation need two or more"
-            )
-        held_out = [(2 * row + 1) * len(everything) // (2 * count) for row in range(count)]
+    validation = own_validation(data)
+    if validation is None:
+        everything = _collect(training_rows(data), data.corpus)
+        held_out = held_out_rows(data.corpus, len(everything))
         validation = _part(everything, held_out)
         rest = _rows_of(_part(everything, sorted(set(range(len(everything))) - set(held_out))))
         train = _collect(rest, data.corpus, limit=data.pairs, apart_from=validation)
         return dataclasses.replace(train, empty=everything.empty), validation
-    rows = _rows(data.corpus, "train", data.pairs, languages)
+    rows = training_rows(data)
     return _collect(rows, data.corpus, limit=data.pairs, apart_from=validation), validation
+
+
+def own_validation(data: DataConfig) -> ParallelCorpus | None:
+    """The validation pairs that ``data`` names or its corpus has; None if they are held out."""
+    languages = (data.source_language, data.target_language)
+    spec = data.validation or data.corpus
+    if not data.validation and not _has_validation(spec):
+        return None
+    return _collect(_rows(spec, "validation", 0, languages), spec)
+
+
+def training_rows(data: DataConfig) -> Iterator[Row]:
+    """Every row of the training corpus as it stands there; the grammar stops at ``data.pairs``.
+
+    Raises ``CorpusError``.
+    """
+    languages = (data.source_language, data.target_language)
+    return _rows(data.corpus, "train", data.pairs, languages)
+
+
+def held_out_rows(spec: str, count: int) -> list[int]:
+    """Which of the ``count`` pairs of a corpus validate: ``HELD_OUT`` of them, spread evenly.
+
+    Raises ``CorpusError`` if none would be left to train on.
+    """
+    held_out = min(HELD_OUT, max(1, count // 20))
+    if count <= held_out:
+        raise CorpusError(f"{spec!r} holds one pair; training and validation need two or more")
+    return [(2 * row + 1) * count // (2 * held_out) for row in range(held_out)]
 
 
 def read_pairs(
@@ -171,28 +194,45 @@ def _aligned_rows(spec: str) -> Iterator[Row]:
 def _collect(
     rows: Iterable[Row], spec: str, *, limit: int = 0, apart_from: ParallelCorpus | None = None
 ) -> ParallelCorpus:
-    sources = set(apart_from.source if apart_from else ())
-    targets = set(apart_from.target if apart_from else ())
     kept = ParallelCorpus()
-    empty = shared = 0
+    counts = {EMPTY: 0, SHARED: 0}
+    for source, target, tag, verdict in sift(rows, apart_from or ParallelCorpus()):
+        if verdict != TAKEN:
+            counts[verdict] += 1
+            continue
+        kept.source.append(source)
+        kept.target.append(target)
+        kept.tags.append(tag)
+        if len(kept) == limit:
+            break
+    if not kept:
+        raise no_pairs(spec, counts[EMPTY], counts[SHARED])
+    return dataclasses.replace(kept, empty=counts[EMPTY], shared=counts[SHARED])
+
+
+def sift(rows: Iterable[Row], apart_from: ParallelCorpus) -> Iterator[tuple[str, str, str, str]]:
+    """Source, target, tag and verdict of each row: ``TAKEN``, ``EMPTY``, or ``SHARED``.
+
+    Sentences lose the white space around them; ``SHARED`` has a sentence of ``apart_from``.
+    """
+    sources, targets = set(apart_from.source), set(apart_from.target)
     for source, target, tag in rows:
         source, target = source.strip(), target.strip()
         if not source or not target:
-            empty += 1
+            verdict = EMPTY
         elif source in sources or target in targets:
-            shared += 1
+            verdict = SHARED
         else:
-            kept.source.append(source)
-            kept.target.append(target)
-            kept.tags.append(tag)
-            if len(kept) == limit:
-                break
-    if not kept:
-        raise CorpusError(
-            f"{spec!r} gives no pair: {empty:,} have an empty side"
-            + (f", and validation has a sentence of the other {shared:,}" if shared else "")
-        )
-    return dataclasses.replace(kept, empty=empty, shared=shared)
+            verdict = TAKEN
+        yield source, target, tag, verdict
+
+
+def no_pairs(spec: str, empty: int, shared: int) -> CorpusError:
+    """The error of a corpus that leaves nothing to train on."""
+    return CorpusError(
+        f"{spec!r} gives no pair: {empty:,} have an empty side"
+        + (f", and validation has a sentence of the other {shared:,}" if shared else "")
+    )
 
 
 def _part(corpus: ParallelCorpus, rows: Sequence[int]) -> ParallelCorpus:

@@ -147,7 +147,11 @@ class Tokenizer:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one JSON file in the ``tokenizers`` library's own format."""
-        Path(path).write_text(self._core.to_str(pretty=True), encoding="utf-8")
+        Path(path).write_bytes(self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The content of the file that ``save`` writes."""
+        return self._core.to_str(pretty=True).encode()
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Tokenizer:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from npformer.config import RunConfig
+from npformer.config import DataConfig, RunConfig
 from npformer.errors import ConfigError
-from npformer.text.batches import Batches, encode_pairs, evaluation_batches
+from npformer.text.batches import Batches, Pairs, encode_pairs, evaluation_batches
 from npformer.text.corpus import ParallelCorpus, load_corpus
+from npformer.text.shard_manifest import MANIFEST, read_manifest
+from npformer.text.shards import ShardedPairs
 from npformer.text.tokenizer import PAD, Tokenizer
+from npformer.train.make_shards import make_shards
 from npformer.train.validation import Validation
 
 
@@ -25,24 +27,33 @@ class Prepared:
     batches: Batches
     """Training batches."""
     validation: Validation
-    corpus: ParallelCorpus
-    """The training pairs as text."""
     validation_corpus: ParallelCorpus
     left_out: int
     """Training pairs longer than ``data.max_length`` tokens."""
 
     def summary(self) -> str:
-        """One line for a person: how much there is to train on."""
+        """One line for a person: how much there is to train on, and where."""
+        pairs = self.batches.pairs
         too_long = f" ({self.left_out:,} more are too long)" if self.left_out else ""
+        where = (
+            f"; {len(pairs.manifest.shards):,} shards of {pairs.bytes / 1e6:,.1f} MB in all in "
+            f"{pairs.directory}"
+            if isinstance(pairs, ShardedPairs)
+            else ""
+        )
         return (
-            f"{len(self.batches.pairs):,} training pairs{too_long}, "
+            f"{len(pairs):,} training pairs{too_long}, "
             f"{len(self.validation_corpus):,} validation pairs, "
-            f"{self.tokenizer.vocab_size:,} vocabulary entries"
+            f"{self.tokenizer.vocab_size:,} vocabulary entries{where}"
         )
 
 
 def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
     """Load the corpus that ``config.data`` names, train its tokenizer, and encode both.
+
+    Where ``data.shards`` names a directory, the training pairs are read from its shards, which are
+    made first if they are not there; whole ones need no corpus. Both ways give the same tokenizer
+    (up to ``make_shards.TOKENIZER_PAIRS`` pairs) and the same batches.
 
     A resumed run passes the ``tokenizer`` of its checkpoint. Raises ``ConfigError`` for a model
     that does not fit the data, ``CorpusError`` and ``TokenizerError``.
@@ -55,14 +66,21 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
         )
     if model.padding_id != PAD:
         raise ConfigError(f"padding_id is {model.padding_id}; npformer's tokenizers pad with {PAD}")
-    training, held_out = load_corpus(data)
-    if tokenizer is None:
-        texts = [*training.source, *training.target]
-        tokenizer = Tokenizer.train(texts, data.tokenizer, data.vocab_size)
+    pairs: Pairs
+    if data.shards:
+        shards = _shards(data, tokenizer)
+        pairs, held_out, left_out = shards, shards.validation(), shards.left_out
+        tokenizer = shards.tokenizer()
+    else:
+        training, held_out = load_corpus(data)
+        if tokenizer is None:
+            texts = [*training.source, *training.target]
+            tokenizer = Tokenizer.train(texts, data.tokenizer, data.vocab_size)
+        pairs = encoded = encode_pairs(training, tokenizer, data.max_length)
+        left_out = encoded.left_out
     config = dataclasses.replace(
         config, model=dataclasses.replace(model, vocab_size=tokenizer.vocab_size)
     )
-    pairs = encode_pairs(training, tokenizer, data.max_length)
     held_out_pairs = encode_pairs(held_out, tokenizer, model.max_length)
     # One long validation pair may fill a batch of its own; a training pair may not.
     budget = max(data.batch_tokens, model.max_length)
@@ -77,16 +95,19 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
             tokenizer,
             count=config.train.validation_pairs,
             max_length=model.max_length,
+            beam=config.train.validation_beam,
         ),
-        corpus=training,
         validation_corpus=held_out,
-        left_out=pairs.left_out,
+        left_out=left_out,
     )
 
 
-def tokenizer_file(tokenizer: Tokenizer) -> bytes:
-    """What ``tokenizer.save`` writes, for a checkpoint."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "tokenizer.json"
-        tokenizer.save(path)
-        return path.read_bytes()
+def _shards(data: DataConfig, tokenizer: Tokenizer | None) -> ShardedPairs:
+    """The shards in ``data.shards``: opened if they are finished, which many processes may do."""
+    directory = Path(data.shards)
+    if not (directory / MANIFEST).exists() or not read_manifest(directory).complete:
+        return make_shards(data, directory, tokenizer=tokenizer)
+    shards = ShardedPairs(directory, data)
+    if tokenizer is not None:
+        shards.check_tokenizer(tokenizer)
+    return shards

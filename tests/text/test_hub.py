@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 
+import numpy as np
 import pytest
 
 from npformer.config import DataConfig
 from npformer.errors import CorpusError, NpformerError
 from npformer.text.corpus import load_corpus, read_pairs
 from npformer.text.hub import DatasetName, parse_name
+from npformer.train.make_shards import make_shards
 
 pytestmark = pytest.mark.filterwarnings("default")  # the library's own
 
@@ -79,6 +81,35 @@ def test_a_saved_dataset_with_its_own_validation(library, tmp_path):
         read_pairs(spec, split="test")
     with pytest.raises(CorpusError, match="no split 'nope'"):
         read_pairs(f"{spec}:nope")
+
+
+def test_a_dataset_in_shards(library, tmp_path):
+    """Rows as the WMT datasets have them, from English and from German."""
+    splits = {
+        "train": library.Dataset.from_list([*nested(5), *nested(2, "v"), {"translation": None}]),
+        "validation": library.Dataset.from_list(nested(2, "v")),
+        "test": library.Dataset.from_list(nested(3, "t")),
+    }
+    library.DatasetDict(splits).save_to_disk(tmp_path / "saved")
+    for source, target in ("en", "de"), ("de", "en"):
+        data = DataConfig(
+            corpus=f"hf:{tmp_path / 'saved'}",
+            source_language=source,
+            target_language=target,
+            tokenizer="word",
+            vocab_size=30,
+        )
+        shards = make_shards(data, tmp_path / source, rows_per_shard=3)
+        training, validation = load_corpus(data)
+        assert (
+            shards.validation().source == validation.source == [f"v{source[0]}0", f"v{source[0]}1"]
+        )
+        sides = shards.gather(np.arange(len(shards)))
+        for side, texts in zip(sides, (training.source, training.target), strict=True):
+            assert side.sizes.tolist() == [1] * 5
+            assert [shards.tokenizer().decode([i]) for i in side.ids] == texts
+        totals = [shards.manifest.total(what) for what in ("rows", "pairs", "empty", "shared")]
+        assert totals == [8, 5, 1, 2]
 
 
 def test_a_saved_dataset_without_splits_holds_out_pairs(library, tmp_path):
