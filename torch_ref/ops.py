@@ -7,11 +7,13 @@ autograd's. ``OPS`` maps the name of an op's file to its answer.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -46,15 +48,26 @@ def attention(
     """q (B, T, N, H), k (B, S, N, H), v (B, S, N, Hv), mask to (B, N, T, S) -> (B, T, N, Hv)."""
     if causal and mask is not None:  # PyTorch takes one or the other
         mask = mask & causal_mask(q.shape[1], k.shape[1], device=q.device)
-    y = F.scaled_dot_product_attention(
-        q.transpose(1, 2),
-        k.transpose(1, 2),
-        v.transpose(1, 2),
-        attn_mask=mask,
-        is_causal=causal and mask is None,
-        scale=scale,
-    )
+    with _fast_kernels(q):
+        y = F.scaled_dot_product_attention(
+            q.transpose(1, 2),
+            k.transpose(1, 2),
+            v.transpose(1, 2),
+            attn_mask=mask,
+            is_causal=causal and mask is None,
+            scale=scale,
+        )
     return y.transpose(1, 2)
+
+
+def _fast_kernels(q: Tensor) -> AbstractContextManager[None]:
+    """Which of PyTorch's ways to compute attention may be taken: all, but on a CPU in bf16.
+
+    There the fused one's backward takes many times as long as that of the plain products and
+    soft-max, for which sequences of a sentence's length leave room.
+    """
+    plain = q.device.type == "cpu" and q.dtype == torch.bfloat16
+    return sdpa_kernel(SDPBackend.MATH) if plain else nullcontext()
 
 
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, *, eps: float = 1e-5) -> Tensor:

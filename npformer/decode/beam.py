@@ -43,8 +43,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.decode.rollout import CachedModel, check_finite, output_limits
-from npformer.decode.top import top_ids
+from npformer.decode.choice import top_next
+from npformer.decode.rollout import CachedModel, output_limits
 from npformer.errors import ConfigError
 from npformer.ops.array import Array
 
@@ -130,7 +130,7 @@ def n_best(
     ids = np.full(count, bos, dtype=np.int64)
     state = model.start(source)
     for length in range(1, limits.max() + 1):
-        log_probs, tokens = extensions(model.step(ids, state), beam, (pad, bos))
+        log_probs, tokens = top_next(model, ids, state, beam, (pad, bos))
         total = live.log_prob[:, None] + log_probs
         room = beam - np.array([len(ended) for ended in finished])
         parents, places = _choose(live.sentence, total, room, beam)
@@ -164,23 +164,6 @@ def n_best(
 def length_penalty(lengths: Array, alpha: float) -> Array:
     """((5 + lengths) / 6) ** alpha, by which log probabilities are divided; EOS counts."""
     return ((5 + lengths) / 6) ** alpha
-
-
-def extensions(logits: Array, k: int, banned: tuple[int, ...]) -> tuple[Array, Array]:
-    """logits (R, V) -> log probabilities (R, K) and ids (R, K) of the k best tokens, ids ascending.
-
-    The log probabilities, float64, are over the whole vocabulary; ``banned`` ids are only kept
-    from being chosen. K is k, or V if that is less. Changes ``logits``.
-    """
-    peak = logits.max(axis=1, keepdims=True)
-    check_finite(peak)
-    log_sum = peak + np.log(np.exp(logits - peak).sum(axis=1, keepdims=True, dtype=np.float64))
-    for token in banned:
-        logits[:, token] = -np.inf
-    ids = top_ids(logits, k)
-    log_probs = np.take_along_axis(logits, ids, axis=1) - log_sum
-    check_finite(log_probs.max(axis=1))
-    return log_probs, ids
 
 
 def _score(hypothesis: Hypothesis) -> float:

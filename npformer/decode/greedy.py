@@ -5,9 +5,10 @@ Chapter     walkthroughs/12_decoding.md
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from npformer.decode.rollout import CachedModel, check_finite, roll_out
+from npformer.decode.choice import best_next
+from npformer.decode.rollout import CachedModel, roll_out
 from npformer.ops.array import Array
 
 
@@ -27,10 +28,8 @@ def greedy(
     ``max_length`` tokens (EOS counted; its input length + 50 unless given), and then leaves
     the batch. Raises ``NonFiniteError`` if the model's logits are not finite.
     """
-    return roll_out(model, source, _argmax, bos=bos, eos=eos, pad=pad, max_length=max_length)
 
+    def next_ids(ids: Array, state: Any, rows: Array) -> Array:
+        return best_next(model, ids, state, (pad, bos))
 
-def _argmax(logits: Array, rows: Array) -> Array:
-    ids = logits.argmax(axis=1)
-    check_finite(logits[np.arange(len(ids)), ids])
-    return ids
+    return roll_out(model, source, next_ids, bos=bos, eos=eos, pad=pad, max_length=max_length)

@@ -25,7 +25,12 @@ class DecoderState(Protocol):
 
 
 class CachedModel(Protocol):
-    """What a decoder asks of a model; the NumPy Transformer and its twin both answer."""
+    """What a decoder asks of a model; the NumPy Transformer and its twin both answer.
+
+    A model may also choose by itself (``npformer/decode/choice.py``), where its logits are:
+    ``step_best(ids, state, banned) -> logits (R,), ids (R,)`` for greedy decoding and
+    ``step_top(ids, state, k, banned) -> log probabilities (R, K), ids (R, K)`` for beam search.
+    """
 
     config: Any
     """Has ``max_length``, the most positions that the model accepts."""
@@ -34,7 +39,7 @@ class CachedModel(Protocol):
         """source (B, S) ids -> the state before the first token."""
 
     def step(self, ids: Array, state: Any) -> Array:
-        """ids (B,), each row's newest token -> logits (B, V), an array the caller may change."""
+        """ids (R,), each row's newest token -> logits (R, V), an array the caller may change."""
 
 
 def output_limits(model: CachedModel, source: Array, pad: int, max_length: int | None) -> Array:
@@ -66,7 +71,7 @@ def check_finite(best: Array) -> None:
 def roll_out(
     model: CachedModel,
     source: Array,
-    choose: Callable[[Array, Array], Array],
+    next_ids: Callable[[Array, Any, Array], Array],
     *,
     bos: int,
     eos: int,
@@ -75,10 +80,10 @@ def roll_out(
 ) -> list[list[int]]:
     """Decode every row of ``source`` (B, S), one chosen token a step -> tokens without BOS, EOS.
 
-    ``choose(logits (R, V), rows (R,)) -> ids (R,)`` picks the next tokens; ``rows`` says which
-    rows of ``source`` are still being decoded. PAD and BOS come to it with logit -inf: the
-    model never saw either as a target, so whatever mass it gives them is noise, and a PAD in
-    the output would be cut away silently.
+    ``next_ids(ids (R,), state, rows (R,)) -> ids (R,)`` makes a step of the model and chooses the
+    next tokens; ``rows`` says which rows of ``source`` are still being decoded. It must not choose
+    PAD or BOS: the model never saw either as a target, so whatever mass it gives them is noise,
+    and a PAD in the output would be cut away silently.
 
     A row that ends leaves the batch at once (``state.select`` keeps the others), so the cost
     of a step falls with the number of unfinished sentences.
@@ -92,10 +97,7 @@ def roll_out(
     ids = np.full(len(source), bos, dtype=np.int64)
     state = model.start(source)
     for position in range(tokens.shape[1]):
-        logits = model.step(ids, state)
-        logits[:, pad] = -np.inf
-        logits[:, bos] = -np.inf
-        ids = choose(logits, rows)
+        ids = next_ids(ids, state, rows)
         tokens[rows, position] = ids
         ended = ids == eos
         lengths[rows[ended]] = position

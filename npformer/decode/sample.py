@@ -13,6 +13,8 @@ Chapter     walkthroughs/12_decoding.md
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from npformer.decode.greedy import greedy
@@ -53,11 +55,13 @@ def sample(
     if temperature == 0:
         return greedy(model, source, bos=bos, eos=eos, pad=pad, max_length=max_length)
 
-    def choose(logits: Array, rows: Array) -> Array:
+    def next_ids(ids: Array, state: Any, rows: Array) -> Array:
+        logits = model.step(ids, state)
+        logits[:, [pad, bos]] = -np.inf
         weights = token_weights(logits, temperature, top_k, top_p)
         return draw(weights, rng.random(len(source))[rows])
 
-    return roll_out(model, source, choose, bos=bos, eos=eos, pad=pad, max_length=max_length)
+    return roll_out(model, source, next_ids, bos=bos, eos=eos, pad=pad, max_length=max_length)
 
 
 def token_weights(logits: Array, temperature: float, top_k: int = 0, top_p: float = 1.0) -> Array:

@@ -11,13 +11,13 @@ from npformer.ops.array import Array
 
 
 def top_ids(x: Array, k: int) -> Array:
-    """x (R, V) -> ids (R, k), ascending, of each row's k largest; equal values: smaller id first.
+    """x (R, V) -> ids (R, k) of each row's k largest, best first; of equal values the smaller id.
 
     Takes the largest k times. For the small k of a search that is far faster than a partition
     or a sort, because NumPy's argmax reads a row at the speed of memory.
     """
     if k >= x.shape[1]:
-        return np.broadcast_to(np.arange(x.shape[1]), x.shape)
+        return np.argsort(-x, axis=1, kind="stable")
     rest, rows = x.copy(), np.arange(len(x))
     ids = np.empty((len(x), k), dtype=np.int64)
     for place in range(k):
@@ -26,4 +26,4 @@ def top_ids(x: Array, k: int) -> Array:
         rest[rows, ids[:, place]] = -np.inf
     for row in np.flatnonzero(last == -np.inf):  # fewer than k above -inf: argmax repeats itself
         ids[row] = np.argsort(-x[row], kind="stable")[:k]
-    return np.sort(ids, axis=1)
+    return ids

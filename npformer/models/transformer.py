@@ -26,10 +26,10 @@ from numpy.typing import DTypeLike
 
 from npformer.config import ModelConfig
 from npformer.errors import ShapeError
+from npformer.models.decoder_state import DecoderState
 from npformer.nn import Decoder, Dropout, Embedding, Encoder, Linear
 from npformer.nn.decoder import DecoderCache
 from npformer.nn.encoder import EncoderCache
-from npformer.nn.key_value_cache import KeyValueCache
 from npformer.nn.module import Array, Module
 from npformer.ops.dropout import DropoutCache
 from npformer.ops.embedding import EmbeddingCache
@@ -108,12 +108,12 @@ class Transformer(Module):
         return DecoderState(self.decoder.start(memory, self.config.max_length), mask)
 
     def step(self, ids: Array, state: DecoderState) -> Array:
-        """The newest target ids (B,) -> logits (B, V) of the token that follows them.
+        """The newest target ids (R,) -> logits (R, V) of the token that follows them.
 
         Raises ShapeError once ``config.max_length`` ids have been given.
         """
         y, _ = self._embed(ids[:, None], position=state.length)
-        y = self.decoder.step(y, state.layers, state.memory_mask)
+        y = self.decoder.step(y, state.layers, state.memory_mask, state.grid)
         state.length += 1
         return self._project(y[:, 0])[0]
 
@@ -151,18 +151,3 @@ class Transformer(Module):
         if ids.ndim != 2:
             raise ShapeError(f"token ids of shape {ids.shape}; they must be (batch, length)")
         return ids.shape[1]
-
-
-class DecoderState:
-    """Where a decoding stands: what each layer keeps, the source's mask, the ids given so far."""
-
-    def __init__(self, layers: list[KeyValueCache], memory_mask: Array) -> None:
-        self.layers = layers
-        self.memory_mask = memory_mask  # (B, 1, 1, S)
-        self.length = 0
-
-    def select(self, rows: Array) -> None:
-        """Keep ``rows`` of the batch, in that order; a row may come more than once."""
-        self.memory_mask = self.memory_mask[rows]
-        for layer in self.layers:
-            layer.select(rows)

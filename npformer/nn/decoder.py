@@ -15,6 +15,7 @@ from npformer.nn.decoder_layer import DecoderLayer, DecoderLayerCache
 from npformer.nn.key_value_cache import KeyValueCache
 from npformer.nn.layer_norm import LayerNorm
 from npformer.nn.module import Array, Module
+from npformer.nn.sentence_grid import SentenceGrid
 from npformer.ops.layer_norm import LayerNormCache
 
 
@@ -75,9 +76,13 @@ class Decoder(Module):
         return [layer.start(memory, max_length) for layer in self.layers]
 
     def step(
-        self, x: Array, caches: list[KeyValueCache], memory_mask: Array | None = None
+        self,
+        x: Array,
+        caches: list[KeyValueCache],
+        memory_mask: Array | None = None,
+        grid: SentenceGrid | None = None,
     ) -> Array:
-        """The forward of the next position, x (B, 1, D) -> y (B, 1, D)."""
+        """The forward of the next position, x (R, 1, D) -> y (R, 1, D)."""
         for layer, cache in zip(self.layers, caches, strict=True):
-            x = layer.step(x, cache, memory_mask)
+            x = layer.step(x, cache, memory_mask, grid)
         return x if self.norm is None else self.norm.forward(x)[0]

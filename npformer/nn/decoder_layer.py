@@ -16,6 +16,7 @@ from npformer.nn.key_value_cache import KeyValueCache
 from npformer.nn.module import Array, Module
 from npformer.nn.multi_head_attention import MultiHeadAttention, MultiHeadAttentionCache
 from npformer.nn.residual import LeaveCache, Residual
+from npformer.nn.sentence_grid import SentenceGrid
 from npformer.ops.layer_norm import LayerNormCache
 
 
@@ -97,15 +98,26 @@ class DecoderLayer(Module):
         """memory (B, S, D) -> the keys and values of a decoding of up to ``max_length`` tokens."""
         return KeyValueCache(*self.cross_attn.keys_values(memory), max_length)
 
-    def step(self, x: Array, cache: KeyValueCache, memory_mask: Array | None = None) -> Array:
-        """The forward of the next position, x (B, 1, D) -> y (B, 1, D); its keys join ``cache``."""
+    def step(
+        self,
+        x: Array,
+        cache: KeyValueCache,
+        memory_mask: Array | None = None,
+        grid: SentenceGrid | None = None,
+    ) -> Array:
+        """The forward of the next position, x (R, 1, D) -> y (R, 1, D); its keys join ``cache``.
+
+        ``grid`` says which rows share a sentence's memory; without it each has one of its own.
+        """
         h, _ = self.self_attn_residual.enter(x)
         k, v = cache.append(*self.self_attn.keys_values(h))
         h = self.self_attn.attend(h, k, v)
         x, _ = self.self_attn_residual.leave(x, h)
 
         h, _ = self.cross_attn_residual.enter(x)
+        h = h if grid is None else grid.spread(h)
         h = self.cross_attn.attend(h, cache.cross_k, cache.cross_v, memory_mask)
+        h = h if grid is None else grid.collect(h)
         x, _ = self.cross_attn_residual.leave(x, h)
 
         h, _ = self.feed_forward_residual.enter(x)

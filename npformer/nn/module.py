@@ -11,7 +11,7 @@ Chapter     walkthroughs/09_whole_model.md
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -92,7 +92,7 @@ class Module:
         """Every parameter's array by its path; the arrays are the parameters' own, not copies."""
         return {name: parameter.data for name, parameter in self.named_parameters()}
 
-    def load_state_dict(self, state: dict[str, Array]) -> None:
+    def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Copy ``state`` into the parameters; ``ShapeError`` unless names, shapes, dtypes agree."""
         check_state(self.state_dict(), state)
         for name, parameter in self.named_parameters():
@@ -117,7 +117,7 @@ def require_positive(**sizes: int) -> None:
             raise ConfigError(f"{name} is {size}; it must be 1 or more")
 
 
-def check_state(own: dict[str, Any], given: dict[str, Any]) -> None:
+def check_state(own: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Raise ``ShapeError`` at the first name, shape or dtype in which two state dicts differ."""
     for name in own.keys() - given.keys():
         raise ShapeError(f"the weights lack {name!r}, which the model has")

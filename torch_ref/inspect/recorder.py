@@ -195,7 +195,7 @@ class _Recorder:
         if isinstance(module, MultiHeadAttention):
             attention = self.watched(f"{path}.attention", "attention", ops.attention)
             watched = {"ops": SimpleNamespace(attention=attention)}
-            methods["attend"] = rebind(module.attend, watched)
+            methods["mix"] = rebind(module.mix, watched)
         elif isinstance(module, FeedForward):
             function = module.activation  # PyTorch's own functions have no signature to read
             methods["activation"] = self.watched(

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from npformer.config import ModelConfig
 from npformer.errors import ShapeError
+from torch_ref.models.choice import Choice, Chosen
+from torch_ref.models.decoder_state import DecoderState
+from torch_ref.models.static_state import BufferPool, StaticState
 from torch_ref.nn import Decoder, Dropout, Embedding, Encoder, Linear
-from torch_ref.nn.key_value_cache import KeyValueCache
 from torch_ref.ops import padding_mask, sinusoidal_positions
 
 
@@ -49,6 +51,7 @@ class Transformer(nn.Module):
         )
         positions = sinusoidal_positions(c.max_length, c.d_model, dtype=dtype, device=device)
         self.register_buffer("positions", positions, persistent=False)
+        self._pool: BufferPool | None = None
 
     def forward(
         self, source: Tensor, target: Tensor, rng: np.random.Generator | None = None
@@ -60,46 +63,121 @@ class Transformer(nn.Module):
         are longer than ``config.max_length``, IndexError (on the CPU) for an id outside the
         vocabulary.
         """
+        return self._project(self.hidden(source, target, rng))
+
+    def hidden(
+        self, source: Tensor, target: Tensor, rng: np.random.Generator | None = None
+    ) -> Tensor:
+        """What ``forward`` projects to the logits: the decoder's last states (B, T, D)."""
         x = self._embed(source, rng)
         mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
         memory = self.encoder(x, mask, rng)
-        y = self.decoder(self._embed(target, rng), memory, mask, rng)
-        return self._project(y)
+        return self.decoder(self._embed(target, rng), memory, mask, rng)
+
+    def run_layers(self, *, compiled: bool = False, checkpointed: bool = False) -> None:
+        """How layers run from now on: through torch.compile; keeping their inputs alone.
+
+        A checkpointed layer runs a second time in the backward, with the dropout of the first;
+        not with a generator's, which would go on to other masks.
+        """
+        self.encoder.checkpointed = self.decoder.checkpointed = checkpointed
+        if compiled:
+            for layer in (*self.encoder.layers, *self.decoder.layers):
+                layer.compile(dynamic=True)
+
+    def run_steps(self, *, static: bool) -> None:
+        """How decoding steps run from now on: ``static`` ones on buffers that never change shape.
+
+        On CUDA a static step is replayed as one graph, which is what makes small batches fast. The
+        graph reads the weights where they lie now: they may change in place, but not move.
+        """
+        self._pool = BufferPool() if static else None
+
+    @property
+    def output_weight(self) -> Tensor:
+        """The matrix (V, D) that projects to the logits."""
+        return self.embedding.weight if self.output_proj is None else self.output_proj.weight
 
     @torch.inference_mode()
-    def start(self, source: np.ndarray | Tensor) -> DecoderState:
+    def start(self, source: np.ndarray | Tensor) -> DecoderState | StaticState:
         """source (B, S) ids -> the state from which ``step`` decodes, token by token."""
         source = self._ids(source)
         with inference(self):
             x = self._embed(source)
             mask = padding_mask(source, self.config.padding_id)
             memory = self.encoder(x, mask)
-            return DecoderState(self.decoder.start(memory, self.config.max_length), mask)
+            layers = self.decoder.start(memory, self.config.max_length)
+            if self._pool is not None:
+                return StaticState(self._pool, layers, mask, self.config.max_length)
+            return DecoderState(layers, mask)
 
     @torch.inference_mode()
-    def step(self, ids: np.ndarray | Tensor, state: DecoderState) -> np.ndarray:
-        """The newest target ids (B,) -> logits (B, V) of the token that follows them, in NumPy.
+    def step(self, ids: np.ndarray, state: DecoderState | StaticState) -> np.ndarray:
+        """The newest target ids (R,) -> logits (R, V) of the token that follows them, in NumPy.
 
         Raises ShapeError once ``config.max_length`` ids have been given.
         """
-        with inference(self):
-            y = self._embed(self._ids(ids)[:, None], position=state.length)
-            y = self.decoder.step(y, state.layers, state.memory_mask)
-            state.length += 1
-            return self._project(y[:, 0]).cpu().numpy()
+        return self._advance(ids, state, Choice()).logits.cpu().numpy()
 
-    def _embed(
-        self, ids: Tensor, rng: np.random.Generator | None = None, position: int = 0
-    ) -> Tensor:
+    @torch.inference_mode()
+    def step_best(
+        self, ids: np.ndarray, state: DecoderState | StaticState, banned: tuple[int, ...]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """ids (R,) -> the largest logit (R,) of each row, and its id (R,), ``banned`` ids left out.
+
+        Of equal logits the smallest id wins. NaN wins over every number.
+        """
+        choice = Choice(1, banned, scored=False)
+        best, tokens = choice.fetch(self._advance(ids, state, choice))
+        return best[:, 0], tokens[:, 0]
+
+    @torch.inference_mode()
+    def step_top(
+        self, ids: np.ndarray, state: DecoderState | StaticState, k: int, banned: tuple[int, ...]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """ids (R,) -> log probabilities (R, K), float64, and ids (R, K) of the k best, best first.
+
+        The probabilities are over the whole vocabulary; ``banned`` ids are only kept from being
+        chosen. Of equal logits the smaller id comes first. K is k, or V if that is less. Every
+        log probability of a row with a logit that is not finite is NaN.
+        """
+        choice = Choice(k, banned)
+        return choice.fetch(self._advance(ids, state, choice))
+
+    def embed_next(self, ids: Tensor, position: int | Tensor) -> Tensor:
+        """ids (R,), the tokens at ``position``, a number or (1,), -> the decoder's input (R, 1, D).
+
+        Raises ShapeError for a number past the model's last position.
+        """
+        if isinstance(position, int) and position >= self.config.max_length:
+            raise self.too_long(position + 1)
+        x = self.embedding(ids) * math.sqrt(self.config.d_model) + self.positions[position]
+        return x[:, None]
+
+    def next_logits(self, y: Tensor) -> Tensor:
+        """The decoder's output (R, 1, D) -> logits (R, V), in float32 if it is less precise."""
+        logits = self._project(y[:, 0])
+        return logits.float() if logits.dtype.itemsize < 4 else logits
+
+    def _advance(
+        self, ids: np.ndarray, state: DecoderState | StaticState, choice: Choice
+    ) -> Chosen:
+        with inference(self):
+            return state.advance(self, ids, choice)
+
+    def _embed(self, ids: Tensor, rng: np.random.Generator | None = None) -> Tensor:
         if ids.ndim != 2:
             raise ShapeError(f"token ids of shape {tuple(ids.shape)}; they must be (batch, length)")
-        end = position + ids.shape[1]
-        if end > self.config.max_length:
-            raise ShapeError(
-                f"a sequence of {end} tokens; the model takes {self.config.max_length} at most"
-            )
+        length = ids.shape[1]
+        if length > self.config.max_length:
+            raise self.too_long(length)
         x = self.embedding(ids) * math.sqrt(self.config.d_model)  # (B, T, D)
-        return self.dropout(x + self.positions[position:end], rng)
+        return self.dropout(x + self.positions[:length], rng)
+
+    def too_long(self, length: int) -> ShapeError:
+        """What to raise for a sequence of ``length`` tokens."""
+        limit = self.config.max_length
+        return ShapeError(f"a sequence of {length} tokens; the model takes {limit} at most")
 
     def _project(self, y: Tensor) -> Tensor:
         if self.output_proj is not None:
@@ -108,23 +186,6 @@ class Transformer(nn.Module):
 
     def _ids(self, ids: np.ndarray | Tensor) -> Tensor:
         return torch.as_tensor(ids, dtype=torch.int64, device=self.positions.device)
-
-
-class DecoderState:
-    """Where a decoding stands: what each layer keeps, the source's mask, the ids given so far."""
-
-    def __init__(self, layers: list[KeyValueCache], memory_mask: Tensor) -> None:
-        self.layers = layers
-        self.memory_mask = memory_mask  # (B, 1, 1, S)
-        self.length = 0
-
-    @torch.inference_mode()
-    def select(self, rows: np.ndarray | Tensor) -> None:
-        """Keep ``rows`` of the batch, in that order; a row may come more than once."""
-        rows = torch.as_tensor(rows, dtype=torch.int64, device=self.memory_mask.device)
-        self.memory_mask = self.memory_mask[rows]
-        for layer in self.layers:
-            layer.select(rows)
 
 
 @contextmanager

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from npformer.config import ModelConfig
+from torch_ref.nn.call_layer import call_layer
 from torch_ref.nn.decoder_layer import DecoderLayer
 from torch_ref.nn.key_value_cache import KeyValueCache
 from torch_ref.nn.layer_norm import LayerNorm
+from torch_ref.nn.sentence_grid import SentenceGrid
 
 
 class Decoder(nn.Module):
@@ -27,6 +29,7 @@ class Decoder(nn.Module):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
+        self.checkpointed = False
         self.layers = nn.ModuleList(  # type: ignore[assignment]
             DecoderLayer(config, dtype=dtype, device=device) for _ in range(config.decoder_layers)
         )
@@ -45,7 +48,7 @@ class Decoder(nn.Module):
     ) -> Tensor:
         """x (B, T, D), memory (B, S, D), memory_mask (B, 1, 1, S) -> (B, T, D)."""
         for layer in self.layers:
-            x = layer(x, memory, memory_mask, rng)
+            x = call_layer(layer, x, memory, memory_mask, rng, checkpointed=self.checkpointed)
         return x if self.norm is None else self.norm(x)
 
     def start(self, memory: Tensor, max_length: int) -> list[KeyValueCache]:
@@ -53,9 +56,13 @@ class Decoder(nn.Module):
         return [layer.start(memory, max_length) for layer in self.layers]
 
     def step(
-        self, x: Tensor, caches: list[KeyValueCache], memory_mask: Tensor | None = None
+        self,
+        x: Tensor,
+        caches: Sequence[KeyValueCache],
+        memory_mask: Tensor | None = None,
+        grid: SentenceGrid | None = None,
     ) -> Tensor:
-        """The forward of the next position, x (B, 1, D) -> (B, 1, D)."""
+        """The forward of the next position, x (R, 1, D) -> (R, 1, D)."""
         for layer, cache in zip(self.layers, caches, strict=True):
-            x = layer.step(x, cache, memory_mask)
+            x = layer.step(x, cache, memory_mask, grid)
         return x if self.norm is None else self.norm(x)

@@ -11,6 +11,7 @@ from torch_ref.nn.feed_forward import FeedForward
 from torch_ref.nn.key_value_cache import KeyValueCache
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
 from torch_ref.nn.residual import Residual
+from torch_ref.nn.sentence_grid import SentenceGrid
 
 
 class DecoderLayer(nn.Module):
@@ -53,16 +54,29 @@ class DecoderLayer(nn.Module):
 
     def start(self, memory: Tensor, max_length: int) -> KeyValueCache:
         """memory (B, S, D) -> what this layer keeps while decoding up to ``max_length`` tokens."""
-        return KeyValueCache(*self.cross_attn.keys_values(memory), max_length)
+        cross_k, cross_v = self.cross_attn.keys_values(memory)
+        return KeyValueCache(cross_k, cross_v, self.self_attn.fused(cross_k.dtype), max_length)
 
-    def step(self, x: Tensor, cache: KeyValueCache, memory_mask: Tensor | None = None) -> Tensor:
-        """The forward of the next position, x (B, 1, D) -> (B, 1, D); its keys join ``cache``."""
+    def step(
+        self,
+        x: Tensor,
+        cache: KeyValueCache,
+        memory_mask: Tensor | None = None,
+        grid: SentenceGrid | None = None,
+    ) -> Tensor:
+        """The forward of the next position, x (R, 1, D) -> (R, 1, D); its keys join ``cache``.
+
+        ``grid`` says which rows share a sentence's memory; without it each has one of its own.
+        """
         h = self.self_attn_residual.enter(x)
-        k, v = cache.append(*self.self_attn.keys_values(h))
-        x = self.self_attn_residual.leave(x, self.self_attn.attend(h, k, v))
+        q, k, v = self.self_attn.queries_keys_values(h, cache.fused)
+        k, v, mask = cache.append(k, v)
+        x = self.self_attn_residual.leave(x, self.self_attn.mix(q, k, v, mask))
 
         h = self.cross_attn_residual.enter(x)
+        h = h if grid is None else grid.spread(h)
         h = self.cross_attn.attend(h, cache.cross_k, cache.cross_v, memory_mask)
+        h = h if grid is None else grid.collect(h)
         x = self.cross_attn_residual.leave(x, h)
 
         h = self.feed_forward_residual.enter(x)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from npformer.config import ModelConfig
+from torch_ref.nn.call_layer import call_layer
 from torch_ref.nn.encoder_layer import EncoderLayer
 from torch_ref.nn.layer_norm import LayerNorm
 
@@ -22,6 +23,7 @@ class Encoder(nn.Module):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
+        self.checkpointed = False
         self.layers = nn.ModuleList(
             EncoderLayer(config, dtype=dtype, device=device) for _ in range(config.encoder_layers)
         )
@@ -36,5 +38,5 @@ class Encoder(nn.Module):
     ) -> Tensor:
         """x (B, S, D), mask (B, 1, 1, S) -> memory (B, S, D)."""
         for layer in self.layers:
-            x = layer(x, mask, rng)
+            x = call_layer(layer, x, mask, rng, checkpointed=self.checkpointed)
         return x if self.norm is None else self.norm(x)

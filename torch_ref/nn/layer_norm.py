@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 
 class LayerNorm(nn.LayerNorm):
@@ -18,3 +19,13 @@ class LayerNorm(nn.LayerNorm):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__(normalized_shape, eps, device=device, dtype=dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (..., D) -> (..., D).
+
+        A model that is shared out brings its weights in the dtype of the products, which may be
+        narrower than x's: they are widened.
+        """
+        dtype = torch.promote_types(x.dtype, self.weight.dtype)
+        weight, bias = self.weight.to(dtype), self.bias.to(dtype)
+        return F.layer_norm(x, self.normalized_shape, weight, bias, self.eps)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from npformer.errors import ConfigError
 from torch_ref import ops
 from torch_ref.nn.linear import Linear
+
+
+class FusedProjection(NamedTuple):
+    """Queries, keys and values of self-attention by one product in place of three."""
+
+    weight: Tensor  # (N (2 H + Hv), D)
+    bias: Tensor  # (N (2 H + Hv),)
 
 
 class MultiHeadAttention(nn.Module):
@@ -52,8 +62,27 @@ class MultiHeadAttention(nn.Module):
         self, x: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, *, causal: bool = False
     ) -> Tensor:
         """x (B, T, D) over keys (B, S, N, H) and values (B, S, N, Hv) -> (B, T, D)."""
-        y = ops.attention(self._split(self.q_proj(x)), k, v, mask, causal=causal)
-        return self.out_proj(y.flatten(2))
+        return self.mix(self._split(self.q_proj(x)), k, v, mask, causal=causal)
+
+    def mix(
+        self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, *, causal: bool = False
+    ) -> Tensor:
+        """q (B, T, N, H), k (B, S, N, H), v (B, S, N, Hv) -> (B, T, D)."""
+        return self.out_proj(ops.attention(q, k, v, mask, causal=causal).flatten(2))
+
+    def fused(self, dtype: torch.dtype) -> FusedProjection:
+        """The three maps as one, of the weights as they are now; decoding reads it at each step."""
+        maps = (self.q_proj, self.k_proj, self.v_proj)
+        weight, bias = torch.cat([m.weight for m in maps]), torch.cat([m.bias for m in maps])
+        return FusedProjection(weight.to(dtype), bias.to(dtype))
+
+    def queries_keys_values(
+        self, x: Tensor, fused: FusedProjection
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """x (B, T, D) -> q, k (B, T, N, H), v (B, T, N, Hv), by one product."""
+        sizes = [m.out_features for m in (self.q_proj, self.k_proj, self.v_proj)]
+        q, k, v = F.linear(x, *fused).split(sizes, dim=2)
+        return self._split(q), self._split(k), self._split(v)
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(2, (self.heads, -1))  # (B, T, N, H)

@@ -1,0 +1,21 @@
+"""Running a layer so that autograd keeps all that it made, or only what it was given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+
+def call_layer(layer: nn.Module, *arguments: Any, checkpointed: bool = False) -> Tensor:
+    """``layer(*arguments)``; if ``checkpointed`` it runs again in the backward (Chen et al., 2016).
+
+    The second run has the same dropout: PyTorch's random state is put back for it.
+    """
+    if checkpointed and torch.is_grad_enabled():
+        y: Tensor = checkpoint(layer, *arguments, use_reentrant=False)
+    else:
+        y = layer(*arguments)
+    return y
