@@ -30,8 +30,28 @@ def test_every_model_has_a_run(name):
     assert run.data.vocab_size <= run.model.vocab_size
 
 
-def test_the_presets_of_runs_are_those_of_models():
-    assert list(RUN_PRESETS) == list(MODEL_PRESETS)
+def test_the_presets_of_runs_begin_with_those_of_models():
+    assert list(RUN_PRESETS) == [*MODEL_PRESETS, "wmt14-base", "wmt14-big"]
+
+
+@pytest.mark.parametrize(("size", "updates", "dropout", "keep"), [
+    ("base", 100_000, 0.1, 5), ("big", 300_000, 0.3, 20),
+])  # fmt: skip
+def test_the_paper_s_runs(size, updates, dropout, keep):
+    """What sections 5 and 6.1 of Vaswani et al. (2017) state."""
+    run, data = run_preset(f"wmt14-{size}"), run_preset(f"wmt14-{size}").data
+    assert run.model == model_preset(size)
+    assert (data.corpus, data.source_language, data.target_language) == (
+        "hf:wmt14/de-en",
+        "en",
+        "de",
+    )
+    assert (data.vocab_size, data.batch_tokens, data.max_length) == (37_000, 25_000, 256)
+    optim = (run.optim.name, run.optim.beta1, run.optim.beta2, run.optim.eps, run.optim.warmup)
+    assert optim == ("adam", 0.9, 0.98, 1e-9, 4000)
+    assert (run.optim.schedule, run.train.label_smoothing) == ("noam", 0.1)
+    train = (run.train.updates, run.model.dropout, run.train.keep)
+    assert train == (updates, dropout, keep)
 
 
 @pytest.mark.parametrize("preset", [model_preset, run_preset])
@@ -79,7 +99,6 @@ def test_heads_need_not_divide_the_width_when_their_sizes_are_given():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda d: d["model"].pop("heads"), "lacks the field"),
         (lambda d: d["model"].update(haeds=3), "has no field 'haeds'; did you mean 'heads'"),
         (lambda d: d["model"].update(heads="8"), "it must be a whole number"),
         (lambda d: d.update(optim=[]), "must be a table of fields, not list"),
@@ -90,3 +109,9 @@ def test_a_stored_configuration_that_was_changed_is_refused(change, said):
     change(values)
     with pytest.raises(ConfigError, match=said):
         from_dict(RunConfig, values)
+
+
+def test_a_configuration_of_an_older_version_takes_the_defaults_of_what_it_lacks():
+    values = to_dict(RunConfig())
+    del values["twin"], values["train"]["ahead"], values["data"]["shards"]
+    assert from_dict(RunConfig, values) == RunConfig()

@@ -19,7 +19,7 @@ def from_torch(model: nn.Module) -> dict[str, np.ndarray]:
     return {name: to_array(parameter) for name, parameter in model.named_parameters()}
 
 
-def to_torch(state: dict[str, np.ndarray], model: nn.Module) -> None:
+def to_torch(state: Mapping[str, np.ndarray], model: nn.Module) -> None:
     """Copy ``state`` into the twin's parameters.
 
     Raises ShapeError, and copies nothing, unless every name, shape and dtype agrees.

@@ -38,20 +38,22 @@ def preset_config(preset: str | None) -> RunConfig:
 
 
 def as_options(config: RunConfig) -> dict[str, Any]:
-    """A run's configuration as a command's fields data, train, model and optim."""
+    """A run's configuration as a command's fields data, train, twin, model and optim."""
     return {
         "data": config.data,
         "train": config.train,
+        "twin": config.twin,
         "model": ModelOptions(**dataclasses.asdict(config.model)),
         "optim": config.optim,
     }
 
 
 def as_config(command: Any) -> RunConfig:
-    """The reverse: what those four fields of a command say."""
+    """The reverse: what those fields of a command say."""
     return RunConfig(
         model=ModelConfig(**dataclasses.asdict(command.model)),
         optim=command.optim,
         data=command.data,
         train=command.train,
+        twin=command.twin,
     )

@@ -23,7 +23,7 @@ from npformer.cli.settings import (
     preset_of,
 )
 from npformer.cli.train import INTERRUPTED, make_engine
-from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig
+from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.sweep.pictures import BEST, CURVES, EFFECTS
 from npformer.sweep.plan import Objective, Sampler, read_plan
 from npformer.sweep.result import SweepResult
@@ -71,11 +71,12 @@ class Command:
     objective: Objective = "loss"
     """What makes a trial good: a low validation loss (without smoothing), or a high BLEU."""
     preset: str = DEFAULT_PRESET
-    """`tiny`, `small`, `base` or `big`: what every trial begins from."""
+    """What trials begin from: `tiny`, `small`, `base`, `big`, `wmt14-base` or `wmt14-big`."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Go on with the sweep in the directory."""
     data: Annotated[DataConfig, tyro.conf.arg(name="")] = field(default_factory=DataConfig)
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
+    twin: Annotated[TwinConfig, tyro.conf.arg(name="")] = field(default_factory=TwinConfig)
     model: ModelOptions = field(default_factory=ModelOptions)
     optim: OptimConfig = field(default_factory=OptimConfig)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
@@ -20,11 +22,14 @@ from npformer.cli.settings import (
     preset_config,
     preset_of,
 )
-from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig
+from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.models.transformer import Transformer
+from npformer.plan.guard import check_fits
+from npformer.plan.shape import DeviceKind
 from npformer.train.checkpoint import read_checkpoint
 from npformer.train.engine import Engine
-from npformer.train.loop import TrainResult
+from npformer.train.loop import Listener, TrainResult
+from npformer.train.ranks import Alone, Ranks
 from npformer.train.run import run_training
 from npformer.train.run_directory import checkpoints, latest_checkpoint
 
@@ -53,11 +58,12 @@ class Command:
     run: tyro.conf.Positional[Path]
     """Directory for all that the run leaves; a new one, or an old one with --resume."""
     preset: str = DEFAULT_PRESET
-    """`tiny`, `small`, `base` or `big`: a model, and settings that train it well."""
+    """Model and settings: `tiny`, `small`, `base`, `big`, `wmt14-base` or `wmt14-big`."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Go on from the newest checkpoint in the directory."""
     data: Annotated[DataConfig, tyro.conf.arg(name="")] = field(default_factory=DataConfig)
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
+    twin: Annotated[TwinConfig, tyro.conf.arg(name="")] = field(default_factory=TwinConfig)
     model: ModelOptions = field(default_factory=ModelOptions)
     optim: OptimConfig = field(default_factory=OptimConfig)
 
@@ -79,34 +85,67 @@ class Command:
         return cls(run=tyro.MISSING, **as_options(config))
 
     def __call__(self) -> int:
-        if checkpoints(self.run) and not self.resume:
-            raise UsageError(
-                f"{self.run} already holds a run; go on with it by --resume, or name another "
-                "directory"
+        if self.train.engine == "numpy":
+            return self._train(Alone())
+        from torch_ref.train.ranks import join
+
+        with join(self.twin) as ranks:
+            return self._train(ranks)
+
+    def _train(self, ranks: Ranks) -> int:
+        resume = self.resume
+        if checkpoints(self.run) and not resume:
+            resume = _restarted()
+            if not resume:
+                raise UsageError(
+                    f"{self.run} already holds a run; go on with it by --resume, or name another "
+                    "directory"
+                )
+        first = ranks.rank == 0
+        console = Console(quiet=not first)
+        with _listeners(self, first) as listeners:
+            result = run_training(
+                as_config(self),
+                self.run,
+                resume=resume,
+                make_engine=lambda config: make_engine(config, console, ranks),
+                ranks=ranks,
+                listeners=listeners,
+                console=console,
             )
-        console = Console()
-        result = run_training(
-            as_config(self),
-            self.run,
-            resume=self.resume,
-            make_engine=lambda config: make_engine(config, console),
-            console=console,
-        )
         _report(result, console)
         return INTERRUPTED if result.interrupted else 0
 
 
-def make_engine(config: RunConfig, console: Console) -> Engine:
+def _restarted() -> bool:
+    """Whether torchrun started this process in the place of one that failed."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+
+
+@contextmanager
+def _listeners(command: Command, first: bool) -> Iterator[list[Listener]]:
+    if not (first and command.twin.tensorboard and command.train.engine == "torch"):
+        yield []
+        return
+    from torch_ref.train.tensorboard import TensorBoard
+
+    with TensorBoard(command.run) as board:
+        yield [board]
+
+
+def make_engine(config: RunConfig, console: Console, ranks: Ranks | None = None) -> Engine:
     """The engine that the configuration names; both begin with the same weights for a seed."""
     train, model = config.train, config.model
+    ranks = ranks or Alone()
     if train.engine == "torch":
         from torch_ref.train import TorchEngine
 
+        _check_memory(config, ranks)
         rng, dtype = np.random.default_rng(train.seed), np.dtype(train.dtype)
         first = Transformer(model, rng=rng, dtype=dtype).state_dict()
-        twin = TorchEngine(config, weights=first)
+        twin = TorchEngine(config, weights=first, ranks=ranks)
         engine: Engine = twin
-        where, count = f"PyTorch on {twin.device}", sum(a.size for a in first.values())
+        where, count = f"PyTorch on {_place(twin, ranks)}", sum(a.size for a in first.values())
     else:
         from npformer.train.numpy_engine import NumpyEngine
 
@@ -119,6 +158,27 @@ def make_engine(config: RunConfig, console: Console) -> Engine:
         soft_wrap=True,
     )
     return engine
+
+
+def _check_memory(config: RunConfig, ranks: Ranks) -> None:
+    """Raise NpformerError if an update would need far more than there is."""
+    from torch_ref.train.device import choose, free_memory
+
+    device = choose(config.twin.device, ranks)
+    if device.type == "cpu" and ranks.size > 1:
+        return  # they share memory with who knows how many of the others
+    free = free_memory(device)
+    if free is not None:
+        kind: DeviceKind = "cuda" if device.type == "cuda" else "cpu"
+        check_fits(config, free, ranks.size, device=kind)
+
+
+def _place(twin: Any, ranks: Ranks) -> str:
+    c = twin.config.twin
+    words = [str(twin.device) if ranks.size == 1 else f"{ranks.size} ranks ({c.parallel})"]
+    words += [c.precision] if c.precision != "full" else []
+    words += ["compiled"] if c.compile else []
+    return ", ".join(words)
 
 
 def _report(result: TrainResult, console: Console) -> None:

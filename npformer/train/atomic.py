@@ -21,7 +21,8 @@ def write_file(path: Path, content: bytes) -> None:
     """Put ``content`` at ``path``; an older file there is replaced at once. Raises OSError."""
     temporary = path.with_name(_SAVING + path.name)
     try:
-        _write(temporary, content)
+        temporary.write_bytes(content)
+        _sync(temporary)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -31,25 +32,44 @@ def write_file(path: Path, content: bytes) -> None:
 
 def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
     """Put a directory of ``files`` at ``path``; an older one there is replaced. Raises OSError."""
-    temporary, replaced = (path.with_name(mark + path.name) for mark in (_SAVING, _REPLACED))
+    try:
+        temporary = begin_directory(path)
+        for name, content in files.items():
+            (temporary / name).write_bytes(content)
+        finish_directory(path)
+    except BaseException:
+        abandon_directory(path)
+        raise
+
+
+def begin_directory(path: Path) -> Path:
+    """Make the temporary directory that ``finish_directory`` puts at ``path``. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     clean_up(path.parent)
-    try:
-        temporary.mkdir()
-        for name, content in files.items():
-            _write(temporary / name, content)
-        _sync(temporary)
-        # A directory cannot be renamed onto a full one: the old one steps aside first, and
-        # ``clean_up`` puts it back if the process dies between the two renames.
-        if path.exists():
-            path.rename(replaced)
-        temporary.rename(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            clean_up(path.parent)
-        raise
+    temporary = path.with_name(_SAVING + path.name)
+    temporary.mkdir()
+    return temporary
+
+
+def finish_directory(path: Path) -> None:
+    """Flush what was written into the temporary directory, and put it at ``path``, whole."""
+    temporary, replaced = (path.with_name(mark + path.name) for mark in (_SAVING, _REPLACED))
+    for file in temporary.iterdir():
+        _sync(file)
+    _sync(temporary)
+    # A directory cannot be renamed onto a full one: the old one steps aside first, and
+    # ``clean_up`` puts it back if the process dies between the two renames.
+    if path.exists():
+        path.rename(replaced)
+    temporary.rename(path)
     _sync(path.parent)
     remove_directory(replaced)
+
+
+def abandon_directory(path: Path) -> None:
+    """Clear away the temporary directory for ``path``, as far as the disk allows."""
+    with contextlib.suppress(OSError):
+        clean_up(path.parent)
 
 
 def remove_directory(path: Path) -> None:
@@ -77,15 +97,9 @@ def _left_over(parent: Path, mark: str) -> Iterator[Path]:
         yield from [path for path in parent.iterdir() if path.name.startswith(mark)]
 
 
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Flush a file or a directory to the disk, whoever wrote it."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

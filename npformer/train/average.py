@@ -6,34 +6,42 @@ sets. Their mean lies nearer to it than any one of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from npformer.errors import CheckpointError
-from npformer.train.checkpoint import Array, read_checkpoint
+from npformer.train.checkpoint import Array, open_checkpoint
 
 
 def average_weights(paths: Sequence[Path]) -> dict[str, Array]:
     """The mean of the checkpoints' weights by parameter path, in their dtype, summed in float64.
 
-    Raises ``CheckpointError`` for a damaged checkpoint, weights of different shapes, or no paths.
+    One array of one checkpoint is in memory at a time, beside the mean. Raises ``CheckpointError``
+    for a damaged checkpoint, weights of different shapes, or no paths.
     """
     if not paths:
         raise CheckpointError("there is no checkpoint to average")
-    first = read_checkpoint(paths[0]).weights
-    sums = {name: array.astype(np.float64) for name, array in first.items()}
-    for path in paths[1:]:
-        weights = read_checkpoint(path).weights
-        shapes = [{name: a.shape for name, a in w.items()} for w in (weights, first)]
-        if shapes[0] != shapes[1]:
-            raise CheckpointError(
-                f"{path} and {paths[0]} hold weights of different models; average those of one run"
-            )
-        for name, array in weights.items():
-            sums[name] += array
-    return {
-        name: (total / len(paths)).astype(first[name].dtype, copy=False)
-        for name, total in sums.items()
-    }
+    weights = [open_checkpoint(path).weights for path in paths]
+    for path, other in zip(paths, weights, strict=True):
+        if other.keys() != weights[0].keys():
+            raise _different(path, paths[0])
+    return {name: _mean(name, paths, weights) for name in weights[0]}
+
+
+def _mean(name: str, paths: Sequence[Path], weights: Sequence[Mapping[str, Array]]) -> Array:
+    first = weights[0][name]
+    total = first.astype(np.float64)
+    for path, other in zip(paths[1:], weights[1:], strict=True):
+        array = other[name]
+        if array.shape != first.shape:
+            raise _different(path, paths[0])
+        total += array
+    return (total / len(paths)).astype(first.dtype, copy=False)
+
+
+def _different(one: Path, other: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{one} and {other} hold weights of different models; average those of one run"
+    )

@@ -8,34 +8,43 @@
     manifest.json          format version; size and sha256 of every other file
 
 There is no random state to keep: every draw follows from the seed and the update's number. There
-is no pickle, so that loading a stranger's checkpoint runs no code of theirs.
+is no pickle, so that loading a stranger's checkpoint runs no code of theirs. Nothing tells who
+wrote it: one process, or many that hold a share of every array, leave the same bytes.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
+import errno
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-import safetensors.numpy
-from safetensors import SafetensorError
 
 from npformer.config import RunConfig, from_dict, to_dict
-from npformer.errors import CheckpointError, ConfigError
-from npformer.train.atomic import write_directory
+from npformer.errors import CheckpointError, ConfigError, NonFiniteError, NpformerError, RankError
+from npformer.train.array_file import Array, ArrayFile, form_of, write_arrays
+from npformer.train.atomic import abandon_directory, begin_directory, finish_directory
+from npformer.train.manifest import (
+    CONFIG,
+    MODEL,
+    OPTIMIZER,
+    STATE,
+    TOKENIZER,
+    check_file,
+    read_manifest,
+    seal,
+    to_json,
+)
+from npformer.train.ranks import Alone, Ranks
 
-Array = np.ndarray
+T = TypeVar("T")
 
-FORMAT, VERSION = "npformer checkpoint", 1
-MANIFEST = "manifest.json"
-MODEL, OPTIMIZER = "model.safetensors", "optimizer.safetensors"
-CONFIG, TOKENIZER, STATE = "config.json", "tokenizer.json", "state.json"
-NEEDED = (MODEL, CONFIG, TOKENIZER, STATE)
+ARRAYS = {"model": MODEL, "optim": OPTIMIZER}
+"""The file of each kind of array, by the first part of its name."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +69,9 @@ class Checkpoint:
 
     path: Path
     config: RunConfig
-    weights: dict[str, Array]
+    weights: Mapping[str, Array]
     """Arrays by parameter path, as ``Module.load_state_dict`` takes them."""
-    optimizer: dict[str, Array]
+    optimizer: Mapping[str, Array]
     """The optimizer's arrays; empty in an average, or when not asked for."""
     tokenizer: bytes
     """The content of ``tokenizer.json``, which ``tokenizer_path`` holds."""
@@ -75,54 +84,94 @@ class Checkpoint:
         """For ``Tokenizer.load``."""
         return self.path / TOKENIZER
 
-    def engine_state(self) -> dict[str, Array]:
-        """Weights and optimizer as ``Engine.restore`` takes them."""
-        return {
-            **{f"model/{name}": array for name, array in self.weights.items()},
-            **{f"optim/{name}": array for name, array in self.optimizer.items()},
-        }
+    def engine_state(self) -> Mapping[str, Array]:
+        """Weights and optimizer as ``Engine.restore`` takes them; no copy is made of them all."""
+        return _EngineState({"model": self.weights, "optim": self.optimizer})
+
+
+class _EngineState(Mapping[str, Array]):
+    """``model/...`` and ``optim/...`` arrays, each fetched when asked for."""
+
+    def __init__(self, parts: dict[str, Mapping[str, Array]]) -> None:
+        self._parts = parts
+
+    def __getitem__(self, key: str) -> Array:
+        kind, _, name = key.partition("/")
+        return self._parts[kind][name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (f"{kind}/{name}" for kind, part in self._parts.items() for name in part)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts.values()))
 
 
 def save_checkpoint(
     path: Path,
     config: RunConfig,
-    state: Mapping[str, Array],
+    write: Callable[[Path], None],
     tokenizer: bytes,
     position: Position,
+    *,
+    ranks: Ranks | None = None,
     **notes: Any,
 ) -> None:
     """Write a checkpoint at ``path``, replacing an older one there only once it is whole.
 
-    ``state``: ``model/...`` and ``optim/...`` arrays, as ``Engine.state`` gives. Raises
-    ``CheckpointError`` if it cannot be written, a full disk for example; then nothing new stays.
+    ``write`` puts the files of arrays into the directory that it is given, as ``Engine.save`` and
+    ``save_arrays`` do. Collective: every rank calls it, and rank 0 does the rest.
+
+    Raises, on every rank alike, ``CheckpointError`` if something cannot be written, by a full disk
+    for example, and ``NonFiniteError`` for an array that is not finite. Then nothing new stays.
     """
-    parts: dict[str, dict[str, Array]] = {"model": {}, "optim": {}}
+    ranks = ranks or Alone()
+    first = ranks.rank == 0
+    about = {**dataclasses.asdict(position), "seed": config.train.seed, **notes}
+    files = {CONFIG: to_json(to_dict(config)), TOKENIZER: tokenizer, STATE: to_json(about)}
+
+    def begin() -> str:
+        return str(begin_directory(path)) if first else ""
+
+    def look() -> None:
+        if not temporary.is_dir():
+            raise CheckpointError(
+                f"cannot save the checkpoint {path}: rank {ranks.rank} does not see {temporary}; "
+                "all ranks must write to one file system, under the same path"
+            )
+
+    def finish() -> None:
+        if first:
+            seal(temporary, files)
+            finish_directory(path)
+
+    try:
+        temporary = Path(_together(ranks, path, begin))
+        _together(ranks, path, look)
+        _together(ranks, path, lambda: write(temporary))
+        _together(ranks, path, finish)
+    except BaseException as error:
+        if first:
+            abandon_directory(path)
+        if isinstance(error, NonFiniteError):
+            raise NonFiniteError(f"{error} after update {position.update}; not saved") from error
+        raise
+
+
+def save_arrays(directory: Path, state: Mapping[str, Array]) -> None:
+    """Write whole arrays, ``model/...`` and perhaps ``optim/...``, as a checkpoint's files.
+
+    Raises ``NonFiniteError`` that names an array with a NaN or an infinity, and ``OSError``.
+    """
+    parts: dict[str, dict[str, Array]] = {kind: {} for kind in ARRAYS}
     for key, array in state.items():
         kind, _, name = key.partition("/")
-        parts[kind][name] = np.asarray(array, order="C")
-    about = {**dataclasses.asdict(position), "seed": config.train.seed, **notes}
-    files = {MODEL: safetensors.numpy.save(parts["model"])}
-    if parts["optim"]:
-        files[OPTIMIZER] = safetensors.numpy.save(parts["optim"])
-    files |= {CONFIG: to_json(to_dict(config)), TOKENIZER: tokenizer, STATE: to_json(about)}
-    files[MANIFEST] = to_json(
-        {
-            "format": FORMAT,
-            "version": VERSION,
-            "files": {
-                name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-                for name, content in files.items()
-            },
-        }
-    )
-    try:
-        write_directory(path, files)
-    except OSError as error:
-        size = sum(map(len, files.values()))
-        raise CheckpointError(
-            f"cannot save the checkpoint {path}: {error.strerror or error}; it needs "
-            f"{size:,} bytes. Earlier checkpoints are as they were; make room and resume"
-        ) from error
+        parts[kind][name] = array
+        if not np.isfinite(array).all():
+            raise NonFiniteError(f"{key!r} is not finite")
+    for kind, arrays in parts.items():
+        if arrays or kind == "model":
+            forms = {name: form_of(array) for name, array in arrays.items()}
+            write_arrays(directory / ARRAYS[kind], forms, arrays.__getitem__)
 
 
 def read_checkpoint(path: Path, *, optimizer: bool = False) -> Checkpoint:
@@ -132,17 +181,25 @@ def read_checkpoint(path: Path, *, optimizer: bool = False) -> Checkpoint:
     that is missing or foreign, lacks a file, was cut short or altered, was written by a newer
     npformer, or holds a configuration that this one does not know.
     """
-    manifest = _read_manifest(path)
-    wanted = [name for name in manifest if name != OPTIMIZER or optimizer]
-    files = {name: _read_file(path, name, manifest[name]) for name in wanted}
+    found = open_checkpoint(path, optimizer=optimizer)
+    return dataclasses.replace(found, weights=dict(found.weights), optimizer=dict(found.optimizer))
+
+
+def open_checkpoint(path: Path, *, optimizer: bool = False) -> Checkpoint:
+    """As ``read_checkpoint``, but each array is read from its file only when asked for."""
+    manifest = read_manifest(path)
+    for name in manifest:
+        if name != OPTIMIZER or optimizer:
+            check_file(path, name, manifest[name])
     try:
+        files = {name: (path / name).read_bytes() for name in (CONFIG, TOKENIZER, STATE)}
         config = from_dict(RunConfig, json.loads(files[CONFIG]))
         about = dict(json.loads(files[STATE]))
         places = {f.name: about.pop(f.name) for f in dataclasses.fields(Position)}
-        weights = safetensors.numpy.load(files[MODEL])
-        moments = safetensors.numpy.load(files[OPTIMIZER]) if OPTIMIZER in files else {}
-    except (ConfigError, SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ConfigError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"the checkpoint {path} cannot be understood: {error}") from error
+    moments = ArrayFile(path / OPTIMIZER) if OPTIMIZER in manifest and optimizer else {}
+    weights = ArrayFile(path / MODEL)
     return Checkpoint(
         path, config, weights, moments, files[TOKENIZER], Position(**places), notes=about
     )
@@ -150,63 +207,36 @@ def read_checkpoint(path: Path, *, optimizer: bool = False) -> Checkpoint:
 
 def check_whole(path: Path) -> None:
     """Raise ``CheckpointError`` unless every file of the checkpoint is as the manifest says."""
-    for name, facts in _read_manifest(path).items():
-        _read_file(path, name, facts)
+    for name, facts in read_manifest(path).items():
+        check_file(path, name, facts)
 
 
-def to_json(value: Any) -> bytes:
-    """Indented JSON that ends in a newline."""
-    return (json.dumps(value, indent=2) + "\n").encode()
-
-
-def _read_manifest(path: Path) -> dict[str, dict[str, Any]]:
-    if not path.is_dir():
-        raise CheckpointError(f"there is no checkpoint directory {path}")
+def _together(ranks: Ranks, path: Path, work: Callable[[], T]) -> T:
+    """Do ``work`` on every rank; what rank 0 made, or the error of any, raised on all of them."""
+    result: T | None = None
+    failure: NpformerError | None = None
     try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{path} is not a checkpoint of npformer, or not a whole one: it has no {MANIFEST}"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path / MANIFEST} cannot be read: {error}") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is not a checkpoint of npformer; its {MANIFEST} is foreign")
-    version, files = manifest.get("version"), manifest.get("files")
-    if isinstance(version, int) and version > VERSION:
-        raise CheckpointError(
-            f"{path} has format {version}, of a newer npformer; this one reads up to {VERSION}: "
-            "upgrade to load it"
-        )
-    if version != VERSION or not isinstance(files, dict):
-        raise CheckpointError(f"{path / MANIFEST} is damaged: {version!r} is no format version")
-    for name in NEEDED:
-        if name not in files:
-            raise CheckpointError(f"{path / MANIFEST} is damaged: it does not list {name}")
-    for name, facts in files.items():
-        if (
-            Path(name).name != name
-            or not isinstance(facts, dict)
-            or facts.keys() != {"bytes", "sha256"}
-        ):
-            raise CheckpointError(f"{path / MANIFEST} is damaged: its entry {name!r} is malformed")
-    return files
-
-
-def _read_file(path: Path, name: str, facts: Mapping[str, Any]) -> bytes:
-    try:
-        content = (path / name).read_bytes()
-    except FileNotFoundError:
-        raise CheckpointError(f"the checkpoint {path} lacks its {name}") from None
+        result = work()
+    except RankError:
+        raise  # there is nobody left to tell
+    except NpformerError as error:
+        failure = error
     except OSError as error:
-        raise CheckpointError(f"{path / name} cannot be read: {error.strerror}") from error
-    if len(content) != facts["bytes"]:
-        raise CheckpointError(
-            f"{path / name} is damaged: it has {len(content)} bytes, "
-            f"the manifest says {facts['bytes']}"
-        )
-    if hashlib.sha256(content).hexdigest() != facts["sha256"]:
-        raise CheckpointError(
-            f"{path / name} is damaged: its content does not match the manifest's sha256"
-        )
-    return content
+        failure = _unsaved(path, error)
+    told = ranks.gather([failure, result])
+    for one, _ in told:
+        if one:
+            raise one
+    first: T = told[0][1]
+    return first
+
+
+def _unsaved(path: Path, error: OSError) -> CheckpointError:
+    """A ``CheckpointError`` that says what the system said, and what to do."""
+    advice = "see that its directory can be written to"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        advice = "make room, or keep fewer checkpoints with --keep,"
+    return CheckpointError(
+        f"cannot save the checkpoint {path}: {error.strerror or error}. Earlier checkpoints are as "
+        f"they were; {advice} and go on with --resume"
+    )

@@ -5,7 +5,10 @@ Chapter     walkthroughs/11_lockstep.md
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -13,32 +16,49 @@ if TYPE_CHECKING:
     from npformer.text.batches import Batch
 
 
+class Step(NamedTuple):
+    """What one update found on its way; of many ranks, each gets the same."""
+
+    loss: float
+    """Sum of the token losses of all its batches, with label smoothing, in nats."""
+    tokens: int
+    """Valid target tokens in them."""
+    norm: float
+    """The gradient's norm, after the division by ``tokens`` and before clipping."""
+
+
 class Engine(Protocol):
     """A model with its optimizer. Made from a ``RunConfig`` alone, so that it can be rebuilt.
 
-    One update is ``gradients`` for each of its batches, then ``update`` with the number of tokens
-    in all of them: sums are gathered and divided once, so that every token weighs the same
-    however the batches were cut.
+    One update is ``gradients`` for each of its batches, then ``update``: sums are gathered, over
+    all ranks where there are many, and divided once, so that every token weighs the same however
+    the batches were cut. The verbs that are marked as collective must be called by every rank.
     """
 
-    model: Any
-    """Has ``start``, ``step`` and ``select``, by which ``npformer.decode`` translates."""
+    @property
+    def model(self) -> Any:
+        """What ``npformer.decode`` translates with, by ``start`` and ``step``. Collective."""
+        ...
 
-    def gradients(self, batch: Batch, seed: tuple[int, ...]) -> tuple[float, int]:
+    @property
+    def peak_flops(self) -> float:
+        """Floating-point operations that the device can do in a second; 0 if that is not known."""
+        ...
+
+    def gradients(self, batch: Batch, seed: tuple[int, ...]) -> None:
         """Add the gradient of the *sum* of a batch's token losses to what is gathered so far.
 
-        ``seed`` alone decides the dropout. Returns that sum, with label smoothing, in nats, and
-        the number of valid target tokens. Must not raise on a loss that is not finite: the loop
-        asks ``update`` to say where it comes from.
+        ``seed`` alone decides the dropout. Collective: many ranks bring a batch each, one of them
+        perhaps without a valid token. Must not raise on a loss that is not finite: ``update`` says
+        where it comes from.
         """
         ...
 
-    def update(self, learning_rate: float, tokens: int) -> float:
-        """Divide the gathered gradient by ``tokens``, clip it, take one step, and clear it.
+    def update(self, learning_rate: float) -> Step:
+        """Divide the gathered gradient by its tokens, clip it, take one step, and clear it.
 
-        Returns the gradient's norm after the division and before clipping. If the gradient is not
-        finite, raises ``NonFiniteError`` that names the first such parameter, with weights and
-        optimizer as they were.
+        Collective. If the loss or the gradient is not finite, raises ``NonFiniteError`` that names
+        the first such parameter, with weights and optimizer as they were.
         """
         ...
 
@@ -50,13 +70,38 @@ class Engine(Protocol):
         """All that a checkpoint keeps, as copies: ``model/<path>`` and ``optim/<name>`` arrays.
 
         ``<name>`` is ``step``, ``m/<path>``, ``v/<path>`` (Adam, AdamW) or ``momentum/<path>``
-        (SGD), so that either engine resumes the other's run.
+        (SGD), so that either engine resumes the other's run. Collective.
         """
         ...
 
-    def restore(self, state: dict[str, np.ndarray]) -> None:
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over what ``state`` returned; ``ShapeError`` unless names, shapes, dtypes agree.
 
-        Without ``optim/`` arrays the optimizer stays as it is.
+        Without ``optim/`` arrays the optimizer stays as it is. Collective.
         """
         ...
+
+    def save(self, directory: Path) -> None:
+        """Write the ``state`` into a directory, as the two files of a checkpoint. Collective."""
+        ...
+
+    def memory(self) -> int:
+        """The most bytes used so far: of the device's memory, or resident on a CPU."""
+        ...
+
+
+def not_finite(loss: float, parameter: str | None) -> str:
+    """What ``NonFiniteError`` says of an update: its loss, and the parameter with such a gradient.
+
+    ``parameter`` is None if every gradient is finite, as with a loss that overflows by itself.
+    """
+    unharmed = "the step was not taken, weights and optimizer are as before it. Try a lower"
+    if parameter is None:
+        return (
+            f"the loss is {loss} though every gradient is finite; {unharmed} learning rate or "
+            "a longer warm-up"
+        )
+    what = f"the gradient of {parameter!r} is not finite"
+    if not math.isfinite(loss):
+        what = f"the loss is {loss}: {what}"
+    return f"{what}; {unharmed} learning rate, a longer warm-up or clip_norm"

@@ -4,33 +4,45 @@ It knows no engine, only the verbs of ``engine.py``. All that happens at an upda
 (seed, update) and of the weights before it, so a run that was stopped and resumed ends with the
 same weights, bit for bit, as one that was not.
 
+Of many ranks each runs this loop, in step, on its share of every batch; the first alone writes
+and prints.
+
 Chapter     walkthroughs/11_lockstep.md
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
 from npformer.config import RunConfig
 from npformer.errors import CheckpointError, NonFiniteError, ShapeError
 from npformer.optim import learning_rate
+from npformer.plan.flops import batch_flops
+from npformer.text.batches import Batch
+from npformer.text.tokenizer import PAD
 from npformer.train.atomic import remove_directory
 from npformer.train.average import average_weights
-from npformer.train.checkpoint import Checkpoint, Position, check_whole, save_checkpoint
+from npformer.train.checkpoint import (
+    Checkpoint,
+    Position,
+    check_whole,
+    save_arrays,
+    save_checkpoint,
+)
 from npformer.train.curve import draw_curve
 from npformer.train.engine import Engine
 from npformer.train.feed import BatchSource, Feed
 from npformer.train.interruption import Interruption
 from npformer.train.metrics import Metrics
 from npformer.train.progress import Display
+from npformer.train.ranks import Alone, Ranks
 from npformer.train.run_directory import (
     METRICS,
     PICTURE,
@@ -40,6 +52,8 @@ from npformer.train.run_directory import (
     prune,
 )
 from npformer.train.validation import Validation
+
+Listener = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -68,31 +82,43 @@ def train(
     validation: Validation | None = None,
     *,
     resume: Checkpoint | None = None,
+    ranks: Ranks | None = None,
+    listeners: Sequence[Listener] = (),
     console: Console | None = None,
 ) -> TrainResult:
     """Train ``engine`` until ``config.train.updates``, from the start or from ``resume``.
 
-    ``tokenizer`` is the content of tokenizer.json, for the checkpoints. Raises ``NonFiniteError``
-    for a loss or gradient that is not finite, after which the newest checkpoint is still the last
-    good one, and ``CheckpointError`` if something cannot be saved. The first Ctrl-C or SIGTERM
-    ends the run after the current update, with a checkpoint; a second one ends it at once.
+    ``tokenizer`` is the content of tokenizer.json, for the checkpoints. Each of ``listeners`` is
+    called with every line of the metrics. Raises ``NonFiniteError`` for a loss or gradient that is
+    not finite, after which the newest checkpoint is still the last good one, and
+    ``CheckpointError`` if something cannot be saved. The first Ctrl-C or SIGTERM, on any rank, ends
+    the run after the current update, with a checkpoint; a second one ends it at once.
     """
+    ranks = ranks or Alone()
     done = resume.position if resume else Position()
     if resume:
         try:
             engine.restore(resume.engine_state())
         except ShapeError as error:
             raise CheckpointError(f"{resume.path} does not fit this run: {error}") from error
+    share = (ranks.rank, ranks.size)
     with (
         Interruption() as stop,
         Display(config.train.updates, done.update, console) as display,
-        Metrics(directory / METRICS, done.update) as metrics,
+        Metrics(directory / METRICS, done.update, write=ranks.rank == 0) as metrics,
+        Feed(batches, done.epoch, done.index, share=share, ahead=config.train.ahead) as feed,
     ):
-        run = _Run(config, directory, engine, tokenizer, validation, stop, display, metrics)
-        return run.go(done, Feed(batches, done.epoch, done.index), resumed=resume is not None)
+        run = _Run(config, directory, engine, tokenizer, validation, ranks, listeners)
+        run.stop, run.display, run.metrics, run.feed = stop, display, metrics, feed
+        return run.go(done, resumed=resume is not None)
 
 
 class _Run:
+    stop: Interruption
+    display: Display
+    metrics: Metrics
+    feed: Feed
+
     def __init__(
         self,
         config: RunConfig,
@@ -100,28 +126,29 @@ class _Run:
         engine: Engine,
         tokenizer: bytes,
         validation: Validation | None,
-        stop: Interruption,
-        display: Display,
-        metrics: Metrics,
+        ranks: Ranks,
+        listeners: Sequence[Listener],
     ) -> None:
         self.config, self.directory, self.engine = config, directory, engine
         self.tokenizer, self.validation = tokenizer, validation
-        self.stop, self.display, self.metrics = stop, display, metrics
+        self.ranks, self.listeners = ranks, listeners
+        self.first = ranks.rank == 0
+        self.stopping = False
         self.position = Position()
         self.measured: dict[str, Any] | None = None
         self.began = time.monotonic()
 
-    def go(self, position: Position, feed: Feed, *, resumed: bool) -> TrainResult:
+    def go(self, position: Position, *, resumed: bool) -> TrainResult:
         """Update until the end or until asked to stop; the latter leaves a checkpoint."""
         train = self.config.train
-        self.position, self.feed = position, feed
+        self.position = position
         self.began -= position.seconds
         saved = position.update if resumed else None
-        if position.update < train.updates:
+        if position.update < train.updates and self.first:
             remove_directory(averaged_path(self.directory))  # of a run that was shorter
-        if self._due(train.validate_every) and not self.metrics.has_validation(position.update):
+        if self._due(train.validate_every) and self._lacks_validation():
             self._validate()  # the run was stopped before it came to this
-        while self.position.update < train.updates and not self.stop.requested:
+        while self.position.update < train.updates and not self.stopping:
             self._update()
             if self._due(train.validate_every):
                 self._validate()
@@ -130,15 +157,15 @@ class _Run:
                 saved = self.position.update
         if self.position.update != saved:
             self._save()
-        averaged = None if self.stop.requested else self._average()
+        averaged = None if self._stopped() else self._average()
         self._draw()
         path = checkpoint_path(self.directory, self.position.update)
-        if self.stop.requested:
+        if self._stopped():
             self.display.note(f"interrupted; update {self.position.update} is saved in {path}")
         return TrainResult(
             directory=self.directory,
             position=self.position,
-            interrupted=self.stop.requested,
+            interrupted=self._stopped(),
             checkpoint=path,
             averaged=averaged,
             validation=self.measured,
@@ -148,81 +175,88 @@ class _Run:
         update = self.position.update
         return update > 0 and (update % every == 0 or update == self.config.train.updates)
 
+    def _stopped(self) -> bool:
+        """Whether to stop: what was agreed, and where there is nobody to agree with, at once."""
+        return self.stopping or (self.ranks.size == 1 and self.stop.requested)
+
+    def _lacks_validation(self) -> bool:
+        return self.ranks.gather(not self.metrics.has_validation(self.position.update))[0]
+
     def _update(self) -> None:
         """One update: gradients of its batches, summed, divided once by all their tokens."""
         train, update = self.config.train, self.position.update + 1
-        began = time.monotonic()
-        total, tokens = 0.0, 0
+        began, waited, work = time.monotonic(), self.feed.waited, 0.0
         for micro in range(train.accumulate):
             batch = self.feed.next()
-            loss, count = self.engine.gradients(batch, (train.seed, update, micro))
-            total, tokens = total + loss, tokens + count
+            self.engine.gradients(batch, (train.seed, update, micro))
+            work += self._flops(batch)
         rate = learning_rate(self.config.optim, self.config.model.d_model, update, train.updates)
         try:
-            norm = self._step(rate, tokens, total)
+            step = self.engine.update(rate)
         except NonFiniteError as error:
             saved = self._saved()
             where = f"the last checkpoint is {saved[-1]}" if saved else "no checkpoint was saved"
             raise NonFiniteError(f"update {update}: {error}; {where}") from error
+        work, stop = self.ranks.sum(work, float(self.stop.requested))
+        self.stopping = stop > 0
         now = time.monotonic()
+        seconds = max(now - began, 1e-9)
         self.position = Position(
             update=update,
             epoch=self.feed.epoch,
             index=self.feed.index,
-            tokens=self.position.tokens + tokens,
+            tokens=self.position.tokens + step.tokens,
             seconds=now - self.began,
         )
-        speed = tokens / max(now - began, 1e-9)
-        self.metrics.write(
+        peak = self.engine.peak_flops * self.ranks.size
+        line = dict(
             update=update,
             time=round(self.position.seconds, 3),
             tokens=self.position.tokens,
-            loss=total / tokens,
+            loss=step.loss / step.tokens,
             learning_rate=rate,
-            grad_norm=norm,
-            tokens_per_s=round(speed, 1),
+            grad_norm=step.norm,
+            tokens_per_s=round(step.tokens / seconds, 1),
+            waited=round((self.feed.waited - waited) / seconds, 4),
+            memory=self.engine.memory(),
+            **({"mfu": round(work / seconds / peak, 4)} if peak else {}),
         )
-        self.display.step(update, loss=total / tokens, learning_rate=rate, tokens_per_s=speed)
+        self._tell(line)
+        self.display.step(line)
 
-    def _step(self, rate: float, tokens: int, loss: float) -> float:
-        """The engine's update; raises NonFiniteError, too, for a loss that is not finite."""
-        if math.isfinite(loss):
-            return self.engine.update(rate, tokens)
-        # Only the engine can say which gradient is not finite, and says so when asked to use it.
-        # Should all gradients be finite in spite of the loss, the step is taken back.
-        before = self.engine.state()
-        try:
-            self.engine.update(rate, tokens)
-        except NonFiniteError as error:
-            raise NonFiniteError(f"the loss is {loss}: {error}") from error
-        self.engine.restore(before)
-        raise NonFiniteError(
-            f"the loss is {loss} though every gradient is finite; the step was not taken. Try a "
-            "lower learning rate or a longer warm-up"
-        )
+    def _flops(self, batch: Batch) -> float:
+        """The work in a batch's valid tokens: what is done on padding is no use to anybody."""
+        lengths = ((ids != PAD).sum(axis=1) for ids in (batch.source, batch.target_out))
+        return batch_flops(self.config.model, *lengths)
+
+    def _tell(self, line: dict[str, Any]) -> None:
+        self.metrics.write(**line)
+        if self.first:
+            for listener in self.listeners:
+                listener(line)
 
     def _validate(self) -> None:
         if not self.validation:
             return
-        results = self.validation.measure(self.engine, lambda: self.stop.requested)
+        results = self.validation.measure(self.engine, self._stopped, self.ranks)
         if results:
             self.measured = results
-            self.metrics.write(update=self.position.update, **results)
+            self._tell({"update": self.position.update, **results})
             self.display.validation(self.position.update, results)
             self._draw()
 
     def _save(self) -> None:
         train, update = self.config.train, self.position.update
         path = checkpoint_path(self.directory, update)
-        state = self.engine.state()
-        for name, array in state.items():
-            if not np.isfinite(array).all():
-                raise NonFiniteError(f"{name!r} is not finite after update {update}; not saved")
         self.position = dataclasses.replace(
             self.position, seconds=round(time.monotonic() - self.began, 3)
         )
-        save_checkpoint(path, self.config, state, self.tokenizer, self.position)
-        prune(self.directory, update, keep=train.keep, every=train.checkpoint_every)
+        save_checkpoint(
+            path, self.config, self.engine.save, self.tokenizer, self.position, ranks=self.ranks
+        )
+        if self.first:
+            prune(self.directory, update, keep=train.keep, every=train.checkpoint_every)
+        self.ranks.barrier()
 
     def _average(self) -> Path | None:
         """Save the mean of the last checkpoints, and how it does beside the last of them."""
@@ -231,19 +265,26 @@ class _Run:
         notes: dict[str, Any] = {"averaged": [path.name for path in paths]}
         if self.validation:
             last, own = self.measured, self.engine.state()
-            last = last or self.validation.measure(self.engine, lambda: self.stop.requested)
+            last = last or self.validation.measure(self.engine, self._stopped, self.ranks)
             self.engine.restore({**own, **averaged})
-            results = self.validation.measure(self.engine, lambda: self.stop.requested)
+            results = self.validation.measure(self.engine, self._stopped, self.ranks)
             self.engine.restore(own)
             if not last or not results:
                 return None
             self.measured = last
-            self.metrics.write(update=self.position.update, averaged=len(paths), **results)
+            self._tell({"update": self.position.update, "averaged": len(paths), **results})
             what = f"mean of the last {len(paths)} checkpoints"
             self.display.validation(self.position.update, results, what)
             notes |= results | {"last_validation_loss": last["validation_loss"]}
         path = averaged_path(self.directory)
-        save_checkpoint(path, self.config, averaged, self.tokenizer, self.position, **notes)
+
+        def write(directory: Path) -> None:
+            if self.first:
+                save_arrays(directory, averaged)
+
+        save_checkpoint(
+            path, self.config, write, self.tokenizer, self.position, ranks=self.ranks, **notes
+        )
         return path
 
     def _saved(self) -> list[Path]:
@@ -259,6 +300,8 @@ class _Run:
         return paths
 
     def _draw(self) -> None:
+        if not self.first:
+            return
         title = f"{self.directory.name}: {self.config.train.engine} engine"
         try:
             draw_curve(self.directory / METRICS, self.directory / PICTURE, title=title)

@@ -1,4 +1,4 @@
-"""Keeping freed memory inside the process, so that a training step reuses its own pages.
+"""The process's memory: keeping what it freed for the next step, and how much it has had.
 
 A step makes and drops the same large arrays every time. By default the C library maps each one
 afresh and unmaps it after use, and the kernel clears every page on its first touch: at these sizes
@@ -9,6 +9,7 @@ the same pages out again at the next step, and the mathematics need not know.
 from __future__ import annotations
 
 import ctypes
+import resource
 import sys
 
 # Names and numbers from glibc's <malloc.h>.
@@ -38,3 +39,9 @@ def keep_freed_memory() -> bool:
         (_M_TOP_PAD, 64 * _MIB),
     )
     return all(mallopt(name, value) == 1 for name, value in settings)
+
+
+def peak_memory() -> int:
+    """The most memory that this process has had resident so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,12 +1,15 @@
 """The run's numbers over time, one JSON object a line, so that any tool can read them.
 
-A training line:    update, time, tokens, loss, learning_rate, grad_norm, tokens_per_s
-A validation line:  update, time, validation_loss, perplexity and, if translated, bleu, chrf
+A training line:    update, time, tokens, loss, learning_rate, grad_norm, tokens_per_s, waited,
+                    memory and, where the device's speed is known, mfu
+A validation line:  update, validation_loss, perplexity and, if translated, bleu, chrf
 
 ``time`` is in seconds since the run's start; ``tokens`` counts target tokens since then; losses
 are in nats a token, the training loss with its label smoothing; ``grad_norm`` is taken before
-clipping; scores are in percent. A validation line with ``averaged`` is about the mean of that
-many checkpoints.
+clipping. ``waited`` is the share of the update's time that went by waiting for data, ``memory``
+the most bytes used so far, ``mfu`` the model FLOP utilisation: the products that the valid tokens
+need, as a share of what the device can do. Scores are in percent. A validation line with
+``averaged`` is about the mean of that many checkpoints.
 """
 
 from __future__ import annotations
@@ -25,21 +28,28 @@ class Metrics:
     """Appends lines to the file at ``path`` after cutting it back to ``update``.
 
     Lines of later updates, of averages, and one that a crash cut short are dropped: a resumed
-    run writes them again. Raises ``CheckpointError`` if the file cannot be written.
+    run writes them again. Raises ``CheckpointError`` if the file cannot be written. With ``write``
+    False, for all ranks but the first, it writes nothing.
     """
 
-    def __init__(self, path: Path, update: int = 0) -> None:
+    def __init__(self, path: Path, update: int = 0, *, write: bool = True) -> None:
         self.path = path
+        self._file: TextIO | None = None
+        self._validated: set[int] = set()
+        if not write:
+            return
         kept = [x for x in read_metrics(path) if x["update"] <= update and "averaged" not in x]
         self._validated = {x["update"] for x in kept if "validation_loss" in x}
         try:
             write_file(path, b"".join(_line(x).encode() for x in kept))
-            self._file: TextIO = path.open("a", encoding="utf-8")
+            self._file = path.open("a", encoding="utf-8")
         except OSError as error:
             raise self._unwritable(error) from error
 
     def write(self, **values: Any) -> None:
         """Append one line; numbers that JSON does not have (NaN, infinity) become null."""
+        if not self._file:
+            return
         try:
             self._file.write(_line(values))
             self._file.flush()
@@ -61,7 +71,8 @@ class Metrics:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        if self._file:
+            self._file.close()
 
     def _unwritable(self, error: OSError) -> CheckpointError:
         return CheckpointError(f"cannot write {self.path}: {error.strerror or error}")

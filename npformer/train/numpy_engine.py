@@ -10,8 +10,9 @@ Chapter     walkthroughs/11_lockstep.md
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -24,7 +25,9 @@ from npformer.nn.module import Array
 from npformer.ops.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from npformer.optim import FlatParameters, clip_factor, gradient_norm, make_optimizer
 from npformer.text.batches import Batch
-from npformer.train.memory import keep_freed_memory
+from npformer.train.checkpoint import save_arrays
+from npformer.train.engine import Step, not_finite
+from npformer.train.memory import keep_freed_memory, peak_memory
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -37,6 +40,8 @@ class NumpyEngine:
     which generator drops what, but not on how many cores the machine has.
     """
 
+    peak_flops = 0.0  # what NumPy's BLAS can do is for `npformer bench` to measure
+
     def __init__(self, config: RunConfig) -> None:
         keep_freed_memory()
         train = config.train
@@ -48,14 +53,18 @@ class NumpyEngine:
         self._flat = FlatParameters(self.model.named_parameters())
         self._optimizer = make_optimizer(config.optim, self._flat)
         self._grads = [self._flat.grad]
+        self.loss = 0.0
+        """Sum of the token losses since the last update."""
+        self.tokens = 0
+        """Valid target tokens since then."""
         self._replicas = [self.model]
         for _ in range(train.workers - 1):
             self._add_replica()
         self._pool = ThreadPoolExecutor(train.workers)
         self._blas = ThreadpoolController()
 
-    def gradients(self, batch: Batch, seed: tuple[int, ...]) -> tuple[float, int]:
-        """Add the gradient of the summed token losses; return that sum and the valid tokens.
+    def gradients(self, batch: Batch, seed: tuple[int, ...]) -> None:
+        """Add the gradient of the summed token losses.
 
         ``seed`` decides the dropout: worker w draws its masks from ``default_rng([*seed, w])``.
         """
@@ -77,13 +86,16 @@ class NumpyEngine:
             model.backward(dlogits, cache)
             return float(loss)
 
-        return sum(self._parallel(run, self._cut(batch))), batch.tokens
+        self.loss += sum(self._parallel(run, self._cut(batch)))
+        self.tokens += batch.tokens
 
-    def update(self, learning_rate: float, tokens: int) -> float:
-        """Step along the gathered gradient divided by ``tokens``; return its norm, and clear it.
+    def update(self, learning_rate: float) -> Step:
+        """Step along the gathered gradient divided by its tokens, and clear it.
 
         Raises NonFiniteError naming the parameter, with weights and optimizer as they were.
         """
+        loss, tokens = self.loss, self.tokens
+        self.loss, self.tokens = 0.0, 0
         total = self._grads[0]
         ranges = self._ranges(total.size)
 
@@ -94,14 +106,10 @@ class NumpyEngine:
             return gradient_norm(total[part])
 
         norm = float(np.hypot.reduce(self._parallel(gather, ranges))) / tokens
-        if not np.isfinite(norm):
+        if not np.isfinite([norm, loss]).all():
             name = self._flat.first_nonfinite()
             total.fill(0)
-            raise NonFiniteError(
-                f"the gradient of {name!r} is not finite; the step was not taken, weights and "
-                "optimizer are as before it. Try a lower learning rate, a longer warm-up or "
-                "clip_norm"
-            )
+            raise NonFiniteError(not_finite(loss, name))
         scale = clip_factor(norm, self._clip_norm) / tokens
         self._optimizer.advance()
 
@@ -110,7 +118,7 @@ class NumpyEngine:
             total[part] = 0
 
         self._parallel(apply, ranges)
-        return norm
+        return Step(loss, tokens, norm)
 
     def evaluate(self, batch: Batch) -> tuple[float, int]:
         """The summed token losses of a batch, no smoothing, no dropout; and its valid tokens."""
@@ -131,7 +139,7 @@ class NumpyEngine:
             **{f"optim/{k}": v.copy() for k, v in self._optimizer.state().items()},
         }
 
-    def restore(self, state: dict[str, Array]) -> None:
+    def restore(self, state: Mapping[str, Array]) -> None:
         """Take over a state; ShapeError unless every name, shape and dtype agrees.
 
         A state of weights alone leaves the optimizer as it is.
@@ -143,6 +151,14 @@ class NumpyEngine:
         self.model.load_state_dict(parts["model"])
         if parts["optim"]:
             self._optimizer.restore(parts["optim"])
+
+    def save(self, directory: Path) -> None:
+        """Write the two files of a checkpoint that hold arrays."""
+        save_arrays(directory, self.state())
+
+    def memory(self) -> int:
+        """The most bytes that this process has had in memory."""
+        return peak_memory()
 
     def _add_replica(self) -> None:
         replica, grad = self.model.replica(), np.zeros_like(self._flat.grad)

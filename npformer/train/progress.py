@@ -20,10 +20,12 @@ from rich.progress import (
 
 PLAIN_SECONDS = 10.0
 """Time between plain lines, for a log file that someone will read."""
+WORTH_SAYING = 0.01
+"""Share of the time waited for data from which on the line says so."""
 
 
 class Display:
-    """Shows updates made, loss, learning rate, tokens a second and time left; and notes."""
+    """Shows updates, loss, gradient norm, rate, tokens a second, memory, time left; and notes."""
 
     def __init__(self, updates: int, done: int = 0, console: Console | None = None) -> None:
         self._console = console or Console()
@@ -59,11 +61,21 @@ class Display:
         if self._bar:
             self._bar.stop()
 
-    def step(self, update: int, *, loss: float, learning_rate: float, tokens_per_s: float) -> None:
-        """One update was made."""
+    def step(self, line: dict[str, Any]) -> None:
+        """One update was made; ``line`` is what the metrics say of it."""
+        update = line["update"]
         # The speed shown is a running mean, as batches differ in size.
-        self._speed += (0.1 if self._speed else 1.0) * (tokens_per_s - self._speed)
-        text = f"loss {loss:.3f}  rate {learning_rate:.2e}  {self._speed:,.0f} tokens/s"
+        self._speed += (0.1 if self._speed else 1.0) * (line["tokens_per_s"] - self._speed)
+        parts = [
+            f"loss {line['loss']:.3f}",
+            f"norm {line['grad_norm']:.2g}",
+            f"rate {line['learning_rate']:.2e}",
+            f"{self._speed:,.0f} tokens/s",
+            *([f"MFU {line['mfu']:.0%}"] if "mfu" in line else []),
+            f"{line['memory'] / 2**30:.1f} GiB",
+            *([f"waited {line['waited']:.0%}"] if line["waited"] >= WORTH_SAYING else []),
+        ]
+        text = "  ".join(parts)
         if self._bar:
             self._bar.update(self._task, completed=update, description=text)
             return

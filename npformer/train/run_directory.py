@@ -12,14 +12,8 @@ from pathlib import Path
 
 from npformer.errors import CheckpointError
 from npformer.train.atomic import remove_directory
-from npformer.train.checkpoint import (
-    CONFIG,
-    MANIFEST,
-    MODEL,
-    Checkpoint,
-    check_whole,
-    read_checkpoint,
-)
+from npformer.train.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
+from npformer.train.manifest import CONFIG, MANIFEST, MODEL
 
 METRICS, PICTURE = "metrics.jsonl", "loss.png"
 
@@ -50,9 +44,9 @@ def latest_checkpoint(run: Path) -> tuple[Path, str]:
     Raises ``CheckpointError`` if there is none.
     """
     damage: list[str] = []
-    for path in reversed(checkpoints(run).values()):
+    for update, path in reversed(checkpoints(run).items()):
         try:
-            check_whole(path)
+            _check_place(open_checkpoint(path, optimizer=True), update)
         except CheckpointError as error:
             damage.append(str(error))
             continue
@@ -108,7 +102,16 @@ def prune(run: Path, update: int, *, keep: int, every: int) -> None:
         remove_directory(checkpoint_path(run, old))
 
 
+def _check_place(checkpoint: Checkpoint, update: int) -> None:
+    """Raise ``CheckpointError`` if a whole checkpoint is not one to go on with from ``update``."""
+    held = checkpoint.position.update
+    if held != update:
+        raise CheckpointError(f"{checkpoint.path} is damaged: by its state, it holds update {held}")
+    if not checkpoint.optimizer:
+        raise CheckpointError(f"{checkpoint.path} holds no optimizer, as if it were an average")
+
+
 def _is_worse(averaged: Path) -> bool:
-    notes = read_checkpoint(averaged).notes
+    notes = open_checkpoint(averaged).notes
     loss, last = notes.get("validation_loss"), notes.get("last_validation_loss")
     return loss is not None and last is not None and loss > last

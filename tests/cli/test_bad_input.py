@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 
 from npformer.cli import main as cli_main
 from npformer.train import atomic
-from npformer.train.checkpoint import read_checkpoint, save_checkpoint
+from npformer.train.checkpoint import read_checkpoint, save_arrays, save_checkpoint
 from tests.cli.conftest import SMALL
 
 
@@ -189,23 +190,42 @@ class TestCheckpoint:
         whole = read_checkpoint(copy)
         state = {f"model/{name}": array for name, array in whole.weights.items()}
         state["model/embedding.weight"] = np.zeros((5, 8), np.float32)
-        save_checkpoint(copy, whole.config, state, whole.tokenizer, whole.position)
+        write = partial(save_arrays, state=state)
+        save_checkpoint(copy, whole.config, write, whole.tokenizer, whole.position)
         refused_by_all("has weights of another configuration")
+
+
+def test_a_run_that_memory_is_too_small_for(refused, tmp_path, monkeypatch):
+    from torch_ref.train import device
+
+    monkeypatch.setattr(device, "free_memory", lambda device: 10**10)
+    options = ("--engine", "torch", "--preset", "big", "--pairs", "300", "--vocab-size", "300")
+    said = refused("train", tmp_path / "run", *options)
+    assert "an update needs about" in said and "--batch-tokens" in said and "GB" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_gpu_that_is_not_there(refused, tmp_path, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    said = refused("train", tmp_path / "run", *SMALL, "--engine", "torch", "--device", "cuda")
+    assert "PyTorch finds no GPU here; use --device cpu" in said
 
 
 def test_a_full_disk_while_saving(refused, tmp_path, corpus, monkeypatch):
     """The second checkpoint does not fit; the first is as it was, and nothing half is left."""
     saved = []
 
-    def full(path: Path, content: bytes) -> None:
+    def full(path: Path) -> None:
         if "update-00000004" in str(path):
-            path.write_bytes(content[: len(content) // 2])
+            path.write_bytes(path.read_bytes()[:10])
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         saved.append(path)
-        write(path, content)
+        sync(path)
 
-    write = atomic._write
-    monkeypatch.setattr(atomic, "_write", full)
+    sync = atomic._sync
+    monkeypatch.setattr(atomic, "_sync", full)
     run = tmp_path / "run"
     line = refused("train", run, "--corpus", corpus, *SMALL)
     assert "No space left on device" in line

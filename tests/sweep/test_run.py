@@ -20,6 +20,7 @@ from npformer.train.metrics import read_metrics
 from npformer.train.numpy_engine import NumpyEngine
 from npformer.train.run import run_training
 from npformer.train.run_directory import checkpoints, load_checkpoint
+from tests.train.fakes import MEASURED
 
 OVER = {"model.heads": [1, 2], "train.label_smoothing": [0.0, 0.1]}
 
@@ -48,7 +49,7 @@ def test_a_trial_is_the_run_that_train_makes(finished, base, tmp_path, quiet):
     alone = run_training(configure(base, trial.values), tmp_path / "alone", console=quiet)
     assert trial.objective == alone.validation["validation_loss"]
     kept, made = (
-        [{k: v for k, v in x.items() if k not in ("time", "tokens_per_s")} for x in lines]
+        [{k: v for k, v in x.items() if k not in MEASURED} for x in lines]
         for lines in (
             read_metrics(trial.directory / "metrics.jsonl"),
             read_metrics(tmp_path / "alone" / "metrics.jsonl"),
@@ -115,10 +116,10 @@ class Diverging(NumpyEngine):
         super().__init__(config)
         self.heads = config.model.heads
 
-    def update(self, learning_rate, tokens):
+    def update(self, learning_rate):
         if self.heads == 1:
             raise NonFiniteError("the gradient of 'x' is not finite")
-        return super().update(learning_rate, tokens)
+        return super().update(learning_rate)
 
 
 def test_a_run_that_diverges_is_reported_and_the_sweep_goes_on(base, tmp_path, quiet):
@@ -141,11 +142,11 @@ class Interrupted(NumpyEngine):
 
     count = 0
 
-    def update(self, learning_rate, tokens):
+    def update(self, learning_rate):
         Interrupted.count += 1
         if Interrupted.count == 5:
             os.kill(os.getpid(), signal.SIGINT)
-        return super().update(learning_rate, tokens)
+        return super().update(learning_rate)
 
 
 @pytest.mark.parametrize("sampler", ["grid", "random", "tpe"])

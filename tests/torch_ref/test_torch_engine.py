@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import weakref
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 
 from npformer.config import ModelConfig, OptimConfig, RunConfig, TrainConfig
 from npformer.errors import NonFiniteError, ShapeError
@@ -45,10 +48,14 @@ def batch(seed: int = 0, rows: int = 3) -> Batch:
 def train(engine, start: int, stop: int) -> list[float]:
     losses = []
     for update in range(start, stop):
-        loss, tokens = engine.gradients(batch(update), (0, update))
-        engine.update(1e-2, tokens)
-        losses.append(loss)
+        engine.gradients(batch(update), (0, update))
+        losses.append(engine.update(1e-2).loss)
     return losses
+
+
+def loss_of(engine, seed: tuple[int, ...]) -> float:
+    engine.gradients(batch(), seed)
+    return engine.update(0.0).loss
 
 
 def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray], atol: float = 0.0) -> None:
@@ -72,24 +79,26 @@ def test_without_weights_the_seed_decides():
 
 def test_gradients_of_several_batches_add_up():
     engine, together = make(), make()
-    loss, tokens = zip(*(engine.gradients(batch(i), (i,)) for i in range(3)), strict=True)
-    assert all(value > 0 for value in loss)
-    assert tokens == (11, 11, 11)
-    parts = []
+    for i in range(3):
+        engine.gradients(batch(i), (i,))
+    parts, losses = [], []
     for i in range(3):
         together.gradients(batch(i), (i,))
         parts.append({n: p.grad.clone() for n, p in together.model.named_parameters()})
-        together.model.zero_grad()
+        losses.append(together.update(0.0).loss)
     for name, parameter in engine.model.named_parameters():
         torch.testing.assert_close(parameter.grad, sum(part[name] for part in parts))
+    step = engine.update(1e-2)
+    assert step.loss == pytest.approx(sum(losses), rel=1e-12)
+    assert step.tokens == 33
 
 
 def test_the_seed_alone_decides_the_dropout():
     engine = make()
-    first = engine.gradients(batch(), (3, 1))
+    first = loss_of(engine, (3, 1))
     torch.rand(5)
-    assert engine.gradients(batch(), (3, 1)) == first
-    assert engine.gradients(batch(), (3, 2)) != first
+    assert loss_of(engine, (3, 1)) == first
+    assert loss_of(engine, (3, 2)) != first
 
 
 def test_evaluation_is_without_dropout_and_smoothing():
@@ -146,6 +155,54 @@ def test_a_state_is_a_copy():
     )
 
 
+class ReadWhenAsked(Mapping):
+    """A state on disk: at most one array of it is in memory at a time."""
+
+    def __init__(self, state: dict[str, np.ndarray]) -> None:
+        self.state, self.read = state, weakref.WeakSet()
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        array = self.state[key].view(Counted)
+        self.read.add(array)
+        assert len(self.read) <= 2  # the one before may still have its name
+        return array
+
+    def __iter__(self):
+        return iter(self.state)
+
+    def __len__(self) -> int:
+        return len(self.state)
+
+
+class Counted(np.ndarray):
+    """An array that a weak set can hold."""
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other):
+        return self is other
+
+
+def test_a_state_is_restored_one_array_at_a_time():
+    engine, other = make(), make()
+    train(engine, 0, 2)
+    other.restore(ReadWhenAsked(engine.state()))
+    assert_same(other.state(), engine.state())
+
+
+@every_optimizer
+def test_what_is_saved_is_the_state(optim, tmp_path):
+    engine = make(optim, dtype="float32")
+    train(engine, 0, 2)
+    engine.save(tmp_path)
+    found = {
+        f"{kind}/{name}": array
+        for kind, file in (("model", "model"), ("optim", "optimizer"))
+        for name, array in load_file(tmp_path / f"{file}.safetensors").items()
+    }
+    assert_same(found, engine.state())
+
+
 def test_weights_alone_leave_the_optimizer_as_it_is():
     engine, other = make(), make()
     train(engine, 0, 2)
@@ -180,16 +237,36 @@ def test_a_gradient_that_is_not_finite_takes_no_step(bad):
     engine = make()
     train(engine, 0, 2)
     before = engine.state()
-    _, tokens = engine.gradients(batch(), (9,))
+    engine.gradients(batch(), (9,))
     name = "decoder.layers.0.feed_forward.linear1.weight"
     engine.model.get_parameter(name).grad[1, 2] = bad
     engine.model.get_parameter("decoder.layers.0.feed_forward.linear2.bias").grad[0] = bad
     with pytest.raises(NonFiniteError, match=name):
-        engine.update(1e-2, tokens)
+        engine.update(1e-2)
     assert_same(engine.state(), before)
     untouched = make()
     untouched.restore(before)
     assert train(engine, 2, 4) == train(untouched, 2, 4)  # the bad gradient is gone
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_takes_no_step_and_says_so(bad):
+    engine = make()
+    train(engine, 0, 2)
+    before = engine.state()
+    engine._totals[0] = bad  # as a loss that overflows by itself
+    engine.gradients(batch(), (9,))
+    with pytest.raises(NonFiniteError, match="though every gradient is finite"):
+        engine.update(1e-2)
+    assert_same(engine.state(), before)
+    weight = engine.model.get_parameter("decoder.layers.0.feed_forward.linear2.bias").data
+    kept = weight.clone()
+    weight[0] = bad
+    engine.gradients(batch(), (9,))
+    weight.copy_(kept)
+    with pytest.raises(NonFiniteError, match="the loss is nan: the gradient of '[a-z]"):
+        engine.update(1e-2)
+    assert_same(engine.state(), before)
 
 
 @pytest.mark.parametrize("size", [1e30, 1e-3])
@@ -199,7 +276,8 @@ def test_the_norm_of_a_gradient_whose_squares_overflow(size):
     for parameter in engine.model.parameters():
         parameter.grad.fill_(size)
     count = sum(p.numel() for p in engine.model.parameters())
-    assert engine.update(1e-3, 10) == pytest.approx(size * math.sqrt(count) / 10, rel=1e-5)
+    step = engine.update(1e-3)
+    assert step.norm == pytest.approx(size * math.sqrt(count) / step.tokens, rel=1e-5)
 
 
 def test_clipping_bounds_the_norm_of_the_mean_gradient():
@@ -207,7 +285,10 @@ def test_clipping_bounds_the_norm_of_the_mean_gradient():
     free, clipped = make(optim), make(dataclasses.replace(optim, clip_norm=0.25))
     start = free.state()
     clipped.restore(start)
-    norms = [e.update(1.0, e.gradients(batch(), (0,))[1]) for e in (free, clipped)]
+    norms = []
+    for engine in (free, clipped):
+        engine.gradients(batch(), (0,))
+        norms.append(engine.update(1.0).norm)
     assert norms[0] == norms[1] > 0.25  # what is reported is the norm before clipping
     moves = [
         math.sqrt(sum(((e.state()[n] - a) ** 2).sum() for n, a in start.items() if "model" in n))

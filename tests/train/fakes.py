@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +15,11 @@ from npformer.errors import NonFiniteError
 from npformer.nn.module import Parameter
 from npformer.optim import FlatParameters, clip_factor, gradient_norm, make_optimizer
 from npformer.text.batches import Batch, Batches, EncodedPairs
+from npformer.train.checkpoint import save_arrays
+from npformer.train.engine import Step, not_finite
 
+MEASURED = ("time", "tokens_per_s", "waited", "memory", "mfu")
+"""Metrics that tell of the machine; a run made twice repeats all others exactly."""
 TOKENIZER = b'{"a": "tokenizer"}\n'
 
 
@@ -45,6 +53,7 @@ class FakeEngine:
     """
 
     model = None
+    peak_flops = 0.0
 
     def __init__(
         self, config: RunConfig, hook: Callable[[FakeEngine, int], None] = lambda *_: None
@@ -58,6 +67,7 @@ class FakeEngine:
         self.hook = hook
         self.seeds: list[tuple[int, ...]] = []
         self.updates: list[tuple[float, int]] = []
+        self.loss, self.tokens = 0.0, 0
 
     def _errors(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
         before = batch.target_in / 10
@@ -66,24 +76,28 @@ class FakeEngine:
         errors = features @ self.weight.data + self.bias.data - batch.target_out / 10
         return features, errors * (batch.target_out != 0)
 
-    def gradients(self, batch: Batch, seed: tuple[int, ...]) -> tuple[float, int]:
+    def gradients(self, batch: Batch, seed: tuple[int, ...]) -> None:
         self.seeds.append(seed)
         features, errors = self._errors(batch)
         errors = errors * (np.random.default_rng(seed).random(errors.shape) < 0.9)
         self.weight.accumulate(np.einsum("bt,btf->f", errors, features))
         self.bias.accumulate(errors.sum(keepdims=True)[0])
-        return 0.5 * float((errors**2).sum()), batch.tokens
+        self.loss += 0.5 * float((errors**2).sum())
+        self.tokens += batch.tokens
 
-    def update(self, learning_rate: float, tokens: int) -> float:
+    def update(self, learning_rate: float) -> Step:
         self.hook(self, len(self.updates) + 1)
+        loss, tokens = self.loss, self.tokens
+        self.loss, self.tokens = 0.0, 0
         norm = gradient_norm(self.flat.grad) / tokens
-        if name := self.flat.first_nonfinite():
+        name = self.flat.first_nonfinite()
+        if name or not np.isfinite(loss):
             self.flat.grad.fill(0)
-            raise NonFiniteError(f"the gradient of {name!r} is not finite")
+            raise NonFiniteError(not_finite(loss, name))
         self.updates.append((learning_rate, tokens))
         self.optimizer.step(learning_rate, clip_factor(norm, self.clip_norm) / tokens)
         self.flat.grad.fill(0)
-        return norm
+        return Step(loss, tokens, norm)
 
     def evaluate(self, batch: Batch) -> tuple[float, int]:
         return 0.5 * float((self._errors(batch)[1] ** 2).sum()), batch.tokens
@@ -98,3 +112,37 @@ class FakeEngine:
             view[...] = state[f"model/{name}"]
         if optim:
             self.optimizer.restore(optim)
+
+    def save(self, directory: Path) -> None:
+        save_arrays(directory, self.state())
+
+    def memory(self) -> int:
+        return 2**20
+
+
+class ThreadRanks:
+    """``size`` ranks as threads of this process."""
+
+    def __init__(self, rank: int, size: int, board: list[Any], gate: threading.Barrier) -> None:
+        self.rank, self.size, self._board, self._gate = rank, size, board, gate
+
+    def gather(self, value: Any) -> list[Any]:
+        self._board[self.rank] = value
+        self._gate.wait(10)
+        values = list(self._board)
+        self._gate.wait(10)
+        return values
+
+    def sum(self, *values: float) -> list[float]:
+        return [sum(column) for column in zip(*self.gather(values), strict=True)]
+
+    def barrier(self) -> None:
+        self.gather(None)
+
+
+def on_ranks(size: int, work: Callable[[ThreadRanks], Any]) -> list[Any]:
+    """What ``work`` returns on each rank."""
+    board, gate = [None] * size, threading.Barrier(size)
+    with ThreadPoolExecutor(size) as pool:
+        ranks = [ThreadRanks(rank, size, board, gate) for rank in range(size)]
+        return list(pool.map(work, ranks))

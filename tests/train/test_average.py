@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from npformer.errors import CheckpointError
 from npformer.train.average import average_weights
-from npformer.train.checkpoint import Position, save_checkpoint
+from npformer.train.checkpoint import Position, save_arrays, save_checkpoint
 from tests.train.fakes import TOKENIZER, run_config
 
 
 def save(path, **weights):
     state = {f"model/{name}": array for name, array in weights.items()}
-    save_checkpoint(path, run_config(), state, TOKENIZER, Position())
+    save_checkpoint(path, run_config(), partial(save_arrays, state=state), TOKENIZER, Position())
     return path
 
 

@@ -22,7 +22,7 @@ from npformer.train.loop import train
 from npformer.train.metrics import read_metrics
 from npformer.train.run_directory import checkpoint_path, checkpoints, latest_checkpoint, resolve
 from npformer.train.validation import Validation
-from tests.train.fakes import TOKENIZER, FakeEngine, make_batches, run_config
+from tests.train.fakes import MEASURED, TOKENIZER, FakeEngine, make_batches, run_config
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +68,7 @@ def same_state(one, two):
 
 
 def without_times(lines):
-    return [{k: v for k, v in x.items() if k not in ("time", "tokens_per_s")} for x in lines]
+    return [{k: v for k, v in x.items() if k not in MEASURED} for x in lines]
 
 
 def test_a_run_leaves_what_the_layout_says(tmp_path):
@@ -109,17 +109,16 @@ def test_accumulation_is_a_sum_over_tokens_not_a_mean_of_means(tmp_path):
     _, engine, _ = start(config, tmp_path / "run")
     other = FakeEngine(config)
     batches = make_batches()
-    losses, tokens = [], []
+    tokens = []
     for micro, rows in enumerate(batches.epoch(0)[:2]):
-        loss, count = other.gradients(batches.batch(rows), (0, 1, micro))
-        losses.append(loss)
-        tokens.append(count)
+        other.gradients(batches.batch(rows), (0, 1, micro))
+        tokens.append(batches.batch(rows).tokens)
     assert tokens[0] != tokens[1]
-    norm = other.update(learning_rate(config.optim, 4, 1, 1), sum(tokens))
+    step = other.update(learning_rate(config.optim, 4, 1, 1))
     same_state(engine.state(), other.state())
     line = read_metrics(tmp_path / "run" / "metrics.jsonl")[0]
-    assert line["loss"] == sum(losses) / sum(tokens)
-    assert line["grad_norm"] == norm
+    assert line["loss"] == step.loss / sum(tokens)
+    assert line["grad_norm"] == step.norm
     assert line["tokens"] == sum(tokens)
 
 
@@ -132,6 +131,7 @@ def test_metrics_have_the_documented_fields(tmp_path):
     assert [x["update"] for x in training] == list(range(1, 13))
     assert list(training[0]) == [
         "update", "time", "tokens", "loss", "learning_rate", "grad_norm", "tokens_per_s",
+        "waited", "memory",
     ]  # fmt: skip
     assert [x["update"] for x in validated] == [4, 8, 12]
     assert all(set(x) == {"update", "validation_loss", "perplexity"} for x in validated)
@@ -280,10 +280,10 @@ def non_finite_loss(engine, *, also_gradient):
     gradients = engine.gradients
 
     def broken(batch, seed):
-        _, tokens = gradients(batch, seed)
+        gradients(batch, seed)
         if also_gradient:
             engine.weight.grad[1] = np.nan
-        return np.inf, tokens
+        engine.loss = np.inf
 
     engine.gradients = broken
 

@@ -42,10 +42,12 @@ def batch(rows: int = 5, seed: int = 0) -> Batch:
 def test_workers_change_neither_loss_nor_step(rows: int) -> None:
     one, three = make(1), make(3)
     for step in range(3):
-        losses = [engine.gradients(batch(rows, step), (0, step)) for engine in (one, three)]
-        assert losses[0] == (pytest.approx(losses[1][0], rel=1e-13), losses[1][1])
-        norms = [engine.update(0.01, losses[0][1]) for engine in (one, three)]
-        assert norms[0] == pytest.approx(norms[1], rel=1e-10)
+        for engine in (one, three):
+            engine.gradients(batch(rows, step), (0, step))
+        mine, other = one.update(0.01), three.update(0.01)
+        assert mine.tokens == other.tokens == batch(rows, step).tokens
+        assert mine.loss == pytest.approx(other.loss, rel=1e-13)
+        assert mine.norm == pytest.approx(other.norm, rel=1e-10)
     for name, array in one.state().items():
         np.testing.assert_allclose(three.state()[name], array, rtol=1e-6, atol=1e-9, err_msg=name)
 
@@ -55,8 +57,8 @@ def test_the_result_is_the_same_every_time() -> None:
     for _ in range(2):
         engine = make(workers=2, dropout=0.3)
         for step in range(4):
-            _, tokens = engine.gradients(batch(5, step), (0, step))
-            engine.update(0.01, tokens)
+            engine.gradients(batch(5, step), (0, step))
+            engine.update(0.01)
         states.append(engine.state())
     for name, array in states[0].items():
         np.testing.assert_array_equal(states[1][name], array, err_msg=name)
@@ -65,10 +67,10 @@ def test_the_result_is_the_same_every_time() -> None:
 def test_gradients_add_up_over_batches() -> None:
     whole, parts = make(), make()
     full = batch(6)
-    _, tokens = whole.gradients(full, (0,))
+    whole.gradients(full, (0,))
     for rows in (slice(0, 1), slice(1, 6)):
         parts.gradients(Batch(*(array[rows] for array in full)), (0,))
-    assert whole.update(0.01, tokens) == pytest.approx(parts.update(0.01, tokens), rel=1e-12)
+    assert whole.update(0.01) == pytest.approx(parts.update(0.01), rel=1e-12)
 
 
 def test_evaluation_is_the_plain_loss() -> None:
@@ -85,8 +87,8 @@ def test_clipping_bounds_the_step_and_not_the_reported_norm() -> None:
     before = free.state()
     norms = []
     for engine in (free, bound):
-        _, tokens = engine.gradients(batch(), (0,))
-        norms.append(engine.update(1.0, tokens))
+        engine.gradients(batch(), (0,))
+        norms.append(engine.update(1.0).norm)
     assert norms[0] == norms[1] > 0.01
     moved = [
         np.sqrt(sum(((engine.state()[k] - before[k]) ** 2).sum() for k in before if "model/" in k))
@@ -99,7 +101,7 @@ def test_clipping_bounds_the_step_and_not_the_reported_norm() -> None:
 def test_a_gradient_that_is_not_finite_is_named_and_changes_nothing(workers: int) -> None:
     engine = make(workers)
     engine.gradients(batch(), (0,))
-    engine.update(0.01, 27)
+    engine.update(0.01)
     before = engine.state()
     weight = engine.model.decoder.layers[0].feed_forward.linear2.bias
     keep = weight.data.copy()
@@ -107,23 +109,23 @@ def test_a_gradient_that_is_not_finite_is_named_and_changes_nothing(workers: int
     engine.gradients(batch(), (1,))
     weight.data[...] = keep
     with pytest.raises(NonFiniteError, match="gradient of '[a-z]"):
-        engine.update(0.01, 27)
+        engine.update(0.01)
     for name, array in engine.state().items():
         np.testing.assert_array_equal(array, before[name], err_msg=name)
     engine.gradients(batch(), (1,))  # nothing of the bad gradient is left
-    assert np.isfinite(engine.update(0.01, 27))
+    assert np.isfinite(engine.update(0.01)).all()
 
 
 def test_a_state_is_a_copy_and_brings_an_engine_back() -> None:
     engine, other = make(), make()
     for step in range(3):
         engine.gradients(batch(5, step), (0, step))
-        engine.update(0.01, 27)
+        engine.update(0.01)
         if step == 1:
             saved = engine.state()
     other.restore(saved)
     other.gradients(batch(5, 2), (0, 2))
-    other.update(0.01, 27)
+    other.update(0.01)
     for name, array in engine.state().items():
         np.testing.assert_array_equal(other.state()[name], array, err_msg=name)
     with pytest.raises(ShapeError, match="lack"):

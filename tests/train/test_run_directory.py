@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from npformer.errors import CheckpointError
@@ -14,13 +16,13 @@ from npformer.train.run_directory import (
     resolve,
 )
 from tests.train.fakes import TOKENIZER, FakeEngine, run_config
+from tests.train.faults import FAULTS, check_faults
 
 CONFIG = run_config()
 
 
 def save(path, update, **notes):
-    state = FakeEngine(CONFIG).state()
-    save_checkpoint(path, CONFIG, state, TOKENIZER, Position(update), **notes)
+    save_checkpoint(path, CONFIG, FakeEngine(CONFIG).save, TOKENIZER, Position(update), **notes)
     return path
 
 
@@ -51,6 +53,24 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before_with_a_warning(
     damage(first)
     with pytest.raises(CheckpointError, match="no whole checkpoint"):
         latest_checkpoint(tmp_path)
+
+
+def test_every_kind_of_damage_to_the_newest_checkpoint_is_noticed(tmp_path):
+    engine = FakeEngine(CONFIG)
+    for update in (1, 2, 3):
+        engine.weight.data += update
+        path = checkpoint_path(tmp_path / "run", update)
+        save_checkpoint(path, CONFIG, engine.save, TOKENIZER, Position(update))
+    done = check_faults(tmp_path / "run", tmp_path / "copy", count=260)
+    assert sum(done.values()) == 260 and done.keys() == {fault.__name__ for fault in FAULTS}
+
+
+def test_a_checkpoint_under_the_name_of_another_is_noticed(tmp_path):
+    first, second = save_updates(tmp_path, 1, 2)
+    shutil.copytree(first, checkpoint_path(tmp_path, 3))
+    found, warning = latest_checkpoint(tmp_path)
+    assert found == second
+    assert "it holds update 1" in warning
 
 
 def test_a_run_without_checkpoints_says_so(tmp_path):

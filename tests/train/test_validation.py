@@ -9,6 +9,7 @@ from npformer.config import ModelConfig
 from npformer.text.batches import Batch
 from npformer.text.tokenizer import EOS, Tokenizer
 from npformer.train.validation import Validation
+from tests.train.fakes import on_ranks
 
 SENTENCES = [f"the number {n} is here" for n in range(40)]
 TOKENIZER = Tokenizer.train(SENTENCES, "word", 200)
@@ -29,7 +30,8 @@ class Echo:
     def step(self, ids, state):
         state.position += 1
         logits = np.zeros((len(ids), TOKENIZER.vocab_size))
-        logits[np.arange(len(ids)), state.source[:, state.position]] = 1
+        last = state.source.shape[1] - 1
+        logits[np.arange(len(ids)), state.source[:, min(state.position, last)]] = 1
         return logits
 
     def evaluate(self, batch):
@@ -101,3 +103,22 @@ def test_it_stops_when_told(answers):
 
     validation = Validation([batch(1)] * 2, SENTENCES, SENTENCES, TOKENIZER, count=4)
     assert validation.measure(Echo([1.0, 1.0]), stopped) is None
+
+
+@pytest.mark.parametrize("size", [2, 3, 50])
+@pytest.mark.parametrize("beam", [1, 2])
+def test_ranks_share_the_pairs_out_and_all_get_the_whole_result(size, beam):
+    def validation():
+        targets = [*SENTENCES[:20], *["another text"] * 20]
+        return Validation(
+            [batch(n) for n in (1, 3, 2, 5)], SENTENCES, targets, TOKENIZER, count=40, beam=beam
+        )
+
+    alone = validation().measure(Echo([1.0, 2.0, 4.0, 8.0]))
+    assert 0 < alone["bleu"] < 100
+
+    def work(ranks):
+        losses = [1.0, 2.0, 4.0, 8.0][ranks.rank :: size]
+        return validation().measure(Echo(losses), ranks=ranks)
+
+    assert on_ranks(size, work) == [alone] * size

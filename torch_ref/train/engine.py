@@ -8,30 +8,41 @@ Chapter     walkthroughs/11_lockstep.md
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from npformer.config import RunConfig
-from npformer.errors import NonFiniteError, ShapeError
-from torch_ref.bridge import check_arrays, from_torch, to_array, to_tensor, to_torch
+from npformer.errors import ConfigError, NonFiniteError, ShapeError
+from npformer.train.engine import Step, not_finite
+from npformer.train.ranks import Alone, Ranks
+from torch_ref.bridge import check_arrays, to_array, to_torch
 from torch_ref.models.transformer import Transformer
+from torch_ref.train import device as devices
+from torch_ref.train.objective import Objective
 from torch_ref.train.optimizer import make_optimizer, moments, set_steps
+from torch_ref.train.parallel import spread
+from torch_ref.train.precision import Precision
+from torch_ref.train.saving import save_tensors
 
 if TYPE_CHECKING:
     from npformer.text.batches import Batch
 
 
 class TorchEngine:
-    """``Engine`` over the PyTorch Transformer, on one device.
+    """``Engine`` over the PyTorch Transformer, on one device or on this rank's of many.
 
     ``weights`` (path -> array) are the initial ones, such as a NumPy model's; without them they are
-    drawn from ``config.train.seed`` by PyTorch. ``device`` defaults to CUDA where there is one.
+    drawn from ``config.train.seed`` by PyTorch. ``device`` stands in for ``config.twin.device``.
     ``replay_dropout`` draws every dropout mask as the NumPy engine with one worker does.
+
+    Raises ConfigError for a device that is not there or a precision that it has not.
     """
 
     def __init__(
@@ -41,122 +52,178 @@ class TorchEngine:
         weights: dict[str, np.ndarray] | None = None,
         replay_dropout: bool = False,
         device: torch.device | str | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
-        self.config = config
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.manual_seed(config.train.seed)
-        dtype = getattr(torch, config.train.dtype)
-        self.model = Transformer(config.model, dtype=dtype, device=self.device).eval()
-        if weights is not None:
-            to_torch(weights, self.model)
+        self.config, twin = config, config.twin
+        self.device = devices.choose(device or twin.device, ranks)
+        self.precision = Precision.of(config, self.device)
+        self.precision.apply(self.device)
+        self._ranks = ranks or Alone()
         self._replay_dropout = replay_dropout
-        self._named = dict(self.model.named_parameters())
-        self._optimizer = make_optimizer(config.optim, self._named.values())
+        if replay_dropout and (twin.compile or twin.checkpoint_activations):
+            raise ConfigError("replayed dropout goes with neither compile nor checkpointing")
+        torch.manual_seed(config.train.seed)
+        with devices.enough_memory(self.device):
+            objective = self._make()
+            if weights is not None:
+                to_torch(weights, objective.model)
+            self._spread = spread(objective, twin, self._ranks, self._make)
+            self._named = dict(objective.model.named_parameters())
+            self._optimizer = make_optimizer(config.optim, self._named.values())
         self._steps = 0
+        self._batches = 0  # since the last update, as is the next
+        self._totals = torch.zeros(2, dtype=torch.float64, device=self.device)  # loss, tokens
 
-    def gradients(self, batch: Batch, seed: tuple[int, ...]) -> tuple[float, int]:
-        """Add the gradient of the summed token losses; return that sum and the valid tokens.
+    def _make(self) -> Objective:
+        twin = self.config.twin
+        model = Transformer(self.config.model, dtype=self.precision.weights, device=self.device)
+        model.run_layers(compiled=twin.compile, checkpointed=twin.checkpoint_activations)
+        objective = Objective(model, self.precision, chunk=twin.loss_chunk, compiled=twin.compile)
+        return objective.eval()
 
-        ``seed`` decides the dropout, so that the same batch under the same seed gives the same
-        gradients after a resumption too.
+    @property
+    def model(self) -> Transformer:
+        """The whole model with the weights of now. Collective under FSDP, which gathers it."""
+        return self._spread.plain().model
+
+    @functools.cached_property
+    def peak_flops(self) -> float:
+        """Floating-point operations a second that this device can do; 0 if that is not known."""
+        return devices.peak_flops(self.device, self.precision)
+
+    def gradients(self, batch: Batch, seed: tuple[int, ...]) -> None:
+        """Add the gradient of the summed token losses, without waiting for the device.
+
+        ``seed`` and the rank decide the dropout, so that the same batch under the same seed gives
+        the same gradients after a resumption too. Raises NpformerError if memory runs out.
         """
         rng = None
         if self._replay_dropout:
             rng = np.random.default_rng([*seed, 0])
         else:
-            torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]))
-        self.model.train()
+            entropy = np.random.SeedSequence([*seed, self._ranks.rank])
+            torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
+        self._batches += 1
+        last = self._batches == self.config.train.accumulate
+        objective = self._spread.objective.train()
         try:
-            loss = self._loss(batch, self.config.train.label_smoothing, rng)
-            loss.backward()
+            with devices.enough_memory(self.device), self._spread.gathering(last):
+                arrays = devices.on_device(batch, self.device)
+                smoothing = self.config.train.label_smoothing
+                loss = objective(*arrays, rng, label_smoothing=smoothing)
+                loss.backward()
         finally:
-            self.model.eval()
-        return loss.item(), batch.tokens
+            objective.eval()
+        self._totals[0] += loss.detach()
+        self._totals[1] += batch.tokens
 
-    def update(self, learning_rate: float, tokens: int) -> float:
-        """Step along the gathered gradient divided by ``tokens``; return its norm, and clear it.
+    def update(self, learning_rate: float) -> Step:
+        """Step along the gathered gradient divided by its tokens, and clear it.
 
         Raises NonFiniteError naming the parameter, with weights and optimizer as they were.
         """
         gradients = {name: p.grad for name, p in self._named.items() if p.grad is not None}
         try:
-            norm = total_norm(gradients) / tokens
+            loss, tokens = self._spread.total(self._totals).tolist()
+            norm = self._norm(gradients, loss) / tokens
             clip_norm = self.config.optim.clip_norm
             scale = clip_norm / norm if 0 < clip_norm < norm else 1.0
-            torch._foreach_mul_(list(gradients.values()), scale / tokens)
+            torch._foreach_mul_(self._spread.local(list(gradients.values())), scale / tokens)
             for group in self._optimizer.param_groups:
                 group["lr"] = learning_rate
             self._optimizer.step()
             self._steps += 1
         finally:
             self._optimizer.zero_grad()
-        return norm
+            self._totals.zero_()
+            self._batches = 0
+        self._spread.changed()
+        return Step(loss, int(tokens), norm)
 
-    @torch.inference_mode()
     def evaluate(self, batch: Batch) -> tuple[float, int]:
         """The summed token losses, without smoothing or dropout, and the valid tokens."""
-        return self._loss(batch, label_smoothing=0.0).item(), batch.tokens
+        objective = self._spread.plain()
+        with torch.inference_mode(), devices.enough_memory(self.device):
+            loss = objective(*devices.on_device(batch, self.device)).item()
+        return loss, batch.tokens
 
     def state(self) -> dict[str, np.ndarray]:
         """Copies of the weights, ``model/<path>``, and the optimizer's arrays, ``optim/<name>``."""
-        optim = moments(self.config.optim, self._optimizer, self._named)
+        whole = self._spread.whole
         return {
-            **{f"model/{name}": array for name, array in from_torch(self.model).items()},
+            **{f"model/{name}": to_array(whole(p)) for name, p in self._named.items()},
             "optim/step": np.array(self._steps, np.int64),
-            **{f"optim/{name}": to_array(tensor) for name, tensor in optim.items()},
+            **{f"optim/{name}": to_array(whole(m)) for name, m in self._moments().items()},
         }
 
-    def restore(self, state: dict[str, np.ndarray]) -> None:
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over a state; ShapeError unless every name, shape and dtype agrees.
 
-        A state of weights alone leaves the optimizer as it is.
+        A state of weights alone leaves the optimizer as it is. Arrays are read one at a time.
         """
-        parts: dict[str, dict[str, np.ndarray]] = {"model": {}, "optim": {}}
-        for key, array in state.items():
-            kind, _, name = key.partition("/")
-            if kind not in parts:
+        for key in state:
+            if not key.startswith(("model/", "optim/")):
                 raise ShapeError(f"the state holds {key!r}, which is neither model/ nor optim/")
-            parts[kind][name] = array
-        if optim := parts["optim"]:
-            own = moments(self.config.optim, self._optimizer, self._named)
-            steps = {"step": torch.zeros((), dtype=torch.int64)}
-            check_arrays({**own, **steps}, optim, "the optimizer's arrays")
-        to_torch(parts["model"], self.model)
+        weights, optim = Part(state, "model/"), Part(state, "optim/")
+        own = self._moments()
         if optim:
-            for name, tensor in own.items():
-                tensor.copy_(to_tensor(optim[name]))
+            step = {"step": torch.zeros((), dtype=torch.int64)}
+            check_arrays({**own, **step}, optim, "the optimizer's arrays")
+        check_arrays(self._named, weights, "the weights")
+        for name, parameter in self._named.items():
+            self._spread.fill(parameter, weights[name])
+        if optim:
+            for name, moment in own.items():
+                self._spread.fill(moment, optim[name])
             self._steps = int(optim["step"])
             set_steps(self._optimizer, self._steps)
+        self._spread.changed()
 
-    def _loss(
-        self, batch: Batch, label_smoothing: float, rng: np.random.Generator | None = None
-    ) -> Tensor:
-        source, target_in, target_out = (torch.tensor(ids, device=self.device) for ids in batch)
-        logits = self.model(source, target_in, rng)
-        return F.cross_entropy(
-            logits.flatten(0, 1),
-            target_out.flatten(),
-            ignore_index=self.config.model.padding_id,
-            reduction="sum",
-            label_smoothing=label_smoothing,
-        )
+    def save(self, directory: Path) -> None:
+        """Write the two files of a checkpoint that hold arrays; no rank gathers the model."""
+        optim = {"step": torch.tensor(self._steps), **self._moments()}
+        tensors = {
+            **{f"model/{name}": parameter for name, parameter in self._named.items()},
+            **{f"optim/{name}": tensor for name, tensor in optim.items()},
+        }
+        save_tensors(directory, tensors, self._ranks)
+
+    def memory(self) -> int:
+        """The most bytes so far, of the GPU's memory or of this process's."""
+        return devices.memory(self.device)
+
+    def _moments(self) -> dict[str, Tensor]:
+        return moments(self.config.optim, self._optimizer, self._named)
+
+    def _norm(self, gradients: dict[str, Tensor], loss: float) -> float:
+        """The Euclidean norm of all gradients together.
+
+        Raises NonFiniteError if it or the loss is not finite, with the first parameter to blame.
+        """
+        tensors = list(gradients.values())
+        norm = self._spread.norm(tensors).item()
+        if math.isfinite(norm) and math.isfinite(loss):
+            return norm
+        name = self._spread.first_not_finite(gradients)
+        if name is not None or not math.isfinite(loss):
+            raise NonFiniteError(not_finite(loss, name))
+        # Only the squares overflowed.
+        largest = self._spread.largest(tensors)
+        return largest * self._spread.norm([tensor / largest for tensor in tensors]).item()
 
 
-def total_norm(gradients: dict[str, Tensor]) -> float:
-    """The Euclidean norm of all gradients together.
+class Part(Mapping[str, np.ndarray]):
+    """The entries of a state whose names begin with ``prefix``, without it; read when asked for."""
 
-    Raises NonFiniteError naming the first parameter whose gradient holds a NaN or an infinity.
-    """
-    norm = torch.nn.utils.get_total_norm(list(gradients.values())).item()
-    if math.isfinite(norm):
-        return norm
-    for name, gradient in gradients.items():
-        if not gradient.isfinite().all():
-            raise NonFiniteError(
-                f"the gradient of {name!r} is not finite; the step was not taken, weights and "
-                "optimizer are as before it. Try a lower learning rate, a longer warm-up or "
-                "clip_norm"
-            )
-    # Only the squares overflowed.
-    largest = max(gradient.abs().max().item() for gradient in gradients.values())
-    return largest * torch.nn.utils.get_total_norm([g / largest for g in gradients.values()]).item()
+    def __init__(self, state: Mapping[str, np.ndarray], prefix: str) -> None:
+        self._state, self._prefix = state, prefix
+        self._names = [key.removeprefix(prefix) for key in state if key.startswith(prefix)]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._state[self._prefix + name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)

@@ -1,0 +1,147 @@
+r"""Output projection and cross-entropy in one, over a few rows at a time.
+
+The logits of a batch are its largest array: R rows (target positions) times V classes. Here only
+``chunk`` rows of them exist at one time. Each chunk's gradient is made while its logits are there,
+in the forward, so that nothing of that size is kept.
+
+Shapes      hidden, dhidden : (R, D)    weight, dweight : (V, D)    targets : (R,) integers
+            loss : ()    of a chunk of C rows:    h, dh : (C, D)    logits, exps, dlogits : (C, V)
+
+Forward     logits = h weight^T
+            z      = logits - max(logits)
+            exps   = exp(z)
+            total  = sum_c exps_c
+            logp   = z - log(total)
+
+            With s = label_smoothing / V for every class and a = 1 - label_smoothing more for the
+            target t (Szegedy et al., 2016), the loss is a sum over the rows that count, those
+            whose target is not ignore_index. Since a + s V = 1,
+
+                loss = sum over rows of  -a logp_t - s sum_c logp_c
+                     = sum over rows of  log(total) - a z_t - s sum_c z_c
+
+Backward    With p = exps / total, dlogp_c/dlogits_j = delta_cj - p_j, so
+
+                dlogits_j = -a (delta_tj - p_j) - s sum_c (delta_cj - p_j)
+                          = p_j - s - a delta_tj
+
+            in a row that counts, and 0 in another. The projection is linear in h and in weight:
+
+                dh      = dlogits weight
+                dweight = sum over chunks of  dlogits^T h
+
+            All are linear in dloss, the number that comes from above. So they are made for
+            dloss = 1 beside the forward, and multiplied by it in the backward.
+
+Reading     A row needs no other row's logits, so rows can be taken a few at a time; only dweight
+            sums over them, and a sum can be carried along. What is kept is dhidden and dweight,
+            (R + V) D numbers instead of R V, at not one product more than otherwise.
+
+            Under autocast the three products are made in its dtype, all else in float32.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+def linear_cross_entropy(
+    hidden: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    *,
+    chunk: int,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    compiled: bool = False,
+) -> Tensor:
+    """hidden (R, D), weight (V, D), targets (R,) -> (), the sum of the rows' losses in nats.
+
+    ``chunk`` rows of logits exist at one time; ``compiled`` passes over them through torch.compile.
+    On the CPU raises IndexError for a target that is neither ignore_index nor in [0, V). It can be
+    differentiated once.
+    """
+    of_chunk = compiled_cross_entropy() if compiled else cross_entropy_and_gradient
+    of_chunk = partial(of_chunk, ignore_index=ignore_index, label_smoothing=label_smoothing)
+    with_gradient = torch.is_grad_enabled()
+    loss: Tensor = _LinearCrossEntropy.apply(
+        hidden, weight, targets, chunk, of_chunk, with_gradient
+    )
+    return loss
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        targets: Tensor,
+        chunk: int,
+        of_chunk: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+        with_gradient: bool,
+    ) -> Tensor:
+        kind = hidden.device.type
+        mixed = torch.is_autocast_enabled(kind)
+        products = torch.get_autocast_dtype(kind) if mixed else weight.dtype
+        sums = torch.promote_types(weight.dtype, torch.float32)
+        w = weight.to(products)
+        loss = weight.new_zeros((), dtype=sums)
+        with_gradient &= any(ctx.needs_input_grad)
+        dweight = torch.zeros_like(weight, dtype=sums) if with_gradient else None
+        dhidden = []
+        for h, t in zip(hidden.split(chunk), targets.split(chunk), strict=True):
+            h = h.to(products)
+            chunk_loss, dlogits = of_chunk((h @ w.T).to(sums), t)
+            loss += chunk_loss
+            if dweight is not None:
+                dlogits = dlogits.to(products)
+                dhidden.append((dlogits @ w).to(hidden.dtype))
+                dweight += dlogits.T @ h
+        if dweight is not None:
+            ctx.save_for_backward(torch.cat(dhidden), dweight)
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dloss: Tensor) -> tuple[Tensor | None, ...]:
+        dhidden, dweight = ctx.saved_tensors
+        return dloss * dhidden, dloss * dweight, None, None, None, None
+
+
+def cross_entropy_and_gradient(
+    logits: Tensor, targets: Tensor, *, ignore_index: int, label_smoothing: float
+) -> tuple[Tensor, Tensor]:
+    """logits (C, V), targets (C,) -> the summed loss () and dlogits (C, V), which is ``logits``.
+
+    In place throughout: it is memory that takes the time here, not arithmetic.
+    """
+    a, s = 1 - label_smoothing, label_smoothing / logits.shape[-1]
+    counts = targets != ignore_index  # (C,) bool
+    z = logits.sub_(logits.amax(-1, keepdim=True))
+    loss = a * F.nll_loss(z, targets, ignore_index=ignore_index, reduction="sum")  # -a z_t, summed
+    smoothing = s * z.sum(-1) if s else 0
+    exps = z.exp_()
+    total = exps.sum(-1)
+    loss = loss + torch.where(counts, total.log() - smoothing, 0).sum()
+
+    one = counts.to(logits.dtype)[:, None]  # (C, 1), 0 in a row that is ignored
+    dlogits = exps.mul_(one / total[:, None])
+    if s:
+        dlogits.sub_(s * one)
+    dlogits.scatter_add_(1, torch.where(counts, targets, 0)[:, None], -a * one)
+    return loss, dlogits
+
+
+@functools.cache
+def compiled_cross_entropy() -> Callable[..., tuple[Tensor, Tensor]]:
+    """``cross_entropy_and_gradient`` through torch.compile: fewer passes over the memory."""
+    return torch.compile(cross_entropy_and_gradient, dynamic=True)

@@ -1,0 +1,64 @@
+"""The engine's tensors as a checkpoint's two files, whether a rank has all of them or a share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from npformer.errors import NonFiniteError
+from npformer.train.array_file import Form, write_arrays
+from npformer.train.checkpoint import ARRAYS
+from npformer.train.ranks import Ranks
+from torch_ref.bridge import to_array
+
+
+def save_tensors(directory: Path, tensors: Mapping[str, Tensor], ranks: Ranks) -> None:
+    """Write ``model/...`` and ``optim/...`` tensors; one at a time is copied into main memory.
+
+    Where every rank holds whole ones, the first writes them. Of DTensors, each writes its share
+    (see ``sharded_checkpoint.py``). Collective: every rank gives the same names in the same order.
+
+    Raises, on every rank, ``NonFiniteError`` that names a tensor with a NaN or an infinity; and
+    ``OSError`` or ``CheckpointError``, if not on every rank, for what cannot be written.
+    """
+    if any(type(tensor) not in (Tensor, nn.Parameter) for tensor in tensors.values()):
+        # Imported here, as it takes most of a second, which a run on one device need not wait.
+        from torch_ref.train.sharded_checkpoint import save_shares
+
+        save_shares(directory, tensors, ranks)
+        return
+    check_finite(tensors, ranks)
+    if ranks.rank == 0:
+        write_files(directory, tensors, lambda name: to_array(tensors[name]))
+
+
+def check_finite(tensors: Mapping[str, Tensor], ranks: Ranks) -> None:
+    """Raise ``NonFiniteError``, on every rank, if a tensor of any is not finite. Collective."""
+    numbers = {name: t.detach() for name, t in tensors.items() if t.is_floating_point()}
+    finite = torch.stack([tensor.isfinite().all() for tensor in numbers.values()]).tolist()
+    bad = next((name for name, good in zip(numbers, finite, strict=True) if not good), None)
+    for name in ranks.gather(bad):
+        if name:
+            raise NonFiniteError(f"{name!r} is not finite")
+
+
+def write_files(
+    directory: Path, tensors: Mapping[str, Tensor], array: Callable[[str], np.ndarray]
+) -> None:
+    """Write each file with the tensors of its kind, as ``array`` gives them by name."""
+    forms: dict[str, dict[str, Form]] = {kind: {} for kind in ARRAYS}
+    for key, tensor in tensors.items():
+        kind, _, name = key.partition("/")
+        forms[kind][name] = Form(str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape))
+
+    def of_kind(kind: str, name: str) -> np.ndarray:
+        return array(f"{kind}/{name}")
+
+    for kind, file in ARRAYS.items():
+        if forms[kind]:
+            write_arrays(directory / file, forms[kind], partial(of_kind, kind))
