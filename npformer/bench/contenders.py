@@ -1,27 +1,25 @@
-"""The contenders, each in a process of its own: ``python -m npformer.bench.contenders NAME ...``.
+"""NumPy's line-up, each in a process of its own: ``python -m npformer.bench.contenders NAME ...``.
 
-A process of its own keeps one library's threads, allocator and imports out of another's times and
-memory. It reads ``step N`` or ``decode N`` on standard input and answers with one line of JSON;
-``suite.py`` asks them in turn, so that the machine's drift meets all of them alike.
+It is asked for so many training ``step``s, or to ``decode`` so many tokens (see ``process.py``).
 """
 
 from __future__ import annotations
 
-import json
-import resource
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from npformer.bench.floor import floor_step
+from npformer.bench.process import serve
 from npformer.bench.shapes import bench_config, random_batch, workload
 from npformer.config import RunConfig
 from npformer.text.tokenizer import BOS
 from npformer.train.engine import Engine
+from npformer.train.memory import peak_memory
 
-CONTENDERS = ("numpy", "torch", "torch.compile", "floor")
 LEARNING_RATE = 1e-4
 
 
@@ -35,8 +33,8 @@ def make_step(name: str, preset: str, workers: int, dropout: float | None) -> Ca
     batch = random_batch(preset)
 
     def step(number: int) -> None:
-        _, tokens = engine.gradients(batch, (0, number))
-        engine.update(LEARNING_RATE, tokens)
+        engine.gradients(batch, (0, number))
+        engine.update(LEARNING_RATE)
 
     return step
 
@@ -72,24 +70,19 @@ def _engine(name: str, config: RunConfig) -> Engine:
     return engine
 
 
-def peak_memory() -> int:
-    """Largest resident memory of this process so far, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
 def main(arguments: list[str]) -> None:
     """Answer requests until standard input ends."""
     name, preset, workers, dropout = arguments
     share = None if dropout == "preset" else float(dropout)
     step = decode = None
     number = 0
-    for request in sys.stdin:
-        what, count = request.split()
+
+    def answer(what: str, count: int) -> dict[str, Any]:
+        nonlocal step, decode, number
         times = []
         if what == "step":
             step = step or make_step(name, preset, int(workers), share)
-            for _ in range(int(count)):
+            for _ in range(count):
                 begin = time.perf_counter()
                 step(number)
                 times.append(time.perf_counter() - begin)
@@ -97,9 +90,11 @@ def main(arguments: list[str]) -> None:
         else:
             decode = decode or make_decode(name, preset, int(workers))
             begin = time.perf_counter()
-            decode(int(count))
-            times.append((time.perf_counter() - begin) / int(count))
-        print(json.dumps({"times": times, "peak_memory": peak_memory()}), flush=True)
+            decode(count)
+            times.append((time.perf_counter() - begin) / count)
+        return {"times": times, "peak_memory": peak_memory()}
+
+    serve(answer)
 
 
 if __name__ == "__main__":

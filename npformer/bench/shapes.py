@@ -11,6 +11,7 @@ import numpy as np
 from npformer.config import ModelConfig, RunConfig, run_preset
 from npformer.errors import ConfigError, nearest
 from npformer.text.batches import Batch
+from npformer.text.tokenizer import PAD
 
 
 class Workload(NamedTuple):
@@ -57,6 +58,35 @@ def random_batch(preset: str, seed: int = 0) -> Batch:
     rng = np.random.default_rng(seed)
     ids = rng.integers(4, vocab_size, size=(3, rows, length))
     return Batch(ids[0], ids[1], ids[2])
+
+
+def training_shape(preset: str, tokens: int, *, cuda: bool) -> Workload:
+    """The batch of a step on PyTorch: of ``tokens`` a side, padding included, if that is not 0.
+
+    Otherwise the workload above on a CPU, and on a GPU as many tokens as the preset trains with.
+    """
+    rows, length = workload(preset)
+    if tokens or cuda:
+        rows = max(1, (tokens or run_preset(preset).data.batch_tokens) // length)
+    return Workload(rows, length)
+
+
+def padded_batch(rows: int, length: int, vocab_size: int, seed: int = 0) -> Batch:
+    """A batch as batches by length are: rows of 0.8 to 1 times ``length``, padded at the end.
+
+    The first row is full, on both sides. Ids are drawn uniformly.
+    """
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(4, vocab_size, size=(3, rows, length))
+    lengths = rng.integers(math.ceil(0.8 * length), length + 1, size=(2, rows))
+    lengths[:, 0] = length
+    source, target = (np.arange(length) < side[:, None] for side in lengths)
+    return Batch(
+        *(
+            np.where(mask, side, PAD)
+            for side, mask in zip(ids, (source, target, target), strict=True)
+        )
+    )
 
 
 class Product(NamedTuple):

@@ -1,8 +1,9 @@
-"""``npformer bench``: NumPy, its PyTorch twin, torch.compile and the floor, in one run."""
+"""``npformer bench``: the speed of either engine beside what it has to be compared with."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -10,26 +11,49 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from npformer.bench.suite import BenchConfig, run_bench, tables
+from npformer.bench.settings import BenchConfig
+from npformer.bench.suite import run_bench, tables
+
+DEFAULTS = {
+    "numpy": BenchConfig(),
+    "torch": BenchConfig(
+        engine="torch", presets=("small",), rounds=5, decode_tokens=32, compile=False
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Command:
-    """Time a training step and decoding: NumPy, its PyTorch twin, torch.compile, and the floor.
+    """Time training and decoding, side by side in one run.
 
-    A step is forward, backward and Adam. The floor is the step's matrix products alone, on arrays
-    that stand ready: no NumPy can be faster. Everybody takes turns in one run, so that a machine
-    that slows down slows all of them, and the figures are medians. Let nothing else run beside it.
+    --engine numpy: NumPy, its PyTorch twin, torch.compile, and the floor. The floor is the step's
+    matrix products alone, on arrays that stand ready: no NumPy can be faster.
+
+    --engine torch: the twin, torch.nn.Transformer and Hugging Face's MarianMTModel (extra marian),
+    of the same architecture, on the same batch, in the same precision, all compiled or none. Its
+    ratios are over 1 where the twin does better.
+
+    A step is forward, backward and Adam. Each contender is a process of its own. Everybody takes
+    turns, so that a machine that slows down slows all of them, and the figures are medians. Let
+    nothing else run beside it.
 
     Examples:
       npformer bench
       npformer bench --presets tiny --rounds 3 --no-compile
-      npformer bench --json bench.json
+      npformer bench --engine torch --json bench.json
+      npformer bench --engine torch --presets base big --precision bf16 --compile     on a GPU
     """
 
     bench: Annotated[BenchConfig, tyro.conf.arg(name="")] = field(default_factory=BenchConfig)
     json: Path | None = None
     """Also write the figures here."""
+
+    @classmethod
+    def default(cls, arguments: Sequence[str]) -> Command:
+        """What the options change: the settings of the engine that is named."""
+        words = [part for argument in arguments for part in argument.split("=")]
+        named = next((b for a, b in zip(words, words[1:], strict=False) if a == "--engine"), "")
+        return cls(DEFAULTS.get(named, DEFAULTS["numpy"]))
 
     def __call__(self) -> int:
         results = run_bench(self.bench)

@@ -18,8 +18,10 @@ from npformer.cli.arguments import UsageError
 from npformer.cli.common import EngineName, Loaded, load_model
 from npformer.config import DataConfig
 from npformer.decode import Translator
-from npformer.text.corpus import ParallelCorpus, load_corpus, read_pairs
+from npformer.decode.translator import Search
+from npformer.text.corpus import ParallelCorpus, read_pairs
 from npformer.text.scores import scores
+from npformer.text.stream import PairStream
 
 CHUNK = 256  # sentences between two movements of the progress bar
 COLUMNS = {"bleu": "BLEU", "chrf": "chrF", "cer": "CER", "wer": "WER", "exact": "exact"}
@@ -62,10 +64,13 @@ class Command:
         for name in ("limit", "samples"):
             if getattr(self, name) < 0:
                 raise UsageError(f"--{name} is {getattr(self, name)}; it must be 0 or more")
+        return self.report(load_model(self.run, self.engine))
+
+    def report(self, loaded: Loaded, search: Search | None = None) -> int:
+        """Translate the pairs with ``loaded``, by ``search`` if given, and print their scores."""
         console = Console()
-        loaded = load_model(self.run, self.engine)
         pairs = self._pairs(loaded.config.data)
-        hypotheses, too_long = self._translate(loaded, pairs.source, console)
+        hypotheses, too_long = self._translate(loaded, pairs.source, console, search)
         results = {"all": {"pairs": len(pairs), **scores(hypotheses, pairs.target)}}
         if len(tags := sorted(set(pairs.tags))) > 1:
             results |= {tag or "(no tag)": _of_tag(tag, pairs, hypotheses) for tag in tags}
@@ -110,8 +115,7 @@ class Command:
         if self.corpus is not None:
             return read_pairs(self.corpus, split=self.split, limit=self.limit, **languages)
         if self.split == "validation":
-            _, pairs = load_corpus(data)
-            return _first(pairs, self.limit)
+            return _first(PairStream(data).validation, self.limit)
         if data.corpus != "grammar" and not data.corpus.startswith("hf:"):
             raise UsageError(
                 f"the run's corpus {data.corpus} has no test split; take --split validation, "
@@ -120,7 +124,11 @@ class Command:
         return read_pairs(data.corpus, split=self.split, limit=self.limit, **languages)
 
     def _translate(
-        self, loaded: Loaded, sentences: Sequence[str], console: Console
+        self,
+        loaded: Loaded,
+        sentences: Sequence[str],
+        console: Console,
+        search: Search | None,
     ) -> tuple[list[str], int]:
         """The translations, "" for a sentence that the model cannot take, and how many of those."""
         limit = loaded.config.model.max_length
@@ -136,7 +144,7 @@ class Command:
             disable=not console.is_terminal,
         ):
             hypotheses += translator.translate_sentences(
-                fitting[start : start + CHUNK], beam=self.beam, alpha=self.alpha
+                fitting[start : start + CHUNK], beam=self.beam, alpha=self.alpha, search=search
             )
         return hypotheses, sum(n > limit for n in lengths)
 

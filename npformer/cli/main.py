@@ -18,14 +18,17 @@ from npformer.errors import NpformerError, nearest
 COMMANDS = {
     "verify": "check every hand-written gradient against PyTorch and against itself",
     "bisect": "name the first activation and gradient in which two implementations part",
+    "shard": "tokenise a corpus once into files that training maps into memory, however large",
     "train": "train a translation model, with the NumPy engine or its PyTorch twin",
+    "plan": "estimate what training needs: memory of each GPU, arithmetic, time and cost",
     "translate": "translate text with a trained model, paragraph by paragraph",
     "evaluate": "score a trained model on sentences it has not seen",
     "attention": "draw what each head attends to in one sentence",
     "explore": "write one HTML page to look inside a model: tensors, gradients, attention",
     "exercise": "write the backwards yourself; your file is checked, and mistakes are explained",
     "sweep": "train with many settings, and leave a table and pictures of what they change",
-    "bench": "time NumPy, the twin and the floor under both, side by side",
+    "bench": "time NumPy, the twin and what else there is, side by side",
+    "neighbour": "train and score Hugging Face's MarianMTModel on the same batches",
 }
 
 FIRST_STEPS = """\
@@ -45,6 +48,7 @@ EXTRAS = {
     "spacy": "spacy",
     "datasets": "datasets",
     "optuna": "sweep",
+    "transformers": "marian",
 }
 
 BAD_INPUT, INTERRUPTED, CLOSED_PIPE = 2, 130, 141

@@ -1,0 +1,87 @@
+"""``--engine numpy``: NumPy, its twin, torch.compile and the floor, by turns and side by side."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+from rich.table import Table
+
+from npformer.bench.process import Answer, Contender, take_turns
+from npformer.bench.settings import BenchConfig
+from npformer.bench.shapes import bench_config, model_flops, workload
+
+CONTENDERS = ("numpy", "torch", "torch.compile", "floor")
+
+
+def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
+    """One preset's figures: seconds a step, bytes, tokens a second of greedy decoding."""
+    names = [name for name in CONTENDERS if config.compile or name != "torch.compile"]
+    running = {name: _contender(name, preset, config) for name in names}
+    answers, failures = take_turns(running, config.rounds, what="step", count=config.steps)
+    rows: dict[str, Any] = {
+        name: {
+            "peak_memory": answers[name][-1]["peak_memory"],
+            "step": statistics.median(_times(answers[name])),
+        }
+        for name in running
+    }
+    decoding: dict[str, Contender] = {
+        name: running[name] for name in ("numpy", "torch") if name in running
+    }
+    request = dict(what="decode", count=config.decode_tokens)
+    answers, failed = take_turns(decoding, config.rounds, **request)
+    for name in decoding:
+        rows[name]["decode_tokens_per_s"] = 1 / statistics.median(_times(answers[name]))
+    for name in set(running) - set(failed):
+        running[name].close()
+    rows |= {name: {"failed": why} for name, why in (failures | failed).items()}
+
+    shape = workload(preset)
+    model = bench_config(preset, workers=config.workers, dropout=config.dropout).model
+    return {
+        "batch": f"{shape.rows} x {shape.length}",
+        "vocab_size": model.vocab_size,
+        "dropout": model.dropout,
+        "flops": model_flops(model, shape.rows, shape.length),
+        "contenders": {name: rows[name] for name in names},
+    }
+
+
+def _times(answers: list[Answer]) -> list[float]:
+    return [time for answer in answers for time in answer["times"]]
+
+
+def table(preset: str, result: dict[str, Any]) -> Table:
+    """The times of a preset, and their ratios to the twin's and to the floor's."""
+    rows = result["contenders"]
+    eager, floor = rows["torch"].get("step"), rows["floor"].get("step")
+    drawn = Table(
+        title=f"{preset}: {result['batch']} tokens, vocabulary {result['vocab_size']:,}, "
+        f"dropout {result['dropout']}"
+    )
+    drawn.add_column("contender")
+    for heading in ("step ms", "/ eager", "/ floor", "GFLOP/s", "peak MiB", "decode tokens/s"):
+        drawn.add_column(heading, justify="right")
+    for name, row in rows.items():
+        step = row.get("step")
+        if step is None:
+            drawn.add_row(name, "-", f"failed: {row['failed']}")
+            continue
+        decode = row.get("decode_tokens_per_s")
+        drawn.add_row(
+            name,
+            f"{step * 1e3:.1f}",
+            f"{step / eager:.2f}" if eager else "-",
+            f"{step / floor:.2f}" if floor else "-",
+            f"{result['flops'] / step / 1e9:.0f}",
+            f"{row['peak_memory'] / 2**20:.0f}",
+            f"{decode:.0f}" if decode else "-",
+        )
+    return drawn
+
+
+def _contender(name: str, preset: str, config: BenchConfig) -> Contender:
+    dropout = "preset" if config.dropout is None else str(config.dropout)
+    arguments = (name, preset, str(config.workers), dropout)
+    return Contender("npformer.bench.contenders", *arguments, threads=config.workers)

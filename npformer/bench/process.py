@@ -1,0 +1,77 @@
+"""A contender's process, seen from both ends: one line of JSON asks, one line answers.
+
+A process of its own keeps one library's threads, allocator and imports out of another's times and
+memory, and lets contenders take turns, so that the machine's drift meets all of them alike.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+Answer = dict[str, Any]
+
+
+class Contender:
+    """The process of ``python -m module arguments...``, on ``threads`` threads."""
+
+    def __init__(self, module: str, *arguments: str, threads: int) -> None:
+        # A file, not a pipe: a pipe that nobody reads would fill up and stop the contender.
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (``close`` closes it)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+        )
+
+    def ask(self, **request: Any) -> Answer | None:
+        """The answer, or None if the contender could not give one."""
+        assert self._process.stdin and self._process.stdout
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return None
+        answer = self._process.stdout.readline()
+        return json.loads(answer) if answer else None
+
+    def close(self) -> str:
+        """End the process; returns the last line that it wrote as an error, if any."""
+        self._process.communicate()
+        with self._errors as errors:
+            errors.seek(0)
+            return (errors.read().strip().splitlines() or [""])[-1]
+
+
+def serve(answer: Callable[..., Answer]) -> None:
+    """Answer every request, its fields as keywords, until standard input ends."""
+    for request in sys.stdin:
+        print(json.dumps(answer(**json.loads(request))), flush=True)
+
+
+def take_turns(
+    contenders: dict[str, Contender], rounds: int, **request: Any
+) -> tuple[dict[str, list[Answer]], dict[str, str]]:
+    """Each contender's answers of ``rounds`` rounds after a first one that warms up; the failures.
+
+    A contender that fails is closed, taken out of ``contenders``, and stands in the second result
+    with its last words.
+    """
+    answers: dict[str, list[Answer]] = {name: [] for name in contenders}
+    failures = {}
+    for turn in range(rounds + 1):
+        for name, contender in list(contenders.items()):
+            answer = contender.ask(**request)
+            if answer is None:
+                failures[name] = contenders.pop(name).close()
+            elif turn:
+                answers[name].append(answer)
+    return answers, failures

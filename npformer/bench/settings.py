@@ -1,0 +1,46 @@
+"""What ``npformer bench`` is to measure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from npformer.bench.shapes import workload
+from npformer.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class BenchConfig:
+    """What to measure."""
+
+    engine: Literal["numpy", "torch"] = "numpy"
+    """Whose speed: `numpy` beside the twin and the floor, or `torch`, the twin beside its like."""
+    presets: tuple[str, ...] = ("tiny", "small", "base")
+    """Models to measure, each with the batch that npformer/bench/shapes.py gives it."""
+    rounds: int = 7
+    """Times that every contender has its turn; medians are over all of them."""
+    steps: int = 3
+    """Training steps in one turn."""
+    decode_tokens: int = 100
+    """Tokens that decoding writes, of every sentence."""
+    batch: int = 0
+    """Tokens a side of a training batch, for --engine torch; 0 takes the preset's."""
+    precision: Literal["full", "bf16"] = "full"
+    """For --engine torch: products in float32 (on a GPU TF32), or in bfloat16."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where --engine torch runs; `auto` takes a GPU if there is one."""
+    workers: int = 2
+    """Threads of each contender."""
+    dropout: float | None = None
+    """Dropout of the training step; the preset's own unless given."""
+    compile: bool = True
+    """With numpy measure torch.compile too, with torch compile everyone (minutes; a compiler)."""
+
+    def __post_init__(self) -> None:
+        for name in ("rounds", "steps", "decode_tokens", "workers"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be 1 or more")
+        if self.batch < 0:
+            raise ConfigError(f"batch is {self.batch}; it must be 0 or more")
+        for preset in self.presets:
+            workload(preset)

@@ -1,0 +1,167 @@
+"""The twin's line-up, each in a process of its own: ``python -m npformer.bench.torch_contenders``.
+
+Its arguments are the contender's name, the preset and a ``BenchConfig`` as JSON. It is asked
+(``process.py``) to ``describe`` itself, to ``train`` for some steps, and to ``decode``. Every
+contender gets the same configuration, batch and sentences. The twin runs as ``npformer train`` and
+``npformer translate`` run it. The others train as ``ModuleEngine`` says, and decode as their users
+would: MarianMTModel by its ``generate``, torch.nn.Transformer, which has no cache, by npformer's
+search over a decoder that reads the whole prefix at each step.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from npformer.bench.process import Answer, serve
+from npformer.bench.settings import BenchConfig
+from npformer.bench.shapes import bench_config, padded_batch, training_shape
+from npformer.config import RunConfig
+from npformer.decode.beam import beam as beam_search
+from npformer.decode.greedy import greedy
+from npformer.plan.flops import batch_flops
+from npformer.text.tokenizer import BOS, PAD
+from npformer.train.memory import peak_memory
+
+LEARNING_RATE = 1e-4
+
+Decoder = Callable[[Any, int, int], list[list[int]]]
+"""source (B, S) ids, beam, length -> ``length`` tokens for each row, no end token among them."""
+
+
+def contender_config(preset: str, bench: BenchConfig) -> RunConfig:
+    """The run that every contender is made from."""
+    run = bench_config(preset, workers=bench.workers, dropout=bench.dropout)
+    twin = dataclasses.replace(
+        run.twin, device=bench.device, precision=bench.precision, compile=bench.compile
+    )
+    return dataclasses.replace(run, twin=twin)
+
+
+class Runner:
+    """One contender, ready to train and to decode."""
+
+    def __init__(self, name: str, preset: str, bench: BenchConfig) -> None:
+        self.name, self.config = name, contender_config(preset, bench)
+        self.engine = make_engine(name, self.config)
+        self.cuda = self.engine.device.type == "cuda"
+        shape = training_shape(preset, bench.batch, cuda=self.cuda)
+        self.vocab_size = self.config.model.vocab_size
+        self.batch = padded_batch(*shape, self.vocab_size)
+        self.length = shape.length
+        self._steps = 0
+        self._decode: Decoder | None = None
+
+    def describe(self) -> Answer:
+        """Sizes, and what the device can do."""
+        module = self.engine.model if self.name == "twin" else self.engine.module
+        sides = (self.batch.source, self.batch.target_out)
+        return {
+            "parameters": sum(p.numel() for p in module.parameters() if p.requires_grad),
+            "rows": len(self.batch.source),
+            "length": self.length,
+            "tokens": self.batch.tokens,
+            "padding": 1 - self.batch.tokens / self.batch.target_out.size,
+            "flops": batch_flops(self.config.model, *((s != PAD).sum(axis=1) for s in sides)),
+            "peak_flops": self.engine.peak_flops,
+            "device": str(self.engine.device),
+        }
+
+    def train(self, count: int) -> Answer:
+        """Seconds of each of ``count`` steps: forward, backward, update; and the most memory."""
+        times = []
+        for _ in range(count):
+            self._steps += 1
+            began = self._now()
+            self.engine.gradients(self.batch, (0, self._steps))
+            self.engine.update(LEARNING_RATE)
+            times.append(self._now() - began)
+        return {"times": times, "peak_memory": self._memory()}
+
+    def decode(self, beam: int, rows: int, tokens: int, repeats: int) -> Answer:
+        """Seconds a sentence, ``rows`` at a time, each of ``tokens`` tokens; ``repeats`` times."""
+        if self._decode is None:
+            self._decode = make_decoder(self.name, self.engine, self.config)
+        source = padded_batch(rows, self.length, self.vocab_size, seed=1).source
+        times = []
+        for _ in range(repeats):
+            began = self._now()
+            written = self._decode(source, beam, tokens)
+            times.append((self._now() - began) / rows)
+            assert [len(row) for row in written] == [tokens] * rows, "not as long as asked for"
+        return {"times": times, "peak_memory": self._memory()}
+
+    def _now(self) -> float:
+        """Seconds, once the device has done all that it was given."""
+        if self.cuda:
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def _memory(self) -> int:
+        """The most bytes so far: of tensors on a GPU, of the whole process on a CPU."""
+        return torch.cuda.max_memory_allocated() if self.cuda else peak_memory()
+
+
+def make_engine(name: str, config: RunConfig) -> Any:
+    """The ``Engine`` of the contender called ``name``."""
+    if name == "twin":
+        from torch_ref.train import TorchEngine
+
+        return TorchEngine(config)
+    if name == "marian":
+        from npformer.bench.marian import MarianEngine
+
+        return MarianEngine(config)
+    from npformer.bench.torch_transformer import TorchTransformerEngine
+
+    return TorchTransformerEngine(config)
+
+
+def make_decoder(name: str, engine: Any, config: RunConfig) -> Decoder:
+    """How the contender translates, once its training is over.
+
+    With --precision bf16 by weights in bfloat16, which are faster than autocast over float32 ones;
+    on a GPU the twin replays its steps as CUDA graphs.
+    """
+    model = engine.model
+    dtype = torch.bfloat16 if config.twin.precision == "bf16" else torch.float32
+    if name == "twin":
+        model.to(dtype).run_steps(static=engine.device.type == "cuda")
+    else:
+        engine.module.to(dtype)
+
+    def search(source: Any, beam: int, tokens: int) -> list[list[int]]:
+        # PAD is never chosen, so with PAD for an end token no sentence ends early.
+        ends: dict[str, Any] = dict(bos=BOS, eos=PAD, pad=PAD, max_length=tokens)
+        if beam == 1:
+            return greedy(model, source, **ends)
+        return beam_search(model, source, beam=beam, **ends)
+
+    def generate(source: Any, beam: int, tokens: int) -> list[list[int]]:
+        return engine.generate(source, num_beams=beam, eos_token_id=None, max_new_tokens=tokens)
+
+    return generate if name == "marian" else search
+
+
+def main(arguments: list[str]) -> None:
+    """Answer requests until standard input ends."""
+    name, preset, settings = arguments
+    fields = json.loads(settings)
+    bench = BenchConfig(**{**fields, "presets": tuple(fields["presets"])})
+    torch.set_num_threads(bench.workers)
+    runner = Runner(name, preset, bench)
+
+    def answer(what: str, **request: Any) -> Answer:
+        return getattr(runner, what)(**request)
+
+    serve(answer)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,70 @@
+"""``npformer neighbour``: MarianMTModel goes through the same loop, checkpoints and scores."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from npformer.train.checkpoint import read_checkpoint
+from npformer.train.run_directory import checkpoints
+from tests.cli.conftest import SMALL
+
+pytest.importorskip("transformers", reason="MarianMTModel needs the extra marian")
+
+
+@pytest.fixture(scope="module")
+def neighbour(tmp_path_factory, corpus):
+    """A finished run, made in one go."""
+    from npformer.cli.main import main
+
+    run = tmp_path_factory.mktemp("neighbour") / "run"
+    words = ["neighbour", run, "--corpus", corpus, *SMALL]
+    words += ["--generate", "--json", run / "scores.json"]
+    assert main([str(word) for word in words]) == 0
+    return run
+
+
+def test_it_leaves_what_a_run_leaves(neighbour):
+    assert list(checkpoints(neighbour)) == [2, 4]
+    lines = [json.loads(x) for x in (neighbour / "metrics.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in lines if "loss" in line]
+    assert len(losses) == 4 and losses[-1] < losses[0]
+    assert read_checkpoint(neighbour / "averaged").weights.keys() >= {"model.shared.weight"}
+    assert json.loads((neighbour / "metrics.jsonl").read_text().splitlines()[-1])["averaged"] == 2
+
+
+def test_it_is_scored_as_by_evaluate(neighbour):
+    for name in ("scores.json", "scores.generate.json"):
+        report = json.loads((neighbour / name).read_text())
+        assert report["scores"]["all"]["pairs"] == 1  # all that the corpus holds out
+        assert 0 <= report["scores"]["all"]["bleu"] <= 100
+        assert report["beam"] == 4
+
+
+def test_a_run_that_was_resumed_ends_with_the_same_weights(npformer, neighbour, corpus, tmp_path):
+    run = tmp_path / "run"
+    shorter = ["--updates", 2]
+    assert npformer("neighbour", run, "--corpus", corpus, *SMALL, *shorter).status == 0
+    ended = npformer("neighbour", run, "--resume", "--updates", 4)
+    assert ended.status == 0, ended.err
+    assert "BLEU" in ended.out
+    whole, resumed = (
+        read_checkpoint(checkpoints(path)[4], optimizer=True) for path in (neighbour, run)
+    )
+    for name, array in whole.engine_state().items():
+        np.testing.assert_array_equal(resumed.engine_state()[name], array)
+
+
+def test_the_other_commands_say_that_it_is_no_model_of_theirs(refused, neighbour):
+    assert "weights of another configuration" in refused("translate", neighbour, "Dogs.")
+
+
+def test_a_run_is_not_run_over(refused, neighbour):
+    assert "already holds a run" in refused("neighbour", neighbour)
+
+
+def test_what_marian_cannot_have_is_refused(refused, corpus, tmp_path):
+    words = ["neighbour", tmp_path / "run", "--corpus", corpus, *SMALL, "--model.norm", "pre"]
+    assert "norm = 'pre'" in refused(*words)
