@@ -110,7 +110,8 @@ def check(plan: Plan) -> tuple[int, int, str]:
     """
     import torch
 
-    from torch_ref.train.measured_memory import free_memory, measure_update
+    from torch_ref.train.device import free_memory
+    from torch_ref.train.measured_memory import measure_update
 
     cuda = plan.config.twin.device != "cpu" and torch.cuda.is_available()
     device: DeviceKind = "cuda" if cuda else "cpu"

@@ -26,7 +26,7 @@ from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig, Twi
 from npformer.models.transformer import Transformer
 from npformer.plan.guard import check_fits
 from npformer.plan.shape import DeviceKind
-from npformer.train.checkpoint import read_checkpoint
+from npformer.train.checkpoint import open_checkpoint
 from npformer.train.engine import Engine
 from npformer.train.loop import Listener, TrainResult
 from npformer.train.ranks import Alone, Ranks
@@ -78,7 +78,7 @@ class Command:
             raise UsageError("--resume goes on with the run's own settings; leave --preset out")
         run = parse(cls, "npformer train", arguments, default=command).run
         path, _ = latest_checkpoint(run)
-        return cls._of(read_checkpoint(path).config)
+        return cls._of(open_checkpoint(path).config)
 
     @classmethod
     def _of(cls, config: RunConfig) -> Command:
@@ -86,6 +86,10 @@ class Command:
 
     def __call__(self) -> int:
         if self.train.engine == "numpy":
+            if os.environ.get("WORLD_SIZE", "1") != "1":
+                raise UsageError(
+                    "the NumPy engine trains in one process; under torchrun, add --engine torch"
+                )
             return self._train(Alone())
         from torch_ref.train.ranks import join
 
@@ -167,10 +171,8 @@ def _check_memory(config: RunConfig, ranks: Ranks) -> None:
     device = choose(config.twin.device, ranks)
     if device.type == "cpu" and ranks.size > 1:
         return  # they share memory with who knows how many of the others
-    free = free_memory(device)
-    if free is not None:
-        kind: DeviceKind = "cuda" if device.type == "cuda" else "cpu"
-        check_fits(config, free, ranks.size, device=kind)
+    kind: DeviceKind = "cuda" if device.type == "cuda" else "cpu"
+    check_fits(config, free_memory(kind), ranks.size, device=kind)
 
 
 def _place(twin: Any, ranks: Ranks) -> str:

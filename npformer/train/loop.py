@@ -33,6 +33,7 @@ from npformer.train.checkpoint import (
     Checkpoint,
     Position,
     check_whole,
+    open_checkpoint,
     save_arrays,
     save_checkpoint,
 )
@@ -148,7 +149,7 @@ class _Run:
             remove_directory(averaged_path(self.directory))  # of a run that was shorter
         if self._due(train.validate_every) and self._lacks_validation():
             self._validate()  # the run was stopped before it came to this
-        while self.position.update < train.updates and not self.stopping:
+        while self.position.update < train.updates and not self._stopped():
             self._update()
             if self._due(train.validate_every):
                 self._validate()
@@ -264,11 +265,11 @@ class _Run:
         averaged = {f"model/{name}": array for name, array in average_weights(paths).items()}
         notes: dict[str, Any] = {"averaged": [path.name for path in paths]}
         if self.validation:
-            last, own = self.measured, self.engine.state()
+            last = self.measured
             last = last or self.validation.measure(self.engine, self._stopped, self.ranks)
-            self.engine.restore({**own, **averaged})
+            self.engine.restore(averaged)
             results = self.validation.measure(self.engine, self._stopped, self.ranks)
-            self.engine.restore(own)
+            self.engine.restore(open_checkpoint(paths[-1]).engine_state())
             if not last or not results:
                 return None
             self.measured = last

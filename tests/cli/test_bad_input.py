@@ -205,6 +205,12 @@ def test_a_run_that_memory_is_too_small_for(refused, tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
+def test_numpy_trains_in_one_process(refused, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "add --engine torch" in refused("train", tmp_path / "run", *SMALL)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_gpu_that_is_not_there(refused, tmp_path, monkeypatch):
     import torch
 

@@ -60,10 +60,10 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     progress.save()
     before = (tmp_path / FILE).read_bytes()
 
-    def full(path, content):
+    def full(path):
         raise OSError("no space")
 
-    monkeypatch.setattr(atomic, "_write", full)
+    monkeypatch.setattr(atomic, "_sync", full)
     progress.start("02_b")
     with pytest.raises(OSError, match="no space"):
         progress.save()

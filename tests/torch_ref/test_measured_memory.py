@@ -6,7 +6,8 @@ import os
 
 import torch
 
-from torch_ref.train.measured_memory import free_memory, peak_allocated
+from torch_ref.train.device import free_memory
+from torch_ref.train.measured_memory import peak_allocated
 
 
 def test_the_peak_is_of_what_exists_at_one_time():

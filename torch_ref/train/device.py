@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from npformer.errors import NpformerError
 from npformer.plan.devices import recognised_gpu
+from npformer.plan.shape import DeviceKind
 from npformer.text.batches import Batch
 from npformer.train.memory import peak_memory
 from npformer.train.ranks import Ranks
@@ -51,15 +53,17 @@ def memory(device: torch.device) -> int:
     return peak_memory()
 
 
-def free_memory(device: torch.device) -> int | None:
-    """Bytes that a process could still have of the device's memory; None where nobody says."""
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        return free
-    table = Path("/proc/meminfo")  # Linux
-    lines = table.read_text().splitlines() if table.exists() else []
-    sizes = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return 1024 * int(sizes[0]) if sizes else None
+def free_memory(device: DeviceKind) -> int:
+    """Bytes that can be had: of this process's GPU, or of the machine without swapping."""
+    if device == "cuda":
+        return torch.cuda.mem_get_info()[0]
+    page = os.sysconf("SC_PAGE_SIZE")
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:  # no Linux: all that there is
+        return os.sysconf("SC_PHYS_PAGES") * page
+    table = dict(line.split(":") for line in lines)
+    return int(table["MemAvailable"].removesuffix("kB")) * 1024
 
 
 def peak_flops(device: torch.device, precision: Precision) -> float:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
 
 from npformer.config import RunConfig
-from npformer.plan.shape import DeviceKind, Shape
+from npformer.plan.shape import Shape
 from npformer.text.batches import Batch
 from torch_ref.train.engine import TorchEngine
 
@@ -62,16 +61,3 @@ def random_batch(config: RunConfig, shape: Shape, seed: int) -> Batch:
         return rng.integers(low, config.model.vocab_size, size=(shape.rows, length))
 
     return Batch(ids(shape.source), ids(shape.target), ids(shape.target))
-
-
-def free_memory(device: DeviceKind) -> int:
-    """Bytes that can be had: of the GPU, or of this machine without swapping."""
-    if device == "cuda":
-        return torch.cuda.mem_get_info()[0]
-    page = os.sysconf("SC_PAGE_SIZE")
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:  # no Linux: all that there is
-        return os.sysconf("SC_PHYS_PAGES") * page
-    table = dict(line.split(":") for line in lines)
-    return int(table["MemAvailable"].removesuffix("kB")) * 1024

@@ -5,7 +5,7 @@ says of itself (sums, wishes to stop, barriers) always goes over gloo, so that i
 a GPU nor touches one. Every wait ends after ``timeout`` seconds, and a rank that died is noticed at
 once, by its closed connections.
 
-What they say is JSON, never a pickle.
+What the loop says is JSON, never a pickle.
 """
 
 from __future__ import annotations
