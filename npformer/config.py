@@ -245,7 +245,7 @@ class TwinConfig:
     """Compile the layers with torch.compile: minutes at the start; worth it on a GPU (twin)."""
     checkpoint_activations: bool = False
     """Keep only each layer's input, and make the rest again in the backward (twin)."""
-    loss_chunk: int = 0
+    loss_chunk: int = 1024
     """Target tokens whose logits exist at one time; 0 takes all of a batch at once (twin)."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
     """On many GPUs: the whole model on each (ddp), or a share of it (fsdp) (twin)."""

@@ -36,7 +36,7 @@ def config_of(preset: str, way: str) -> RunConfig:
     """The preset with its whole vocabulary and dropout, on the CPU."""
     run = run_preset(preset)
     model = dataclasses.replace(run.model, vocab_size=run.data.vocab_size, dropout=0.1)
-    twin = TwinConfig(device="cpu", **WAYS[way])  # type: ignore[arg-type]
+    twin = TwinConfig(**{"device": "cpu", "loss_chunk": 0, **WAYS[way]})  # type: ignore[arg-type]
     return dataclasses.replace(run, model=model, twin=twin)
 
 

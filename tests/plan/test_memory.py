@@ -31,12 +31,12 @@ def run(
     optim: dict[str, Any] | None = None,
     **model: Any,
 ) -> RunConfig:
-    """A run of the twin on the CPU, its vocabulary 2000 unless said otherwise."""
+    """A run of the twin on the CPU, vocabulary 2000, all logits at once, unless said otherwise."""
     return RunConfig(
         model=model_preset(preset, **{"vocab_size": 2000, "dropout": 0.1, **model}),
         optim=OptimConfig(**(optim or {})),
         train=TrainConfig(engine="torch", **(train or {})),
-        twin=TwinConfig(device="cpu", **(twin or {})),
+        twin=TwinConfig(**{"device": "cpu", "loss_chunk": 0, **(twin or {})}),
     )
 
 

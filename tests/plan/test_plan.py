@@ -17,14 +17,15 @@ from npformer.plan.memory import peak_memory
 from npformer.plan.plan import Assumptions, arithmetic, make_plan
 from npformer.plan.shape import Shape, full_batch
 
-BIG = run_preset("big")
-
 
 def changed(config: RunConfig, part: str, **changes: object) -> RunConfig:
     """A run with some fields of one part changed."""
     return dataclasses.replace(
         config, **{part: dataclasses.replace(getattr(config, part), **changes)}
     )
+
+
+BIG = changed(run_preset("big"), "twin", loss_chunk=0)
 
 
 def obeyed(config: RunConfig, ranks: int, advice: Advice) -> tuple[RunConfig, int]:
