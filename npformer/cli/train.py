@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -133,7 +133,7 @@ def _listeners(command: Command, first: bool) -> Iterator[list[Listener]]:
         return
     from torch_ref.train.tensorboard import TensorBoard
 
-    with TensorBoard(command.run) as board:
+    with closing(TensorBoard(command.run)) as board:
         yield [board]
 
 

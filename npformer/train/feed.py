@@ -10,7 +10,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -42,7 +41,7 @@ class Feed:
 
     ``share`` is (rank, size): this rank's rows of every batch, each ``size``-th from ``rank`` on. A
     rank for which none is left gets a row without a valid token, as it must take part. ``ahead``
-    batches stand ready. Use it as a context manager, or ``close`` it.
+    batches stand ready, built by a thread that ``close`` lets go.
     """
 
     def __init__(
@@ -81,17 +80,6 @@ class Feed:
         """Let the thread go, with the batches that nobody fetched."""
         if self._worker:
             self._worker.shutdown(cancel_futures=True)
-
-    def __enter__(self) -> Feed:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _build(self) -> tuple[Batch, _Place]:
         """The batch after the last one built, and the place behind it."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,9 @@ def train(
         Interruption() as stop,
         Display(config.train.updates, done.update, console) as display,
         Metrics(directory / METRICS, done.update, write=ranks.rank == 0) as metrics,
-        Feed(batches, done.epoch, done.index, share=share, ahead=config.train.ahead) as feed,
+        closing(
+            Feed(batches, done.epoch, done.index, share=share, ahead=config.train.ahead)
+        ) as feed,
     ):
         run = _Run(config, directory, engine, tokenizer, validation, ranks, listeners)
         run.stop, run.display, run.metrics, run.feed = stop, display, metrics, feed

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import closing
 
 import pytest
 
@@ -20,7 +21,7 @@ def scalars(run):
 
 
 def test_every_figure_of_a_run_is_in_the_event_files(tmp_path):
-    with TensorBoard(tmp_path) as board:
+    with closing(TensorBoard(tmp_path)) as board:
         board({"update": 1, "time": 0.5, "loss": 4.0, "grad_norm": 2.0, "mfu": 0.25})
         board({"update": 2, "loss": 3.0, "grad_norm": 1.0, "waited": 0.0, "memory": 2**20})
         board({"update": 2, "validation_loss": 2.5, "bleu": 20.0})
@@ -39,6 +40,6 @@ def test_every_figure_of_a_run_is_in_the_event_files(tmp_path):
 
 def test_a_resumed_run_says_the_last_word_on_each_step(tmp_path):
     for loss in (4.0, 3.5):
-        with TensorBoard(tmp_path) as board:
+        with closing(TensorBoard(tmp_path)) as board:
             board({"update": 7, "loss": loss})
     assert scalars(tmp_path)["train/loss"][-1] == pytest.approx((7, 3.5))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 
@@ -42,7 +44,7 @@ def test_no_batches_is_an_error_not_an_endless_loop():
 @pytest.mark.parametrize("ahead", [1, 3])
 def test_batches_built_ahead_are_those_built_in_turn(ahead):
     plain = Feed(make_batches(), epoch=0, index=2)
-    with Feed(make_batches(), epoch=0, index=2, ahead=ahead) as feed:
+    with closing(Feed(make_batches(), epoch=0, index=2, ahead=ahead)) as feed:
         for _ in range(2 * len(make_batches().epoch(0))):
             for mine, other in zip(feed.next(), plain.next(), strict=True):
                 np.testing.assert_array_equal(mine, other)
@@ -82,7 +84,7 @@ def test_an_error_while_building_ahead_reaches_the_loop():
         def batch(self, rows):
             raise CorpusError("damaged")
 
-    with Feed(Broken(), ahead=2) as feed, pytest.raises(CorpusError, match="damaged"):
+    with closing(Feed(Broken(), ahead=2)) as feed, pytest.raises(CorpusError, match="damaged"):
         feed.next()
 
 

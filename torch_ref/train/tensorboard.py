@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import torch.utils.tensorboard as boards
@@ -44,13 +43,6 @@ class TensorBoard:
                 self._writer.add_scalar(tag, value, line["update"])
         self._writer.flush()
 
-    def __enter__(self) -> TensorBoard:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Write what is not written yet."""
         self._writer.close()
