@@ -9,6 +9,7 @@ from typing import Any
 
 import tyro
 
+from npformer.cli.arguments import UsageError
 from npformer.config import ModelConfig, RunConfig, run_preset
 
 DEFAULT_PRESET = "tiny"
@@ -57,3 +58,16 @@ def as_config(command: Any) -> RunConfig:
         train=command.train,
         twin=command.twin,
     )
+
+
+def check_twin_options(command: Any) -> None:
+    """Raise UsageError for an option of the twin's where the NumPy engine is to train."""
+    usual = preset_config(command.preset).twin
+    if command.train.engine == "torch" or command.resume or command.twin == usual:
+        return
+    changed = [
+        f"--{f.name.replace('_', '-')}"
+        for f in dataclasses.fields(usual)
+        if getattr(command.twin, f.name) != getattr(usual, f.name)
+    ]
+    raise UsageError(f"{', '.join(changed)} is for the PyTorch twin; add --engine torch")

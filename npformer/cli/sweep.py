@@ -19,6 +19,7 @@ from npformer.cli.settings import (
     ModelOptions,
     as_config,
     as_options,
+    check_twin_options,
     preset_config,
     preset_of,
 )
@@ -100,6 +101,7 @@ class Command:
         return cls(directory=tyro.MISSING, **as_options(config))
 
     def __call__(self) -> int:
+        check_twin_options(self)
         console = Console()
         over: Sequence[str] = self.over
         if self.resume and not over:

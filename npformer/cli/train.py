@@ -19,6 +19,7 @@ from npformer.cli.settings import (
     ModelOptions,
     as_config,
     as_options,
+    check_twin_options,
     preset_config,
     preset_of,
 )
@@ -40,17 +41,22 @@ INTERRUPTED = 130
 class Command:
     """Train a translation model; checkpoints, metrics and the loss curve go into a directory.
 
-    A preset sets everything, and each option changes one thing. Options of the data and of the run
-    have plain names; those of the model and of the optimizer begin with --model. and --optim. The
-    defaults below are those of the preset: npformer train --preset small --help shows small's.
+    A preset sets everything, and each option changes one thing. Options of the data, of the run and
+    of the twin have plain names; those of the model and of the optimizer begin with --model. and
+    --optim. The defaults below are those of the preset: npformer train --preset small --help shows
+    small's.
 
     Ctrl-C saves and stops, and --resume goes on as if nothing had happened, with the same settings;
-    a larger --updates makes a finished run longer. Only how long and how often may change then.
+    a larger --updates makes a finished run longer. Only how long, how often, and how the twin runs
+    may change then.
+
+    On many GPUs, torchrun starts the same command with --engine torch:
+    torchrun --nproc-per-node 8 -m torch_ref.train RUN [OPTIONS].
 
     Examples:
       npformer train runs/first                                     tiny, built-in grammar, NumPy
       npformer train runs/real --preset small --corpus pairs.tsv.xz
-      npformer train runs/twin --preset small --corpus pairs.tsv.xz --engine torch
+      npformer train runs/twin --preset small --corpus pairs.tsv.xz --engine torch --precision bf16
       npformer train runs/pre --model.norm pre --optim.warmup 1000 --updates 4000
       npformer train runs/real --resume
     """
@@ -85,6 +91,7 @@ class Command:
         return cls(run=tyro.MISSING, **as_options(config))
 
     def __call__(self) -> int:
+        check_twin_options(self)
         if self.train.engine == "numpy":
             if os.environ.get("WORLD_SIZE", "1") != "1":
                 raise UsageError(

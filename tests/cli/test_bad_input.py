@@ -211,6 +211,13 @@ def test_numpy_trains_in_one_process(refused, tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("command", [("train",), ("sweep", "--over", "model.norm=pre,post")])
+def test_an_option_of_the_twin_for_numpy(refused, tmp_path, command):
+    said = refused(command[0], tmp_path / "run", *command[1:], *SMALL, "--precision", "bf16")
+    assert "--precision is for the PyTorch twin; add --engine torch" in said
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_gpu_that_is_not_there(refused, tmp_path, monkeypatch):
     import torch
 
