@@ -27,9 +27,8 @@ from torch_ref.models.transformer import Transformer
 from torch_ref.train import device as devices
 from torch_ref.train.objective import Objective
 from torch_ref.train.optimizer import make_optimizer, moments, set_steps
-from torch_ref.train.parallel import spread
 from torch_ref.train.precision import Precision
-from torch_ref.train.saving import save_tensors
+from torch_ref.train.spread import spread
 
 if TYPE_CHECKING:
     from npformer.text.batches import Batch
@@ -186,7 +185,7 @@ class TorchEngine:
             **{f"model/{name}": parameter for name, parameter in self._named.items()},
             **{f"optim/{name}": tensor for name, tensor in optim.items()},
         }
-        save_tensors(directory, tensors, self._ranks)
+        self._spread.save(directory, tensors, self._ranks)
 
     def memory(self) -> int:
         """The most bytes so far, of the GPU's memory or of this process's."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,6 +11,8 @@ from torch import Tensor, nn
 from torch_ref.models.transformer import Transformer
 from torch_ref.train.linear_cross_entropy import linear_cross_entropy
 from torch_ref.train.precision import Precision
+
+MakeObjective = Callable[[], "Objective"]
 
 
 class Objective(nn.Module):

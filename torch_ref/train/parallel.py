@@ -11,8 +11,9 @@ the layers below. FSDP is in ``sharded.py``.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,34 +22,17 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from npformer.config import TwinConfig
 from npformer.text.tokenizer import PAD
 from npformer.train.ranks import Ranks
 from torch_ref.bridge import to_tensor
 from torch_ref.train.objective import Objective
+from torch_ref.train.saving import save_whole
 
-MakeObjective = Callable[[], Objective]
 _PARAMETERS = inspect.signature(DistributedDataParallel).parameters
 # Since PyTorch 2.13 this has another name.
 _NAME = next(n for n in ("forward_sync_buffers", "broadcast_buffers") if n in _PARAMETERS)
 # The one buffer, the table of positions, never changes.
 NO_BUFFERS: dict[str, Any] = {_NAME: False}
-
-
-def spread(objective: Objective, config: TwinConfig, ranks: Ranks, make: MakeObjective) -> Spread:
-    """Lay ``objective`` on the ranks, as ``config`` says. Collective.
-
-    Its parameters are to be read after this: FSDP puts others in their place. ``make`` makes
-    another objective of the same structure, with any weights.
-    """
-    if ranks.size == 1:
-        return Spread(objective)
-    if config.parallel == "fsdp":
-        # Imported here, as it takes most of a second, which a run on one device need not wait.
-        from torch_ref.train.sharded import Sharded
-
-        return Sharded(objective, ranks, make)
-    return Replicated(objective)
 
 
 class Spread:
@@ -95,6 +79,14 @@ class Spread:
     def fill(self, tensor: Tensor, array: np.ndarray) -> None:
         """Write a whole array, of the tensor's whole shape, into what lies of it on this rank."""
         tensor.detach().copy_(to_tensor(array))
+
+    def save(self, directory: Path, tensors: Mapping[str, Tensor], ranks: Ranks) -> None:
+        """Write ``model/...`` and ``optim/...`` tensors as a checkpoint's files.
+
+        Raises, on every rank, ``NonFiniteError`` that names a tensor with a NaN or an infinity; and
+        ``OSError`` or ``CheckpointError``, if not on every rank, for what cannot be written.
+        """
+        save_whole(directory, tensors, ranks)
 
     def changed(self) -> None:
         """The weights are others now: what was gathered of them no longer counts."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from npformer.errors import NonFiniteError
 from npformer.train.array_file import Form, write_arrays
@@ -17,21 +17,11 @@ from npformer.train.ranks import Ranks
 from torch_ref.bridge import to_array
 
 
-def save_tensors(directory: Path, tensors: Mapping[str, Tensor], ranks: Ranks) -> None:
-    """Write ``model/...`` and ``optim/...`` tensors; one at a time is copied into main memory.
+def save_whole(directory: Path, tensors: Mapping[str, Tensor], ranks: Ranks) -> None:
+    """Write whole tensors, which every rank holds: the first does, one array at a time.
 
-    Where every rank holds whole ones, the first writes them. Of DTensors, each writes its share
-    (see ``sharded_checkpoint.py``). Collective: every rank gives the same names in the same order.
-
-    Raises, on every rank, ``NonFiniteError`` that names a tensor with a NaN or an infinity; and
-    ``OSError`` or ``CheckpointError``, if not on every rank, for what cannot be written.
+    Collective: every rank gives the same names in the same order. Raises as ``Spread.save`` does.
     """
-    if any(type(tensor) not in (Tensor, nn.Parameter) for tensor in tensors.values()):
-        # Imported here, as it takes most of a second, which a run on one device need not wait.
-        from torch_ref.train.sharded_checkpoint import save_shares
-
-        save_shares(directory, tensors, ranks)
-        return
     check_finite(tensors, ranks)
     if ranks.rank == 0:
         write_files(directory, tensors, lambda name: to_array(tensors[name]))

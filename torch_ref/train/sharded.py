@@ -8,7 +8,8 @@ output projection as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,8 +22,9 @@ from torch.distributed.tensor import DTensor
 from npformer.train.ranks import Ranks
 from torch_ref.bridge import to_tensor
 from torch_ref.nn import DecoderLayer, EncoderLayer
-from torch_ref.train.objective import Objective
+from torch_ref.train.objective import MakeObjective, Objective
 from torch_ref.train.parallel import Spread
+from torch_ref.train.sharded_checkpoint import save_shares
 
 
 class Sharded(Spread):
@@ -32,7 +34,7 @@ class Sharded(Spread):
     would have to keep whole ones, and to have no room is the reason to be here.
     """
 
-    def __init__(self, objective: Objective, ranks: Ranks, make: Callable[[], Objective]) -> None:
+    def __init__(self, objective: Objective, ranks: Ranks, make: MakeObjective) -> None:
         super().__init__(objective)
         self._rank, self._size, self._make = ranks.rank, ranks.size, make
         self._copy: Objective | None = None
@@ -79,6 +81,10 @@ class Sharded(Spread):
     def whole(self, tensor: Tensor) -> Tensor:
         """All rows, gathered."""
         return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).detach()
+
+    def save(self, directory: Path, tensors: Mapping[str, Tensor], ranks: Ranks) -> None:
+        """Each rank writes its shares; the first puts them together."""
+        save_shares(directory, tensors, ranks)
 
     def fill(self, tensor: Tensor, array: np.ndarray) -> None:
         """Copy this rank's rows, as many as ``torch.chunk`` would give it."""

@@ -35,7 +35,7 @@ SHARES = "shares"
 
 
 def save_shares(directory: Path, tensors: Mapping[str, Tensor], ranks: Ranks) -> None:
-    """``save_tensors`` where some are DTensors; the others are the same on every rank."""
+    """``save_whole`` where some are DTensors; the others are the same on every rank."""
     local = {n: t.to_local() if isinstance(t, DTensor) else t for n, t in tensors.items()}
     check_finite(local, ranks)
     shared = {name: t.detach() for name, t in tensors.items() if isinstance(t, DTensor)}
