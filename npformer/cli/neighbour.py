@@ -13,7 +13,7 @@ from rich.console import Console
 from npformer.cli.arguments import UsageError
 from npformer.cli.common import Loaded
 from npformer.cli.evaluate import Command as Evaluate
-from npformer.cli.settings import as_config
+from npformer.cli.settings import as_config, changed_options
 from npformer.cli.train import INTERRUPTED
 from npformer.cli.train import Command as Train
 from npformer.config import RunConfig
@@ -22,13 +22,16 @@ from npformer.text.tokenizer import EOS, Tokenizer
 from npformer.train.run import run_training
 from npformer.train.run_directory import checkpoints, load_checkpoint
 
+TWIN_ALONE = ("--checkpoint-activations", "--loss-chunk", "--parallel", "--tensorboard")
+"""Options of ``train`` that another's model has nothing to do with."""
+
 
 @dataclass(frozen=True)
 class Command(Train):
     """Train Hugging Face's MarianMTModel where npformer would train its twin, and score it.
 
     The same architecture and number of parameters, corpus, tokenizer, batches in the same order,
-    loss, optimizer, schedule, precision, checkpoints and their average: every option is that of
+    loss, optimizer, schedule, precision, checkpoints and their average: the options are those of
     npformer train, with the same meaning. Only the model is another's, with its own initial
     weights. Afterwards the validation pairs are translated and scored as by npformer evaluate, with
     npformer's own beam search over Marian's own key/value cache, and with --generate once more by
@@ -56,6 +59,8 @@ class Command(Train):
                 f"{self.run} already holds a run; go on with it by --resume, or name another "
                 "directory"
             )
+        if idle := [option for option in changed_options(self) if option in TWIN_ALONE]:
+            raise UsageError(f"{', '.join(idle)}: for the twin alone; leave it out here")
         scoring = Evaluate(
             run=self.run, limit=self.limit, beam=self.beam, alpha=self.alpha, json=self.json
         )

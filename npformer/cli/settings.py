@@ -62,12 +62,17 @@ def as_config(command: Any) -> RunConfig:
 
 def check_twin_options(command: Any) -> None:
     """Raise UsageError for an option of the twin's where the NumPy engine is to train."""
+    if command.train.engine == "numpy" and (changed := changed_options(command)):
+        raise UsageError(f"{', '.join(changed)} is for the PyTorch twin; add --engine torch")
+
+
+def changed_options(command: Any) -> list[str]:
+    """The twin's options that a command line changed; those of a resumed run are its own."""
+    if command.resume:
+        return []
     usual = preset_config(command.preset).twin
-    if command.train.engine == "torch" or command.resume or command.twin == usual:
-        return
-    changed = [
+    return [
         f"--{f.name.replace('_', '-')}"
         for f in dataclasses.fields(usual)
         if getattr(command.twin, f.name) != getattr(usual, f.name)
     ]
-    raise UsageError(f"{', '.join(changed)} is for the PyTorch twin; add --engine torch")

@@ -68,3 +68,10 @@ def test_a_run_is_not_run_over(refused, neighbour):
 def test_what_marian_cannot_have_is_refused(refused, corpus, tmp_path):
     words = ["neighbour", tmp_path / "run", "--corpus", corpus, *SMALL, "--model.norm", "pre"]
     assert "norm = 'pre'" in refused(*words)
+
+
+def test_options_of_the_twin_alone_are_refused(refused, corpus, tmp_path):
+    options = ["--corpus", corpus, *SMALL, "--loss-chunk", 8, "--parallel", "fsdp"]
+    said = refused("neighbour", tmp_path / "run", *options)
+    assert "--loss-chunk, --parallel: for the twin alone" in said
+    assert not (tmp_path / "run").exists()
