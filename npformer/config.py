@@ -94,24 +94,6 @@ class ModelConfig:
         return self.d_model // self.heads if self.d_v is None else self.d_v
 
 
-MODEL_PRESETS: dict[str, dict[str, Any]] = {
-    "tiny": dict(d_model=128, heads=4, d_ff=512, encoder_layers=2, decoder_layers=2),
-    "small": dict(d_model=256, heads=4, d_ff=1024, encoder_layers=3, decoder_layers=3),
-    "base": dict(d_model=512, heads=8, d_ff=2048, encoder_layers=6, decoder_layers=6),
-    "big": dict(d_model=1024, heads=16, d_ff=4096, encoder_layers=6, decoder_layers=6, dropout=0.3),
-}
-
-
-def model_preset(name: str, **changes: Any) -> ModelConfig:
-    """The model of a preset, ``tiny``, ``small``, ``base`` or ``big``, with some fields changed."""
-    if name not in MODEL_PRESETS:
-        raise ConfigError(
-            f"preset {name!r} does not exist; choose one of {', '.join(MODEL_PRESETS)}"
-            + nearest(name, MODEL_PRESETS)
-        )
-    return ModelConfig(**{**MODEL_PRESETS[name], **changes})
-
-
 @dataclass(frozen=True)
 class OptimConfig:
     """The optimizer and its learning-rate schedule (paper, section 5.3)."""
@@ -269,84 +251,6 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     twin: TwinConfig = field(default_factory=TwinConfig)
-
-
-RUN_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    # On the built-in grammar: minutes on two cores.
-    "tiny": dict(
-        model=dict(dropout=0.0),
-        optim=dict(schedule="cosine", learning_rate=2e-3, warmup=200),
-        data=dict(pairs=100_000, vocab_size=3000, batch_tokens=2048, max_length=64),
-        train=dict(updates=1400, validate_every=200, checkpoint_every=50),
-    ),
-    # On a corpus of some 200,000 real pairs: hours on two cores.
-    "small": dict(
-        optim=dict(warmup=2000),
-        data=dict(vocab_size=8000, batch_tokens=4096, max_length=96),
-        train=dict(updates=20_000, validate_every=1000, checkpoint_every=500),
-    ),
-    # The paper's two models, with its 25,000 tokens a side and update; for a GPU.
-    "base": dict(
-        data=dict(vocab_size=37_000, batch_tokens=25_000),
-        train=dict(updates=100_000, validate_every=2000, checkpoint_every=1000),
-    ),
-    "big": dict(
-        data=dict(vocab_size=37_000, batch_tokens=25_000),
-        train=dict(updates=300_000, validate_every=2000, checkpoint_every=1000, keep=20),
-    ),
-    # The paper's English-German runs: WMT 2014 with a shared vocabulary of 37,000 (section 5.1),
-    # 100,000 and 300,000 updates of 25,000 tokens a side (5.1, 5.2), Adam and its schedule (5.3),
-    # label smoothing 0.1 (5.4), dropout 0.1 and 0.3 (Table 3): defaults are not repeated below.
-    # The weights averaged are the last 5 and 20, written every 10 minutes (6.1); at 0.4 and 1.0
-    # seconds an update (5.2) these are 1,500 and 600 updates. Validation is newstest2013; the
-    # figures to reach, 27.3 and 28.4 BLEU on newstest2014 (Table 2), are of beam 4 and alpha 0.6
-    # (6.1): npformer evaluate RUN --split test.
-    "wmt14-base": dict(
-        data=dict(corpus="hf:wmt14/de-en", vocab_size=37_000, batch_tokens=25_000, max_length=256),
-        train=dict(
-            engine="torch",
-            updates=100_000,
-            validate_every=5000,
-            validation_pairs=3000,
-            validation_beam=4,
-            checkpoint_every=1500,
-        ),
-        twin=dict(precision="bf16", loss_chunk=4096, compile=True),
-    ),
-    "wmt14-big": dict(
-        data=dict(corpus="hf:wmt14/de-en", vocab_size=37_000, batch_tokens=25_000, max_length=256),
-        train=dict(
-            engine="torch",
-            updates=300_000,
-            validate_every=15_000,
-            validation_pairs=3000,
-            validation_beam=4,
-            checkpoint_every=600,
-            keep=20,
-        ),
-        twin=dict(precision="bf16", loss_chunk=4096, compile=True),
-    ),
-}
-
-
-def run_preset(name: str) -> RunConfig:
-    """A whole run by name: a model, and settings that train it well.
-
-    The last part of the name is the model's preset. Raises ``ConfigError`` for an unknown one.
-    """
-    if name not in RUN_PRESETS:
-        raise ConfigError(
-            f"preset {name!r} does not exist; choose one of {', '.join(RUN_PRESETS)}"
-            + nearest(name, RUN_PRESETS)
-        )
-    changes = RUN_PRESETS[name]
-    return RunConfig(
-        model=model_preset(name.rpartition("-")[2], **changes.get("model", {})),
-        optim=OptimConfig(**changes.get("optim", {})),
-        data=DataConfig(**changes.get("data", {})),
-        train=TrainConfig(**changes.get("train", {})),
-        twin=TwinConfig(**changes.get("twin", {})),
-    )
 
 
 def to_dict(config: Any) -> dict[str, Any]:

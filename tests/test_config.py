@@ -7,19 +7,16 @@ import json
 import pytest
 
 from npformer.config import (
-    MODEL_PRESETS,
-    RUN_PRESETS,
     DataConfig,
     ModelConfig,
     OptimConfig,
     RunConfig,
     TrainConfig,
     from_dict,
-    model_preset,
-    run_preset,
     to_dict,
 )
 from npformer.errors import ConfigError
+from npformer.presets import MODEL_PRESETS, RUN_PRESETS, model_preset, run_preset
 
 
 @pytest.mark.parametrize("name", MODEL_PRESETS)

@@ -17,6 +17,7 @@ FOUNDATION = {"config", "errors"}
 MATHEMATICS = FOUNDATION | {"ops", "nn", "models"}
 ALLOWED = {
     "config": {"errors"},
+    "presets": FOUNDATION,
     "errors": set(),
     "ops": FOUNDATION,
     "nn": FOUNDATION | {"ops"},
@@ -29,7 +30,7 @@ ALLOWED = {
     "train": MATHEMATICS | {"text", "optim", "decode", "plan"},
     "inspect": MATHEMATICS | {"text", "decode"},
     "verify": MATHEMATICS | {"optim", "text", "train", "decode", "inspect"},
-    "bench": MATHEMATICS | {"optim", "text", "train", "decode", "inspect", "plan"},
+    "bench": MATHEMATICS | {"presets", "optim", "text", "train", "decode", "inspect", "plan"},
     "exercises": MATHEMATICS | {"text", "decode", "train", "verify"},
     "explorer": MATHEMATICS | {"text", "decode", "inspect"},
     "sweep": MATHEMATICS | {"optim", "text", "train", "decode", "inspect"},
@@ -152,10 +153,10 @@ class Refuse:
             raise ModuleNotFoundError(f"refused: {name}", name=name)
 
 sys.meta_path.insert(0, Refuse())
-import npformer, npformer.config, npformer.ops, npformer.nn
+import npformer, npformer.ops, npformer.nn, npformer.presets
 from npformer.models.transformer import Transformer
 import numpy as np
-config = npformer.config.model_preset("tiny", vocab_size=11)
+config = npformer.presets.model_preset("tiny", vocab_size=11)
 model = Transformer(config, rng=np.random.default_rng(0))
 logits, _ = model.forward(np.array([[4, 5, 3]]), np.array([[2, 6]]))
 assert logits.shape == (1, 2, 11), logits.shape

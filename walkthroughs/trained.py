@@ -19,8 +19,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from npformer.config import RunConfig, run_preset
+from npformer.config import RunConfig
 from npformer.errors import NpformerError
+from npformer.presets import run_preset
 from npformer.train.run import run_training
 from npformer.train.run_directory import load_checkpoint
 

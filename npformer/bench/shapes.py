@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.config import ModelConfig, RunConfig, run_preset
+from npformer.config import ModelConfig, RunConfig
 from npformer.errors import ConfigError, nearest
+from npformer.presets import run_preset
 from npformer.text.batches import Batch
 from npformer.text.tokenizer import PAD
 

@@ -10,7 +10,8 @@ from typing import Any
 import tyro
 
 from npformer.cli.arguments import UsageError
-from npformer.config import ModelConfig, RunConfig, run_preset
+from npformer.config import ModelConfig, RunConfig
+from npformer.presets import run_preset
 
 DEFAULT_PRESET = "tiny"
 

@@ -14,7 +14,7 @@ from npformer.bench.settings import BenchConfig
 from npformer.bench.shapes import WORKLOADS, Workload, padded_batch, training_shape
 from npformer.bench.suite import run_bench, tables
 from npformer.cli.bench import Command
-from npformer.config import run_preset
+from npformer.presets import run_preset
 from npformer.text.tokenizer import PAD
 
 TOY = BenchConfig(

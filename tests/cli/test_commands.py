@@ -16,8 +16,9 @@ import pytest
 
 from npformer.bench.suite import BenchConfig
 from npformer.cli import bench
-from npformer.config import RunConfig, run_preset
+from npformer.config import RunConfig
 from npformer.ops import cross_entropy_backward
+from npformer.presets import run_preset
 from npformer.train.checkpoint import read_checkpoint
 from npformer.train.run_directory import checkpoints
 from npformer.verify.components.registry import COMPONENTS, component

@@ -12,9 +12,9 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from npformer.config import model_preset
 from npformer.explorer import build_page, page
 from npformer.models.transformer import Transformer
+from npformer.presets import model_preset
 from npformer.text.tokenizer import Tokenizer
 
 VENDOR = resources.files("npformer.explorer") / "vendor"

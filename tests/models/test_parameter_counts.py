@@ -13,8 +13,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from npformer.config import ModelConfig, model_preset
+from npformer.config import ModelConfig
 from npformer.models.transformer import Transformer
+from npformer.presets import model_preset
 from torch_ref.models.transformer import Transformer as Twin
 
 BASE_ROWS = [  # (row of the table, what it changes, millions of parameters printed)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from npformer.config import model_preset
 from npformer.errors import ConfigError, ShapeError
 from npformer.models import Transformer
 from npformer.nn import Linear, Module, MultiHeadAttention, Residual
 from npformer.nn.module import Parameter
+from npformer.presets import model_preset
 
 
 def rng() -> np.random.Generator:

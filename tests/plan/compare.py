@@ -11,9 +11,10 @@ from __future__ import annotations
 import dataclasses
 import sys
 
-from npformer.config import RunConfig, TwinConfig, run_preset
+from npformer.config import RunConfig, TwinConfig
 from npformer.plan.memory import peak_memory
 from npformer.plan.shape import Shape
+from npformer.presets import run_preset
 from torch_ref.train.measured_memory import measure_update
 
 SHAPES = {

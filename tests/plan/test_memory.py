@@ -7,16 +7,11 @@ from typing import Any
 
 import pytest
 
-from npformer.config import (
-    OptimConfig,
-    RunConfig,
-    TrainConfig,
-    TwinConfig,
-    model_preset,
-)
+from npformer.config import OptimConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.plan.memory import peak_memory
 from npformer.plan.parameters import count_parameters
 from npformer.plan.shape import Shape, full_batch
+from npformer.presets import model_preset
 from torch_ref.models.transformer import Transformer
 from torch_ref.train.measured_memory import measure_update
 

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from npformer.config import RunConfig, run_preset
+from npformer.config import RunConfig
 from npformer.errors import ConfigError, NpformerError
 from npformer.plan.advice import Advice, advise
 from npformer.plan.devices import GPUS
@@ -16,6 +16,7 @@ from npformer.plan.guard import MARGIN, check_fits
 from npformer.plan.memory import peak_memory
 from npformer.plan.plan import Assumptions, arithmetic, make_plan
 from npformer.plan.shape import Shape, full_batch
+from npformer.presets import run_preset
 
 
 def changed(config: RunConfig, part: str, **changes: object) -> RunConfig:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npformer.config import RunConfig, run_preset
+from npformer.config import RunConfig
 from npformer.errors import ConfigError
+from npformer.presets import run_preset
 from npformer.sweep.space import Choices, Range, configure, search_space
 
 
