@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from npformer.bench.module_engine import ModuleEngine
-from npformer.config import ModelConfig, RunConfig
+from npformer.bench.module_engine import Forward, ModuleEngine
+from npformer.config import ModelConfig
 from npformer.errors import ConfigError
 from npformer.text.tokenizer import BOS, EOS
 
@@ -79,19 +79,28 @@ class MarianEngine(ModuleEngine):
 
     module: Any  # a MarianMTModel, whose methods are not all typed as they are called
 
-    def __init__(self, config: RunConfig) -> None:
-        torch.manual_seed(config.train.seed)
-        marian, padding = marian_model(config.model), config.model.padding_id
+    def module_of(self, config: ModelConfig) -> MarianMTModel:
+        """A MarianMTModel; ``marian_model`` says what is raised."""
+        return marian_model(config)
+
+    def forward_of(self, module: Any) -> Forward:
+        """The model as its documentation calls it in training."""
+        padding = self.config.model.padding_id
 
         def forward(source: Tensor, target: Tensor) -> Tensor:
-            return marian(
+            return module(
                 input_ids=source,
                 attention_mask=source != padding,
                 decoder_input_ids=target,
                 use_cache=False,
             ).logits
 
-        super().__init__(config, marian, forward, CachedMarian(marian, config.model))
+        return forward
+
+    @property
+    def model(self) -> CachedMarian:
+        """What ``npformer.decode`` translates with."""
+        return CachedMarian(self.module, self.config.model)
 
     def generate(self, source: np.ndarray, **options: Any) -> list[list[int]]:
         """source (B, S) ids -> what Hugging Face's ``generate`` writes for each row, up to its end.

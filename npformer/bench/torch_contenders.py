@@ -60,10 +60,9 @@ class Runner:
 
     def describe(self) -> Answer:
         """Sizes, and what the device can do."""
-        module = self.engine.model if self.name == "twin" else self.engine.module
         sides = (self.batch.source, self.batch.target_out)
         return {
-            "parameters": sum(p.numel() for p in module.parameters() if p.requires_grad),
+            "parameters": self.engine.parameter_count,
             "rows": len(self.batch.source),
             "length": self.length,
             "tokens": self.batch.tokens,

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from npformer.bench.module_engine import ModuleEngine
-from npformer.config import ModelConfig, RunConfig
+from npformer.config import ModelConfig
 from npformer.errors import ConfigError
 from torch_ref.ops import sinusoidal_positions
 
@@ -112,10 +112,14 @@ class TorchTransformerEngine(ModuleEngine):
 
     module: TorchTransformer
 
-    def __init__(self, config: RunConfig) -> None:
-        torch.manual_seed(config.train.seed)
-        module = TorchTransformer(config.model)
-        super().__init__(config, module, module, Recomputed(module))
+    def module_of(self, config: ModelConfig) -> TorchTransformer:
+        """A ``TorchTransformer``, which says what is raised."""
+        return TorchTransformer(config)
+
+    @property
+    def model(self) -> Recomputed:
+        """What ``npformer.decode`` translates with."""
+        return Recomputed(self.module)
 
 
 class Recomputed:

@@ -156,7 +156,7 @@ def make_engine(config: RunConfig, console: Console, ranks: Ranks | None = None)
         first = Transformer(model, rng=rng, dtype=dtype).state_dict()
         twin = TorchEngine(config, weights=first, ranks=ranks)
         engine: Engine = twin
-        where, count = f"PyTorch on {_place(twin, ranks)}", sum(a.size for a in first.values())
+        where, count = f"PyTorch on {_place(twin, ranks)}", twin.parameter_count
     else:
         from npformer.train.numpy_engine import NumpyEngine
 

@@ -12,7 +12,7 @@ import functools
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from npformer.train.ranks import Alone, Ranks
 from torch_ref.bridge import check_arrays, to_array, to_torch
 from torch_ref.models.transformer import Transformer
 from torch_ref.train import device as devices
-from torch_ref.train.objective import Objective
+from torch_ref.train.objective import Objective, TwinObjective
 from torch_ref.train.optimizer import make_optimizer, moments, set_steps
 from torch_ref.train.precision import Precision
 from torch_ref.train.spread import spread
@@ -67,23 +67,34 @@ class TorchEngine:
             if weights is not None:
                 to_torch(weights, objective.model)
             self._spread = spread(objective, twin, self._ranks, self._make)
-            self._named = dict(objective.model.named_parameters())
+            parameters = objective.model.named_parameters()
+            self._named = {name: p for name, p in parameters if p.requires_grad}
             self._optimizer = make_optimizer(config.optim, self._named.values())
         self._steps = 0
         self._batches = 0  # since the last update, as is the next
         self._totals = torch.zeros(2, dtype=torch.float64, device=self.device)  # loss, tokens
 
     def _make(self) -> Objective:
+        """What is trained; drawn from PyTorch's generator, which the seed has set."""
         twin = self.config.twin
         model = Transformer(self.config.model, dtype=self.precision.weights, device=self.device)
         model.run_layers(compiled=twin.compile, checkpointed=twin.checkpoint_activations)
-        objective = Objective(model, self.precision, chunk=twin.loss_chunk, compiled=twin.compile)
-        return objective.eval()
+        return TwinObjective(
+            model, self.precision, chunk=twin.loss_chunk, compiled=twin.compile
+        ).eval()
 
     @property
-    def model(self) -> Transformer:
-        """The whole model with the weights of now. Collective under FSDP, which gathers it."""
+    def model(self) -> Any:
+        """The whole Transformer, with the weights of now. Collective under FSDP, which gathers it.
+
+        An engine of another module has here what ``npformer.decode`` takes for a model.
+        """
         return self._spread.plain().model
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers training may change, on all ranks together."""
+        return sum(parameter.numel() for parameter in self._named.values())
 
     @functools.cached_property
     def peak_flops(self) -> float:
