@@ -72,6 +72,7 @@ def _torch_model(checkpoint: Checkpoint) -> Any:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     twin = Twin(config.model, dtype=getattr(torch, config.train.dtype), device=device).eval()
     to_torch(checkpoint.weights, twin)
+    twin.run_steps(static=device == "cuda")
     return twin
 
 
