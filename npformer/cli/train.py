@@ -98,15 +98,17 @@ class Command:
                     "the NumPy engine trains in one process; under torchrun, add --engine torch"
                 )
             return self._train(Alone())
+        from torch_ref.train.place import Place
         from torch_ref.train.ranks import join
 
         with join(self.twin) as ranks:
-            return self._train(ranks)
+            # A process that torchrun started in the place of one that failed goes on with its run.
+            return self._train(ranks, restarted=Place.read().restarts > 0)
 
-    def _train(self, ranks: Ranks) -> int:
+    def _train(self, ranks: Ranks, *, restarted: bool = False) -> int:
         resume = self.resume
         if checkpoints(self.run) and not resume:
-            resume = _restarted()
+            resume = restarted
             if not resume:
                 raise UsageError(
                     f"{self.run} already holds a run; go on with it by --resume, or name another "
@@ -126,11 +128,6 @@ class Command:
             )
         _report(result, console)
         return INTERRUPTED if result.interrupted else 0
-
-
-def _restarted() -> bool:
-    """Whether torchrun started this process in the place of one that failed."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
 
 
 @contextmanager
