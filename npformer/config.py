@@ -55,6 +55,8 @@ class ModelConfig:
     """Token id that fills a batch; attention and loss ignore it."""
     layer_norm_eps: float = 1e-5
     """Added to the variance inside layer norm's root."""
+    init_std: float | None = None
+    """Initial matrices from N(0, init_std^2); unless given, Xavier's, embedding 1/sqrt(d_model)."""
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -82,6 +84,10 @@ class ModelConfig:
             f"padding_id is {self.padding_id}; it must be in [0, {self.vocab_size})",
         )
         _check(self.layer_norm_eps > 0, f"layer_norm_eps is {self.layer_norm_eps}; it must be > 0")
+        _check(
+            self.init_std is None or self.init_std > 0,
+            f"init_std is {self.init_std}; it must be > 0, or not given",
+        )
 
     @property
     def head_k(self) -> int:

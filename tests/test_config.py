@@ -74,6 +74,8 @@ def test_a_configuration_survives_json(name):
         (lambda: ModelConfig(dropout=1.0), r"it must be in \[0, 1\)"),
         (lambda: ModelConfig(norm="middle"), "choose one of post, pre"),
         (lambda: ModelConfig(padding_id=-1), "padding_id is -1"),
+        (lambda: ModelConfig(init_std=0), "init_std is 0; it must be > 0, or not given"),
+        (lambda: ModelConfig(init_std="small"), "it must be a number or nothing"),
         (lambda: ModelConfig(tie_output=1), "it must be true or false"),
         (lambda: OptimConfig(name="adan"), "did you mean 'adam'"),
         (lambda: OptimConfig(beta2=1.0), r"it must be in \[0, 1\)"),

@@ -5,7 +5,8 @@ by sqrt(D) and tied to the output, post-norm, static sinusoidal positions, dropo
 has it, PyTorch's scaled_dot_product_attention. So it has the same parameters, one for one. Two
 things differ, neither of which changes what it can learn: its table of positions has all sines
 before all cosines (``twin_weights`` therefore permutes the residual stream), and it starts from
-Hugging Face's own initial weights, N(0, 0.02^2) for every matrix and zero for every bias.
+Hugging Face's own initial weights: every bias zero, every matrix from N(0, init_std^2), with its
+default of 0.02 where the configuration has none.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ def marian_model(config: ModelConfig) -> MarianMTModel:
         if not has:
             raise ConfigError(f"MarianMTModel cannot have {field} = {getattr(c, field)!r}")
     options: dict[str, Any] = dict(attn_implementation="sdpa")  # which has no field of its own
+    if c.init_std is not None:
+        options["init_std"] = c.init_std
     return MarianMTModel(
         MarianConfig(
             vocab_size=c.vocab_size,

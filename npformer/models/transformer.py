@@ -30,6 +30,7 @@ from npformer.models.decoder_state import DecoderState
 from npformer.nn import Decoder, Dropout, Embedding, Encoder, Linear
 from npformer.nn.decoder import DecoderCache
 from npformer.nn.encoder import EncoderCache
+from npformer.nn.init import redraw_matrices
 from npformer.nn.module import Array, Module
 from npformer.ops.dropout import DropoutCache
 from npformer.ops.embedding import EmbeddingCache
@@ -74,6 +75,9 @@ class Transformer(Module):
             if config.tie_output
             else Linear(config.d_model, config.vocab_size, bias=False, rng=rng, dtype=dtype)
         )
+        if config.init_std is not None:
+            redraw_matrices(self.parameters(), config.init_std, rng)
+            self.embedding.weight.data[config.padding_id] = 0
         self._positions = sinusoidal_positions(config.max_length, config.d_model, dtype=dtype)
 
     def forward(

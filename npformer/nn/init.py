@@ -6,6 +6,7 @@ Chapter     walkthroughs/09_whole_model.md
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -32,6 +33,18 @@ def scaled_normal(rows: int, width: int, rng: np.random.Generator, dtype: DTypeL
     projection of a normalised vector it gives logits of unit variance.
     """
     return _parameter(rng.standard_normal((rows, width)) / math.sqrt(width), dtype)
+
+
+def redraw_matrices(parameters: Iterable[Parameter], std: float, rng: np.random.Generator) -> None:
+    """Draw every matrix anew, from N(0, std^2), whatever its sizes; vectors stay as they are.
+
+    With a small ``std`` each sub-layer at first adds little to the residual beside it, and large
+    learning rates are stable (Nguyen & Salazar, 2019, arXiv:1910.05895). The look-ups of an
+    embedding are then small beside the positions too.
+    """
+    for parameter in parameters:
+        if parameter.data.ndim == 2:
+            parameter.data[...] = std * rng.standard_normal(parameter.data.shape)
 
 
 def constant(value: float, size: int, dtype: DTypeLike) -> Parameter:

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from npformer.bench.marian import MarianEngine
 from npformer.decode.beam import beam
 from npformer.decode.greedy import greedy
 from npformer.errors import ConfigError, NonFiniteError, ShapeError
@@ -145,3 +146,11 @@ def test_what_it_cannot_have_is_refused(name, change):
     model = dataclasses.replace(MODEL, **change)
     with pytest.raises(ConfigError, match=next(iter(change))):
         neighbour(name, run_config(model))
+
+
+@pytest.mark.parametrize(("given", "std"), [(None, 0.02), (0.05, 0.05)])
+def test_marian_s_first_weights_are_as_wide_as_it_is_told(given, std):
+    model = dataclasses.replace(MODEL, vocab_size=200, d_model=64, d_ff=64, init_std=given)
+    engine = MarianEngine(run_config(model))
+    for name in ("model.shared.weight", "model.decoder.layers.1.fc1.weight"):
+        assert weights(engine)[name].std() == pytest.approx(std, rel=0.05)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import itertools
 
@@ -13,6 +14,7 @@ import torch_ref.nn
 from npformer.config import ModelConfig
 from npformer.models.transformer import Transformer
 from npformer.nn import Module
+from torch_ref.bridge import from_torch
 from torch_ref.models.transformer import Transformer as Twin
 
 CLASSES = [
@@ -94,3 +96,22 @@ def test_initial_weights_have_the_same_distribution():
             assert np.abs(theirs).max() == pytest.approx(np.abs(ours[name]).max(), rel=0.01)
     assert not ours["embedding.weight"][0].any()
     assert not Twin(config).embedding.weight[0].any()
+
+
+@pytest.mark.parametrize("tie_output", [True, False])
+def test_one_standard_deviation_is_every_matrix_s(tie_output):
+    config = ModelConfig(
+        vocab_size=200, d_model=64, heads=4, d_ff=128, tie_output=tie_output, init_std=0.03
+    )
+    ours = Transformer(config, rng=np.random.default_rng(0))
+    plain = dataclasses.replace(config, init_std=None)
+    usual = Transformer(plain, rng=np.random.default_rng(0)).state_dict()
+    for state in (ours.state_dict(), from_torch(Twin(config))):
+        for name, array in state.items():
+            if array.ndim == 1:
+                np.testing.assert_array_equal(array, usual[name])
+                continue
+            assert array.std() == pytest.approx(0.03, rel=0.05)
+            assert np.abs(array).max() > 3 * 0.03  # normal, not uniform
+        assert not state["embedding.weight"][config.padding_id].any()
+    assert ours.embedding.weight.data.dtype == np.float32

@@ -49,6 +49,12 @@ class Transformer(nn.Module):
             if c.tie_output
             else Linear(c.d_model, c.vocab_size, False, dtype=dtype, device=device)
         )
+        if c.init_std is not None:
+            for parameter in self.parameters():
+                if parameter.ndim == 2:
+                    nn.init.normal_(parameter, std=c.init_std)
+            with torch.no_grad():
+                self.embedding.weight[c.padding_id] = 0
         positions = sinusoidal_positions(c.max_length, c.d_model, dtype=dtype, device=device)
         self.register_buffer("positions", positions, persistent=False)
         self._pool: BufferPool | None = None
