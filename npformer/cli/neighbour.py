@@ -32,10 +32,11 @@ class Command(Train):
 
     The same architecture and number of parameters, corpus, tokenizer, batches in the same order,
     loss, optimizer, schedule, precision, checkpoints and their average: the options are those of
-    npformer train, with the same meaning. Only the model is another's, with its own initial
-    weights. Afterwards the validation pairs are translated and scored as by npformer evaluate, with
-    npformer's own beam search over Marian's own key/value cache, and with --generate once more by
-    Hugging Face's. It needs the extra marian.
+    npformer train, with the same meaning. Only the model is another's, and draws its own initial
+    weights: from N(0, 0.02^2) unless --model.init-std says otherwise. Afterwards the validation
+    pairs are translated and scored as by npformer evaluate, with npformer's own beam search over
+    Marian's own key/value cache, and with --generate once more by Hugging Face's. It needs the
+    extra marian.
 
     Examples:
       npformer neighbour runs/marian --preset small --corpus pairs.tsv.xz --precision bf16
