@@ -49,33 +49,26 @@ class ModuleEngine(TorchEngine):
         if self.config.twin.compile:
             forward = torch.compile(forward)
         padding_id = self.config.model.padding_id
-        return ModuleObjective(self.module, self.precision, forward, padding_id).eval()
+        return ModuleObjective(self.module, self.precision, padding_id, forward).eval()
 
 
 class ModuleObjective(Objective):
-    """Any module and its loss, over all logits at once."""
+    """Any module and its loss, over all logits at once. Dropout is PyTorch's own."""
 
     def __init__(
-        self, model: nn.Module, precision: Precision, forward: Forward, padding_id: int
+        self, model: nn.Module, precision: Precision, padding_id: int, forward: Forward
     ) -> None:
-        super().__init__(model, precision)
-        self._logits, self._padding_id = forward, padding_id
+        super().__init__(model, precision, padding_id)
+        self._logits = forward
 
-    def forward(
+    def summed(
         self,
         source: Tensor,
         target_in: Tensor,
-        target_out: Tensor,
-        rng: np.random.Generator | None = None,
-        *,
-        label_smoothing: float = 0.0,
+        targets: Tensor,
+        rng: np.random.Generator | None,
+        **options: Any,
     ) -> Tensor:
-        """As ``Objective.forward``; dropout is PyTorch's own, and ``rng`` is not asked."""
-        with self.precision.autocast(source.device):
-            return F.cross_entropy(
-                self._logits(source, target_in).flatten(0, 1),
-                target_out.flatten(),
-                ignore_index=self._padding_id,
-                reduction="sum",
-                label_smoothing=label_smoothing,
-            )
+        """Of what ``forward`` gives for the ids; ``rng`` is not asked."""
+        logits = self._logits(source, target_in).flatten(0, 1)  # (B T, V)
+        return F.cross_entropy(logits, targets, reduction="sum", **options)

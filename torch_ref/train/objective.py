@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch.nn.functional as F
@@ -17,13 +18,14 @@ class Objective(nn.Module):
     """A model and its loss together, at the precision that they are to have.
 
     One module, so that whatever wraps a module's forward and backward (``torch.distributed`` does)
-    sees all of them. What a kind of model needs more is in its subclass.
+    sees all of them. A subclass says how the losses of its kind of model are summed.
     """
 
-    def __init__(self, model: nn.Module, precision: Precision) -> None:
+    def __init__(self, model: nn.Module, precision: Precision, padding_id: int) -> None:
         super().__init__()
         self.model = model
         self.precision = precision
+        self.padding_id = padding_id
 
     def forward(
         self,
@@ -36,8 +38,28 @@ class Objective(nn.Module):
     ) -> Tensor:
         """source (B, S), target_in, target_out (B, T) ids -> (), the sum of losses in nats.
 
-        Positions where ``target_out`` is padding add nothing.
+        Positions where ``target_out`` is padding add nothing. ``rng`` draws the dropout of a model
+        that can have it drawn.
         """
+        with self.precision.autocast(source.device):
+            return self.summed(
+                source,
+                target_in,
+                target_out.flatten(),
+                rng,
+                ignore_index=self.padding_id,
+                label_smoothing=label_smoothing,
+            )
+
+    def summed(
+        self,
+        source: Tensor,
+        target_in: Tensor,
+        targets: Tensor,
+        rng: np.random.Generator | None,
+        **options: Any,
+    ) -> Tensor:
+        """As ``forward``, of targets (B T,); ``options`` are cross-entropy's own."""
         raise NotImplementedError
 
 
@@ -55,38 +77,23 @@ class TwinObjective(Objective):
     def __init__(
         self, model: Transformer, precision: Precision, *, chunk: int = 0, compiled: bool = False
     ) -> None:
-        super().__init__(model, precision)
+        super().__init__(model, precision, model.config.padding_id)
         self.chunk = chunk
         self.compiled = compiled
 
-    def forward(
+    def summed(
         self,
         source: Tensor,
         target_in: Tensor,
-        target_out: Tensor,
-        rng: np.random.Generator | None = None,
-        *,
-        label_smoothing: float = 0.0,
+        targets: Tensor,
+        rng: np.random.Generator | None,
+        **options: Any,
     ) -> Tensor:
-        """As ``Objective.forward``; ``rng`` and what is raised are ``Transformer.forward``'s."""
-        padding_id = self.model.config.padding_id
-        targets = target_out.flatten()  # (B T,)
-        with self.precision.autocast(source.device):
-            hidden = self.model.hidden(source, target_in, rng).flatten(0, 1)  # (B T, D)
-            if self.chunk:
-                return linear_cross_entropy(
-                    hidden,
-                    self.model.output_weight,
-                    targets,
-                    chunk=self.chunk,
-                    ignore_index=padding_id,
-                    label_smoothing=label_smoothing,
-                    compiled=self.compiled,
-                )
-            return F.cross_entropy(
-                F.linear(hidden, self.model.output_weight),
-                targets,
-                ignore_index=padding_id,
-                reduction="sum",
-                label_smoothing=label_smoothing,
+        """What is raised, and what ``rng`` does, ``Transformer.forward`` says."""
+        hidden = self.model.hidden(source, target_in, rng).flatten(0, 1)  # (B T, D)
+        weight = self.model.output_weight
+        if self.chunk:
+            return linear_cross_entropy(
+                hidden, weight, targets, chunk=self.chunk, compiled=self.compiled, **options
             )
+        return F.cross_entropy(F.linear(hidden, weight), targets, reduction="sum", **options)
