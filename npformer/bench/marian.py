@@ -1,4 +1,4 @@
-"""Hugging Face's MarianMTModel as a neighbour of the twin: the same architecture, others' code.
+"""Hugging Face's MarianMTModel as a baseline for the twin: the same architecture, others' code.
 
 Made from the same configuration: widths, heads, layers, vocabulary, activation, embeddings scaled
 by sqrt(D) and tied to the output, post-norm, static sinusoidal positions, dropout where the paper

@@ -1,7 +1,7 @@
-"""A contender's process, seen from both ends: one line of JSON asks, one line answers.
+"""An implementation's process, seen from both ends: one line of JSON asks, one line answers.
 
 A process of its own keeps one library's threads, allocator and imports out of another's times and
-memory, and lets contenders take turns, so that the machine's drift meets all of them alike.
+memory, and lets implementations take turns, so that the machine's drift affects all of them alike.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any
 Answer = dict[str, Any]
 
 
-class Contender:
+class BenchProcess:
     """The process of ``python -m module arguments...``, on ``threads`` threads."""
 
     def __init__(self, module: str, *arguments: str, threads: int) -> None:
-        # A file, not a pipe: a pipe that nobody reads would fill up and stop the contender.
+        # A file, not a pipe: a pipe that nobody reads would fill up and stop the process.
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (``close`` closes it)
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
@@ -33,7 +33,7 @@ class Contender:
         )
 
     def ask(self, **request: Any) -> Answer | None:
-        """The answer, or None if the contender could not give one."""
+        """The answer, or None if the process could not give one."""
         assert self._process.stdin and self._process.stdout
         try:
             self._process.stdin.write(json.dumps(request) + "\n")
@@ -58,20 +58,20 @@ def serve(answer: Callable[..., Answer]) -> None:
 
 
 def take_turns(
-    contenders: dict[str, Contender], rounds: int, **request: Any
+    processes: dict[str, BenchProcess], rounds: int, **request: Any
 ) -> tuple[dict[str, list[Answer]], dict[str, str]]:
-    """Each contender's answers of ``rounds`` rounds after a first one that warms up; the failures.
+    """Each process's answers of ``rounds`` rounds after a first one that warms up; the failures.
 
-    A contender that fails is closed, taken out of ``contenders``, and stands in the second result
-    with its last words.
+    A process that fails is closed and taken out of ``processes``; the second result has the last
+    line that it wrote.
     """
-    answers: dict[str, list[Answer]] = {name: [] for name in contenders}
+    answers: dict[str, list[Answer]] = {name: [] for name in processes}
     failures = {}
     for turn in range(rounds + 1):
-        for name, contender in list(contenders.items()):
-            answer = contender.ask(**request)
+        for name, process in list(processes.items()):
+            answer = process.ask(**request)
             if answer is None:
-                failures[name] = contenders.pop(name).close()
+                failures[name] = processes.pop(name).close()
             elif turn:
                 answers[name].append(answer)
     return answers, failures

@@ -14,11 +14,11 @@ class BenchConfig:
     """What to measure."""
 
     engine: Literal["numpy", "torch"] = "numpy"
-    """Whose speed: `numpy` beside the twin and the floor, or `torch`, the twin beside its like."""
+    """What is compared: `numpy` with the twin and the floor, or `torch`, the twin, with others'."""
     presets: tuple[str, ...] = ("tiny", "small", "base")
     """Models to measure, each with the batch that npformer/bench/shapes.py gives it."""
     rounds: int = 7
-    """Times that every contender has its turn; medians are over all of them."""
+    """Turns of every implementation; medians are over all of them."""
     steps: int = 3
     """Training steps in one turn."""
     decode_tokens: int = 100
@@ -30,7 +30,7 @@ class BenchConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where --engine torch runs; `auto` takes a GPU if there is one."""
     workers: int = 2
-    """Threads of each contender."""
+    """Threads of each implementation."""
     dropout: float | None = None
     """Dropout of the training step; the preset's own unless given."""
     compile: bool = True

@@ -1,4 +1,4 @@
-"""Every preset measured by the line-up of its engine, and laid out in tables."""
+"""Every preset measured: an engine and its baselines, and the tables of the results."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from npformer.bench import numpy_line_up, torch_line_up
+from npformer.bench import numpy_baselines, torch_baselines
 from npformer.bench.machine import machine
 from npformer.bench.settings import BenchConfig
 
-LINE_UPS = {"numpy": numpy_line_up, "torch": torch_line_up}
+SUITES = {"numpy": numpy_baselines, "torch": torch_baselines}
 
 
 def run_bench(config: BenchConfig) -> dict[str, Any]:
     """Measure every preset; times in seconds, memory in bytes, ready for JSON."""
-    measure = LINE_UPS[config.engine].measure
+    measure = SUITES[config.engine].measure
     return {
         "machine": machine(),
         "settings": dataclasses.asdict(config),
@@ -30,6 +30,6 @@ def run_bench(config: BenchConfig) -> dict[str, Any]:
 def tables(results: dict[str, Any]) -> list[RenderableType]:
     """A table a preset, from what ``run_bench`` returned."""
     return [
-        LINE_UPS[result["engine"]].table(preset, result)
+        SUITES[result["engine"]].table(preset, result)
         for preset, result in results["presets"].items()
     ]

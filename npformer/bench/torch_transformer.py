@@ -1,4 +1,4 @@
-"""torch.nn.Transformer as a neighbour of the twin: the same architecture from PyTorch's own class.
+"""torch.nn.Transformer as a baseline for the twin: the same architecture from PyTorch's own class.
 
 The class has neither embedding, positions nor projection, so those that the twin has are put around
 it. Of its options and parts, three are set aside because the paper's model, and the twin, are

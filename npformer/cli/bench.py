@@ -1,4 +1,4 @@
-"""``npformer bench``: the speed of either engine beside what it has to be compared with."""
+"""``npformer bench``: the speed of either engine and of its baselines."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Command:
     """Time training and decoding, side by side in one run.
 
     --engine numpy: NumPy, its PyTorch twin, torch.compile, and the floor. The floor is the step's
-    matrix products alone, on arrays that stand ready: no NumPy can be faster.
+    matrix products alone, on arrays made beforehand: no NumPy can be faster.
 
     --engine torch: the twin, torch.nn.Transformer and Hugging Face's MarianMTModel (extra marian),
     of the same architecture, on the same batch, in the same precision, all compiled or none. Its
-    ratios are over 1 where the twin does better.
+    ratios are over 1 where the twin is better.
 
-    A step is forward, backward and Adam. Each contender is a process of its own. Everybody takes
-    turns, so that a machine that slows down slows all of them, and the figures are medians. Let
-    nothing else run beside it.
+    A step is forward, backward and Adam. Each implementation runs in a process of its own. They
+    take turns, so that a machine that slows down slows all of them, and the figures are medians.
+    Run nothing else at the same time.
 
     Examples:
       npformer bench

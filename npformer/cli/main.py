@@ -27,9 +27,12 @@ COMMANDS = {
     "explore": "write one HTML page to look inside a model: tensors, gradients, attention",
     "exercise": "write the backwards yourself; your file is checked, and mistakes are explained",
     "sweep": "train with many settings, and leave a table and pictures of what they change",
-    "bench": "time NumPy, the twin and what else there is, side by side",
-    "neighbour": "train and score Hugging Face's MarianMTModel on the same batches",
+    "bench": "time an engine and its baselines, side by side",
+    "baseline": "train and score Hugging Face's MarianMTModel on the same batches",
 }
+
+RENAMED = {"neighbour": "baseline"}
+"""Names that commands had before, which keep working throughout 0.2."""
 
 FIRST_STEPS = """\
 A first session, a few minutes long:
@@ -89,6 +92,9 @@ def _run(arguments: list[str]) -> int:
         print("npformer", npformer.__version__)
         return 0
     name, rest = arguments[0], arguments[1:]
+    if name in RENAMED:
+        print(f"npformer: {name} is now called {RENAMED[name]}", file=sys.stderr)
+        name = RENAMED[name]
     if name not in COMMANDS:
         raise UsageError(
             f"command {name!r} does not exist; choose one of {', '.join(COMMANDS)}"

@@ -1,4 +1,4 @@
-"""The bench counts the right products, and every contender answers."""
+"""The bench counts the right products, and every implementation answers."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_short_bench_measures_everyone() -> None:
         presets=("tiny",), rounds=1, steps=1, decode_tokens=2, workers=1, compile=False
     )
     results = run_bench(config)
-    rows = results["presets"]["tiny"]["contenders"]
+    rows = results["presets"]["tiny"]["implementations"]
     assert rows.keys() == {"numpy", "torch", "floor"}
     assert all(row["step"] > 0 and row["peak_memory"] > 0 for row in rows.values())
     assert rows["numpy"]["decode_tokens_per_s"] > 0 < rows["torch"]["decode_tokens_per_s"]

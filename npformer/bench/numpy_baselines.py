@@ -7,17 +7,17 @@ from typing import Any
 
 from rich.table import Table
 
-from npformer.bench.process import Answer, Contender, take_turns
+from npformer.bench.process import Answer, BenchProcess, take_turns
 from npformer.bench.settings import BenchConfig
 from npformer.bench.shapes import bench_config, model_flops, workload
 
-CONTENDERS = ("numpy", "torch", "torch.compile", "floor")
+IMPLEMENTATIONS = ("numpy", "torch", "torch.compile", "floor")
 
 
 def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
     """One preset's figures: seconds a step, bytes, tokens a second of greedy decoding."""
-    names = [name for name in CONTENDERS if config.compile or name != "torch.compile"]
-    running = {name: _contender(name, preset, config) for name in names}
+    names = [name for name in IMPLEMENTATIONS if config.compile or name != "torch.compile"]
+    running = {name: _process(name, preset, config) for name in names}
     answers, failures = take_turns(running, config.rounds, what="step", count=config.steps)
     rows: dict[str, Any] = {
         name: {
@@ -26,7 +26,7 @@ def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
         }
         for name in running
     }
-    decoding: dict[str, Contender] = {
+    decoding: dict[str, BenchProcess] = {
         name: running[name] for name in ("numpy", "torch") if name in running
     }
     request = dict(what="decode", count=config.decode_tokens)
@@ -44,7 +44,7 @@ def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
         "vocab_size": model.vocab_size,
         "dropout": model.dropout,
         "flops": model_flops(model, shape.rows, shape.length),
-        "contenders": {name: rows[name] for name in names},
+        "implementations": {name: rows[name] for name in names},
     }
 
 
@@ -54,13 +54,13 @@ def _times(answers: list[Answer]) -> list[float]:
 
 def table(preset: str, result: dict[str, Any]) -> Table:
     """The times of a preset, and their ratios to the twin's and to the floor's."""
-    rows = result["contenders"]
+    rows = result["implementations"]
     eager, floor = rows["torch"].get("step"), rows["floor"].get("step")
     drawn = Table(
         title=f"{preset}: {result['batch']} tokens, vocabulary {result['vocab_size']:,}, "
         f"dropout {result['dropout']}"
     )
-    drawn.add_column("contender")
+    drawn.add_column("implementation")
     for heading in ("step ms", "/ eager", "/ floor", "GFLOP/s", "peak MiB", "decode tokens/s"):
         drawn.add_column(heading, justify="right")
     for name, row in rows.items():
@@ -81,7 +81,7 @@ def table(preset: str, result: dict[str, Any]) -> Table:
     return drawn
 
 
-def _contender(name: str, preset: str, config: BenchConfig) -> Contender:
+def _process(name: str, preset: str, config: BenchConfig) -> BenchProcess:
     dropout = "preset" if config.dropout is None else str(config.dropout)
     arguments = (name, preset, str(config.workers), dropout)
-    return Contender("npformer.bench.contenders", *arguments, threads=config.workers)
+    return BenchProcess("npformer.bench.numpy_runner", *arguments, threads=config.workers)

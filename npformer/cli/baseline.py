@@ -1,4 +1,4 @@
-"""``npformer neighbour``: MarianMTModel trained and scored as the twin is, for comparison."""
+"""``npformer baseline``: MarianMTModel trained and scored as the twin is, for comparison."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from npformer.train.run import run_training
 from npformer.train.run_directory import checkpoints, load_checkpoint
 
 TWIN_ALONE = ("--checkpoint-activations", "--loss-chunk", "--parallel", "--tensorboard")
-"""Options of ``train`` that another's model has nothing to do with."""
+"""Options of ``train`` that apply to the twin only."""
 
 
 @dataclass(frozen=True)
 class Command(Train):
-    """Train Hugging Face's MarianMTModel where npformer would train its twin, and score it.
+    """Train Hugging Face's MarianMTModel as a baseline for the twin, and score it.
 
     The same architecture and number of parameters, corpus, tokenizer, batches in the same order,
     loss, optimizer, schedule, precision, checkpoints and their average: the options are those of
-    npformer train, with the same meaning. Only the model is another's, and draws its own initial
+    npformer train, with the same meaning. Only the model differs, and draws its own initial
     weights: from N(0, 0.02^2) unless --model.init-std says otherwise. Afterwards the validation
     pairs are translated and scored as by npformer evaluate, with npformer's own beam search over
     Marian's own key/value cache, and with --generate once more by Hugging Face's. It needs the
     extra marian.
 
     Examples:
-      npformer neighbour runs/marian --preset small --corpus pairs.tsv.xz --precision bf16
-      npformer neighbour runs/marian --resume --generate
+      npformer baseline runs/marian --preset small --corpus pairs.tsv.xz --precision bf16
+      npformer baseline runs/marian --resume --generate
     """
 
     beam: int = 4
@@ -52,16 +52,16 @@ class Command(Train):
     generate: tyro.conf.FlagCreatePairsOff[bool] = False
     """Score the translations of Hugging Face's own beam search too."""
     json: Path | None = None
-    """Also write the scores here; those of --generate beside it, as .generate.json."""
+    """Also write the scores here; those of --generate go to the same name with .generate.json."""
 
     def __call__(self) -> int:
         if checkpoints(self.run) and not self.resume:
             raise UsageError(
-                f"{self.run} already holds a run; go on with it by --resume, or name another "
+                f"{self.run} already holds a run; continue it with --resume, or name another "
                 "directory"
             )
         if idle := [option for option in changed_options(self) if option in TWIN_ALONE]:
-            raise UsageError(f"{', '.join(idle)}: for the twin alone; leave it out here")
+            raise UsageError(f"{', '.join(idle)}: applies to the twin only; leave it out here")
         scoring = Evaluate(
             run=self.run, limit=self.limit, beam=self.beam, alpha=self.alpha, json=self.json
         )
@@ -79,7 +79,7 @@ class Command(Train):
             console=console,
         )
         if result.interrupted:
-            console.print(f"go on with   npformer neighbour {self.run} --resume", highlight=False)
+            console.print(f"continue with   npformer baseline {self.run} --resume", highlight=False)
             return INTERRUPTED
         position = result.position
         console.print(

@@ -1,4 +1,4 @@
-"""A small twin and the models beside it, each with the twin's weights under its own names."""
+"""A small twin and its baselines, each with the twin's weights under its own names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODEL = ModelConfig(
     vocab_size=23, d_model=12, heads=2, d_ff=20, encoder_layers=2, decoder_layers=2, dropout=0.0,
     max_length=16,
 )  # fmt: skip
-NEIGHBOURS = ("marian", "nn")
+BASELINES = ("marian", "nn")
 
 
 def run_config(model: ModelConfig = MODEL, **train: Any) -> RunConfig:
@@ -26,7 +26,7 @@ def run_config(model: ModelConfig = MODEL, **train: Any) -> RunConfig:
     return RunConfig(model=model, train=TrainConfig(**{"dtype": "float64", **train}))
 
 
-def neighbour(name: str, config: RunConfig) -> tuple[ModuleEngine, Callable[..., dict[str, Any]]]:
+def baseline(name: str, config: RunConfig) -> tuple[ModuleEngine, Callable[..., dict[str, Any]]]:
     """The engine, and what gives a twin's weights its names."""
     if name == "nn":
         from npformer.bench.torch_transformer import TorchTransformerEngine, twin_weights

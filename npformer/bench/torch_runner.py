@@ -1,11 +1,11 @@
-"""The twin's line-up, each in a process of its own: ``python -m npformer.bench.torch_contenders``.
+"""The twin or one of its baselines, timed: ``python -m npformer.bench.torch_runner``.
 
-Its arguments are the contender's name, the preset and a ``BenchConfig`` as JSON. It is asked
-(``process.py``) to ``describe`` itself, to ``train`` for some steps, and to ``decode``. Every
-contender gets the same configuration, batch and sentences. The twin runs as ``npformer train`` and
-``npformer translate`` run it. The others train as ``ModuleEngine`` says, and decode as their users
-would: MarianMTModel by its ``generate``, torch.nn.Transformer, which has no cache, by npformer's
-search over a decoder that reads the whole prefix at each step.
+Its arguments are the implementation's name, the preset and a ``BenchConfig`` as JSON. It is asked
+(``process.py``) to ``describe`` itself, to ``train`` for some steps, and to ``decode``. All get
+the same configuration, batch and sentences. The twin runs as ``npformer train`` and ``npformer
+translate`` run it. The others train as ``ModuleEngine`` says, and decode as their users would:
+MarianMTModel by its ``generate``, torch.nn.Transformer, which has no cache, by npformer's search
+over a decoder that reads the whole prefix at each step.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ Decoder = Callable[[Any, int, int], list[list[int]]]
 """source (B, S) ids, beam, length -> ``length`` tokens for each row, no end token among them."""
 
 
-def contender_config(preset: str, bench: BenchConfig) -> RunConfig:
-    """The run that every contender is made from."""
+def run_config(preset: str, bench: BenchConfig) -> RunConfig:
+    """The run that every implementation is made from."""
     run = bench_config(preset, workers=bench.workers, dropout=bench.dropout)
     twin = dataclasses.replace(
         run.twin, device=bench.device, precision=bench.precision, compile=bench.compile
@@ -45,10 +45,10 @@ def contender_config(preset: str, bench: BenchConfig) -> RunConfig:
 
 
 class Runner:
-    """One contender, ready to train and to decode."""
+    """One implementation, ready to train and to decode."""
 
     def __init__(self, name: str, preset: str, bench: BenchConfig) -> None:
-        self.name, self.config = name, contender_config(preset, bench)
+        self.name, self.config = name, run_config(preset, bench)
         self.engine = make_engine(name, self.config)
         self.cuda = self.engine.device.type == "cuda"
         shape = training_shape(preset, bench.batch, cuda=self.cuda)
@@ -108,7 +108,7 @@ class Runner:
 
 
 def make_engine(name: str, config: RunConfig) -> Any:
-    """The ``Engine`` of the contender called ``name``."""
+    """The ``Engine`` of the implementation ``name``."""
     if name == "twin":
         from torch_ref.train import TorchEngine
 
@@ -123,7 +123,7 @@ def make_engine(name: str, config: RunConfig) -> Any:
 
 
 def make_decoder(name: str, engine: Any, config: RunConfig) -> Decoder:
-    """How the contender translates, once its training is over.
+    """How the implementation translates, once its training is over.
 
     With --precision bf16 by weights in bfloat16, which are faster than autocast over float32 ones;
     on a GPU the twin replays its steps as CUDA graphs.

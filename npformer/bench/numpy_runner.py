@@ -1,4 +1,4 @@
-"""NumPy's line-up, each in a process of its own: ``python -m npformer.bench.contenders NAME ...``.
+"""NumPy or one of its baselines, timed: ``python -m npformer.bench.numpy_runner NAME ...``.
 
 It is asked for so many training ``step``s, or to ``decode`` so many tokens (see ``process.py``).
 """
@@ -24,7 +24,7 @@ LEARNING_RATE = 1e-4
 
 
 def make_step(name: str, preset: str, workers: int, dropout: float | None) -> Callable[[int], None]:
-    """One whole training step of contender ``name``, as a function of the step's number."""
+    """One training step of the implementation ``name``, as a function of the step's number."""
     config = bench_config(preset, workers=workers, dropout=dropout)
     if name == "floor":
         rows, length = workload(preset)

@@ -12,10 +12,10 @@ from npformer.decode.beam import beam
 from npformer.decode.greedy import greedy
 from npformer.errors import ConfigError, NonFiniteError, ShapeError
 from npformer.text.tokenizer import BOS, EOS, PAD
-from tests.bench.neighbours import (
+from tests.bench.baselines import (
+    BASELINES,
     MODEL,
-    NEIGHBOURS,
-    neighbour,
+    baseline,
     ragged_batch,
     run_config,
     twin_off_its_start,
@@ -35,12 +35,12 @@ def _needs_transformers(request):
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu", "silu"])
-@pytest.mark.parametrize("name", NEIGHBOURS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_it_trains_as_the_twin_does_from_the_same_weights(name, activation):
     """Loss, norm of the gradient, and all weights after two updates, through padding and masks."""
     config = run_config(dataclasses.replace(MODEL, activation=activation))
     twin = twin_off_its_start(config)
-    engine, renamed = neighbour(name, config)
+    engine, renamed = baseline(name, config)
     engine.restore({f"model/{n}": a for n, a in renamed(weights(twin)).items()})
     assert engine.parameter_count == sum(a.size for a in weights(twin).values())
     for update in range(2):
@@ -58,11 +58,11 @@ def test_it_trains_as_the_twin_does_from_the_same_weights(name, activation):
         np.testing.assert_allclose(array, expected[path], rtol=0, atol=1e-7, err_msg=path)
 
 
-@pytest.mark.parametrize("name", NEIGHBOURS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_it_translates_as_the_twin_does(name):
     config = run_config()
     twin = twin_off_its_start(config)
-    engine, renamed = neighbour(name, config)
+    engine, renamed = baseline(name, config)
     engine.restore({f"model/{n}": a for n, a in renamed(weights(twin)).items()})
     ids = ragged_batch().source
     for search in (greedy, lambda *a, **k: beam(*a, beam=3, **k)):
@@ -72,7 +72,7 @@ def test_it_translates_as_the_twin_does(name):
 
 
 def test_marian_generates_what_our_search_finds_through_its_cache():
-    engine, _ = neighbour("marian", run_config())
+    engine, _ = baseline("marian", run_config())
     ids = ragged_batch().source
     # PAD for an end token, which our search never chooses: neither stops before the limit.
     ours = greedy(engine.model, ids, bos=BOS, eos=PAD, max_length=8)
@@ -83,7 +83,7 @@ def test_marian_generates_what_our_search_finds_through_its_cache():
 
 
 def test_marian_ends_a_row_at_its_end_token():
-    engine, _ = neighbour("marian", run_config())
+    engine, _ = baseline("marian", run_config())
     ids = ragged_batch().source
     whole = engine.generate(ids, eos_token_id=None, max_new_tokens=6)
     end = whole[0][3]
@@ -93,9 +93,9 @@ def test_marian_ends_a_row_at_its_end_token():
         assert ended == (row[: row.index(end)] if end in row else row)
 
 
-@pytest.mark.parametrize("name", NEIGHBOURS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_dropout_is_where_the_paper_has_it_and_follows_from_the_seed(name):
-    engine, _ = neighbour(name, run_config(dataclasses.replace(MODEL, dropout=0.5)))
+    engine, _ = baseline(name, run_config(dataclasses.replace(MODEL, dropout=0.5)))
     batch, losses = ragged_batch(), []
     for seed in ((1, 2), (1, 2), (1, 3)):
         engine.gradients(batch, seed)
@@ -111,9 +111,9 @@ def test_dropout_is_where_the_paper_has_it_and_follows_from_the_seed(name):
         assert rate == (0.0 if kind in inside or kind.startswith("Transformer") else 0.5), kind
 
 
-@pytest.mark.parametrize("name", NEIGHBOURS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_a_step_that_is_not_finite_is_not_taken(name):
-    engine, _ = neighbour(name, run_config())
+    engine, _ = baseline(name, run_config())
     before = engine.state()
     engine.gradients(ragged_batch(), (0,))
     parameters = dict(engine.module.named_parameters())
@@ -125,9 +125,9 @@ def test_a_step_that_is_not_finite_is_not_taken(name):
     assert all(np.array_equal(after[n], before[n]) for n in before)
 
 
-@pytest.mark.parametrize("name", NEIGHBOURS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_a_foreign_state_is_refused_and_changes_nothing(name):
-    engine, _ = neighbour(name, run_config())
+    engine, _ = baseline(name, run_config())
     before = engine.state()
     for wrong in (
         {**before, "else/x": np.zeros(1)},
@@ -141,11 +141,11 @@ def test_a_foreign_state_is_refused_and_changes_nothing(name):
 
 
 @pytest.mark.parametrize("change", [{"norm": "pre"}, {"tie_output": False}, {"d_k": 5}, {"d_v": 5}])
-@pytest.mark.parametrize("name", NEIGHBOURS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_what_it_cannot_have_is_refused(name, change):
     model = dataclasses.replace(MODEL, **change)
     with pytest.raises(ConfigError, match=next(iter(change))):
-        neighbour(name, run_config(model))
+        baseline(name, run_config(model))
 
 
 @pytest.mark.parametrize(("given", "std"), [(None, 0.02), (0.05, 0.05)])

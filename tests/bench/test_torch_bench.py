@@ -9,7 +9,7 @@ import json
 import pytest
 from rich.console import Console
 
-from npformer.bench import torch_contenders, torch_line_up
+from npformer.bench import torch_baselines, torch_runner
 from npformer.bench.settings import BenchConfig
 from npformer.bench.shapes import WORKLOADS, Workload, padded_batch, training_shape
 from npformer.bench.suite import run_bench, tables
@@ -24,15 +24,15 @@ TOY = BenchConfig(
 
 
 class InThisProcess:
-    """A contender without the wait for a process of its own."""
+    """An implementation without the wait for a process of its own."""
 
     broken: tuple[str, ...] = ()
 
     def __init__(self, module: str, name: str, preset: str, settings: str, threads: int) -> None:
-        assert module == torch_contenders.__name__
+        assert module == torch_runner.__name__
         assert threads == TOY.workers
         assert BenchConfig(**{**json.loads(settings), "presets": ("tiny",)}) == TOY
-        self.name, self.runner = name, torch_contenders.Runner(name, preset, TOY)
+        self.name, self.runner = name, torch_runner.Runner(name, preset, TOY)
 
     def ask(self, what: str, **request):
         if self.name in self.broken:
@@ -46,10 +46,10 @@ class InThisProcess:
 @pytest.fixture(autouse=True)
 def _toy(monkeypatch):
     monkeypatch.setitem(WORKLOADS, "tiny", Workload(8, 16))
-    monkeypatch.setattr(torch_line_up, "Contender", InThisProcess)
+    monkeypatch.setattr(torch_baselines, "BenchProcess", InThisProcess)
     monkeypatch.setattr(
-        torch_line_up, "DECODINGS", tuple(w._replace(rows=min(w.rows, 3), repeats=1)
-                                          for w in torch_line_up.DECODINGS)
+        torch_baselines, "DECODINGS", tuple(w._replace(rows=min(w.rows, 3), repeats=1)
+                                          for w in torch_baselines.DECODINGS)
     )  # fmt: skip
 
 
@@ -64,14 +64,14 @@ def drawn(results) -> str:
 def test_a_short_bench_measures_everyone():
     pytest.importorskip("transformers", reason="MarianMTModel needs the extra marian")
     results = run_bench(TOY)
-    rows = results["presets"]["tiny"]["contenders"]
+    rows = results["presets"]["tiny"]["implementations"]
     assert list(rows) == ["twin", "nn", "marian"]
     for row in rows.values():
         assert (row["rows"], row["length"], row["device"]) == (4, 16, "cpu")
         assert row["tokens_per_s"] == row["tokens"] / row["step"]
         assert 0 < row["mfu"] < 10  # of a peak measured on a machine that is not quiet
         assert row["peak_memory"] > 10 * 2**20
-        assert all(row[w.name] > 0 for w in torch_line_up.DECODINGS)
+        assert all(row[w.name] > 0 for w in torch_baselines.DECODINGS)
     # The same work, counted once, and exactly as many parameters.
     assert len({(r["parameters"], r["flops"], r["peak_flops"]) for r in rows.values()}) == 1
     page = drawn(results)
@@ -79,15 +79,15 @@ def test_a_short_bench_measures_everyone():
 
 
 def test_without_transformers_marian_is_left_out_and_one_that_fails_says_why(monkeypatch):
-    find_spec = torch_line_up.importlib.util.find_spec
+    find_spec = torch_baselines.importlib.util.find_spec
     monkeypatch.setattr(
-        torch_line_up.importlib.util,
+        torch_baselines.importlib.util,
         "find_spec",
         lambda name: None if name == "transformers" else find_spec(name),
     )
     monkeypatch.setattr(InThisProcess, "broken", ("nn",))
     results = run_bench(TOY)
-    assert list(results["presets"]["tiny"]["contenders"]) == ["twin", "nn"]
+    assert list(results["presets"]["tiny"]["implementations"]) == ["twin", "nn"]
     page = drawn(results)
     assert "pip install 'npformer[marian]'" in page
     assert "PyTorch failed: its last words" in page
@@ -98,7 +98,7 @@ def test_a_ratio_over_one_is_the_better_twin():
     other = {"parameters": 7, "tokens_per_s": 20.0, "peak_memory": 2**22}
     result = {
         "vocab_size": 9, "dropout": 0.0, "precision": "full", "compile": False, "decode_tokens": 2,
-        "contenders": {"twin": twin, "nn": other}, "left_out": [], "engine": "torch",
+        "implementations": {"twin": twin, "nn": other}, "left_out": [], "engine": "torch",
     }  # fmt: skip
     page = drawn({"presets": {"tiny": result}})
     speed, memory = (
@@ -109,11 +109,11 @@ def test_a_ratio_over_one_is_the_better_twin():
     assert "4.00" in memory
 
 
-def test_a_contender_answers_by_lines_of_json(monkeypatch, capsys):
+def test_a_process_answers_by_lines_of_json(monkeypatch, capsys):
     requests = [{"what": "describe"}, {"what": "train", "count": 2}]
     lines = "".join(json.dumps(request) + "\n" for request in requests)
     monkeypatch.setattr("sys.stdin", io.StringIO(lines))
-    torch_contenders.main(["nn", "tiny", json.dumps(dataclasses.asdict(TOY))])
+    torch_runner.main(["nn", "tiny", json.dumps(dataclasses.asdict(TOY))])
     described, trained = map(json.loads, capsys.readouterr().out.splitlines())
     assert described["tokens"] <= 64
     assert len(trained["times"]) == 2

@@ -13,12 +13,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from npformer.bench.process import Answer, Contender, take_turns
+from npformer.bench.process import Answer, BenchProcess, take_turns
 from npformer.bench.settings import BenchConfig
 from npformer.bench.shapes import bench_config
 
-CONTENDERS = {"twin": "twin", "nn": "PyTorch", "marian": "Marian"}
-"""The contenders, and what a table calls them."""
+IMPLEMENTATIONS = {"twin": "twin", "nn": "PyTorch", "marian": "Marian"}
+"""The twin and its baselines, and what a table calls them."""
 LEFT_OUT = (
     "MarianMTModel is left out: transformers is not installed; pip install 'npformer[marian]'"
 )
@@ -68,10 +68,10 @@ def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
     """One preset's figures; ``left_out`` says who is missing, and why."""
     settings = json.dumps(dataclasses.asdict(config))
     here = importlib.util.find_spec("transformers") is not None
-    names = [name for name in CONTENDERS if here or name != "marian"]
+    names = [name for name in IMPLEMENTATIONS if here or name != "marian"]
     running = {
-        name: Contender(
-            "npformer.bench.torch_contenders", name, preset, settings, threads=config.workers
+        name: BenchProcess(
+            "npformer.bench.torch_runner", name, preset, settings, threads=config.workers
         )
         for name in names
     }
@@ -89,8 +89,8 @@ def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
         failures |= failed
         for name in running:
             rows[name][way.name] = 1 / statistics.median(_times(decoded[name]))
-    for contender in running.values():
-        contender.close()
+    for process in running.values():
+        process.close()
     rows |= {name: {**rows.get(name, {}), "failed": why} for name, why in failures.items()}
     model = bench_config(preset, workers=config.workers, dropout=config.dropout).model
     return {
@@ -99,7 +99,7 @@ def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
         "precision": config.precision,
         "compile": config.compile,
         "decode_tokens": config.decode_tokens,
-        "contenders": {name: rows[name] for name in names},
+        "implementations": {name: rows[name] for name in names},
         "left_out": [] if here else [LEFT_OUT],
     }
 
@@ -122,15 +122,15 @@ def _times(answers: list[Answer]) -> list[float]:
 
 def table(preset: str, result: dict[str, Any]) -> RenderableType:
     """A preset's figures, and how many times better the twin does than each of the others."""
-    rows = result["contenders"]
+    rows = result["implementations"]
     twin = rows["twin"]
     others = [name for name in rows if name != "twin"]
     drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     drawn.add_column("", no_wrap=True)
     for name in rows:
-        drawn.add_column(CONTENDERS[name], justify="right")
+        drawn.add_column(IMPLEMENTATIONS[name], justify="right")
     for name in others:
-        drawn.add_column(f"/ {CONTENDERS[name]}", justify="right")
+        drawn.add_column(f"/ {IMPLEMENTATIONS[name]}", justify="right")
     for line in MEASURES:
         figures = [row.get(line.key) for row in rows.values()]
         drawn.add_row(
@@ -158,9 +158,11 @@ def _conditions(result: dict[str, Any], twin: dict[str, Any]) -> str:
 
 
 def _notes(result: dict[str, Any]) -> list[str]:
-    rows = result["contenders"]
+    rows = result["implementations"]
     failed = [
-        f"{CONTENDERS[n]} failed: {row['failed']}" for n, row in rows.items() if "failed" in row
+        f"{IMPLEMENTATIONS[n]} failed: {row['failed']}"
+        for n, row in rows.items()
+        if "failed" in row
     ]
     counts = {row["parameters"] for row in rows.values() if "parameters" in row}
     return [
