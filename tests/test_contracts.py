@@ -13,12 +13,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 # What each part of npformer may import from npformer besides itself.
-FOUNDATION = {"config", "errors"}
+FOUNDATION = {"config", "errors", "files"}
 MATHEMATICS = FOUNDATION | {"ops", "nn", "models"}
 ALLOWED = {
     "config": {"errors"},
     "presets": FOUNDATION,
     "errors": set(),
+    "files": {"errors"},
     "ops": FOUNDATION,
     "nn": FOUNDATION | {"ops"},
     "models": FOUNDATION | {"ops", "nn"},
@@ -37,7 +38,7 @@ ALLOWED = {
     "pytest_plugin": {"verify"},
 }
 WITH_TORCH = {"verify", "bench", "cli"}
-TWIN_MAY_IMPORT = {"config", "errors", "plan", "text", "train"}
+TWIN_MAY_IMPORT = {"config", "errors", "files", "plan", "text", "train"}
 TWIN_COMMAND = "torch_ref.train.__main__"  # a command line: it may import npformer's
 PLAIN_DATA = {"npformer.inspect.recording", "npformer.inspect.rebind"}  # shared with the twin
 BLOCKS = ("Shapes", "Forward", "Backward", "Reading")

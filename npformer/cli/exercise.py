@@ -20,7 +20,7 @@ from npformer.exercises.notebook import Format, notebook
 from npformer.exercises.progress import read_progress
 from npformer.exercises.runner import Limits, check_file
 from npformer.exercises.start import file_of, write_new
-from npformer.train.atomic import write_file
+from npformer.files.atomic import write_file
 
 NOT_YET = 1
 

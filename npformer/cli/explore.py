@@ -11,7 +11,7 @@ from npformer.errors import NpformerError
 from npformer.explorer import build_page
 from npformer.explorer.nodes import Errors
 from npformer.explorer.sentence import one_pair
-from npformer.train.atomic import write_file
+from npformer.files.atomic import write_file
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from npformer.exercises.exercise import Exercise, ExerciseError
 from npformer.exercises.outcome import Outcome
-from npformer.train.atomic import write_file
+from npformer.files.atomic import write_file
 
 FILE = "progress.json"
 VERSION = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from npformer.exercises.exercise import Exercise
-from npformer.train.atomic import write_file
+from npformer.files.atomic import write_file
 
 
 def file_of(exercise: Exercise, folder: Path) -> Path:

@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 
 from npformer.config import RunConfig, from_dict, to_dict
 from npformer.errors import CheckpointError, ConfigError, nearest
+from npformer.files.atomic import write_file
 from npformer.sweep.space import CHANGES_TOKENS, Axis, Choices, search_space
-from npformer.train.atomic import write_file
 
 Sampler = Literal["grid", "random", "tpe"]
 Objective = Literal["loss", "bleu"]

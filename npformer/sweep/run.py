@@ -18,12 +18,12 @@ from npformer.errors import (
     NonFiniteError,
     TokenizerError,
 )
+from npformer.files.atomic import clean_up, remove_directory
 from npformer.sweep.pictures import draw_pictures
 from npformer.sweep.plan import JOURNAL, PLAN, Objective, Plan, Sampler, check_same_sweep, read_plan
 from npformer.sweep.result import SweepResult, Trial
 from npformer.sweep.space import configure, show
 from npformer.sweep.table import TABLES, write_tables
-from npformer.train.atomic import clean_up, remove_directory
 from npformer.train.engine import Engine
 from npformer.train.run import run_training
 from npformer.train.run_directory import averaged_path, checkpoints, prune

@@ -8,9 +8,9 @@ import json
 from typing import Any
 
 from npformer.config import to_dict
+from npformer.files.atomic import write_file
 from npformer.sweep.result import SweepResult, Trial
 from npformer.sweep.space import configure, show
-from npformer.train.atomic import write_file
 
 TABLES = ("table.csv", "table.md", "table.json")
 _MEASURES = ("validation_loss", "perplexity", "bleu", "chrf", "updates", "tokens", "seconds")

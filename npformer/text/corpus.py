@@ -25,7 +25,7 @@ from typing import Literal
 
 from npformer.config import DataConfig
 from npformer.errors import CorpusError, nearest
-from npformer.text.files import read_lines
+from npformer.files.lines import read_lines
 
 GRAMMAR_PAIRS = 200_000
 """Training pairs that the grammar gives unless told how many."""

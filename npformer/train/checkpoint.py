@@ -26,9 +26,9 @@ import numpy as np
 
 from npformer.config import RunConfig, from_dict, to_dict
 from npformer.errors import CheckpointError, ConfigError, NonFiniteError, NpformerError, RankError
-from npformer.train.array_file import Array, ArrayFile, form_of, write_arrays
-from npformer.train.atomic import abandon_directory, begin_directory, finish_directory
-from npformer.train.manifest import (
+from npformer.files.array_file import Array, ArrayFile, form_of, write_arrays
+from npformer.files.atomic import abandon_directory, begin_directory, finish_directory
+from npformer.files.manifest import (
     CONFIG,
     MODEL,
     OPTIMIZER,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from npformer.train.atomic import write_file
+from npformer.files.atomic import write_file
 from npformer.train.metrics import read_metrics
 
 _TRAINING, _VALIDATION, _BLEU, _CHRF = "#4477aa", "#cc6677", "#228833", "#aa7700"

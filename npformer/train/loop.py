@@ -24,11 +24,11 @@ from rich.console import Console
 
 from npformer.config import RunConfig
 from npformer.errors import CheckpointError, NonFiniteError, ShapeError
+from npformer.files.atomic import remove_directory
 from npformer.optim import learning_rate
 from npformer.plan.flops import batch_flops
 from npformer.text.batches import Batch
 from npformer.text.tokenizer import PAD
-from npformer.train.atomic import remove_directory
 from npformer.train.average import average_weights
 from npformer.train.checkpoint import (
     Checkpoint,

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import io
 import itertools
 import json
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -25,6 +23,8 @@ import numpy as np
 
 from npformer.config import DataConfig
 from npformer.errors import CorpusError
+from npformer.files.atomic import clean_up, write_file
+from npformer.files.lock import hold
 from npformer.text.corpus import ParallelCorpus
 from npformer.text.shard_manifest import (
     MANIFEST,
@@ -45,7 +45,6 @@ from npformer.text.shards import (
 )
 from npformer.text.stream import PairStream
 from npformer.text.tokenizer import Tokenizer
-from npformer.train.atomic import clean_up, write_file
 
 ROWS_PER_SHARD = 100_000
 TOKENIZER_PAIRS = 2_000_000
@@ -229,15 +228,12 @@ def _sole_writer(directory: Path) -> Iterator[None]:
         raise CorpusError(
             f"{directory} holds other files, {foreign[0]!r} for one; name an empty directory"
         )
-    descriptor = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(hold(directory / _LOCK))
         except BlockingIOError:
             raise CorpusError(
                 f"another process is writing the shards in {directory}; start again when it is done"
             ) from None
         clean_up(directory)
         yield
-    finally:
-        os.close(descriptor)

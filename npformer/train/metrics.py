@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from npformer.errors import CheckpointError
-from npformer.train.atomic import write_file
+from npformer.files.atomic import write_file
 
 
 class Metrics:

@@ -12,8 +12,8 @@ from rich.markup import escape
 
 from npformer.config import RunConfig, to_dict
 from npformer.errors import CheckpointError, ConfigError, NpformerError
+from npformer.files.atomic import clean_up, write_file
 from npformer.text.tokenizer import Tokenizer
-from npformer.train.atomic import clean_up, write_file
 from npformer.train.checkpoint import CONFIG, Checkpoint, open_checkpoint, to_json
 from npformer.train.engine import Engine
 from npformer.train.loop import Listener, TrainResult, train

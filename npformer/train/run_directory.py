@@ -11,9 +11,9 @@ import re
 from pathlib import Path
 
 from npformer.errors import CheckpointError
-from npformer.train.atomic import remove_directory
+from npformer.files.atomic import remove_directory
+from npformer.files.manifest import CONFIG, MANIFEST, MODEL
 from npformer.train.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
-from npformer.train.manifest import CONFIG, MANIFEST, MODEL
 
 METRICS, PICTURE = "metrics.jsonl", "loss.png"
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from npformer.cli import main as cli_main
-from npformer.train import atomic
+from npformer.files import atomic
 from npformer.train.checkpoint import read_checkpoint, save_arrays, save_checkpoint
 from tests.cli.conftest import SMALL
 

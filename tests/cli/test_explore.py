@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from npformer.train import atomic
+from npformer.files import atomic
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 from npformer.exercises.exercise import ExerciseError
 from npformer.exercises.outcome import Outcome
 from npformer.exercises.progress import FILE, read_progress
-from npformer.train import atomic
+from npformer.files import atomic
 
 WRONG = Outcome("wrong", "dx[0] is 1 and should be 2")
 PASSED = Outcome("passed", "right on 100 generated cases")

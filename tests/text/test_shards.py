@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from npformer.config import DataConfig
 from npformer.errors import CorpusError
+from npformer.files import atomic
 from npformer.text.batches import Batches, encode_pairs
 from npformer.text.corpus import load_corpus
 from npformer.text.shard_manifest import MANIFEST, read_manifest
 from npformer.text.shards import ShardedPairs, check_shards
 from npformer.text.tokenizer import Tokenizer
-from npformer.train import atomic
 from npformer.train.make_shards import make_shards
 from tests.examples import examples
 from tests.text.sharded import content, small_data, small_shards, write_corpus

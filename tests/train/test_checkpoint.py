@@ -13,7 +13,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from npformer.errors import CheckpointError, NonFiniteError, NpformerError, RankError
-from npformer.train import atomic
+from npformer.files import atomic
+from npformer.files.manifest import seal, to_json
 from npformer.train.checkpoint import (
     Position,
     check_whole,
@@ -22,7 +23,6 @@ from npformer.train.checkpoint import (
     save_arrays,
     save_checkpoint,
 )
-from npformer.train.manifest import seal, to_json
 from npformer.train.ranks import Alone
 from tests.train.fakes import TOKENIZER, FakeEngine, on_ranks, run_config
 

@@ -13,9 +13,10 @@ import pytest
 from rich.console import Console
 
 from npformer.errors import CheckpointError, NonFiniteError
+from npformer.files import atomic
 from npformer.optim import learning_rate
 from npformer.text.batches import evaluation_batches
-from npformer.train import atomic, loop
+from npformer.train import loop
 from npformer.train.average import average_weights
 from npformer.train.checkpoint import read_checkpoint
 from npformer.train.loop import train

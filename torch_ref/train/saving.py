@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from npformer.errors import NonFiniteError
-from npformer.train.array_file import Form, write_arrays
+from npformer.files.array_file import Form, write_arrays
 from npformer.train.checkpoint import ARRAYS
 from npformer.train.ranks import Ranks
 from torch_ref.bridge import to_array

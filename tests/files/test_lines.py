@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npformer.errors import CorpusError
-from npformer.text import files
-from npformer.text.files import read_lines
+from npformer.files import lines
+from npformer.files.lines import read_lines
 
 TEXT = "one\tä\r\n\u2028two\x85\n\nlast"
 WRITERS = {".txt": lambda b: b, ".gz": gzip.compress, ".xz": lzma.compress}
@@ -70,7 +70,7 @@ MUCH = "".join(f"line {n * 7919 % 1000}\tZeile {n * 104729 % 999}\n" for n in ra
     ],
 )
 def test_files_that_are_not_text(tmp_path, monkeypatch, name, data, message):
-    monkeypatch.setattr(files, "_LONGEST_LINE", 1000)
+    monkeypatch.setattr(lines, "_LONGEST_LINE", 1000)
     path = tmp_path / name
     path.write_bytes(data)
     with pytest.raises(CorpusError, match=message):

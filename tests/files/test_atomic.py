@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from npformer.train import atomic
-from npformer.train.atomic import clean_up, remove_directory, write_directory, write_file
+from npformer.files import atomic
+from npformer.files.atomic import clean_up, remove_directory, write_directory, write_file
 
 OLD, NEW = {"a": b"old", "b": b"gone"}, {"a": b"new", "c": b"more"}
 

@@ -7,7 +7,7 @@ import pytest
 import safetensors.numpy
 
 from npformer.errors import CheckpointError
-from npformer.train.array_file import ArrayFile, Form, form_of, write_arrays
+from npformer.files.array_file import ArrayFile, Form, form_of, write_arrays
 
 ARRAYS = {
     "b": np.arange(6, dtype=np.float32).reshape(2, 3),
