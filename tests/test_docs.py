@@ -1,18 +1,23 @@
-"""The pages under docs run: their code in order, and it prints what they show."""
+"""README and the pages under docs: their code runs, their commands parse, their links lead on."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from npformer.cli.arguments import parse
+from tests.readme import README, ROOT, with_table
+
+PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGE = ROOT / "docs" / "checking_your_own.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]\d+)?")
@@ -57,13 +62,39 @@ def test_the_page_on_checking_your_own(here):
     assert "2 passed" in ended.stdout, ended.stdout + ended.stderr
 
 
-def test_the_commands_on_the_page_parse():
-    import shlex
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_on_a_page_parse(page):
+    for words in commands(page):
+        name, *rest = words
+        command = importlib.import_module(f"npformer.cli.{name}").Command
+        default = command.default(rest) if hasattr(command, "default") else None
+        parse(command, f"npformer {name}", rest, default=default)
 
-    from npformer.cli.arguments import parse
-    from npformer.cli.verify import Command
 
-    commands = re.findall(r"^npformer verify (.*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(commands) >= 2
-    for command in commands:
-        assert parse(Command, "npformer verify", shlex.split(command)).implementation
+def commands(page: Path) -> list[list[str]]:
+    """Every ``npformer ...`` in the page's blocks, as words, that needs no run and is not cut."""
+    blocks = [code.replace("\\\n", " ") for _, code in BLOCK.findall(page.read_text("utf-8"))]
+    lines = [line for code in blocks for line in re.findall(r"^npformer (.*)$", code, re.MULTILINE)]
+    found = [shlex.split(line, comments=True) for line in lines]
+    return [words for words in found if not {"...", "--resume"} & set(words)]
+
+
+def test_the_pages_show_commands():
+    assert {"verify", "train", "plan", "baseline"} <= {
+        w[0] for page in PAGES for w in commands(page)
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_links_of_a_page_lead_to_files_and_headings(page):
+    for target, heading in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text("utf-8")):
+        file = page.parent / target if target else page
+        assert file.exists(), target
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", file.read_text("utf-8"), re.MULTILINE)
+            assert heading in {re.sub(r"[^\w\- ]", "", t).lower().replace(" ", "-") for t in titles}
+
+
+def test_readme_s_table_of_backwards_is_that_of_the_sources():
+    text = README.read_text(encoding="utf-8")
+    assert text == with_table(text), "the table is out of date; run python -m tests.readme"
