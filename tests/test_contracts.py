@@ -38,6 +38,7 @@ ALLOWED = {
     "pytest_plugin": {"verify"},
 }
 WITH_TORCH = {"verify", "bench", "cli"}
+CHOOSES_ENGINE = "npformer.train.engines"  # it alone, below these, names the twin, and late
 TWIN_MAY_IMPORT = {"config", "errors", "files", "plan", "text", "train"}
 TWIN_COMMAND = "torch_ref.train.__main__"  # a command line: it may import npformer's
 PLAIN_DATA = {"npformer.inspect.recording", "npformer.inspect.rebind"}  # shared with the twin
@@ -106,7 +107,7 @@ def test_the_arrows_have_no_circle():
 
 @pytest.mark.parametrize("name", [n for n in NUMPY_SIDE if part_of(n) not in WITH_TORCH])
 def test_no_torch_below_verify_bench_and_cli(name):
-    for imported in imports(NUMPY_SIDE[name]):
+    for imported in imports(NUMPY_SIDE[name], lazy=name != CHOOSES_ENGINE):
         assert imported.split(".")[0] not in ("torch", "torch_ref"), f"{name} imports {imported}"
 
 

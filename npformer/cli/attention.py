@@ -7,10 +7,11 @@ from pathlib import Path
 
 import tyro
 
-from npformer.cli.common import check_characters, load_model
+from npformer.cli.common import check_characters
 from npformer.decode import Translator
 from npformer.errors import NpformerError
 from npformer.inspect import save_figure, sentence_figures
+from npformer.train.engines import load_model
 
 
 @dataclass(frozen=True)

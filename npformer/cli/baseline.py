@@ -11,7 +11,6 @@ import tyro
 from rich.console import Console
 
 from npformer.cli.arguments import UsageError
-from npformer.cli.common import Loaded
 from npformer.cli.evaluate import Command as Evaluate
 from npformer.cli.settings import as_config, changed_options
 from npformer.cli.train import INTERRUPTED
@@ -19,6 +18,7 @@ from npformer.cli.train import Command as Train
 from npformer.config import RunConfig
 from npformer.decode.rollout import EXTRA_LENGTH
 from npformer.text.tokenizer import EOS, Tokenizer
+from npformer.train.engines import Loaded
 from npformer.train.run import run_training
 from npformer.train.run_directory import checkpoints, load_checkpoint
 

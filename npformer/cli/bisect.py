@@ -14,10 +14,11 @@ import tyro
 from rich.console import Console
 
 from npformer.cli.arguments import UsageError
-from npformer.cli.common import Loaded, check_characters, load_model
+from npformer.cli.common import check_characters
 from npformer.decode import Translator
 from npformer.errors import NpformerError, VerifyError, nearest
 from npformer.explorer.sentence import one_pair
+from npformer.train.engines import Loaded, load_model
 from npformer.verify.bisect import bisect
 from npformer.verify.lockstep.plant import find_mutant, plant
 

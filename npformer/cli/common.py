@@ -1,79 +1,12 @@
-"""What several commands do alike: load a trained model for either engine, read and print text."""
+"""What several commands do alike: read text, and refuse what a model cannot read."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
 
-import numpy as np
-
-from npformer.config import RunConfig
-from npformer.errors import CheckpointError, NpformerError, ShapeError, TokenizerError
-from npformer.models.transformer import Transformer
+from npformer.errors import NpformerError, TokenizerError
 from npformer.text.tokenizer import EOS, Tokenizer
-from npformer.train.checkpoint import Checkpoint
-from npformer.train.run_directory import load_checkpoint
-
-EngineName = Literal["numpy", "torch"]
-
-
-class Loaded(NamedTuple):
-    """A trained model, ready to translate."""
-
-    model: Any
-    """The NumPy Transformer, or its twin: both have ``start``, ``step`` and ``select``."""
-    tokenizer: Tokenizer
-    config: RunConfig
-    checkpoint: Checkpoint
-
-
-def load_model(path: Path, engine: EngineName = "numpy") -> Loaded:
-    """The model of a run's directory, or of one checkpoint, on either engine.
-
-    The checkpoint may come from the other engine. Raises ``CheckpointError``; a warning, of a
-    damaged checkpoint that was passed over, goes to standard error.
-    """
-    checkpoint, warning = load_checkpoint(path)
-    if warning:
-        print(f"npformer: warning: {warning}", file=sys.stderr)
-    tokenizer = Tokenizer.load(checkpoint.tokenizer_path)
-    if tokenizer.vocab_size != checkpoint.config.model.vocab_size:
-        raise CheckpointError(
-            f"{checkpoint.path} has a tokenizer of {tokenizer.vocab_size} entries and a model of "
-            f"{checkpoint.config.model.vocab_size}; they do not belong together"
-        )
-    build = _torch_model if engine == "torch" else _numpy_model
-    try:
-        model = build(checkpoint)
-    except ShapeError as error:
-        raise CheckpointError(
-            f"{checkpoint.path} has weights of another configuration than its config.json: {error}"
-        ) from error
-    return Loaded(model, tokenizer, checkpoint.config, checkpoint)
-
-
-def _numpy_model(checkpoint: Checkpoint) -> Transformer:
-    config = checkpoint.config
-    model = Transformer(
-        config.model, rng=np.random.default_rng(0), dtype=np.dtype(config.train.dtype)
-    )
-    model.load_state_dict(checkpoint.weights)
-    return model
-
-
-def _torch_model(checkpoint: Checkpoint) -> Any:
-    import torch
-
-    from torch_ref.bridge import to_torch
-    from torch_ref.models.transformer import Transformer as Twin
-
-    config = checkpoint.config
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    twin = Twin(config.model, dtype=getattr(torch, config.train.dtype), device=device).eval()
-    to_torch(checkpoint.weights, twin)
-    twin.run_steps(static=device == "cuda")
-    return twin
 
 
 def check_characters(tokenizer: Tokenizer, text: str) -> None:

@@ -15,13 +15,13 @@ from rich.progress import track
 from rich.table import Table
 
 from npformer.cli.arguments import UsageError
-from npformer.cli.common import EngineName, Loaded, load_model
 from npformer.config import DataConfig
 from npformer.decode import Translator
 from npformer.decode.translator import Search
 from npformer.text.corpus import ParallelCorpus, read_pairs
 from npformer.text.scores import scores
 from npformer.text.stream import PairStream
+from npformer.train.engines import EngineName, Loaded, load_model
 
 CHUNK = 256  # sentences between two movements of the progress bar
 COLUMNS = {"bleu": "BLEU", "chrf": "chrF", "cer": "CER", "wer": "WER", "exact": "exact"}

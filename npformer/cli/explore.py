@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from npformer.cli.common import Loaded, check_characters, load_model
+from npformer.cli.common import check_characters
 from npformer.decode import Translator
 from npformer.errors import NpformerError
 from npformer.explorer import build_page
 from npformer.explorer.nodes import Errors
 from npformer.explorer.sentence import one_pair
 from npformer.files.atomic import write_file
+from npformer.train.engines import Loaded, load_model
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from npformer.cli.settings import (
     preset_config,
     preset_of,
 )
-from npformer.cli.train import INTERRUPTED, make_engine
+from npformer.cli.train import INTERRUPTED
 from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.sweep.pictures import BEST, CURVES, EFFECTS
 from npformer.sweep.plan import Objective, Sampler, read_plan
@@ -114,7 +114,6 @@ class Command:
             sampler=self.sampler,
             objective=self.objective,
             resume=self.resume,
-            make_engine=lambda config: make_engine(config, console),
             console=console,
         )
         _report(result, console)

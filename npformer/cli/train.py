@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import tyro
 from rich.console import Console
 
@@ -24,13 +22,10 @@ from npformer.cli.settings import (
     preset_of,
 )
 from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
-from npformer.models.transformer import Transformer
-from npformer.plan.guard import check_fits
-from npformer.plan.shape import DeviceKind
 from npformer.train.checkpoint import open_checkpoint
-from npformer.train.engine import Engine
+from npformer.train.engines import join
 from npformer.train.loop import Listener, TrainResult
-from npformer.train.ranks import Alone, Ranks
+from npformer.train.ranks import Ranks
 from npformer.train.run import run_training
 from npformer.train.run_directory import checkpoints, latest_checkpoint
 
@@ -92,20 +87,10 @@ class Command:
 
     def __call__(self) -> int:
         check_twin_options(self)
-        if self.train.engine == "numpy":
-            if os.environ.get("WORLD_SIZE", "1") != "1":
-                raise UsageError(
-                    "the NumPy engine trains in one process; under torchrun, add --engine torch"
-                )
-            return self._train(Alone())
-        from torch_ref.train.place import Place
-        from torch_ref.train.ranks import join
+        with join(as_config(self)) as (ranks, restarted):
+            return self._train(ranks, restarted)
 
-        with join(self.twin) as ranks:
-            # A process that torchrun started in the place of one that failed goes on with its run.
-            return self._train(ranks, restarted=Place.read().restarts > 0)
-
-    def _train(self, ranks: Ranks, *, restarted: bool = False) -> int:
+    def _train(self, ranks: Ranks, restarted: bool) -> int:
         resume = self.resume
         if checkpoints(self.run) and not resume:
             resume = restarted
@@ -121,7 +106,6 @@ class Command:
                 as_config(self),
                 self.run,
                 resume=resume,
-                make_engine=lambda config: make_engine(config, console, ranks),
                 ranks=ranks,
                 listeners=listeners,
                 console=console,
@@ -139,52 +123,6 @@ def _listeners(command: Command, first: bool) -> Iterator[list[Listener]]:
 
     with closing(TensorBoard(command.run)) as board:
         yield [board]
-
-
-def make_engine(config: RunConfig, console: Console, ranks: Ranks | None = None) -> Engine:
-    """The engine that the configuration names; both begin with the same weights for a seed."""
-    train, model = config.train, config.model
-    ranks = ranks or Alone()
-    if train.engine == "torch":
-        from torch_ref.train import TorchEngine
-
-        _check_memory(config, ranks)
-        rng, dtype = np.random.default_rng(train.seed), np.dtype(train.dtype)
-        first = Transformer(model, rng=rng, dtype=dtype).state_dict()
-        twin = TorchEngine(config, weights=first, ranks=ranks)
-        engine: Engine = twin
-        where, count = f"PyTorch on {_place(twin, ranks)}", twin.parameter_count
-    else:
-        from npformer.train.numpy_engine import NumpyEngine
-
-        engine = NumpyEngine(config)
-        where, count = f"NumPy on {train.workers} threads", engine.model.parameter_count()
-    console.print(
-        f"{where}: {model.encoder_layers}+{model.decoder_layers} layers of width {model.d_model}, "
-        f"{model.heads} heads, {model.norm}-norm, {count:,} parameters",
-        highlight=False,
-        soft_wrap=True,
-    )
-    return engine
-
-
-def _check_memory(config: RunConfig, ranks: Ranks) -> None:
-    """Raise NpformerError if an update would need far more than there is."""
-    from torch_ref.train.device import choose, free_memory
-
-    device = choose(config.twin.device, ranks)
-    if device.type == "cpu" and ranks.size > 1:
-        return  # they share memory with who knows how many of the others
-    kind: DeviceKind = "cuda" if device.type == "cuda" else "cpu"
-    check_fits(config, free_memory(kind), ranks.size, device=kind)
-
-
-def _place(twin: Any, ranks: Ranks) -> str:
-    c = twin.config.twin
-    words = [str(twin.device) if ranks.size == 1 else f"{ranks.size} ranks ({c.parallel})"]
-    words += [c.precision] if c.precision != "full" else []
-    words += ["compiled"] if c.compile else []
-    return ", ".join(words)
 
 
 def _report(result: TrainResult, console: Console) -> None:

@@ -11,11 +11,12 @@ import numpy as np
 import tyro
 
 from npformer.cli.arguments import UsageError
-from npformer.cli.common import EngineName, check_characters, load_model, read_text
+from npformer.cli.common import check_characters, read_text
 from npformer.decode import Translator
 from npformer.decode import sample as draw
 from npformer.decode.translator import Search
 from npformer.text.tokenizer import BOS, EOS, PAD
+from npformer.train.engines import EngineName, load_model
 
 
 @dataclass(frozen=True)

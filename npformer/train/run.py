@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from npformer.config import RunConfig, to_dict
-from npformer.errors import CheckpointError, ConfigError, NpformerError
+from npformer.errors import CheckpointError, NpformerError
 from npformer.files.atomic import clean_up, write_file
 from npformer.text.tokenizer import Tokenizer
+from npformer.train import engines
 from npformer.train.checkpoint import CONFIG, Checkpoint, open_checkpoint, to_json
 from npformer.train.engine import Engine
 from npformer.train.loop import Listener, TrainResult, train
@@ -50,22 +51,15 @@ def run_training(
 ) -> TrainResult:
     """Train as ``config`` says, leaving everything in ``directory`` (see ``run_directory.py``).
 
-    ``config.model.vocab_size`` is set from the trained tokenizer. ``make_engine`` gives the engine
-    for the final configuration; without it, the NumPy engine. ``resume`` goes on from the newest
-    whole checkpoint in ``directory``, under the same configuration but for ``MAY_CHANGE``. Each of
-    many ``ranks`` calls this; they share the directory.
+    ``config.model.vocab_size`` is set from the trained tokenizer. ``make_engine`` makes another
+    engine than the one that ``config.train.engine`` names, from the final configuration. ``resume``
+    goes on from the newest whole checkpoint in ``directory``, under the same configuration but for
+    ``MAY_CHANGE``. Each of many ``ranks`` calls this; they share the directory.
 
     Raises ``ConfigError``, ``CorpusError``, ``TokenizerError``, ``CheckpointError`` (also for a
     directory that holds another run) and ``NonFiniteError``.
     """
     directory, console, ranks = Path(directory), console or Console(), ranks or Alone()
-    if make_engine is None:
-        if config.train.engine != "numpy":
-            raise ConfigError(f"the {config.train.engine} engine must be given as make_engine")
-        # Imported here so that a run on the other engine leaves its memory settings alone.
-        from npformer.train.numpy_engine import NumpyEngine
-
-        make_engine = NumpyEngine
     checkpoint = _first_alone(ranks, lambda: _open(directory, resume, console, ranks))
     tokenizer = Tokenizer.load(checkpoint.tokenizer_path) if checkpoint else None
     prepared: Prepared = _first_alone(ranks, lambda: prepare(config, tokenizer))
@@ -73,7 +67,10 @@ def run_training(
     if checkpoint:
         check_same_run(checkpoint, config)
     console.print(escape(prepared.summary()), highlight=False, soft_wrap=True)
-    engine = make_engine(config)
+    if make_engine is None:
+        engine = engines.make_engine(config, console=console, ranks=ranks)
+    else:
+        engine = make_engine(config)
     _first_alone(ranks, lambda: _make(directory, config, ranks))
     return train(
         config,

@@ -321,18 +321,14 @@ def test_there_must_be_a_sweep_to_resume(base, tmp_path, quiet):
 def test_either_engine_makes_the_trials(base, tmp_path):
     """The twin's losses are NumPy's, up to rounding: dropout is off, and the weights the same."""
     pytest.importorskip("torch")
-    from npformer.cli.train import make_engine
-
     still = configure(base, {"model.dropout": 0.0})
     objectives = []
     for engine in ("numpy", "torch"):
-        console = Console(file=io.StringIO())
         result = sweep(
             tmp_path / engine,
             configure(still, {"train.engine": engine}),
             {"model.heads": [1, 2]},
-            make_engine=lambda config: make_engine(config, console),  # noqa: B023
-            console=console,
+            console=Console(file=io.StringIO()),
         )
         objectives.append([trial.objective for trial in result.trials])
     np.testing.assert_allclose(objectives[0], objectives[1], rtol=1e-5)

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from npformer.cli.common import load_model
 from npformer.decode import Translator
 from npformer.ops.log_softmax import log_softmax_forward
 from npformer.text.tokenizer import PAD
+from npformer.train.engines import load_model
 from npformer.train.prepare import prepare
 
 

@@ -6,13 +6,14 @@ import dataclasses
 import io
 import os
 import signal
+import sys
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig
-from npformer.errors import CheckpointError, ConfigError, CorpusError
+from npformer.errors import CheckpointError, ConfigError, CorpusError, NpformerError
 from npformer.models.transformer import Transformer
 from npformer.text.tokenizer import Tokenizer
 from npformer.train.checkpoint import read_checkpoint
@@ -173,9 +174,15 @@ def test_a_place_that_is_a_file_is_told(corpus, tmp_path):
         run(small_run(corpus), tmp_path / "file")
 
 
-def test_another_engine_must_be_given(corpus, tmp_path):
-    with pytest.raises(ConfigError, match="torch"):
-        run(small_run(corpus, engine="torch"), tmp_path)
+def test_the_twin_without_pytorch_is_an_error_that_says_what_to_install(
+    corpus, tmp_path, monkeypatch
+):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torch_ref"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(NpformerError, match=r"not installed; pip install 'npformer\[torch\]'"):
+        run(small_run(corpus, engine="torch"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_preparing_is_repeatable_and_sets_the_vocabulary(corpus):

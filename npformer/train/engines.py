@@ -1,0 +1,177 @@
+"""The engines by name: which one trains, and which model translates with what it has learnt.
+
+PyTorch is imported when its engine is asked for, here and in no other file of this folder.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from rich.console import Console
+
+from npformer.config import RunConfig
+from npformer.errors import CheckpointError, ConfigError, NpformerError, ShapeError
+from npformer.models.transformer import Transformer
+from npformer.plan.guard import check_fits
+from npformer.plan.shape import DeviceKind
+from npformer.text.tokenizer import Tokenizer
+from npformer.train.checkpoint import Checkpoint
+from npformer.train.engine import Engine
+from npformer.train.ranks import Alone, Ranks
+from npformer.train.run_directory import load_checkpoint
+
+if TYPE_CHECKING:
+    from torch_ref.train import TorchEngine
+
+EngineName = Literal["numpy", "torch"]
+
+
+def make_engine(config: RunConfig, *, console: Console, ranks: Ranks | None = None) -> Engine:
+    """The engine that the configuration names; both begin with the same weights for a seed.
+
+    One line on ``console`` says what was made. Raises ``NpformerError`` without PyTorch, or if an
+    update would need far more memory than there is, and ``ConfigError`` for a device that is not
+    there.
+    """
+    ranks = ranks or Alone()
+    if config.train.engine == "torch":
+        twin = _torch_engine(config, ranks)
+        engine: Engine = twin
+        where, count = f"PyTorch on {_place(twin, ranks)}", twin.parameter_count
+    else:
+        # Imported here so that a run on the other engine leaves its memory settings alone.
+        from npformer.train.numpy_engine import NumpyEngine
+
+        engine = NumpyEngine(config)
+        where, count = f"NumPy on {config.train.workers} threads", engine.model.parameter_count()
+    model = config.model
+    console.print(
+        f"{where}: {model.encoder_layers}+{model.decoder_layers} layers of width {model.d_model}, "
+        f"{model.heads} heads, {model.norm}-norm, {count:,} parameters",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return engine
+
+
+@contextmanager
+def join(config: RunConfig) -> Iterator[tuple[Ranks, bool]]:
+    """The ranks that train together, for the time of a block; and whether they were restarted.
+
+    A process that torchrun started in the place of one that failed goes on with its run. Raises
+    ``ConfigError`` for many ranks on an engine that trains in one, ``NpformerError`` without
+    PyTorch, and ``RankError``.
+    """
+    if config.train.engine == "numpy":
+        if os.environ.get("WORLD_SIZE", "1") != "1":
+            raise ConfigError(
+                "the NumPy engine trains in one process; under torchrun, add --engine torch"
+            )
+        yield Alone(), False
+        return
+    with _needs_torch():
+        from torch_ref.train.place import Place
+        from torch_ref.train.ranks import join as join_ranks
+
+    with join_ranks(config.twin) as ranks:
+        yield ranks, Place.read().restarts > 0
+
+
+class Loaded(NamedTuple):
+    """A trained model, ready to translate."""
+
+    model: Any
+    """The NumPy Transformer, or its twin: both have ``start``, ``step`` and ``select``."""
+    tokenizer: Tokenizer
+    config: RunConfig
+    checkpoint: Checkpoint
+
+
+def load_model(path: Path, engine: EngineName = "numpy") -> Loaded:
+    """The model of a run's directory, or of one checkpoint, on either engine.
+
+    The checkpoint may come from the other engine. Raises ``CheckpointError``; a warning, of a
+    damaged checkpoint that was passed over, goes to standard error.
+    """
+    checkpoint, warning = load_checkpoint(path)
+    if warning:
+        print(f"npformer: warning: {warning}", file=sys.stderr)
+    tokenizer = Tokenizer.load(checkpoint.tokenizer_path)
+    if tokenizer.vocab_size != checkpoint.config.model.vocab_size:
+        raise CheckpointError(
+            f"{checkpoint.path} has a tokenizer of {tokenizer.vocab_size} entries and a model of "
+            f"{checkpoint.config.model.vocab_size}; they do not belong together"
+        )
+    build = _torch_model if engine == "torch" else _numpy_model
+    try:
+        model = build(checkpoint)
+    except ShapeError as error:
+        raise CheckpointError(
+            f"{checkpoint.path} has weights of another configuration than its config.json: {error}"
+        ) from error
+    return Loaded(model, tokenizer, checkpoint.config, checkpoint)
+
+
+def _numpy_model(checkpoint: Checkpoint) -> Transformer:
+    model = _drawn(checkpoint.config, 0)
+    model.load_state_dict(checkpoint.weights)
+    return model
+
+
+def _drawn(config: RunConfig, seed: int) -> Transformer:
+    rng, dtype = np.random.default_rng(seed), np.dtype(config.train.dtype)
+    return Transformer(config.model, rng=rng, dtype=dtype)
+
+
+def _torch_model(checkpoint: Checkpoint) -> Any:
+    with _needs_torch():
+        import torch
+
+        from torch_ref.bridge import to_torch
+        from torch_ref.models.transformer import Transformer as Twin
+
+    config = checkpoint.config
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    twin = Twin(config.model, dtype=getattr(torch, config.train.dtype), device=device).eval()
+    to_torch(checkpoint.weights, twin)
+    twin.run_steps(static=device == "cuda")
+    return twin
+
+
+def _torch_engine(config: RunConfig, ranks: Ranks) -> TorchEngine:
+    with _needs_torch():
+        from torch_ref.train import TorchEngine, device
+
+    chosen = device.choose(config.twin.device, ranks)
+    kind: DeviceKind = "cuda" if chosen.type == "cuda" else "cpu"
+    # The ranks of a CPU share its memory with who knows how many of the others.
+    if kind == "cuda" or ranks.size == 1:
+        check_fits(config, device.free_memory(kind), ranks.size, device=kind)
+    weights = _drawn(config, config.train.seed).state_dict()
+    return TorchEngine(config, weights=weights, ranks=ranks)
+
+
+@contextmanager
+def _needs_torch() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise NpformerError(
+            "this needs torch, which is not installed; pip install 'npformer[torch]'"
+        ) from error
+
+
+def _place(twin: TorchEngine, ranks: Ranks) -> str:
+    c = twin.config.twin
+    words = [str(twin.device) if ranks.size == 1 else f"{ranks.size} ranks ({c.parallel})"]
+    words += [c.precision] if c.precision != "full" else []
+    words += ["compiled"] if c.compile else []
+    return ", ".join(words)
