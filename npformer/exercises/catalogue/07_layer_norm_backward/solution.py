@@ -19,7 +19,7 @@ def layer_norm_backward(dy, cache):
     xhat, rstd, weight = cache
     # weight stands between xhat and y, so it belongs to what arrives at xhat: inside both means.
     g = dy * weight  # (..., D)
-    # The three roads from x_j to xhat_i: directly, through mu, through rstd. The delta picks g; the
+    # The three paths from x_j to xhat_i: directly, through mu, through rstd. The delta picks g; the
     # 1/D of the others makes means over the row. What a shift or a stretch of the row could do is
     # taken out, because xhat does not feel either.
     mean_g = g.mean(axis=-1, keepdims=True)  # (..., 1)

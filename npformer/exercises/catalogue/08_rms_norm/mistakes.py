@@ -85,7 +85,7 @@ MISTAKES = [
     ("the weight is left out of dx", _dx(lambda dy, g, xhat, rstd, w: _right_dx(dy, xhat, rstd))),
     ("the weight is in the first term of dx, and not inside the mean",
      _dx(lambda dy, g, xhat, rstd, w: rstd * (g - xhat * _mean(dy * xhat)))),
-    ("the road through rstd is left out of dx, as if rstd were a constant",
+    ("the path through rstd is left out of dx, as if rstd were a constant",
      _dx(lambda dy, g, xhat, rstd, w: rstd * g)),
     ("the mean of g is subtracted, which belongs to layer norm: RMS norm has no mean",
      _dx(lambda dy, g, xhat, rstd, w: _right_dx(g, xhat, rstd) - rstd * _mean(g))),

@@ -16,7 +16,7 @@ def rms_norm_backward(dy, cache):
     """dy (B, T, D) -> dx (B, T, D), dweight (D,)."""
     xhat, rstd, weight = cache
     g = dy * weight  # what arrives at xhat
-    # Two roads from x_j to xhat_i: directly, and through rstd. Without a mean, g keeps its own:
+    # Two paths from x_j to xhat_i: directly, and through rstd. Without a mean, g keeps its own:
     # shifting a row does change y. Stretching it does not, and the part along xhat goes.
     dx = rstd * (g - xhat * (g * xhat).mean(axis=-1, keepdims=True))
     # Every row uses the same weight.

@@ -9,7 +9,7 @@ from npformer.ops.normal import normal_cdf
 
 
 def grade(submission, cases, seed):
-    """ReLU's cases hold ties at 0: the corner is among them."""
+    """ReLU's cases hold ties at 0: the kink is among them."""
     return first_failure(
         lambda: against_component(
             submission, "relu", "backward", cases=cases, seed=seed, mistakes=RELU
@@ -58,7 +58,7 @@ RELU = [
     ("the gradient passes everywhere: y >= 0 is true of every y", _relu(lambda x: x == x)),
     ("the gradient passes where x is exactly 0; by convention it does not",
      _relu(lambda x: x >= 0)),
-    ("the slope at the corner x = 0 is taken for 1/2; the convention is 0",
+    ("the slope at the kink x = 0 is taken for 1/2; the convention is 0",
      _relu(lambda x: np.where(x == 0, 0.5, x > 0))),
     ("the gradient passes where x < 0 and is stopped where x > 0", _relu(lambda x: x < 0)),
 ]  # fmt: skip

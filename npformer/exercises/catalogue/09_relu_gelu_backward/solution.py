@@ -17,7 +17,7 @@ def relu_forward(x):
 def relu_backward(dy, cache):
     """dy (...) -> dx (...); the slope at x = 0 is 0."""
     (y,) = cache
-    # y > 0 exactly where x > 0. At the corner y is 0 and the comparison False: the convention.
+    # y > 0 exactly where x > 0. At the kink y is 0 and the comparison False: the convention.
     return dy * (y > 0)
 
 

@@ -15,7 +15,7 @@ def _sizes(source):
 
 
 def _counted(source, count):
-    """Entries that are all different: small whole numbers, easy to follow."""
+    """Entries that are all different: small integers, easy to follow."""
     return 1.0 + draw_rng(source).permutation(count)
 
 

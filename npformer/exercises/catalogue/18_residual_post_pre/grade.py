@@ -10,7 +10,7 @@ norm_backward, sublayer_backward = SOLUTION.norm_backward, SOLUTION.sublayer_bac
 
 
 def _post(skip=1.0, branch=1.0, bare=False, unnormed=False):
-    """Post-norm with each road's share changed, or with one of them past the norm."""
+    """Post-norm with each path's share changed, or with one of them past the norm."""
 
     def backward(dy, cache):
         dsum, dgain, dbias = norm_backward(dy, cache[1])
@@ -24,8 +24,8 @@ def _pre(skip=1.0, branch=1.0, normed=False, unnormed=False):
     def backward(dy, cache):
         dz, dweight = sublayer_backward(dy, cache[0])
         dh, dgain, dbias = norm_backward(dz, cache[1])
-        road = norm_backward(dy, cache[1])[0] if normed else dy
-        return skip * road + branch * (dz if unnormed else dh), dweight, dgain, dbias
+        path = norm_backward(dy, cache[1])[0] if normed else dy
+        return skip * path + branch * (dz if unnormed else dh), dweight, dgain, dbias
 
     return {"pre_norm_backward": backward}
 
@@ -54,11 +54,11 @@ POST = [
     ("the branch is left out of dx", _post(branch=0)),
     ("the gradient is split in half at the sum; both terms get all of it",
      _post(skip=0.5, branch=0.5)),
-    ("the skip path passes the norm by: in post-norm the norm is on both roads",
+    ("the skip path passes the norm by: in post-norm the norm is on both paths",
      _post(bare=True)),
-    ("the branch passes the norm by: in post-norm the norm is on both roads",
+    ("the branch passes the norm by: in post-norm the norm is on both paths",
      _post(unnormed=True)),
-    ("both roads pass the norm by", _post(bare=True, unnormed=True)),
+    ("both paths pass the norm by", _post(bare=True, unnormed=True)),
     ("post-norm is walked back as if it were pre-norm", {"post_norm_backward": _as_pre}),
     ("the norm is walked back last; it was the last step of the forward, so it comes first",
      {"post_norm_backward": _norm_of_sum}),
@@ -71,7 +71,7 @@ PRE = [
      _pre(skip=0.5, branch=0.5)),
     ("the skip path goes through the norm: in pre-norm the norm is on the branch alone",
      _pre(normed=True)),
-    ("both roads go through the norm: in pre-norm it is on the branch alone",
+    ("both paths go through the norm: in pre-norm it is on the branch alone",
      {"pre_norm_backward": _norm_of_sum}),
     ("the branch passes the norm by", _pre(unnormed=True)),
     ("pre-norm is walked back as if it were post-norm", {"pre_norm_backward": _as_post}),

@@ -49,7 +49,7 @@ def pre_norm_forward(x, weight, gain, bias):
 def post_norm_backward(dy, cache):
     """dy (B, T, D) -> dx (B, T, D), dweight (D, D), dgain (D,), dbias (D,)."""
     sublayer_cache, norm_cache = cache
-    # The norm was the last step, on both roads: nothing passes it by.
+    # The norm was the last step, on both paths: nothing passes it by.
     dsum, dgain, dbias = norm_backward(dy, norm_cache)
     # The sum copies its gradient to both terms. x was used by both, so they are added.
     branch, dweight = sublayer_backward(dsum, sublayer_cache)

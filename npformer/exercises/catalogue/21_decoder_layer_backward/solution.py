@@ -10,7 +10,7 @@ def decoder_layer_backward(layer, dy, cache):
     dx = dx + layer.feed_forward_residual.enter_backward(dh, cache.feed_forward_enter)
 
     dx, dh = layer.cross_attn_residual.leave_backward(dx, cache.cross_attn_leave)
-    # The queries came from the decoder, and their gradient goes on down it. Keys and values came
+    # The queries came from the decoder, and their gradient continues down it. Keys and values came
     # from the memory, and theirs leaves the layer here.
     dh, dmemory = layer.cross_attn.backward(dh, cache.cross_attn)
     dx = dx + layer.cross_attn_residual.enter_backward(dh, cache.cross_attn_enter)

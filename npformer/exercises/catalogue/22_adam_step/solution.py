@@ -11,7 +11,7 @@ def adam_step(weight, gradient, m, v, step, learning_rate, beta1, beta2, eps):
     # rest still sits on the zero that m started from. Dividing makes m a mean again; v likewise.
     m_hat = m / (1 - beta1**step)
     v_hat = v / (1 - beta2**step)
-    # eps has the unit of a gradient, as sqrt(v_hat) has: it stands beside the root, not in it.
+    # eps has the unit of a gradient, as sqrt(v_hat) has: it is added to the root, not under it.
     weight = weight - learning_rate * m_hat / (np.sqrt(v_hat) + eps)
     return weight, m, v
 

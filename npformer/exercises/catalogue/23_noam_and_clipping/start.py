@@ -1,6 +1,6 @@
 """Exercise 23: the paper's schedule, and clipping.
 
-    update, d_model, warmup: whole numbers from 1    dweight (O, I)    dbias (O,)
+    update, d_model, warmup: integers from 1    dweight (O, I)    dbias (O,)
 
 Write noam and clip, then:
 

@@ -1,4 +1,4 @@
-# diagnosis: the road through mu is left out
+# diagnosis: the path through mu is left out
 import numpy as np
 
 

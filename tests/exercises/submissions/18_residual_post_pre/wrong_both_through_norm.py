@@ -1,4 +1,4 @@
-# diagnosis: both roads go through the norm
+# diagnosis: both paths go through the norm
 import numpy as np
 
 
