@@ -1,8 +1,10 @@
 """Sphinx: the walkthroughs, executed, as a site. ``make site`` writes build/site.
 
-Every chapter runs in a kernel of its own with this directory as its working directory. A chapter
-whose cells raise, and any warning of Sphinx's, fails the build. Outputs are kept in build/cells and
-used again until a line of the package or of the chapter changes.
+The build is the chapters' test. Every chapter runs in a kernel of its own with this directory as
+its working directory: its cells, and then the code in its folded answers, which no page shows. A
+chapter whose cells or answers raise, a picture without alt text, and any warning of Sphinx's fail
+the build. Outputs are kept in build/cells and used again until a line of the package or of the
+chapter changes.
 
 A chapter may write files for the reader into ``_generated`` (git ignores it) and refer to them by
 that relative path; they are copied into the site under the same name. Chapter 13 writes
@@ -46,6 +48,7 @@ from jupyter_cache import get_cache  # noqa: E402
 from markdown_it import MarkdownIt  # noqa: E402
 from sphinx import addnodes  # noqa: E402
 from sphinx.errors import ExtensionError  # noqa: E402
+from sphinx.util import logging  # noqa: E402
 
 project = "npformer"
 author = "the npformer authors"
@@ -120,6 +123,23 @@ LINKED = {
 CHAPTER = re.compile(r"^Chapter +walkthroughs/(\w+)\.md$", re.MULTILINE)
 
 
+FOLDED = re.compile(r"^<details>$.*?^</details>$", re.MULTILINE | re.DOTALL)
+ANSWER = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def add_answers(app: Any, name: str, source: list[str]) -> None:
+    """The code in a chapter's answers becomes hidden cells behind all others."""
+    for answer in ANSWER.findall("\n".join(FOLDED.findall(source[0]))):
+        source[0] += f"\n```{{code-cell}} ipython3\n:tags: [remove-cell]\n\n{answer}```\n"
+
+
+def pictures_need_words(app: Any, doctree: nodes.document) -> None:
+    """Alt text, for those who do not see the picture."""
+    for image in doctree.findall(nodes.image):
+        if not image.get("alt"):
+            logging.getLogger(__name__).warning("a picture without alt text", location=image)
+
+
 def run_again(app: Any, env: Any, *documents: set[str]) -> set[str]:
     """Sphinx would not even read a chapter that has not changed."""
     return set(env.found_docs) if again else set()
@@ -179,9 +199,11 @@ def copy_files(app: Any, exception: Exception | None) -> None:
 
 
 def setup(app: Any) -> dict[str, bool]:
-    """Before the collectors of Sphinx see the doctree, hence the priority."""
+    """Links change before the collectors of Sphinx see the doctree, hence the priority."""
     app.connect("env-get-outdated", run_again)
+    app.connect("source-read", add_answers)
     app.connect("doctree-read", link_to_pages, priority=100)
+    app.connect("doctree-read", pictures_need_words)
     app.connect("html-collect-pages", source_pages)
     app.connect("build-finished", copy_files)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

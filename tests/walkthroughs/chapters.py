@@ -1,4 +1,4 @@
-"""The chapters as text: their cells, answers, sections, links."""
+"""The chapters as text: their cells, sections, links."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 WALKTHROUGHS = ROOT / "walkthroughs"
 
-CELL, ANSWER = "{code-cell} ipython3", "python"
+CELL = "{code-cell} ipython3"
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,6 @@ class Block:
     """Of its first line of code, from 1."""
     code: str
     options: dict[str, str]
-    folded: bool
-    """Whether it is part of an answer."""
 
     @property
     def alt(self) -> str:
@@ -91,11 +89,9 @@ def _blank(match: re.Match[str]) -> str:
 
 
 def _blocks(lines: list[str]):
-    folded, number = False, 0
+    number = 0
     while number < len(lines):
         line = lines[number]
-        if line.startswith(("<details", "</details")):
-            folded = line.startswith("<details")
         if line.startswith("```"):
             info, number, options = line[3:].strip(), number + 1, {}
             while option := re.match(r":(\w+): (.*)$", lines[number]):
@@ -105,5 +101,5 @@ def _blocks(lines: list[str]):
             while lines[number] != "```":
                 number += 1
             code = "\n".join(lines[first:number])
-            yield Block(info, first + 1, code, options, folded)
+            yield Block(info, first + 1, code, options)
         number += 1

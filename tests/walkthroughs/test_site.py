@@ -1,4 +1,4 @@
-"""The site's configuration on a chapter of three cells: what reaches the pages, and what fails."""
+"""The site's configuration on a chapter of a few cells: what reaches the pages, and what fails."""
 
 from __future__ import annotations
 
@@ -53,9 +53,17 @@ Table()
 <details>
 <summary>Answer</summary>
 
-It is **folded**.
+It is **folded**, and its code runs behind all cells.
+
+```python
+Path("_generated/answer.txt").write_text(last)
+```
 
 </details>
+
+```{{code-cell}} ipython3
+last = "seen by the answer"
+```
 """
 
 
@@ -86,10 +94,15 @@ def build(root: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Path:
+def root(tmp_path_factory) -> Path:
     root = sources(tmp_path_factory.mktemp("site"), CHAPTER)
     ended = build(root)
     assert ended.returncode == 0, ended.stderr
+    return root
+
+
+@pytest.fixture
+def site(root) -> Path:
     return root / "build" / "site"
 
 
@@ -116,9 +129,15 @@ def test_what_a_chapter_writes_for_the_reader_is_part_of_the_site(site):
     assert (site / "_generated" / "explorer.html").read_text() == "<p>inside</p>"
 
 
-def test_what_was_written_and_has_gone_is_written_again(tmp_path):
-    root = sources(tmp_path, CHAPTER)
-    assert build(root).returncode == 0
+def test_an_answers_code_runs_and_its_output_is_not_shown(root, site):
+    assert (root / "walkthroughs/_generated/answer.txt").read_text() == "seen by the answer"
+    # Once, where the answer stands; the value of its last expression would be 18.
+    page = (site / "01_one.html").read_text()
+    assert page.count("answer.txt") == 1
+    assert ">18<" not in page
+
+
+def test_what_was_written_and_has_gone_is_written_again(root):
     shutil.rmtree(root / "walkthroughs" / "_generated")
     shutil.rmtree(root / "build" / "site" / "_generated")
     ended = build(root)
@@ -140,10 +159,15 @@ def test_no_page_loads_anything_from_a_network(site):
     ("cell", "complaint"),
     [
         ("```{code-cell} ipython3\n1 / 0\n```\n", "ZeroDivisionError"),
+        ("<details>\n\n```python\nassert not y\n```\n\n</details>\n", "NameError"),
+        (
+            "```{code-cell} ipython3\nimport matplotlib.pyplot as plt\n_ = plt.plot([1])\n```\n",
+            "a picture without alt text",
+        ),
         ("[nowhere](02_two.md)\n", "cross-reference target not found: '02_two.md'"),
         ('<img src="_generated/missing.png" alt="">\n', "_generated/missing.png"),
     ],
-    ids=["cell", "link", "file"],
+    ids=["cell", "answer", "picture", "link", "file"],
 )
 def test_a_chapter_with_a_mistake_fails_the_build(tmp_path, cell, complaint):
     ended = build(sources(tmp_path, f"{FRONT_MATTER}1. One\n\n{cell}"))
