@@ -19,8 +19,6 @@ from npformer.decode import Translator
 from npformer.errors import NpformerError, VerifyError, nearest
 from npformer.explorer.sentence import one_pair
 from npformer.train.engines import Loaded, load_model
-from npformer.verify.bisect import bisect
-from npformer.verify.lockstep.plant import find_mutant, plant
 
 FOUND = 1
 Against = Literal["torch", "numpy"]
@@ -84,6 +82,10 @@ class Command:
             raise UsageError(f"--label-smoothing is {smoothing:g}; it must be in [0, 1)")
         if self.dropout is not None and self.dropout < 0:
             raise UsageError(f"--dropout is {self.dropout}; it must be 0 or more, a seed")
+        # These need PyTorch, whose import takes seconds; --help and a wrong option do without.
+        from npformer.verify.bisect import bisect
+        from npformer.verify.lockstep.plant import find_mutant, plant
+
         mutant = None if self.plant is None else find_mutant(self.plant)
         cls = None if self.implementation is None else find_class(self.implementation)
         loaded = load_model(self.checkpoint)

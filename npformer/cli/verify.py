@@ -1,4 +1,8 @@
-"""``npformer verify``: every hand-written gradient against its oracles, as a table."""
+"""``npformer verify``: every hand-written gradient against its oracles, as a table.
+
+The engine needs PyTorch, whose import takes seconds; each branch of the command asks for its own
+part of it, so that ``--help`` and a wrong option are answered at once.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import tyro
@@ -16,13 +20,11 @@ from rich.table import Table
 
 from npformer.cli.arguments import UsageError
 from npformer.errors import VerifyError
-from npformer.verify.answer.page import page
-from npformer.verify.check import check
-from npformer.verify.given import check_arrays, separate
-from npformer.verify.judge import Failure
-from npformer.verify.mutants import KillRate, kill_rate
-from npformer.verify.report import Report, of, run
-from npformer.verify.subjects.loading import load
+
+if TYPE_CHECKING:
+    from npformer.verify.judge import Failure
+    from npformer.verify.mutants import KillRate
+    from npformer.verify.report import Report
 
 FAILED = 1
 
@@ -94,6 +96,8 @@ class Command:
             raise UsageError("--against and --inputs go with --implementation")
         if self.arrays is not None:
             return self._check_given(self.arrays, console)
+        from npformer.verify.report import run
+
         chosen = self.component or None
         with console.status("verifying") as status:
             report = run(
@@ -114,6 +118,8 @@ class Command:
             highlight=False,
         )
         if self.mutants:
+            from npformer.verify.mutants import kill_rate
+
             with console.status("planting mutants"):
                 killed = kill_rate(chosen, seed=self.seed)
             console.print(_mutants_table(killed))
@@ -125,6 +131,10 @@ class Command:
     def _check_implementation(self, reference: str, console: Console) -> int:
         if self.component or self.mutants or self.arrays:
             raise UsageError("--implementation goes without --component, --mutants and --arrays")
+        from npformer.verify.check import check
+        from npformer.verify.report import of
+        from npformer.verify.subjects.loading import load
+
         against = self.against
         with console.status("verifying") as status:
             result = check(
@@ -151,11 +161,15 @@ class Command:
         if self.json is not None:
             self.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
         if self.html is not None:
+            from npformer.verify.answer.page import page
+
             self.html.write_text(page(report, killed), encoding="utf-8")
 
     def _check_given(self, path: Path, console: Console) -> int:
         if len(self.component) != 1 or self.mutants or self.json or self.html:
             raise UsageError("--arrays goes with one --component, and with --seed alone beside it")
+        from npformer.verify.given import check_arrays, separate
+
         arrays = _read_arrays(path)
         dy = arrays.pop("dy", None)
         inputs, static = separate(self.component[0], arrays)

@@ -13,7 +13,12 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import IO, Any
+
+from npformer.exercises.exercise import read_exercise
+from npformer.exercises.load import compiles, load_submission
+from npformer.exercises.outcome import Outcome
 
 MEGABYTE = 1 << 20
 LARGEST_FILE = 64 * MEGABYTE
@@ -32,13 +37,11 @@ def main() -> None:
 
 
 def _check_all(request: dict[str, Any], channel: IO[str]) -> None:
-    # Before the limits are set: these imports take seconds, and hundreds of megabytes.
-    importlib.import_module("npformer.verify.diagnosis")
-    from npformer.exercises.exercise import read_exercise
-    from npformer.exercises.grade import grade, on_fault
-    from npformer.exercises.load import load_submission
-    from npformer.exercises.outcome import Outcome
-
+    # Before the limits are set: these imports take seconds, and hundreds of megabytes. A file
+    # that is no Python needs none of them.
+    if any(compiles(Path(file)) for _, file in request["jobs"]):
+        importlib.import_module("npformer.exercises.grade")
+        importlib.import_module("npformer.verify.diagnosis")
     _say(channel, {"ready": True})
     trace = Path(request["trace"]).open("w", encoding="utf-8")  # noqa: SIM115
     faulthandler.enable(trace)
@@ -46,11 +49,9 @@ def _check_all(request: dict[str, Any], channel: IO[str]) -> None:
     for folder, file in request["jobs"]:
         faulthandler.dump_traceback_later(request["seconds"], exit=True, file=trace)
         try:
-            exercise = read_exercise(Path(folder))
             found = load_submission(Path(file))
             if not isinstance(found, Outcome):
-                on_fault.set(lambda early: _say(channel, {"early": early.to_dict()}))
-                found = grade(exercise, found, request["cases"], request["seed"])
+                found = _grade(Path(folder), found, request, channel)
             answer: dict[str, Any] = {"outcome": found.to_dict()}
         except Exception as error:  # what a submission raises is an outcome, so it was the grader
             message = " ".join(str(error).split())
@@ -58,6 +59,15 @@ def _check_all(request: dict[str, Any], channel: IO[str]) -> None:
         faulthandler.cancel_dump_traceback_later()
         sys.stdout.flush()
         _say(channel, answer)
+
+
+def _grade(
+    folder: Path, submission: ModuleType, request: dict[str, Any], channel: IO[str]
+) -> Outcome:
+    from npformer.exercises.grade import grade, on_fault
+
+    on_fault.set(lambda early: _say(channel, {"early": early.to_dict()}))
+    return grade(read_exercise(folder), submission, request["cases"], request["seed"])
 
 
 def _say(channel: IO[str], message: dict[str, Any]) -> None:

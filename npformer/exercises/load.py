@@ -27,6 +27,15 @@ class _Loader(SourceFileLoader):
         """Leave no __pycache__ in a learner's folder."""
 
 
+def compiles(path: Path) -> bool:
+    """Whether the file is Python; none of it is run."""
+    try:
+        compile(path.read_bytes(), str(path), "exec")
+    except Exception:  # ``load_submission`` meets it again, and says what it is
+        return False
+    return True
+
+
 def load_submission(path: Path) -> ModuleType | Outcome:
     """The module of a learner's file, or what is wrong with it in a sentence."""
     folder = str(path.parent)

@@ -242,6 +242,10 @@ sys.exit(main(sys.argv[1:]))
         (["evaluate", "RUN"], 0, ""),
         (["translate", "RUN", "7 dogs.", "--engine", "torch"], 2, "pip install 'npformer[torch]'"),
         (["verify"], 2, "pip install 'npformer["),
+        (["--help"], 0, ""),
+        (["verify", "--help"], 0, ""),
+        (["bisect", "--help"], 0, ""),
+        (["exercise", "list"], 0, ""),
     ],
 )
 def test_npformer_works_without_torch(trained, words, status, said):

@@ -131,6 +131,21 @@ def test_a_missing_file(tmp_path):
         check_file(LINEAR, tmp_path / "none.py")
 
 
+@pytest.fixture
+def no_torch(tmp_path, monkeypatch):
+    """Whoever imports PyTorch in a child fails."""
+    (tmp_path / "path").mkdir()
+    written(tmp_path / "path", "raise AssertionError('PyTorch is imported')\n", "torch.py")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"))
+
+
+def test_what_is_no_python_is_answered_without_pytorch(tmp_path, no_torch):
+    outcome = check_file(LINEAR, written(tmp_path, "def linear_backward(dy, cache:\n    pass\n"))
+    assert (outcome.kind, outcome.verdict) == (
+        "broken", "line 1 of mine.py is not valid Python: '(' was never closed",
+    )  # fmt: skip
+
+
 def test_a_grader_that_is_wrong_is_no_fault_of_the_learner(tmp_path):
     """A teacher's mistake ends in an error, not in a verdict."""
     own = tmp_path / "01_mine"
