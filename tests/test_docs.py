@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-import os
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from npformer.cli.arguments import parse
+from tests.forked import forked
 from tests.readme import README, ROOT, with_table
 
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -51,15 +50,12 @@ def test_the_page_on_checking_your_own(here):
             exec(compile(code, PAGE.name, "exec"), namespace)
         printed = out.getvalue()
     plugins = ("-p", "npformer.pytest_plugin", "-p", "_hypothesis_pytestplugin")
-    ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--strict-markers", *plugins],
-        cwd=here,
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": f"{ROOT}:{here}"},
-        capture_output=True,
-        text=True,
-        timeout=300,
+    ended = forked(
+        lambda: pytest.main(["-q", "--strict-markers", *plugins]),
+        limit=300,
+        PYTEST_DISABLE_PLUGIN_AUTOLOAD=1,
     )
-    assert "2 passed" in ended.stdout, ended.stdout + ended.stderr
+    assert "2 passed" in ended.out, ended.out + ended.err
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,26 +1,18 @@
 """Ranks as forks of the test's own process, which has imported PyTorch already.
 
-A fork takes a tenth of a second where a fresh process takes four, so that a test can afford many
-runs. Each rank finds the environment that torchrun would give it, has its output in files of its
-own, and ends within a bounded time: what is left then is killed, and the test fails.
+Each rank finds the environment that torchrun would give it, and ends within a bounded time.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import pickle
-import signal
 import socket
-import sys
 import tempfile
-import time
-import traceback
-import warnings
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -31,23 +23,12 @@ import torch.distributed as dist
 import torch_ref.train.sharded
 import torch_ref.train.sharded_checkpoint  # noqa: F401
 from npformer.config import TwinConfig
-from npformer.errors import NpformerError
+from tests.forked import Ended, Fork, all_ended
 from torch_ref.train import TorchEngine  # noqa: F401
 from torch_ref.train.ranks import TorchRanks, join
 
 PATIENCE = 60
 """Seconds that a rank waits for others, unless a test says otherwise."""
-
-
-class Ended(NamedTuple):
-    """How one rank ended."""
-
-    status: int
-    """Its exit status, or minus the signal that killed it."""
-    result: Any
-    """What its work returned."""
-    out: str
-    err: str
 
 
 def launch(
@@ -64,7 +45,7 @@ def launch(
     ``environment`` changes a rank's variables (None unsets one).
     """
     with tempfile.TemporaryDirectory() as folder, _address(hosted) as (port, host_store):
-        children = []
+        forks = []
         for rank in range(size):
             variables = {
                 "RANK": rank,
@@ -76,10 +57,14 @@ def launch(
                 "TORCHELASTIC_USE_AGENT_STORE": hosted,
                 **environment(rank),
             }
-            children.append(_fork(rank, work, Path(folder), variables))
+            forks.append(Fork(partial(_rank, work, rank), Path(folder), str(rank), variables))
         with host_store():
-            statuses = _wait(children, limit)
-        return [_ended(Path(folder), rank, status) for rank, status in enumerate(statuses)]
+            return all_ended(forks, limit)
+
+
+def _rank(work: Callable[[int], Any], rank: int) -> Any:
+    torch.set_num_threads(1)
+    return work(rank)
 
 
 def with_ranks(
@@ -133,67 +118,3 @@ def _address(hosted: bool) -> Iterator[tuple[int, Callable[[], Any]]]:
             del server
 
         yield port, store
-
-
-def _fork(rank: int, work: Callable[[int], Any], folder: Path, variables: dict[str, Any]) -> int:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside other threads
-        child = os.fork()
-    if child:
-        return child
-    status = 1
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        for number, name in ((1, "out"), (2, "err")):
-            with (folder / f"{rank}.{name}").open("wb") as file:
-                os.dup2(file.fileno(), number)
-        sys.stdout = open(1, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
-        sys.stderr = open(2, "w", closefd=False, encoding="utf-8", buffering=1)  # noqa: SIM115
-        torch.set_num_threads(1)
-        for name, value in variables.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = str(value)
-        result = work(rank)
-        (folder / f"{rank}.result").write_bytes(pickle.dumps(result))
-        status = 0
-    except NpformerError as error:
-        print(f"npformer: {error}", file=sys.stderr)
-        status = 2
-    except SystemExit as error:
-        status = error.code if isinstance(error.code, int) else 1
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        os._exit(status)
-
-
-def _wait(children: list[int], limit: float) -> list[int]:
-    deadline, statuses = time.monotonic() + limit, {}
-    try:
-        while len(statuses) < len(children) and time.monotonic() < deadline:
-            for child in children:
-                if child not in statuses:
-                    ended, status = os.waitpid(child, os.WNOHANG)
-                    if ended:
-                        statuses[child] = os.waitstatus_to_exitcode(status)
-            time.sleep(0.002)
-    finally:
-        late = [child for child in children if child not in statuses]
-        for child in late:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-    assert not late, f"{len(late)} of {len(children)} ranks still ran after {limit} seconds"
-    return [statuses[child] for child in children]
-
-
-def _ended(folder: Path, rank: int, status: int) -> Ended:
-    result = folder / f"{rank}.result"
-    return Ended(
-        status,
-        pickle.loads(result.read_bytes()) if result.exists() else None,
-        (folder / f"{rank}.out").read_text(),
-        (folder / f"{rank}.err").read_text(),
-    )

@@ -24,7 +24,8 @@ from npformer.train import checkpoint, loop
 from npformer.train.checkpoint import read_checkpoint, save_arrays, save_checkpoint
 from npformer.train.metrics import read_metrics
 from npformer.train.run_directory import checkpoint_path, checkpoints, latest_checkpoint
-from tests.torch_ref.distributed.harness import PATIENCE, Ended, launch, lines
+from tests.forked import Ended
+from tests.torch_ref.distributed.harness import PATIENCE, launch, lines
 from tests.train.faults import tree
 from torch_ref.train import TorchEngine
 from torch_ref.train.__main__ import main

@@ -15,7 +15,8 @@ import torch
 
 from npformer.train.checkpoint import Checkpoint, read_checkpoint
 from npformer.train.run_directory import checkpoint_path
-from tests.torch_ref.distributed.harness import PATIENCE, Ended, launch, lines
+from tests.forked import Ended
+from tests.torch_ref.distributed.harness import PATIENCE, launch, lines
 from torch_ref.train import TorchEngine, objective
 from torch_ref.train.__main__ import main
 
