@@ -94,11 +94,14 @@ notebooks: $(VENV)/installed-docs
 	  --pipe "sed -E 's/\]\(([0-9]{2}_[a-z_]+|playground)\.md\)/](\1.ipynb)/g'" $(CHAPTERS)
 	@echo "Open walkthroughs/00_how_to_read.ipynb in Jupyter (pip install jupyterlab)"
 
+# A file's tests stay together, so that what they share is made once.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --durations=25
+
 test: $(VENV)/installed-dev
-	$(SINGLE) $(BIN)/python -m pytest -n 2
+	$(SINGLE) $(PYTEST)
 
 test-deep: $(VENV)/installed-dev
-	$(SINGLE) HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n 2
+	$(SINGLE) HYPOTHESIS_PROFILE=deep $(PYTEST)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
