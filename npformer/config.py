@@ -47,6 +47,8 @@ class ModelConfig:
     """Layer norm after each residual sum, as in the paper, or at the start of each branch."""
     activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "relu"
     """Non-linearity of the feed-forward network."""
+    positions: Literal["sinusoidal", "sinusoidal_half", "learned"] = "sinusoidal"
+    """The paper's sines and cosines, interleaved or half and half as Marian's, or a learned table."""
     tie_output: bool = True
     """Use the embedding matrix as the output projection too (paper, section 3.4)."""
     max_length: int = 256

@@ -15,6 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from npformer.ops.checks import check_choice
+from npformer.ops.positions import LAYOUTS
+
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x (..., I), weight (O, I), bias (O,) -> (..., O)."""
@@ -46,8 +49,10 @@ def attention(
     scale: float | None = None,
 ) -> Tensor:
     """q (B, T, N, H), k (B, S, N, H), v (B, S, N, Hv), mask to (B, N, T, S) -> (B, T, N, Hv)."""
-    if causal and mask is not None:  # PyTorch takes one or the other
-        mask = mask & causal_mask(q.shape[1], k.shape[1], device=q.device)
+    if causal and (mask is not None or q.shape[1] != k.shape[1]):
+        # PyTorch takes a mask or is_causal, and aligns the latter's triangle with the first key.
+        triangle = causal_mask(q.shape[1], k.shape[1], device=q.device)
+        mask = triangle if mask is None else mask & triangle
     with _fast_kernels(q):
         y = F.scaled_dot_product_attention(
             q.transpose(1, 2),
@@ -127,14 +132,20 @@ def sinusoidal_positions(
     length: int,
     d_model: int,
     *,
+    layout: str = "interleaved",
     dtype: torch.dtype = torch.float32,
     device: torch.device | str | None = None,
 ) -> Tensor:
-    """The paper's position table (length, d_model): sines in even columns, cosines in odd ones."""
+    """The paper's position table (length, d_model): sines in even columns, cosines in odd ones.
+
+    Or, with the ``layout`` "half", all sines before all cosines; ConfigError for another.
+    """
+    check_choice("layout", layout, LAYOUTS)
     column = torch.arange(d_model, dtype=torch.float64, device=device)
     wave = 10_000.0 ** (-(column - column % 2) / d_model)
     angle = torch.outer(torch.arange(length, dtype=torch.float64, device=device), wave)
-    return torch.where(column % 2 == 0, angle.sin(), angle.cos()).to(dtype)
+    table = torch.where(column % 2 == 0, angle.sin(), angle.cos()).to(dtype)
+    return torch.cat([table[:, 0::2], table[:, 1::2]], 1) if layout == "half" else table
 
 
 def padding_mask(ids: Tensor, padding_id: int) -> Tensor:
@@ -143,8 +154,9 @@ def padding_mask(ids: Tensor, padding_id: int) -> Tensor:
 
 
 def causal_mask(t: int, s: int | None = None, *, device: torch.device | None = None) -> Tensor:
-    """(t, s), True where the key is not after the query."""
-    return torch.ones(t, t if s is None else s, dtype=torch.bool, device=device).tril()
+    """(t, s), True where the key is not after the query; the last query sees every key."""
+    s = t if s is None else s
+    return torch.ones(t, s, dtype=torch.bool, device=device).tril(s - t)
 
 
 OPS: dict[str, Callable[..., Tensor]] = {

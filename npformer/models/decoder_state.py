@@ -7,34 +7,42 @@ from __future__ import annotations
 
 import numpy as np
 
-from npformer.nn.key_value_cache import KeyValueCache
+from npformer.nn.layer_state import LayerState
 from npformer.nn.module import Array
 from npformer.nn.sentence_grid import SentenceGrid
 
 
 class DecoderState:
-    """What each layer keeps, the mask of the sentences, and which of them each row decodes.
+    """What each layer keeps, and which sentence each row of the batch decodes.
 
-    At first every sentence has one row; a search repeats, reorders and drops rows by ``select``.
+    With a memory, every sentence has one row at first; a search repeats, reorders and drops rows by
+    ``select``. Without one, a row is a sequence of its own.
     """
 
-    def __init__(self, layers: list[KeyValueCache], memory_mask: Array) -> None:
+    def __init__(self, layers: list[LayerState], memory_mask: Array | None = None) -> None:
         self.layers = layers
         self.memory_mask = memory_mask  # (B, 1, 1, S)
         self.length = 0  # ids given so far
-        self.sentence = np.arange(len(memory_mask))  # (R,), each one's place in the memory
-        self.grid = SentenceGrid(self.sentence)
+        self.sentence = np.arange(0 if memory_mask is None else len(memory_mask))  # (R,)
 
     def select(self, rows: Array) -> None:
         """Keep ``rows`` of the batch, in that order; a row may come more than once.
 
         The memory of a sentence goes with its last row.
         """
-        held, self.sentence = np.unique(self.sentence[rows], return_inverse=True)
-        if len(held) < len(self.memory_mask):
-            self.memory_mask = self.memory_mask[held]
-            for layer in self.layers:
-                layer.select_sentences(held)
-        self.grid = SentenceGrid(self.sentence)
         for layer in self.layers:
             layer.select(rows)
+        if self.memory_mask is not None:
+            self.memory_mask = self._select_sentences(rows, self.memory_mask)
+
+    def _select_sentences(self, rows: Array, mask: Array) -> Array:
+        held, self.sentence = np.unique(self.sentence[rows], return_inverse=True)
+        if len(held) < len(mask):
+            mask = mask[held]
+            for layer in self.layers:
+                layer.select_sentences(held)
+        grid = SentenceGrid(self.sentence)
+        for layer in self.layers:
+            if layer.memory is not None:
+                layer.memory.grid = grid
+        return mask

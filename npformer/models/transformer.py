@@ -11,7 +11,7 @@ Forward     x      = dropout(embedding(source) * sqrt(D) + positions)      secti
 Backward    The same five lines from the last to the first. The embedding matrix is used three
             times and collects three gradients: as the output projection, by the target's ids
             and by the source's. The memory's gradient is the sum over the decoder's layers,
-            and is the only road by which the loss reaches the encoder.
+            and the only path by which the loss reaches the encoder.
 
 Chapter     walkthroughs/09_whole_model.md
 """
@@ -27,28 +27,28 @@ from numpy.typing import DTypeLike
 from npformer.config import ModelConfig
 from npformer.errors import ShapeError
 from npformer.models.decoder_state import DecoderState
-from npformer.nn import Decoder, Dropout, Embedding, Encoder, Linear
-from npformer.nn.decoder import DecoderCache
-from npformer.nn.encoder import EncoderCache
+from npformer.nn import Dropout, Embedding, Linear, Stack
 from npformer.nn.init import redraw_matrices
 from npformer.nn.module import Array, Module
+from npformer.nn.positions import PositionsCache, make_positions
+from npformer.nn.stack import StackCache
 from npformer.ops.dropout import DropoutCache
 from npformer.ops.embedding import EmbeddingCache
-from npformer.ops.linear import LinearCache, linear_backward, linear_forward
+from npformer.ops.linear import LinearCache
 from npformer.ops.masks import padding_mask
-from npformer.ops.positions import sinusoidal_positions
 
 
 class EmbedCache(NamedTuple):
     embedding: EmbeddingCache
+    positions: PositionsCache
     dropout: DropoutCache
 
 
 class TransformerCache(NamedTuple):
     embed_source: EmbedCache
-    encoder: EncoderCache
+    encoder: StackCache
     embed_target: EmbedCache
-    decoder: DecoderCache
+    decoder: StackCache
     output: LinearCache
 
 
@@ -63,22 +63,39 @@ class Transformer(Module):
     def __init__(
         self, config: ModelConfig, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
     ) -> None:
-        self.config = config
-        self.embedding = Embedding(
-            config.vocab_size, config.d_model, config.padding_id, rng=rng, dtype=dtype
-        )
-        self.dropout = Dropout(config.dropout)
-        self.encoder = Encoder(config, rng=rng, dtype=dtype)
-        self.decoder = Decoder(config, rng=rng, dtype=dtype)
+        self.config = c = config
+
+        def stack(layers: int, *, causal: bool, cross_attention: bool) -> Stack:
+            return Stack(
+                layers,
+                c.d_model,
+                c.heads,
+                c.d_ff,
+                causal=causal,
+                cross_attention=cross_attention,
+                d_k=c.d_k,
+                d_v=c.d_v,
+                dropout=c.dropout,
+                norm=c.norm,
+                activation=c.activation,
+                eps=c.layer_norm_eps,
+                rng=rng,
+                dtype=dtype,
+            )
+
+        self.embedding = Embedding(c.vocab_size, c.d_model, c.padding_id, rng=rng, dtype=dtype)
+        self.positions = make_positions(c.positions, c.max_length, c.d_model, rng=rng, dtype=dtype)
+        self.dropout = Dropout(c.dropout)
+        self.encoder = stack(c.encoder_layers, causal=False, cross_attention=False)
+        self.decoder = stack(c.decoder_layers, causal=True, cross_attention=True)
         self.output_proj = (
             None
-            if config.tie_output
-            else Linear(config.d_model, config.vocab_size, bias=False, rng=rng, dtype=dtype)
+            if c.tie_output
+            else Linear(c.d_model, c.vocab_size, bias=False, rng=rng, dtype=dtype)
         )
-        if config.init_std is not None:
-            redraw_matrices(self.parameters(), config.init_std, rng)
-            self.embedding.weight.data[config.padding_id] = 0
-        self._positions = sinusoidal_positions(config.max_length, config.d_model, dtype=dtype)
+        if c.init_std is not None:
+            redraw_matrices(self.parameters(), c.init_std, rng)
+            self.embedding.weight.data[c.padding_id] = 0
 
     def forward(
         self, source: Array, target: Array, rng: np.random.Generator | None = None
@@ -90,9 +107,9 @@ class Transformer(Module):
         """
         x, embed_source = self._embed(source, rng)
         mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
-        memory, encoder = self.encoder.forward(x, mask, rng)
+        memory, encoder = self.encoder.forward(x, mask=mask, rng=rng)
         y, embed_target = self._embed(target, rng)
-        y, decoder = self.decoder.forward(y, memory, mask, rng)
+        y, decoder = self.decoder.forward(y, memory, memory_mask=mask, rng=rng)
         logits, output = self._project(y)
         return logits, TransformerCache(embed_source, encoder, embed_target, decoder, output)
 
@@ -108,47 +125,47 @@ class Transformer(Module):
         """source (B, S) ids -> the state from which ``step`` decodes, token by token."""
         x, _ = self._embed(source)
         mask = padding_mask(source, self.config.padding_id)
-        memory, _ = self.encoder.forward(x, mask)
-        return DecoderState(self.decoder.start(memory, self.config.max_length), mask)
+        memory, _ = self.encoder.forward(x, mask=mask)
+        states = self.decoder.start(self.config.max_length, memory)
+        return DecoderState(states, mask)
 
     def step(self, ids: Array, state: DecoderState) -> Array:
         """The newest target ids (R,) -> logits (R, V) of the token that follows them.
 
         Raises ShapeError once ``config.max_length`` ids have been given.
         """
-        y, _ = self._embed(ids[:, None], position=state.length)
-        y = self.decoder.step(y, state.layers, state.memory_mask, state.grid)
+        y, _ = self._embed(ids[:, None], at=state.length)
+        y, _ = self.decoder.forward(y, memory_mask=state.memory_mask, states=state.layers)
         state.length += 1
         return self._project(y[:, 0])[0]
 
     def _embed(
-        self, ids: Array, rng: np.random.Generator | None = None, position: int = 0
+        self, ids: Array, rng: np.random.Generator | None = None, at: int = 0
     ) -> tuple[Array, EmbedCache]:
-        end = position + self._length(ids)
+        end = at + self._length(ids)
         if end > self.config.max_length:
             raise ShapeError(
                 f"a sequence of {end} tokens; the model takes {self.config.max_length} at most"
             )
         x, embedding = self.embedding.forward(ids)  # (B, T, D)
-        x = x * math.sqrt(self.config.d_model) + self._positions[position:end]
+        x, positions = self.positions.forward(x * math.sqrt(self.config.d_model), at)
         x, dropout = self.dropout.forward(x, rng)
-        return x, EmbedCache(embedding, dropout)
+        return x, EmbedCache(embedding, positions, dropout)
 
     def _embed_backward(self, dx: Array, cache: EmbedCache) -> None:
         dx = self.dropout.backward(dx, cache.dropout)
+        dx = self.positions.backward(dx, cache.positions)
         self.embedding.backward(dx * math.sqrt(self.config.d_model), cache.embedding)
 
     def _project(self, y: Array) -> tuple[Array, LinearCache]:
         if self.output_proj is not None:
             return self.output_proj.forward(y)
-        return linear_forward(y, self.embedding.weight.data)
+        return self.embedding.project(y)
 
     def _project_backward(self, dlogits: Array, cache: LinearCache) -> Array:
         if self.output_proj is not None:
             return self.output_proj.backward(dlogits, cache)
-        dy, dweight, _ = linear_backward(dlogits, cache)
-        self.embedding.weight.accumulate(dweight)
-        return dy
+        return self.embedding.project_backward(dlogits, cache)
 
     @staticmethod
     def _length(ids: Array) -> int:

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 from npformer.nn.init import scaled_normal
 from npformer.nn.module import Array, Module, require_positive
 from npformer.ops.embedding import EmbeddingCache, embedding_backward, embedding_forward
+from npformer.ops.linear import LinearCache, linear_backward, linear_forward
 
 
 class Embedding(Module):
@@ -42,3 +43,16 @@ class Embedding(Module):
     def backward(self, dy: Array, cache: EmbeddingCache) -> None:
         """dy (..., embedding_dim) -> nothing: ids have no gradient."""
         self.weight.accumulate(embedding_backward(dy, cache))
+
+    def project(self, y: Array) -> tuple[Array, LinearCache]:
+        """y (..., embedding_dim) -> logits (..., num_embeddings), cache: the weight, tied.
+
+        The same matrix as the output projection (Press & Wolf, 2017, arXiv:1608.05859).
+        """
+        return linear_forward(y, self.weight.data)
+
+    def project_backward(self, dlogits: Array, cache: LinearCache) -> Array:
+        """dlogits (..., num_embeddings) -> dy (..., embedding_dim); every row has a gradient."""
+        dy, dweight, _ = linear_backward(dlogits, cache)
+        self.weight.accumulate(dweight)
+        return dy

@@ -5,27 +5,15 @@ Chapter     walkthroughs/09_whole_model.md
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from npformer.errors import ConfigError, nearest
+from npformer.nn.activation import Activation
 from npformer.nn.linear import Linear
 from npformer.nn.module import Array, Module
-from npformer.ops.gelu import gelu_backward, gelu_forward
 from npformer.ops.linear import LinearCache
-from npformer.ops.relu import relu_backward, relu_forward
-from npformer.ops.silu import silu_backward, silu_forward
-
-ACTIVATIONS: dict[str, tuple[Callable[..., Any], Callable[..., Array]]] = {
-    "relu": (relu_forward, relu_backward),
-    "gelu": (gelu_forward, gelu_backward),
-    "gelu_tanh": (partial(gelu_forward, approximate="tanh"), gelu_backward),
-    "silu": (silu_forward, silu_backward),
-}
 
 
 class FeedForwardCache(NamedTuple):
@@ -35,7 +23,10 @@ class FeedForwardCache(NamedTuple):
 
 
 class FeedForward(Module):
-    """linear2(activation(linear1(x))), the same at every position."""
+    """linear2(activation(linear1(x))), the same at every position.
+
+    Raises ConfigError for an activation that does not exist or a size below 1.
+    """
 
     def __init__(
         self,
@@ -46,26 +37,19 @@ class FeedForward(Module):
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        if activation not in ACTIVATIONS:
-            raise ConfigError(
-                f"activation {activation!r} does not exist; choose one of "
-                f"{', '.join(ACTIVATIONS)}" + nearest(activation, ACTIVATIONS)
-            )
-        self.activation = activation
         self.linear1 = Linear(d_model, d_ff, rng=rng, dtype=dtype)
+        self.activation = Activation(activation)
         self.linear2 = Linear(d_ff, d_model, rng=rng, dtype=dtype)
 
     def forward(self, x: Array) -> tuple[Array, FeedForwardCache]:
         """x (..., D) -> y (..., D), cache."""
-        activation_forward, _ = ACTIVATIONS[self.activation]
         h, linear1 = self.linear1.forward(x)  # (..., F)
-        h, activation = activation_forward(h)
+        h, activation = self.activation.forward(h)
         y, linear2 = self.linear2.forward(h)
         return y, FeedForwardCache(linear1, activation, linear2)
 
     def backward(self, dy: Array, cache: FeedForwardCache) -> Array:
         """dy (..., D) -> dx (..., D)."""
-        _, activation_backward = ACTIVATIONS[self.activation]
         dh = self.linear2.backward(dy, cache.linear2)  # (..., F)
-        dh = activation_backward(dh, cache.activation)
+        dh = self.activation.backward(dh, cache.activation)
         return self.linear1.backward(dh, cache.linear1)

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from npformer.errors import ConfigError, ShapeError
+from npformer.seam import mark_methods, method
 
 Array = np.ndarray
 M = TypeVar("M", bound="Module")
@@ -25,17 +26,22 @@ M = TypeVar("M", bound="Module")
 class Parameter:
     """An array that training changes, and the sum of the gradients that reached it.
 
-    ``grad`` is None until a backward pass reaches the parameter.
+    ``grad`` is None until a backward pass reaches the parameter. One that is not ``trainable``
+    gathers no gradient and is left alone by optimizers.
     """
 
-    __slots__ = ("data", "grad")
+    __slots__ = ("data", "grad", "trainable")
 
-    def __init__(self, data: Array) -> None:
+    def __init__(self, data: Array, trainable: bool = True) -> None:
         self.data: Array = data
         self.grad: Array | None = None
+        self.trainable = trainable
 
+    @method
     def accumulate(self, gradient: Array) -> None:
         """Add ``gradient``, of the parameter's shape, to ``grad``."""
+        if not self.trainable:
+            return
         if self.grad is None:
             self.grad = np.zeros_like(self.data)
         self.grad += gradient
@@ -48,8 +54,17 @@ class Module:
     """A node of the module tree; its attributes are parameters, modules and lists of modules.
 
     Paths through the tree (``encoder.layers.0.self_attn.q_proj.weight``) name parameters, and
-    are the same in the PyTorch twin.
+    are the same in the PyTorch twin. ``forward``, ``backward`` and every other pair of methods
+    ``X``, ``X_backward`` can be watched through ``npformer.seam``.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        mark_methods(cls)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """``module(x)`` is ``module.forward(x)``: y, cache."""
+        return self.forward(*args, **kwargs)  # type: ignore[attr-defined]
 
     def children(self) -> Iterator[tuple[str, Module]]:
         """The modules directly below, by attribute name, in the order they were assigned."""

@@ -1,20 +1,21 @@
 """Multi-head attention, self and cross (Vaswani et al., 2017, section 3.2.2).
 
 Each head attends in a space of its own: queries are projected from ``x``, keys and values from
-``memory``. In self-attention the memory *is* x, so its gradient comes back by both arguments and
-the caller adds them.
+``memory``, which in self-attention is x itself. There the gradient comes back to x by all three
+projections, and is their sum.
 
 Chapter     walkthroughs/07_multi_head_attention.md
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from npformer.errors import ConfigError
+from npformer.nn.key_value_cache import KeysValues, KeyValueCache
 from npformer.nn.linear import Linear
 from npformer.nn.module import Array, Module, require_positive
 from npformer.ops.attention import AttentionCache, attention_backward, attention_forward
@@ -23,10 +24,15 @@ from npformer.ops.linear import LinearCache
 
 class MultiHeadAttentionCache(NamedTuple):
     q_proj: LinearCache
-    k_proj: LinearCache
-    v_proj: LinearCache
+    keys_values: KeysValuesCache | None  # None where they were given; then there is no backward
     attention: AttentionCache
     out_proj: LinearCache
+    has_memory: bool  # False for self-attention
+
+
+class KeysValuesCache(NamedTuple):
+    k_proj: LinearCache
+    v_proj: LinearCache
 
 
 class MultiHeadAttention(Module):
@@ -58,41 +64,48 @@ class MultiHeadAttention(Module):
         self.out_proj = Linear(heads * d_v, d_model, rng=rng, dtype=dtype)
 
     def forward(
-        self, x: Array, memory: Array, mask: Array | None = None, *, causal: bool = False
+        self,
+        x: Array,
+        memory: Array | KeysValues | None = None,
+        mask: Array | None = None,
+        *,
+        causal: bool = False,
+        kept: KeyValueCache | None = None,
     ) -> tuple[Array, MultiHeadAttentionCache]:
-        """x (B, T, D), memory (B, S, D), mask (B|1, N|1, T|1, S) -> y (B, T, D), cache.
+        """x (B, T, D), memory (B, S, D) or None, mask (B|1, N|1, T|1, S) -> y (B, T, D), cache.
 
-        The mask is boolean, True where a query may attend.
+        Without a memory x attends to itself. The mask is boolean, True where a query may attend.
+        In decoding, the memory may come as the keys and values that ``keys_values`` once made of
+        it, and those of x join the earlier positions' in ``kept``.
         """
         q, q_cache = self.q_proj.forward(x)
-        k, k_cache = self.k_proj.forward(memory)
-        v, v_cache = self.v_proj.forward(memory)
-        y, attention = attention_forward(
-            self._split(q), self._split(k), self._split(v), mask, causal=causal
-        )
+        if isinstance(memory, KeysValues):
+            (k, v), kv_cache = memory, None
+        else:
+            (k, v), kv_cache = self.keys_values(x if memory is None else memory)
+        if kept is not None:
+            k, v = kept.append(k, v)
+        y, attention = attention_forward(self._split(q), k, v, mask, causal=causal)
         y, out_cache = self.out_proj.forward(_merge(y))
-        return y, MultiHeadAttentionCache(q_cache, k_cache, v_cache, attention, out_cache)
+        return y, MultiHeadAttentionCache(
+            q_cache, kv_cache, attention, out_cache, memory is not None
+        )
 
-    def backward(self, dy: Array, cache: MultiHeadAttentionCache) -> tuple[Array, Array]:
-        """dy (B, T, D) -> dx (B, T, D), dmemory (B, S, D)."""
+    def backward(self, dy: Array, cache: MultiHeadAttentionCache) -> Any:
+        """dy (B, T, D) -> dx (B, T, D), and with a memory dmemory (B, S, D) after it."""
+        assert cache.keys_values is not None, "decoding has no backward"
         dy = self.out_proj.backward(dy, cache.out_proj)
         dq, dk, dv = attention_backward(self._split(dy), cache.attention)
         dx = self.q_proj.backward(_merge(dq), cache.q_proj)
-        dmemory = self.k_proj.backward(_merge(dk), cache.k_proj)
-        dmemory = dmemory + self.v_proj.backward(_merge(dv), cache.v_proj)
-        return dx, dmemory
+        dmemory = self.k_proj.backward(_merge(dk), cache.keys_values.k_proj)
+        dmemory = dmemory + self.v_proj.backward(_merge(dv), cache.keys_values.v_proj)
+        return (dx, dmemory) if cache.has_memory else dx + dmemory
 
-    def keys_values(self, memory: Array) -> tuple[Array, Array]:
-        """memory (B, S, D) -> k, v (B, S, N, H), which decoding keeps from step to step."""
-        k, _ = self.k_proj.forward(memory)
-        v, _ = self.v_proj.forward(memory)
-        return self._split(k), self._split(v)
-
-    def attend(self, x: Array, k: Array, v: Array, mask: Array | None = None) -> Array:
-        """x (B, T, D) over kept keys and values (B, S, N, H) -> y (B, T, D); for decoding."""
-        q, _ = self.q_proj.forward(x)
-        y, _ = attention_forward(self._split(q), k, v, mask)
-        return self.out_proj.forward(_merge(y))[0]
+    def keys_values(self, memory: Array) -> tuple[KeysValues, KeysValuesCache]:
+        """memory (B, S, D) -> k (B, S, N, H) and v (B, S, N, Hv), cache."""
+        k, k_cache = self.k_proj.forward(memory)
+        v, v_cache = self.v_proj.forward(memory)
+        return KeysValues(self._split(k), self._split(v)), KeysValuesCache(k_cache, v_cache)
 
     def _split(self, x: Array) -> Array:
         return x.reshape(*x.shape[:2], self.heads, x.shape[2] // self.heads)  # (B, T, N, H)

@@ -3,22 +3,19 @@
 Post-norm, the paper's (section 3.1 and 5.4):      y = norm(x + dropout(sublayer(x)))
 Pre-norm (Xiong et al., 2020):                     y = x + dropout(sublayer(norm(x)))
 
-The sub-layer itself stands between the two halves, ``enter`` and ``leave``, in the layer's own
-code, so that a layer reads as the list of what it does:
-
-    h, enter_cache = residual.enter(x)            dx, dh = residual.leave_backward(dy, leave_cache)
-    h, cache = sublayer.forward(h)                dh = sublayer.backward(dh, cache)
-    y, leave_cache = residual.leave(x, h, rng)    dx = dx + residual.enter_backward(dh, enter_cache)
+The sub-layer is handed in with the call, forward and backward, so that a layer reads as the list
+of what it does and its parameters keep their own names beside those of the residual.
 
 The sum copies its gradient to both of its terms: that is the skip path, and why depth does not
-wear the gradient down. In post-norm every norm stands on that path, in pre-norm none does.
+wear the gradient down. In post-norm every norm lies on that path, in pre-norm none does.
 
 Chapter     walkthroughs/08_dropout_residuals.md
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -31,9 +28,10 @@ from npformer.ops.dropout import DropoutCache
 from npformer.ops.layer_norm import LayerNormCache
 
 
-class LeaveCache(NamedTuple):
+class ResidualCache(NamedTuple):
+    norm: LayerNormCache
+    sublayer: Any  # the cache of the sub-layer
     dropout: DropoutCache
-    norm: LayerNormCache | None  # post-norm only
 
 
 class Residual(Module):
@@ -54,27 +52,37 @@ class Residual(Module):
         self.norm = LayerNorm(d_model, eps, dtype=dtype)
         self.dropout = Dropout(dropout)
 
-    def enter(self, x: Array) -> tuple[Array, LayerNormCache | None]:
-        """x (..., D) -> h (..., D), what the sub-layer reads, cache."""
-        return self.norm.forward(x) if self.pre_norm else (x, None)
-
-    def enter_backward(self, dh: Array, cache: LayerNormCache | None) -> Array:
-        """dh (..., D) -> dx (..., D), the branch's share."""
-        return dh if cache is None else self.norm.backward(dh, cache)
-
-    def leave(
-        self, x: Array, h: Array, rng: np.random.Generator | None = None
-    ) -> tuple[Array, LeaveCache]:
-        """x (..., D) and the sub-layer's output h (..., D) -> y (..., D), cache."""
-        h, dropout = self.dropout.forward(h, rng)
-        y = x + h
+    def forward(
+        self,
+        x: Array,
+        sublayer: Callable[[Array], tuple[Array, Any]],
+        rng: np.random.Generator | None = None,
+    ) -> tuple[Array, ResidualCache]:
+        """x (..., D) -> y (..., D), cache; ``sublayer(h)`` gives an array like h, and its cache."""
         if self.pre_norm:
-            return y, LeaveCache(dropout, None)
-        y, norm = self.norm.forward(y)
-        return y, LeaveCache(dropout, norm)
+            h, norm = self.norm.forward(x)
+            h, inner = sublayer(h)
+            h, dropout = self.dropout.forward(h, rng)
+            y = x + h
+        else:
+            h, inner = sublayer(x)
+            h, dropout = self.dropout.forward(h, rng)
+            y, norm = self.norm.forward(x + h)
+        return y, ResidualCache(norm, inner, dropout)
 
-    def leave_backward(self, dy: Array, cache: LeaveCache) -> tuple[Array, Array]:
-        """dy (..., D) -> dx (..., D), the skip path's share, and dh (..., D)."""
-        if cache.norm is not None:
-            dy = self.norm.backward(dy, cache.norm)
-        return dy, self.dropout.backward(dy, cache.dropout)
+    def backward(
+        self, dy: Array, cache: ResidualCache, sublayer_backward: Callable[[Array, Any], Any]
+    ) -> Any:
+        """dy (..., D) -> dx (..., D), and after it whatever else the sub-layer's backward returns.
+
+        ``sublayer_backward(dh, cache)`` gives the gradient of the sub-layer's input, or a tuple
+        that begins with it.
+        """
+        dsum = dy if self.pre_norm else self.norm.backward(dy, cache.norm)
+        dh = self.dropout.backward(dsum, cache.dropout)
+        dh = sublayer_backward(dh, cache.sublayer)
+        dh, *others = dh if isinstance(dh, tuple) else (dh,)
+        if self.pre_norm:
+            dh = self.norm.backward(dh, cache.norm)
+        dx = dsum + dh
+        return (dx, *others) if others else dx

@@ -1,4 +1,4 @@
-"""What every op shares: the array type, silence in floating point, and rows.
+"""What every op shares: the array type, and rows.
 
 Chapter     walkthroughs/00_how_to_read.md
 """
@@ -10,10 +10,6 @@ import math
 import numpy as np
 
 Array = np.ndarray
-
-# A decorator for ops. A result too large for its dtype is inf, and inf - inf is NaN: these are
-# answers, as in PyTorch, not occasions for a warning. Whoever trains looks at the gradient.
-silent = np.errstate(all="ignore")
 
 
 def rows(x: Array) -> Array:

@@ -41,9 +41,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.ops.array import Array, silent
+from npformer.ops.array import Array
 from npformer.ops.checks import check_mask
 from npformer.ops.masks import causal_mask
+from npformer.seam import op
 
 
 class AttentionCache(NamedTuple):
@@ -54,7 +55,7 @@ class AttentionCache(NamedTuple):
     scale: float
 
 
-@silent
+@op
 def attention_forward(
     q: Array,
     k: Array,
@@ -66,12 +67,13 @@ def attention_forward(
 ) -> tuple[Array, AttentionCache]:
     """q (B, T, N, H), k (B, S, N, H), v (B, S, N, Hv), mask -> y (B, T, N, Hv), cache.
 
-    ``causal`` lets query t see the keys s <= t only. ``scale`` is 1 / sqrt(H) unless given.
+    ``causal`` lets the last query see every key and each one before it a key less, so that new
+    queries over the keys of a cache see what they should. ``scale`` is 1 / sqrt(H) unless given.
     Raises ``ShapeError`` for a mask that is not boolean.
     """
     if mask is not None:
         check_mask(mask)
-    if causal:
+    if causal and q.shape[1] > 1:  # a single query, the last, sees every key
         triangle = causal_mask(q.shape[1], k.shape[1])  # (T, S)
         mask = triangle if mask is None else mask & triangle
     if scale is None:
@@ -85,7 +87,7 @@ def attention_forward(
     return y, AttentionCache(q, k, v, probs, scale)
 
 
-@silent
+@op
 def attention_backward(dy: Array, cache: AttentionCache) -> tuple[Array, Array, Array]:
     """dy (B, T, N, Hv) -> dq (B, T, N, H), dk (B, S, N, H), dv (B, S, N, Hv)."""
     q, k, v, probs, scale = cache

@@ -47,8 +47,9 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from npformer.errors import ShapeError
-from npformer.ops.array import Array, rows, silent
+from npformer.ops.array import Array, rows
 from npformer.ops.checks import check_choice, check_ids
+from npformer.seam import op
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -65,7 +66,7 @@ class CrossEntropyCache(NamedTuple):
     shape: tuple[int, ...]  # of logits
 
 
-@silent
+@op
 def cross_entropy_forward(
     logits: Array,
     targets: Array,
@@ -111,7 +112,7 @@ def cross_entropy_forward(
     return np.asarray(loss), cache
 
 
-@silent
+@op
 def cross_entropy_backward(dloss: Array, cache: CrossEntropyCache) -> Array:
     """dloss () or (...) -> dlogits (..., V)."""
     exps, total, t, valid, a, s, s_sum, divisor, shape = cache

@@ -23,7 +23,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.ops.array import Array, silent
+from npformer.ops.array import Array
+from npformer.seam import op
 
 
 class DropoutCache(NamedTuple):
@@ -40,6 +41,7 @@ def keep_mask(shape: tuple[int, ...], p: float, rng: np.random.Generator) -> Arr
     return rng.random(shape, dtype=np.float32) >= p
 
 
+@op
 def dropout_forward(
     x: Array, p: float, rng: np.random.Generator | None
 ) -> tuple[Array, DropoutCache]:
@@ -51,12 +53,12 @@ def dropout_forward(
     return _drop(x, keep, scale), DropoutCache(keep, scale)
 
 
+@op
 def dropout_backward(dy: Array, cache: DropoutCache) -> Array:
     """dy (...) -> dx (...)."""
     return dy if cache.keep is None else _drop(dy, cache.keep, cache.scale)
 
 
-@silent
 def _drop(x: Array, keep: Array, scale: float) -> Array:
     y = x * keep  # np.where would guess a branch for every entry
     y *= scale

@@ -28,8 +28,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.ops.array import Array, rows, silent
+from npformer.ops.array import Array, rows
 from npformer.ops.checks import check_ids
+from npformer.seam import op
 
 
 class EmbeddingCache(NamedTuple):
@@ -38,6 +39,7 @@ class EmbeddingCache(NamedTuple):
     padding_idx: int | None
 
 
+@op
 def embedding_forward(
     ids: Array, weight: Array, *, padding_idx: int | None = None
 ) -> tuple[Array, EmbeddingCache]:
@@ -49,7 +51,7 @@ def embedding_forward(
     return weight[ids], EmbeddingCache(ids, len(weight), padding_idx)
 
 
-@silent
+@op
 def embedding_backward(dy: Array, cache: EmbeddingCache) -> Array:
     """dy (..., D) -> dweight (V, D)."""
     ids, entries, padding_idx = cache

@@ -34,10 +34,11 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from npformer.ops.array import Array, silent
+from npformer.ops.array import Array
 from npformer.ops.checks import check_choice
 from npformer.ops.normal import FAR, normal_cdf, normal_pdf
 from npformer.ops.silu import logistic, logistic_slope
+from npformer.seam import op
 
 CUBIC = 0.044715
 DOUBLE = 2 * math.sqrt(2 / math.pi)
@@ -50,7 +51,7 @@ class GeluCache(NamedTuple):
     approximate: str
 
 
-@silent
+@op
 def gelu_forward(x: Array, *, approximate: Approximate = "none") -> tuple[Array, GeluCache]:
     """x (...) -> y (...), cache. Raises ``ConfigError`` for another ``approximate``."""
     check_choice("approximate", approximate, get_args(Approximate))
@@ -60,7 +61,7 @@ def gelu_forward(x: Array, *, approximate: Approximate = "none") -> tuple[Array,
     return y, GeluCache(x, gate, approximate)
 
 
-@silent
+@op
 def gelu_backward(dy: Array, cache: GeluCache) -> Array:
     """dy (...) -> dx (...)."""
     x, gate, approximate = cache

@@ -40,7 +40,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.ops.array import Array, rows, silent
+from npformer.ops.array import Array, rows
+from npformer.seam import op
 
 
 class LayerNormCache(NamedTuple):
@@ -49,7 +50,7 @@ class LayerNormCache(NamedTuple):
     weight: Array  # (D,)
 
 
-@silent
+@op
 def layer_norm_forward(
     x: Array, weight: Array, bias: Array, *, eps: float = 1e-5
 ) -> tuple[Array, LayerNormCache]:
@@ -67,7 +68,7 @@ def layer_norm_forward(
     return y, LayerNormCache(xhat, rstd, weight)
 
 
-@silent
+@op
 def layer_norm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array, Array]:
     """dy (..., D) -> dx (..., D), dweight (D,), dbias (D,)."""
     xhat, rstd, weight = cache

@@ -36,7 +36,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.ops.array import Array, rows, silent
+from npformer.ops.array import Array, rows
+from npformer.seam import op
 
 
 class LinearCache(NamedTuple):
@@ -45,7 +46,7 @@ class LinearCache(NamedTuple):
     has_bias: bool
 
 
-@silent
+@op
 def linear_forward(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, LinearCache]:
     """x (..., I), weight (O, I), bias (O,) or None -> y (..., O), cache."""
     y = rows(x) @ weight.T  # (R, O)
@@ -54,7 +55,7 @@ def linear_forward(x: Array, weight: Array, bias: Array | None = None) -> tuple[
     return y.reshape(*x.shape[:-1], len(weight)), LinearCache(x, weight, bias is not None)
 
 
-@silent
+@op
 def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array | None]:
     """dy (..., O) -> dx (..., I), dweight (O, I), dbias (O,) or None."""
     x, weight, has_bias = cache

@@ -29,7 +29,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.ops.array import Array, silent
+from npformer.ops.array import Array
+from npformer.seam import op
 
 
 class LogSoftmaxCache(NamedTuple):
@@ -37,7 +38,7 @@ class LogSoftmaxCache(NamedTuple):
     axis: int
 
 
-@silent
+@op
 def log_softmax_forward(x: Array, *, axis: int = -1) -> tuple[Array, LogSoftmaxCache]:
     """x (..., K) -> y (..., K), cache; K is the length of ``axis``."""
     x = np.moveaxis(x, axis, -1)
@@ -47,7 +48,7 @@ def log_softmax_forward(x: Array, *, axis: int = -1) -> tuple[Array, LogSoftmaxC
     return y, LogSoftmaxCache(y, axis)
 
 
-@silent
+@op
 def log_softmax_backward(dy: Array, cache: LogSoftmaxCache) -> Array:
     """dy (..., K) -> dx (..., K)."""
     y, axis = np.moveaxis(cache.y, cache.axis, -1), cache.axis

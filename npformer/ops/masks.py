@@ -16,5 +16,11 @@ def padding_mask(ids: Array, padding_id: int) -> Array:
 
 
 def causal_mask(t: int, s: int | None = None) -> Array:
-    """(t, s), or (t, t): query i may attend to the keys 0 ... i and to none after it."""
-    return np.tri(t, s, dtype=bool)
+    """(t, s), or (t, t): the last query sees every key, each one before it a key less.
+
+    With as many keys as queries, query i sees the keys 0 ... i. Where there are more, the first
+    s - t are those of a cache, which every query sees; where there are fewer, the first t - s
+    queries see none.
+    """
+    s = t if s is None else s
+    return np.tri(t, s, s - t, dtype=bool)

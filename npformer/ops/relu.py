@@ -23,20 +23,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.ops.array import Array, silent
+from npformer.ops.array import Array
+from npformer.seam import op
 
 
 class ReluCache(NamedTuple):
     y: Array  # (...)
 
 
+@op
 def relu_forward(x: Array) -> tuple[Array, ReluCache]:
     """x (...) -> y (...), cache."""
     y = np.maximum(x, 0)
     return y, ReluCache(y)
 
 
-@silent
+@op
 def relu_backward(dy: Array, cache: ReluCache) -> Array:
     """dy (...) -> dx (...)."""
     return dy * (cache.y > 0)

@@ -34,7 +34,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.ops.array import Array, silent
+from npformer.ops.array import Array
+from npformer.seam import op
 
 SHUT = 800.0  # exp(-800) is 0 in float64
 
@@ -44,7 +45,7 @@ class SiluCache(NamedTuple):
     gate: Array  # (...)
 
 
-@silent
+@op
 def silu_forward(x: Array) -> tuple[Array, SiluCache]:
     """x (...) -> y (...), cache."""
     gate = logistic(x)
@@ -53,7 +54,7 @@ def silu_forward(x: Array) -> tuple[Array, SiluCache]:
     return y, SiluCache(x, gate)
 
 
-@silent
+@op
 def silu_backward(dy: Array, cache: SiluCache) -> Array:
     """dy (...) -> dx (...)."""
     x, gate = cache
@@ -64,7 +65,7 @@ def silu_backward(dy: Array, cache: SiluCache) -> Array:
     return dx
 
 
-@silent
+@op
 def logistic(x: Array) -> Array:
     """x (...) -> 1 / (1 + exp(-x)); exp(-x) = inf gives 0, as it should."""
     y = np.exp(-x, out=np.empty_like(x))  # an array, also where x has no axes
@@ -72,7 +73,7 @@ def logistic(x: Array) -> Array:
     return np.reciprocal(y, out=y)
 
 
-@silent
+@op
 def logistic_slope(x: Array) -> Array:
     """x (...) -> the derivative of ``logistic`` at x."""
     e = np.exp(-np.abs(x))

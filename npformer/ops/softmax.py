@@ -33,7 +33,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.ops.array import Array, silent
+from npformer.ops.array import Array
+from npformer.seam import op
 
 
 class SoftmaxCache(NamedTuple):
@@ -41,7 +42,7 @@ class SoftmaxCache(NamedTuple):
     axis: int
 
 
-@silent
+@op
 def softmax_forward(x: Array, *, axis: int = -1) -> tuple[Array, SoftmaxCache]:
     """x (..., K) -> y (..., K), cache; K is the length of ``axis``."""
     x = np.moveaxis(x, axis, -1)  # (..., K), and contiguous from here: NumPy then sums pairwise
@@ -52,7 +53,7 @@ def softmax_forward(x: Array, *, axis: int = -1) -> tuple[Array, SoftmaxCache]:
     return y, SoftmaxCache(y, axis)
 
 
-@silent
+@op
 def softmax_backward(dy: Array, cache: SoftmaxCache) -> Array:
     """dy (..., K) -> dx (..., K)."""
     y, axis = np.moveaxis(cache.y, cache.axis, -1), cache.axis

@@ -36,7 +36,7 @@ def baseline(name: str, config: RunConfig) -> tuple[ModuleEngine, Callable[..., 
 
     engine = marian.MarianEngine(config)
     order = np.r_[0:12:2, 1:12:2]
-    positions = TorchEngine(config).model.positions[:, order].to(torch.float64)
+    positions = TorchEngine(config).model.positions.table[:, order].to(torch.float64)
     for side in (engine.module.model.encoder, engine.module.model.decoder):
         table = side.embed_positions.weight
         # Marian computes its table in float32; the twin's is the same, in all its digits.

@@ -33,7 +33,7 @@ def main(run: str) -> None:
     largest, tokens = 0.0, 0
     for batch in prepared.validation.batches:
         logits, _ = ours.model.forward(batch.source, batch.target_in)
-        ids = (torch.from_numpy(side).to(twin.model.positions.device) for side in batch[:2])
+        ids = (torch.from_numpy(side).to(twin.model.embedding.weight.device) for side in batch[:2])
         with torch.inference_mode():
             theirs = twin.model(*ids).log_softmax(-1).cpu().numpy()
         valid = batch.target_out != PAD

@@ -56,7 +56,7 @@ def record(
     attention's probabilities and the gradients around them, which the fused kernel does not show
     and are computed beside it. Raises as ``Transformer.forward``.
     """
-    device = twin.positions.device
+    device = twin.embedding.weight.device
     source, target_in, target_out = (torch.tensor(ids, device=device) for ids in batch)
     recorder = _Recorder(twin)
     cross_entropy = recorder.watched("loss", "cross_entropy", ops.cross_entropy)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from torch_ref.models.choice import Choice, Chosen
-from torch_ref.nn.key_value_cache import KeyValueCache
+from torch_ref.nn.layer_state import LayerState
 from torch_ref.nn.sentence_grid import SentenceGrid
 
 if TYPE_CHECKING:
@@ -17,25 +17,27 @@ if TYPE_CHECKING:
 
 
 class DecoderState:
-    """What each layer keeps, the mask of the sentences, and which of them each row decodes.
+    """What each layer keeps, and which sentence each row of the batch decodes.
 
-    At first every sentence has one row; a search repeats, reorders and drops rows by ``select``.
+    With a memory, every sentence has one row at first; a search repeats, reorders and drops rows by
+    ``select``. Without one, a row is a sequence of its own.
     """
 
-    def __init__(self, layers: list[KeyValueCache], memory_mask: Tensor) -> None:
+    def __init__(
+        self, layers: list[LayerState], device: torch.device, memory_mask: Tensor | None = None
+    ) -> None:
         self.layers = layers
         self.memory_mask = memory_mask  # (B, 1, 1, S)
         self.length = 0  # ids given so far
-        self.sentence = np.arange(len(memory_mask))  # (R,), each one's place in the memory
-        self.grid = SentenceGrid(self.sentence, len(memory_mask), memory_mask.device)
+        self.sentence = np.arange(0 if memory_mask is None else len(memory_mask))  # (R,)
+        self._device = device
 
     def advance(self, model: Transformer, ids: np.ndarray, choice: Choice) -> Chosen:
         """The step after ``ids`` (R,): what ``choice`` takes of the rows' logits."""
-        newest = torch.as_tensor(ids, dtype=torch.int64, device=self.memory_mask.device)
-        y = model.embed_next(newest, self.length)
-        y = model.decoder.step(y, self.layers, self.memory_mask, self.grid)
+        newest = torch.as_tensor(ids, dtype=torch.int64, device=self._device)
+        y = model.decode(newest, self.length, self.layers, self.memory_mask)
         self.length += 1
-        return choice(model.next_logits(y))
+        return choice(y)
 
     @torch.inference_mode()
     def select(self, rows: np.ndarray) -> None:
@@ -43,14 +45,21 @@ class DecoderState:
 
         The memory of a sentence goes with its last row.
         """
-        device = self.memory_mask.device
-        held, self.sentence = np.unique(self.sentence[rows], return_inverse=True)
-        if len(held) < len(self.memory_mask):
-            kept = torch.as_tensor(held, device=device)
-            self.memory_mask = self.memory_mask[kept]
-            for layer in self.layers:
-                layer.select_sentences(kept)
-        self.grid = SentenceGrid(self.sentence, len(held), device)
-        index = torch.as_tensor(rows, dtype=torch.int64, device=device)
+        index = torch.as_tensor(rows, dtype=torch.int64, device=self._device)
         for layer in self.layers:
             layer.select(index)
+        if self.memory_mask is not None:
+            self.memory_mask = self._select_sentences(rows, self.memory_mask)
+
+    def _select_sentences(self, rows: np.ndarray, mask: Tensor) -> Tensor:
+        held, self.sentence = np.unique(self.sentence[rows], return_inverse=True)
+        if len(held) < len(mask):
+            kept = torch.as_tensor(held, device=self._device)
+            mask = mask[kept]
+            for layer in self.layers:
+                layer.select_sentences(kept)
+        grid = SentenceGrid(self.sentence, len(held), self._device)
+        for layer in self.layers:
+            if layer.memory is not None:
+                layer.memory.grid = grid
+        return mask

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from torch_ref.models.choice import Choice, Chosen
-from torch_ref.nn.key_value_cache import FIRST_ROOM, KeyValueCache, StaticKeyValueCache
+from torch_ref.nn.key_value_cache import FIRST_ROOM, KeysValues, StaticKeyValueCache
+from torch_ref.nn.layer_state import KeptMemory, LayerState
 from torch_ref.nn.sentence_grid import SentenceGrid
 
 if TYPE_CHECKING:
@@ -42,17 +43,22 @@ class Shape(NamedTuple):
 class Buffers:
     """All that a step reads and writes, but for the weights, and the graphs of its steps."""
 
-    def __init__(self, shape: Shape, like: Sequence[KeyValueCache]) -> None:
-        device = like[0].cross_k.device
+    def __init__(self, shape: Shape, like: Sequence[LayerState], device: torch.device) -> None:
         b, s, rows = shape.sentences, shape.source, shape.sentences * shape.places
         self.shape = shape
         self.ids = torch.zeros(rows, dtype=torch.int64, device=device)
         self.position = torch.zeros(1, dtype=torch.int64, device=device)
         self.memory_mask = torch.zeros(b, 1, 1, s, dtype=torch.bool, device=device)
-        self.layers = [
-            StaticKeyValueCache(layer, s, self.position, (rows, shape.room)) for layer in like
-        ]
-        self._grid = SentenceGrid(np.arange(rows) // shape.places, b, device)
+        grid = SentenceGrid(np.arange(rows) // shape.places, b, device)
+        self.layers = []
+        for layer in like:
+            own = LayerState(
+                StaticKeyValueCache(layer.self_attn, self.position, (rows, shape.room))
+            )
+            if layer.memory is not None:
+                zeros = (x.new_zeros(b, s, *x.shape[2:]) for x in layer.memory.keys_values)
+                own.memory = KeptMemory(KeysValues(*zeros), grid)
+            self.layers.append(own)
         self._graphs: dict[Choice, tuple[torch.cuda.CUDAGraph, Chosen]] = {}
 
     def step(self, model: Transformer, choice: Choice) -> Chosen:
@@ -66,9 +72,20 @@ class Buffers:
         return chosen
 
     def _step(self, model: Transformer, choice: Choice) -> Chosen:
-        y = model.embed_next(self.ids, self.position)
-        y = model.decoder.step(y, self.layers, self.memory_mask, self._grid)
-        return choice(model.next_logits(y))
+        return choice(model.decode(self.ids, self.position, self.layers, self.memory_mask))
+
+    def restart(self, layers: Sequence[LayerState], mask: Tensor) -> None:
+        """Take over the memory of ``layers``, which may be shorter, and forget every position."""
+        self.memory_mask.zero_()
+        self.memory_mask[..., : mask.shape[3]] = mask
+        for mine, given in zip(self.layers, layers, strict=True):
+            mine.self_attn.restart(given.self_attn)
+            if mine.memory is not None and given.memory is not None:
+                for buffer, new in zip(
+                    mine.memory.keys_values, given.memory.keys_values, strict=True
+                ):
+                    buffer.zero_()
+                    buffer[:, : new.shape[1]] = new
 
     def _capture(self, model: Transformer, choice: Choice) -> tuple[torch.cuda.CUDAGraph, Chosen]:
         device, graph = self.ids.device, torch.cuda.CUDAGraph()
@@ -99,19 +116,16 @@ class BufferPool:
         self._lent: OrderedDict[Shape, tuple[Buffers, weakref.ref[StaticState]]] = OrderedDict()
 
     def lend(
-        self, shape: Shape, state: StaticState, layers: Sequence[KeyValueCache], mask: Tensor
+        self, shape: Shape, state: StaticState, layers: Sequence[LayerState], mask: Tensor
     ) -> Buffers:
         """Buffers that no other living state uses, with the memory of ``layers`` in them."""
         buffers, user = self._lent.pop(shape, (None, None))
         if buffers is None or (user is not None and user() is not None):
-            buffers = Buffers(shape, layers)
+            buffers = Buffers(shape, layers, mask.device)
         self._lent[shape] = buffers, weakref.ref(state)
         if len(self._lent) > BUFFERS:
             self._lent.popitem(last=False)
-        buffers.memory_mask.zero_()
-        buffers.memory_mask[..., : mask.shape[3]] = mask
-        for mine, given in zip(buffers.layers, layers, strict=True):
-            mine.restart(given)
+        buffers.restart(layers, mask)
         return buffers
 
 
@@ -122,14 +136,14 @@ class StaticState:
     """
 
     def __init__(
-        self, pool: BufferPool, layers: list[KeyValueCache], mask: Tensor, max_length: int
+        self, pool: BufferPool, layers: list[LayerState], mask: Tensor, max_length: int
     ) -> None:
         self._pool = pool
         self.length = 0
         self.sentence = np.arange(len(mask))  # (R,)
         source = -(-mask.shape[3] // SOURCE_STEP) * SOURCE_STEP
         room = min(FIRST_ROOM, max_length)
-        shape = Shape(len(mask), 1, source, room, layers[0].cross_k.dtype)
+        shape = Shape(len(mask), 1, source, room, layers[0].self_attn.fused.weight.dtype)
         self._buffers = pool.lend(shape, self, layers, mask)
         self._grid = self._place(1)
 
@@ -175,5 +189,5 @@ class StaticState:
             new = self._pool.lend(shape, self, old.layers, old.memory_mask)
         index = torch.as_tensor(parents, device=old.ids.device)
         for mine, given in zip(new.layers, old.layers, strict=True):
-            mine.take(given, index, self.length)
+            mine.self_attn.take(given.self_attn, index, self.length)
         self._buffers = new

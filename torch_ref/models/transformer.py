@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from npformer.config import ModelConfig
@@ -16,8 +16,10 @@ from npformer.errors import ShapeError
 from torch_ref.models.choice import Choice, Chosen
 from torch_ref.models.decoder_state import DecoderState
 from torch_ref.models.static_state import BufferPool, StaticState
-from torch_ref.nn import Decoder, Dropout, Embedding, Encoder, Linear
-from torch_ref.ops import padding_mask, sinusoidal_positions
+from torch_ref.nn import Dropout, Embedding, Linear, Stack
+from torch_ref.nn.layer_state import LayerState
+from torch_ref.nn.positions import make_positions
+from torch_ref.ops import padding_mask
 
 
 class Transformer(nn.Module):
@@ -26,8 +28,6 @@ class Transformer(nn.Module):
     Source and target share one vocabulary and one embedding; the output projection is the same
     matrix unless ``config.tie_output`` is False.
     """
-
-    positions: Tensor  # (max_length, D)
 
     def __init__(
         self,
@@ -38,25 +38,37 @@ class Transformer(nn.Module):
     ) -> None:
         super().__init__()
         c = self.config = config
-        self.embedding = Embedding(
-            c.vocab_size, c.d_model, c.padding_id, dtype=dtype, device=device
-        )
+        place: dict[str, Any] = {"dtype": dtype, "device": device}
+
+        def stack(layers: int, *, causal: bool, cross_attention: bool) -> Stack:
+            return Stack(
+                layers,
+                c.d_model,
+                c.heads,
+                c.d_ff,
+                causal=causal,
+                cross_attention=cross_attention,
+                d_k=c.d_k,
+                d_v=c.d_v,
+                dropout=c.dropout,
+                norm=c.norm,
+                activation=c.activation,
+                eps=c.layer_norm_eps,
+                **place,
+            )
+
+        self.embedding = Embedding(c.vocab_size, c.d_model, c.padding_id, **place)
+        self.positions = make_positions(c.positions, c.max_length, c.d_model, **place)
         self.dropout = Dropout(c.dropout)
-        self.encoder = Encoder(c, dtype=dtype, device=device)
-        self.decoder = Decoder(c, dtype=dtype, device=device)
-        self.output_proj = (
-            None
-            if c.tie_output
-            else Linear(c.d_model, c.vocab_size, False, dtype=dtype, device=device)
-        )
+        self.encoder = stack(c.encoder_layers, causal=False, cross_attention=False)
+        self.decoder = stack(c.decoder_layers, causal=True, cross_attention=True)
+        self.output_proj = None if c.tie_output else Linear(c.d_model, c.vocab_size, False, **place)
         if c.init_std is not None:
             for parameter in self.parameters():
                 if parameter.ndim == 2:
                     nn.init.normal_(parameter, std=c.init_std)
             with torch.no_grad():
                 self.embedding.weight[c.padding_id] = 0
-        positions = sinusoidal_positions(c.max_length, c.d_model, dtype=dtype, device=device)
-        self.register_buffer("positions", positions, persistent=False)
         self._pool: BufferPool | None = None
 
     def forward(
@@ -77,8 +89,8 @@ class Transformer(nn.Module):
         """What ``forward`` projects to the logits: the decoder's last states (B, T, D)."""
         x = self._embed(source, rng)
         mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
-        memory = self.encoder(x, mask, rng)
-        return self.decoder(self._embed(target, rng), memory, mask, rng)
+        memory = self.encoder(x, mask=mask, rng=rng)
+        return self.decoder(self._embed(target, rng), memory, memory_mask=mask, rng=rng)
 
     def run_layers(self, *, compiled: bool = False, checkpointed: bool = False) -> None:
         """How layers run from now on: through torch.compile; keeping their inputs alone.
@@ -111,11 +123,11 @@ class Transformer(nn.Module):
         with inference(self):
             x = self._embed(source)
             mask = padding_mask(source, self.config.padding_id)
-            memory = self.encoder(x, mask)
-            layers = self.decoder.start(memory, self.config.max_length)
+            memory = self.encoder(x, mask=mask)
+            layers = self.decoder.start(self.config.max_length, memory)
             if self._pool is not None:
                 return StaticState(self._pool, layers, mask, self.config.max_length)
-            return DecoderState(layers, mask)
+            return DecoderState(layers, source.device, mask)
 
     @torch.inference_mode()
     def step(self, ids: np.ndarray, state: DecoderState | StaticState) -> np.ndarray:
@@ -150,18 +162,20 @@ class Transformer(nn.Module):
         choice = Choice(k, banned)
         return choice.fetch(self._advance(ids, state, choice))
 
-    def embed_next(self, ids: Tensor, position: int | Tensor) -> Tensor:
-        """ids (R,), the tokens at ``position``, a number or (1,), -> the decoder's input (R, 1, D).
+    def decode(
+        self,
+        ids: Tensor,
+        position: int | Tensor,
+        states: Sequence[LayerState],
+        memory_mask: Tensor | None,
+    ) -> Tensor:
+        """ids (R,), the tokens at ``position``, a number or (1,), -> logits (R, V) of the next.
 
-        Raises ShapeError for a number past the model's last position.
+        They are in float32 if they would be less precise. Raises ShapeError for a number past the
+        model's last position.
         """
-        if isinstance(position, int) and position >= self.config.max_length:
-            raise self.too_long(position + 1)
-        x = self.embedding(ids) * math.sqrt(self.config.d_model) + self.positions[position]
-        return x[:, None]
-
-    def next_logits(self, y: Tensor) -> Tensor:
-        """The decoder's output (R, 1, D) -> logits (R, V), in float32 if it is less precise."""
+        y = self._embed(ids[:, None], at=position)
+        y = self.decoder(y, memory_mask=memory_mask, states=states)
         logits = self._project(y[:, 0])
         return logits.float() if logits.dtype.itemsize < 4 else logits
 
@@ -171,14 +185,15 @@ class Transformer(nn.Module):
         with inference(self):
             return state.advance(self, ids, choice)
 
-    def _embed(self, ids: Tensor, rng: np.random.Generator | None = None) -> Tensor:
+    def _embed(
+        self, ids: Tensor, rng: np.random.Generator | None = None, at: int | Tensor = 0
+    ) -> Tensor:
         if ids.ndim != 2:
             raise ShapeError(f"token ids of shape {tuple(ids.shape)}; they must be (batch, length)")
-        length = ids.shape[1]
-        if length > self.config.max_length:
-            raise self.too_long(length)
+        if isinstance(at, int) and at + ids.shape[1] > self.config.max_length:
+            raise self.too_long(at + ids.shape[1])
         x = self.embedding(ids) * math.sqrt(self.config.d_model)  # (B, T, D)
-        return self.dropout(x + self.positions[:length], rng)
+        return self.dropout(self.positions(x, at), rng)
 
     def too_long(self, length: int) -> ShapeError:
         """What to raise for a sequence of ``length`` tokens."""
@@ -188,10 +203,10 @@ class Transformer(nn.Module):
     def _project(self, y: Tensor) -> Tensor:
         if self.output_proj is not None:
             return self.output_proj(y)
-        return F.linear(y, self.embedding.weight)
+        return self.embedding.project(y)
 
     def _ids(self, ids: np.ndarray | Tensor) -> Tensor:
-        return torch.as_tensor(ids, dtype=torch.int64, device=self.positions.device)
+        return torch.as_tensor(ids, dtype=torch.int64, device=self.embedding.weight.device)
 
 
 @contextmanager

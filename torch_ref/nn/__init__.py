@@ -1,27 +1,28 @@
-"""The modules of ``npformer.nn``, file by file and name by name, in PyTorch."""
+"""Modules: the same tree, names and shapes as in ``npformer.nn``, from PyTorch's own parts."""
 
-from torch_ref.nn.decoder import Decoder
-from torch_ref.nn.decoder_layer import DecoderLayer
+from torch_ref.nn.activation import Activation
 from torch_ref.nn.dropout import Dropout
 from torch_ref.nn.embedding import Embedding
-from torch_ref.nn.encoder import Encoder
-from torch_ref.nn.encoder_layer import EncoderLayer
 from torch_ref.nn.feed_forward import FeedForward
+from torch_ref.nn.layer import Layer
 from torch_ref.nn.layer_norm import LayerNorm
 from torch_ref.nn.linear import Linear
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
+from torch_ref.nn.positions import LearnedPositions, SinusoidalPositions
 from torch_ref.nn.residual import Residual
+from torch_ref.nn.stack import Stack
 
 __all__ = [
-    "Decoder",
-    "DecoderLayer",
+    "Activation",
     "Dropout",
     "Embedding",
-    "Encoder",
-    "EncoderLayer",
     "FeedForward",
+    "Layer",
     "LayerNorm",
+    "LearnedPositions",
     "Linear",
     "MultiHeadAttention",
     "Residual",
+    "SinusoidalPositions",
+    "Stack",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 
 class Embedding(nn.Embedding):
@@ -24,3 +25,7 @@ class Embedding(nn.Embedding):
         """Draw the weight from N(0, 1 / embedding_dim); the padding row starts at zero."""
         nn.init.normal_(self.weight, std=self.embedding_dim**-0.5)
         self._fill_padding_idx_with_zero()
+
+    def project(self, y: Tensor) -> Tensor:
+        """y (..., embedding_dim) -> logits (..., num_embeddings): the weight, tied."""
+        return F.linear(y, self.weight)

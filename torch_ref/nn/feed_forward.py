@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from npformer.errors import ConfigError, nearest
+from torch_ref.nn.activation import Activation
 from torch_ref.nn.linear import Linear
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": F.relu,
-    "gelu": F.gelu,
-    "gelu_tanh": partial(F.gelu, approximate="tanh"),
-    "silu": F.silu,
-}
 
 
 class FeedForward(nn.Module):
-    """linear2(activation(linear1(x))), the same at every position."""
+    """linear2(activation(linear1(x))), the same at every position.
+
+    Raises ConfigError for an activation that does not exist.
+    """
 
     def __init__(
         self,
@@ -33,13 +25,8 @@ class FeedForward(nn.Module):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
-        if activation not in ACTIVATIONS:
-            raise ConfigError(
-                f"activation {activation!r} does not exist; choose one of "
-                f"{', '.join(ACTIVATIONS)}" + nearest(activation, ACTIVATIONS)
-            )
-        self.activation = ACTIVATIONS[activation]
         self.linear1 = Linear(d_model, d_ff, dtype=dtype, device=device)
+        self.activation = Activation(activation)
         self.linear2 = Linear(d_ff, d_model, dtype=dtype, device=device)
 
     def forward(self, x: Tensor) -> Tensor:

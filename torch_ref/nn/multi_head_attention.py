@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from npformer.errors import ConfigError
 from torch_ref import ops
+from torch_ref.nn.key_value_cache import FusedProjection, KeysValues, KeyValueCache
 from torch_ref.nn.linear import Linear
-
-
-class FusedProjection(NamedTuple):
-    """Queries, keys and values of self-attention by one product in place of three."""
-
-    weight: Tensor  # (N (2 H + Hv), D)
-    bias: Tensor  # (N (2 H + Hv),)
 
 
 class MultiHeadAttention(nn.Module):
@@ -49,37 +41,49 @@ class MultiHeadAttention(nn.Module):
         self.out_proj = Linear(heads * d_v, d_model, dtype=dtype, device=device)
 
     def forward(
-        self, x: Tensor, memory: Tensor, mask: Tensor | None = None, *, causal: bool = False
+        self,
+        x: Tensor,
+        memory: Tensor | KeysValues | None = None,
+        mask: Tensor | None = None,
+        *,
+        causal: bool = False,
+        kept: KeyValueCache | None = None,
     ) -> Tensor:
-        """x (B, T, D), memory (B, S, D), mask (B|1, N|1, T|1, S) -> (B, T, D)."""
-        return self.attend(x, *self.keys_values(memory), mask, causal=causal)
+        """x (B, T, D), memory (B, S, D) or None, mask (B|1, N|1, T|1, S) -> (B, T, D).
 
-    def keys_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """memory (B, S, D) -> k (B, S, N, H), v (B, S, N, Hv); decoding keeps them."""
-        return self._split(self.k_proj(memory)), self._split(self.v_proj(memory))
-
-    def attend(
-        self, x: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, *, causal: bool = False
-    ) -> Tensor:
-        """x (B, T, D) over keys (B, S, N, H) and values (B, S, N, Hv) -> (B, T, D)."""
-        return self.mix(self._split(self.q_proj(x)), k, v, mask, causal=causal)
-
-    def mix(
-        self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, *, causal: bool = False
-    ) -> Tensor:
-        """q (B, T, N, H), k (B, S, N, H), v (B, S, N, Hv) -> (B, T, D)."""
+        Without a memory x attends to itself. In decoding, the memory may come as the keys and
+        values that ``keys_values`` once made of it, and those of x join the earlier positions' in
+        ``kept``, which may have a mask of its own.
+        """
+        if kept is not None:
+            q, k, v = self._queries_keys_values(x, kept.fused)
+            k, v, mask = kept.append(k, v)
+        elif isinstance(memory, KeysValues):
+            q, (k, v) = self._split(self.q_proj(x)), memory
+        else:
+            q = self._split(self.q_proj(x))
+            k, v = self.keys_values(x if memory is None else memory)
         return self.out_proj(ops.attention(q, k, v, mask, causal=causal).flatten(2))
 
-    def fused(self, dtype: torch.dtype) -> FusedProjection:
-        """The three maps as one, of the weights as they are now; decoding reads it at each step."""
+    def keys_values(self, memory: Tensor) -> KeysValues:
+        """memory (B, S, D) -> k (B, S, N, H), v (B, S, N, Hv); decoding keeps them."""
+        return KeysValues(self._split(self.k_proj(memory)), self._split(self.v_proj(memory)))
+
+    def start(self, max_length: int) -> KeyValueCache:
+        """What a decoding of up to ``max_length`` tokens keeps, of the weights as they are now."""
         maps = (self.q_proj, self.k_proj, self.v_proj)
         weight, bias = torch.cat([m.weight for m in maps]), torch.cat([m.bias for m in maps])
-        return FusedProjection(weight.to(dtype), bias.to(dtype))
+        device = weight.device.type
+        if torch.is_autocast_enabled(device):
+            dtype = torch.get_autocast_dtype(device)
+            weight, bias = weight.to(dtype), bias.to(dtype)
+        k, v = (m.out_features // self.heads for m in maps[1:])
+        sizes = (self.heads, k), (self.heads, v)
+        return KeyValueCache(FusedProjection(weight, bias), sizes, max_length)
 
-    def queries_keys_values(
+    def _queries_keys_values(
         self, x: Tensor, fused: FusedProjection
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """x (B, T, D) -> q, k (B, T, N, H), v (B, T, N, Hv), by one product."""
         sizes = [m.out_features for m in (self.q_proj, self.k_proj, self.v_proj)]
         q, k, v = F.linear(x, *fused).split(sizes, dim=2)
         return self._split(q), self._split(k), self._split(v)

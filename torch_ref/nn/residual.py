@@ -6,6 +6,8 @@ Pre-norm (Xiong et al., 2020):                     y = x + dropout(sublayer(norm
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -35,11 +37,13 @@ class Residual(nn.Module):
         self.norm = LayerNorm(d_model, eps, dtype=dtype, device=device)
         self.dropout = Dropout(dropout)
 
-    def enter(self, x: Tensor) -> Tensor:
-        """x (..., D) -> what the sub-layer reads (..., D)."""
-        return self.norm(x) if self.pre_norm else x
-
-    def leave(self, x: Tensor, h: Tensor, rng: np.random.Generator | None = None) -> Tensor:
-        """x (..., D) and the sub-layer's output h (..., D) -> (..., D)."""
-        y = x + self.dropout(h, rng)
-        return y if self.pre_norm else self.norm(y)
+    def forward(
+        self,
+        x: Tensor,
+        sublayer: Callable[[Tensor], Tensor],
+        rng: np.random.Generator | None = None,
+    ) -> Tensor:
+        """x (..., D) -> (..., D); ``sublayer(h)`` gives a tensor like h."""
+        if self.pre_norm:
+            return x + self.dropout(sublayer(self.norm(x)), rng)
+        return self.norm(x + self.dropout(sublayer(x), rng))

@@ -1,0 +1,120 @@
+"""One layer of a Transformer (Vaswani et al., 2017, section 3.1): an encoder's or a decoder's.
+
+Self-attention, then attention over a memory if the layer has any, then the feed-forward network,
+each inside a residual. A decoder's self-attention is causal.
+
+Chapter     walkthroughs/09_whole_model.md
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from npformer.nn.feed_forward import FeedForward
+from npformer.nn.key_value_cache import KeyValueCache
+from npformer.nn.layer_state import KeptMemory, LayerState
+from npformer.nn.module import Array, Module
+from npformer.nn.multi_head_attention import MultiHeadAttention
+from npformer.nn.residual import Residual, ResidualCache
+from npformer.nn.sentence_grid import SentenceGrid
+
+
+class LayerCache(NamedTuple):
+    self_attn: ResidualCache
+    cross_attn: ResidualCache | None
+    feed_forward: ResidualCache
+
+
+class Layer(Module):
+    """Self-attention, cross-attention if ``cross_attention``, and the feed-forward network.
+
+    Raises ConfigError as its parts do.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        heads: int,
+        d_ff: int,
+        *,
+        causal: bool = False,
+        cross_attention: bool = False,
+        d_k: int | None = None,
+        d_v: int | None = None,
+        dropout: float = 0.0,
+        norm: str = "post",
+        activation: str = "relu",
+        eps: float = 1e-5,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        def residual() -> Residual:
+            return Residual(d_model, dropout, norm, eps, dtype=dtype)
+
+        def attention() -> MultiHeadAttention:
+            return MultiHeadAttention(d_model, heads, d_k, d_v, rng=rng, dtype=dtype)
+
+        self.causal = causal
+        self.self_attn_residual = residual()
+        self.self_attn = attention()
+        self.cross_attn_residual = residual() if cross_attention else None
+        self.cross_attn = attention() if cross_attention else None
+        self.feed_forward_residual = residual()
+        self.feed_forward = FeedForward(d_model, d_ff, activation, rng=rng, dtype=dtype)
+
+    def forward(
+        self,
+        x: Array,
+        memory: Array | None = None,
+        mask: Array | None = None,
+        memory_mask: Array | None = None,
+        rng: np.random.Generator | None = None,
+        state: LayerState | None = None,
+    ) -> tuple[Array, LayerCache]:
+        """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> y, cache.
+
+        With the ``state`` of a decoding, x are the positions after those that it keeps, and its
+        memory is read in place of ``memory``; then there is no backward.
+        """
+
+        def attend(h: Array) -> tuple[Array, Any]:
+            kept = None if state is None else state.self_attn
+            return self.self_attn.forward(h, None, mask, causal=self.causal, kept=kept)
+
+        def attend_memory(h: Array) -> tuple[Array, Any]:
+            assert self.cross_attn is not None
+            if state is None or state.memory is None:
+                return self.cross_attn.forward(h, memory, memory_mask)
+            h, cache = self.cross_attn.forward(
+                state.memory.grid.spread(h), state.memory.keys_values, memory_mask
+            )
+            return state.memory.grid.collect(h), cache
+
+        x, self_attn = self.self_attn_residual.forward(x, attend, rng)
+        cross_attn = None
+        if self.cross_attn_residual is not None:
+            x, cross_attn = self.cross_attn_residual.forward(x, attend_memory, rng)
+        y, feed_forward = self.feed_forward_residual.forward(x, self.feed_forward.forward, rng)
+        return y, LayerCache(self_attn, cross_attn, feed_forward)
+
+    def backward(self, dy: Array, cache: LayerCache) -> Any:
+        """dy (B, T, D) -> dx (B, T, D), and with cross-attention dmemory (B, S, D) after it."""
+        dx = self.feed_forward_residual.backward(dy, cache.feed_forward, self.feed_forward.backward)
+        dmemory = None
+        if self.cross_attn_residual is not None and self.cross_attn is not None:
+            dx, dmemory = self.cross_attn_residual.backward(
+                dx, cache.cross_attn, self.cross_attn.backward
+            )
+        dx = self.self_attn_residual.backward(dx, cache.self_attn, self.self_attn.backward)
+        return dx if dmemory is None else (dx, dmemory)
+
+    def start(self, max_length: int, memory: Array | None = None) -> LayerState:
+        """memory (B, S, D) or None -> the state of a decoding of up to ``max_length`` tokens."""
+        state = LayerState(KeyValueCache(max_length))
+        if self.cross_attn is not None and memory is not None:
+            grid = SentenceGrid(np.arange(len(memory)))
+            state.memory = KeptMemory(self.cross_attn.keys_values(memory)[0], grid)
+        return state

@@ -1,0 +1,39 @@
+"""What one layer keeps from one decoding step to the next.
+
+Chapter     walkthroughs/12_decoding.md
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from npformer.nn.key_value_cache import KeysValues, KeyValueCache
+from npformer.nn.module import Array
+from npformer.nn.sentence_grid import SentenceGrid
+
+
+@dataclass
+class KeptMemory:
+    """The memory's keys and values, those of a sentence whatever the number of its hypotheses."""
+
+    keys_values: KeysValues
+    grid: SentenceGrid
+    """Which rows share a sentence."""
+
+
+@dataclass
+class LayerState:
+    """Self-attention's keys and values, those of a row; and cross-attention's, if there are any."""
+
+    self_attn: KeyValueCache
+    memory: KeptMemory | None = None
+
+    def select(self, rows: Array) -> None:
+        """Keep ``rows``, in that order; a row may come more than once."""
+        self.self_attn.select(rows)
+
+    def select_sentences(self, sentences: Array) -> None:
+        """Keep the memory of ``sentences`` alone, in that order."""
+        if self.memory is not None:
+            k, v = self.memory.keys_values
+            self.memory.keys_values = KeysValues(k[sentences], v[sentences])

@@ -1,0 +1,88 @@
+"""A stack of layers (Vaswani et al., 2017, section 3.1): an encoder, or a decoder.
+
+Chapter     walkthroughs/09_whole_model.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from npformer.nn.layer import Layer, LayerCache
+from npformer.nn.layer_norm import LayerNorm
+from npformer.nn.layer_state import LayerState
+from npformer.nn.module import Array, Module
+from npformer.ops.layer_norm import LayerNormCache
+
+
+class StackCache(NamedTuple):
+    layers: list[LayerCache]
+    norm: LayerNormCache | None  # pre-norm only
+
+
+class Stack(Module):
+    """``layers`` layers; in pre-norm a last layer norm, as nothing else norms the sum.
+
+    ``settings`` are those of ``Layer``. Raises ConfigError as it does.
+    """
+
+    def __init__(
+        self,
+        layers: int,
+        d_model: int,
+        heads: int,
+        d_ff: int,
+        *,
+        norm: str = "post",
+        eps: float = 1e-5,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+        **settings: Any,
+    ) -> None:
+        around: dict[str, Any] = {"norm": norm, "eps": eps, "rng": rng, "dtype": dtype}
+        self.layers = [Layer(d_model, heads, d_ff, **around, **settings) for _ in range(layers)]
+        self.norm = LayerNorm(d_model, eps, dtype=dtype) if norm == "pre" else None
+
+    def forward(
+        self,
+        x: Array,
+        memory: Array | None = None,
+        mask: Array | None = None,
+        memory_mask: Array | None = None,
+        rng: np.random.Generator | None = None,
+        states: Sequence[LayerState] | None = None,
+    ) -> tuple[Array, StackCache]:
+        """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> y, cache.
+
+        With the ``states`` of a decoding, one a layer, as ``Layer.forward`` with its state.
+        """
+        caches = []
+        for index, layer in enumerate(self.layers):
+            state = None if states is None else states[index]
+            x, cache = layer.forward(x, memory, mask, memory_mask, rng, state)
+            caches.append(cache)
+        norm = None
+        if self.norm is not None:
+            x, norm = self.norm.forward(x)
+        return x, StackCache(caches, norm)
+
+    def backward(self, dy: Array, cache: StackCache) -> Any:
+        """dy (B, T, D) -> dx (B, T, D), and with cross-attention dmemory (B, S, D) after it.
+
+        Every layer reads the memory, so its gradient is the sum over the layers.
+        """
+        dx = dy if self.norm is None else self.norm.backward(dy, cache.norm)
+        dmemory: Array | None = None
+        for layer, layer_cache in zip(reversed(self.layers), reversed(cache.layers), strict=True):
+            dx = layer.backward(dx, layer_cache)
+            if isinstance(dx, tuple):
+                dx, share = dx
+                dmemory = share if dmemory is None else dmemory + share
+        return dx if dmemory is None else (dx, dmemory)
+
+    def start(self, max_length: int, memory: Array | None = None) -> list[LayerState]:
+        """memory (B, S, D) or None -> what each layer keeps, up to ``max_length`` tokens."""
+        return [layer.start(max_length, memory) for layer in self.layers]

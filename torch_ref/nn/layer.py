@@ -1,0 +1,93 @@
+"""One layer of a Transformer (Vaswani et al., 2017, section 3.1): an encoder's or a decoder's."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from torch_ref.nn.feed_forward import FeedForward
+from torch_ref.nn.layer_state import KeptMemory, LayerState
+from torch_ref.nn.multi_head_attention import MultiHeadAttention
+from torch_ref.nn.residual import Residual
+from torch_ref.nn.sentence_grid import SentenceGrid
+
+
+class Layer(nn.Module):
+    """Self-attention, cross-attention if ``cross_attention``, and the feed-forward network.
+
+    Raises ConfigError as its parts do.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        heads: int,
+        d_ff: int,
+        *,
+        causal: bool = False,
+        cross_attention: bool = False,
+        d_k: int | None = None,
+        d_v: int | None = None,
+        dropout: float = 0.0,
+        norm: str = "post",
+        activation: str = "relu",
+        eps: float = 1e-5,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__()
+
+        def residual() -> Residual:
+            return Residual(d_model, dropout, norm, eps, dtype=dtype, device=device)
+
+        def attention() -> MultiHeadAttention:
+            return MultiHeadAttention(d_model, heads, d_k, d_v, dtype=dtype, device=device)
+
+        self.causal = causal
+        self.self_attn_residual = residual()
+        self.self_attn = attention()
+        self.cross_attn_residual = residual() if cross_attention else None
+        self.cross_attn = attention() if cross_attention else None
+        self.feed_forward_residual = residual()
+        self.feed_forward = FeedForward(d_model, d_ff, activation, dtype=dtype, device=device)
+
+    def forward(
+        self,
+        x: Tensor,
+        memory: Tensor | None = None,
+        mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        rng: np.random.Generator | None = None,
+        state: LayerState | None = None,
+    ) -> Tensor:
+        """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> (B, T, D).
+
+        With the ``state`` of a decoding, x are the positions after those that it keeps, and its
+        memory is read in place of ``memory``.
+        """
+
+        def attend(h: Tensor) -> Tensor:
+            kept = None if state is None else state.self_attn
+            return self.self_attn(h, None, mask, causal=self.causal, kept=kept)
+
+        def attend_memory(h: Tensor) -> Tensor:
+            assert self.cross_attn is not None
+            if state is None or state.memory is None:
+                return self.cross_attn(h, memory, memory_mask)
+            h = state.memory.grid.spread(h)
+            h = self.cross_attn(h, state.memory.keys_values, memory_mask)
+            return state.memory.grid.collect(h)
+
+        x = self.self_attn_residual(x, attend, rng)
+        if self.cross_attn_residual is not None:
+            x = self.cross_attn_residual(x, attend_memory, rng)
+        return self.feed_forward_residual(x, self.feed_forward, rng)
+
+    def start(self, max_length: int, memory: Tensor | None = None) -> LayerState:
+        """memory (B, S, D) or None -> the state of a decoding of up to ``max_length`` tokens."""
+        state = LayerState(self.self_attn.start(max_length))
+        if self.cross_attn is not None and memory is not None:
+            grid = SentenceGrid(np.arange(len(memory)), len(memory), memory.device)
+            state.memory = KeptMemory(self.cross_attn.keys_values(memory), grid)
+        return state

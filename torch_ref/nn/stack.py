@@ -1,0 +1,69 @@
+"""A stack of layers (Vaswani et al., 2017, section 3.1): an encoder, or a decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from torch_ref.nn.call_layer import call_layer
+from torch_ref.nn.layer import Layer
+from torch_ref.nn.layer_norm import LayerNorm
+from torch_ref.nn.layer_state import LayerState
+
+
+class Stack(nn.Module):
+    """``layers`` layers; in pre-norm a last layer norm. ``settings`` are those of ``Layer``.
+
+    Raises ConfigError as ``Layer`` does.
+    """
+
+    layers: Sequence[Layer]
+
+    def __init__(
+        self,
+        layers: int,
+        d_model: int,
+        heads: int,
+        d_ff: int,
+        *,
+        norm: str = "post",
+        eps: float = 1e-5,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__()
+        self.checkpointed = False
+        place: dict[str, Any] = {"dtype": dtype, "device": device}
+        self.layers = nn.ModuleList(  # type: ignore[assignment]
+            Layer(d_model, heads, d_ff, norm=norm, eps=eps, **place, **settings)
+            for _ in range(layers)
+        )
+        self.norm = LayerNorm(d_model, eps, **place) if norm == "pre" else None
+
+    def forward(
+        self,
+        x: Tensor,
+        memory: Tensor | None = None,
+        mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        rng: np.random.Generator | None = None,
+        states: Sequence[LayerState] | None = None,
+    ) -> Tensor:
+        """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> (B, T, D).
+
+        With the ``states`` of a decoding, one a layer, as ``Layer.forward`` with its state.
+        """
+        for index, layer in enumerate(self.layers):
+            state = None if states is None else states[index]
+            arguments = (x, memory, mask, memory_mask, rng, state)
+            x = call_layer(layer, *arguments, checkpointed=self.checkpointed)
+        return x if self.norm is None else self.norm(x)
+
+    def start(self, max_length: int, memory: Tensor | None = None) -> list[LayerState]:
+        """memory (B, S, D) or None -> what each layer keeps, up to ``max_length`` tokens."""
+        return [layer.start(max_length, memory) for layer in self.layers]
