@@ -48,7 +48,7 @@ class ModelConfig:
     activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "relu"
     """Non-linearity of the feed-forward network."""
     positions: Literal["sinusoidal", "sinusoidal_half", "learned"] = "sinusoidal"
-    """The paper's sines and cosines, interleaved or half and half as Marian's, or a learned table."""
+    """The paper's sines and cosines, interleaved, or half and half (Marian); or a learned table."""
     tie_output: bool = True
     """Use the embedding matrix as the output projection too (paper, section 3.4)."""
     max_length: int = 256

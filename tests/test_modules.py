@@ -9,16 +9,17 @@ from hypothesis import strategies as st
 
 from npformer.config import ModelConfig
 from npformer.models import Transformer
-from npformer.nn import DecoderLayer, Encoder, MultiHeadAttention
+from npformer.nn import Layer, MultiHeadAttention, Stack
 from npformer.verify import seeds
 from npformer.verify.check import check_case
 from npformer.verify.components.modules_table import MODULES, draw_parameters
 from npformer.verify.drawing.strategies import HypothesisSource
 from tests.examples import examples
 
-LARGE = ("EncoderLayer", "DecoderLayer", "Encoder", "Decoder", "Transformer")
+LARGE = ("Layer", "Stack", "Transformer")
 SMALL = [c for c in MODULES if c.name not in LARGE]
 DTYPES = (np.float64, np.float32)
+RNG = np.random.default_rng
 CONFIG = ModelConfig(
     vocab_size=11, d_model=6, heads=2, d_ff=8, encoder_layers=2, decoder_layers=2, dropout=0.0,
     max_length=8,
@@ -98,9 +99,11 @@ def test_padding_the_source_changes_no_logit(seed, padding):
 @examples(0.5)
 @given(seeds())
 def test_no_gradient_reaches_a_hidden_memory_position(seed):
-    layer, rng = moved(DecoderLayer(CONFIG, rng=np.random.default_rng(0), dtype=np.float64), seed)
+    decoder = Layer(6, 2, 8, causal=True, cross_attention=True, rng=RNG(0), dtype=np.float64)
+    layer, rng = moved(decoder, seed)
     shown = rng.random((2, 1, 1, 5)) < 0.6
-    y, cache = layer.forward(rng.standard_normal((2, 3, 6)), rng.standard_normal((2, 5, 6)), shown)
+    x, memory = rng.standard_normal((2, 3, 6)), rng.standard_normal((2, 5, 6))
+    y, cache = layer.forward(x, memory, memory_mask=shown)
     _, dmemory = layer.backward(rng.standard_normal(y.shape), cache)
     assert not dmemory[~shown[:, 0, 0]].any()
 
@@ -108,7 +111,7 @@ def test_no_gradient_reaches_a_hidden_memory_position(seed):
 @examples(0.5)
 @given(seeds())
 def test_an_encoder_without_positions_does_not_know_an_order(seed):
-    encoder, rng = moved(Encoder(CONFIG, rng=np.random.default_rng(0), dtype=np.float64), seed)
+    encoder, rng = moved(Stack(2, 6, 2, 8, rng=RNG(0), dtype=np.float64), seed)
     x, dy = rng.standard_normal((2, 2, 5, 6))
     order = rng.permutation(5)
     y, cache = encoder.forward(x)

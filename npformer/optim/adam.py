@@ -12,8 +12,10 @@ import numpy as np
 from npformer.nn.module import Array
 from npformer.optim.flat import FlatParameters
 from npformer.optim.optimizer import Optimizer
+from npformer.seam import op
 
 
+@op
 def adam_update(
     weight: Array,
     gradient: Array,

@@ -10,8 +10,10 @@ import numpy as np
 from npformer.nn.module import Array
 from npformer.optim.flat import FlatParameters
 from npformer.optim.optimizer import Optimizer
+from npformer.seam import op
 
 
+@op
 def sgd_update(
     weight: Array,
     gradient: Array,

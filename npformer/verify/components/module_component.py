@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from npformer.seam import replacing
 from npformer.verify.case import Array, Case, Component, Invariant, Result, live
 from npformer.verify.drawing.strategies import Source
 from npformer.verify.reference.autograd import gradients, to_tensor, to_tensors, torch_dtype
@@ -27,14 +27,16 @@ class ModuleComponent(Component):
     build_twin: Callable[..., Any]
     """(static, torch dtype) -> the PyTorch module."""
     inputs: tuple[str, ...]
-    """Names of the forward's array arguments; the other ``Case.inputs`` are parameters."""
+    """Names of the forward's array arguments, those that a case has; its others are parameters."""
     call: Callable[..., Any]
     """(module, inputs, static) -> y, backward: how the NumPy module is run."""
     call_twin: Callable[..., Any]
     """(module, inputs, static) -> y: how the twin is run."""
     invariants: tuple[Invariant, ...] = ()
-    patch: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
-    """Entered around the implementation under test alone: how a mutant is planted."""
+    scale: Callable[[Component, Case], Result] = noise_scales
+    """S of every result; by ``sum_scales`` for a module that calls no op."""
+    replacements: Mapping[Any, Any] = field(default_factory=dict)
+    """What the implementation under test calls in place of what: how a mutant is planted."""
     frozen: Callable[[Case], dict[str, int | None]] = lambda case: {}
     """See ``frozen_rows``: the padding row of an embedding, by convention."""
     kind: str = "module"
@@ -43,12 +45,12 @@ class ModuleComponent(Component):
         return self.draw_from(source, dtype)
 
     def forward(self, case: Case) -> Array:
-        with self.patch():
+        with replacing(self.replacements):
             module = self._module(case)
             return self.call(module, self._arguments(case), live(case.static))[0]
 
     def run(self, case: Case) -> Result:
-        with self.patch():
+        with replacing(self.replacements):
             return self.extended(case)
 
     def extended(self, case: Case) -> Result:
@@ -60,7 +62,7 @@ class ModuleComponent(Component):
         elif not isinstance(gradients, tuple):
             gradients = (gradients,)
         result = {"y": y}
-        for name, gradient in zip(self.inputs, gradients, strict=True):
+        for name, gradient in zip(self._inputs(case), gradients, strict=True):
             result[f"d{name}"] = gradient
         for path, parameter in module.named_parameters():
             gradient = parameter.grad
@@ -70,7 +72,8 @@ class ModuleComponent(Component):
     def twin(self, case: Case) -> Result:
         module = self.build_twin(case.static, torch_dtype(case.dy.dtype))
         to_torch({name: a for name, a in case.inputs.items() if name not in self.inputs}, module)
-        inputs = {name: to_tensor(case.inputs[name]).requires_grad_() for name in self.inputs}
+        names = self._inputs(case)
+        inputs = {name: to_tensor(case.inputs[name]).requires_grad_() for name in names}
         y = self.call_twin(module, list(inputs.values()), to_tensors(live(case.static)))
         parameters = dict(module.named_parameters())
         found = gradients(y, {**inputs, **parameters}, case.dy)
@@ -81,13 +84,16 @@ class ModuleComponent(Component):
         }
 
     def scales(self, case: Case) -> Result:
-        return noise_scales(self, case)
+        return self.scale(self, case)
 
     def frozen_rows(self, case: Case) -> dict[str, int | None]:
         return self.frozen(case)
 
+    def _inputs(self, case: Case) -> list[str]:
+        return [name for name in self.inputs if name in case.inputs]
+
     def _arguments(self, case: Case) -> list[Array]:
-        return [case.inputs[name] for name in self.inputs]
+        return [case.inputs[name] for name in self._inputs(case)]
 
     def _module(self, case: Case) -> Any:
         module = self.build(case.static, case.dy.dtype)

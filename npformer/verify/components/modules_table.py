@@ -7,6 +7,7 @@ their initial values, where a weight of 1 would hide a factor and a bias of 0 a 
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,9 +16,11 @@ import numpy as np
 
 from npformer import models, nn
 from npformer.config import ModelConfig
+from npformer.nn.activation import ACTIVATIONS
 from npformer.verify.case import Case
 from npformer.verify.components.module_component import ModuleComponent
 from npformer.verify.drawing.strategies import Source, draw_array, draw_rng, draw_sizes, rarely
+from npformer.verify.units.noise import sum_scales
 
 Array = np.ndarray
 # Sharper magnitudes belong to the ops: here a result must stay within PyTorch's own range.
@@ -69,6 +72,7 @@ def draw_config(source: Source) -> ModelConfig:
         dropout=source.choice((0.0, 0.3)),
         norm=source.choice(("post", "pre")),
         activation=source.choice(("relu", "gelu", "gelu_tanh", "silu")),
+        positions=source.choice(("sinusoidal", "learned", "sinusoidal_half")),
         tie_output=source.choice((True, False)),
         max_length=8,
         padding_id=source.choice((0, 2)),
@@ -134,25 +138,27 @@ def _twin_class(name: str) -> Any:
     return getattr(torch_ref.nn, name, None) or getattr(torch_ref.models, name)
 
 
-WITHOUT_RNG = ("LayerNorm", "Residual")
-
-
 def builders(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """How a class and its twin are made from ``static["build"]``, their positional arguments."""
+    """How a class and its twin are made from a case's ``build`` and ``settings``.
+
+    These are the constructor's arguments, by position and by name.
+    """
 
     def build(static: dict[str, Any], dtype: Any) -> Any:
-        if name == "Dropout":
-            return _class(name)(*static["build"])
-        rng = {} if name in WITHOUT_RNG else {"rng": np.random.default_rng(0)}
-        return _class(name)(*static["build"], **rng, dtype=dtype)
+        more = {"rng": np.random.default_rng(0), "dtype": dtype}
+        return _made(_class(name), static, more)
 
     def build_twin(static: dict[str, Any], dtype: Any) -> Any:
-        if name == "Dropout":
-            return _twin_class(name)(*static["build"]).eval()
         # eval: dropout comes from the replayed generator or not at all.
-        return _twin_class(name)(*static["build"], dtype=dtype).eval()
+        return _made(_twin_class(name), static, {"dtype": dtype}).eval()
 
     return build, build_twin
+
+
+def _made(cls: Any, static: dict[str, Any], more: dict[str, Any]) -> Any:
+    taken = inspect.signature(cls).parameters
+    own = {key: value for key, value in more.items() if key in taken}
+    return cls(*static["build"], **static.get("settings", {}), **own)
 
 
 def draw_linear(source: Source, dtype: Any) -> Case:
@@ -195,17 +201,18 @@ def draw_dropout(source: Source, dtype: Any) -> Case:
 
 
 def draw_attention(source: Source, dtype: Any) -> Case:
-    """Cross-attention: T != S; causal, masked, both, neither."""
+    """Self-attention, and over a memory of another length; causal, masked, both, neither."""
     c = draw_config(source)
     b, t, s = lengths(source)
+    cross = source.choice((True, False))
     static = {
         "build": (c.d_model, c.heads, c.d_k, c.d_v),
-        "mask": memory_mask(source, b, s),
+        "mask": memory_mask(source, b, s if cross else t),
         "causal": source.choice((False, True)),
     }
     x, memory = (b, t, c.d_model), (b, s, c.d_model)
-    build = builders("MultiHeadAttention")[0]
-    return module_case(source, dtype, build, {"x": x, "memory": memory}, static, x)
+    shapes = {"x": x, "memory": memory} if cross else {"x": x}
+    return module_case(source, dtype, builders("MultiHeadAttention")[0], shapes, static, x)
 
 
 def draw_feed_forward(source: Source, dtype: Any) -> Case:
@@ -215,6 +222,28 @@ def draw_feed_forward(source: Source, dtype: Any) -> Case:
     static = {"build": (c.d_model, c.d_ff, c.activation)}
     x = (b, t, c.d_model)
     return module_case(source, dtype, builders("FeedForward")[0], {"x": x}, static, x)
+
+
+def draw_activation(source: Source, dtype: Any) -> Case:
+    """Every activation."""
+    z = draw_sizes(source, "btd")
+    static = {"build": (source.choice(tuple(ACTIVATIONS)),)}
+    x = (z["b"], z["t"], z["d"])
+    return module_case(source, dtype, builders("Activation")[0], {"x": x}, static, x)
+
+
+def draw_positions(name: str, *layouts: str) -> Callable[[Source, Any], Case]:
+    """(B, T, D), from the first position or a later one."""
+
+    def draw(source: Source, dtype: Any) -> Case:
+        z = draw_sizes(source, "btd", {"d": 1})
+        at = source.integer(0, 3)
+        layout = (source.choice(layouts),) if layouts else ()
+        static = {"build": (z["t"] + at + source.integer(0, 2) or 1, z["d"], *layout), "at": at}
+        x = (z["b"], z["t"], z["d"])
+        return module_case(source, dtype, builders(name)[0], {"x": x}, static, x)
+
+    return draw
 
 
 def draw_residual(source: Source, dtype: Any) -> Case:
@@ -227,54 +256,44 @@ def draw_residual(source: Source, dtype: Any) -> Case:
 
 
 def call_residual(module: Any, inputs: Sequence[Array], static: dict[str, Any]) -> Any:
-    """Both halves of a residual around e -> e + h."""
+    """A residual around e -> e + h, whose backward gives two gradients."""
     x, h = inputs
-    e, enter = module.enter(x)
-    y, leave = module.leave(x, e + h, static["rng"])
-
-    def backward(dy: Array) -> tuple[Array, Array]:
-        dx, dh = module.leave_backward(dy, leave)
-        return dx + module.enter_backward(dh, enter), dh
-
-    return y, backward
+    y, cache = module.forward(x, lambda e: (e + h, None), static["rng"])
+    return y, lambda dy: module.backward(dy, cache, lambda de, _: (de, de))
 
 
 def call_residual_twin(module: Any, inputs: Sequence[Any], static: dict[str, Any]) -> Any:
     """The twin of it."""
     x, h = inputs
-    return module.leave(x, module.enter(x) + h, static["rng"])
+    return module(x, lambda e: e + h, static["rng"])
 
 
-def draw_encoder(name: str) -> Callable[[Source, Any], Case]:
-    """An encoder, or one layer of it, with source padding and dropout."""
-
-    def draw(source: Source, dtype: Any) -> Case:
-        c = draw_config(source)
-        b, _, s = lengths(source)
-        static = {
-            "build": (c,),
-            "mask": memory_mask(source, b, s),
-            "rng": dropout_seed(source),
-        }
-        x = (b, s, c.d_model)
-        return module_case(source, dtype, builders(name)[0], {"x": x}, static, x)
-
-    return draw
-
-
-def draw_decoder(name: str) -> Callable[[Source, Any], Case]:
-    """A decoder, or one layer of it, reading a memory of another length."""
+def draw_layers(name: str, *counts: int) -> Callable[[Source, Any], Case]:
+    """A layer or a stack: an encoder's, a decoder's, or one of a decoder without a memory."""
 
     def draw(source: Source, dtype: Any) -> Case:
         c = draw_config(source)
         b, t, s = lengths(source)
+        causal, cross = source.choice(((False, False), (True, True), (True, False), (False, True)))
+        count = (source.choice(counts),) if counts else ()
+        settings = {
+            "causal": causal,
+            "cross_attention": cross,
+            "d_k": c.d_k,
+            "d_v": c.d_v,
+            "dropout": c.dropout,
+            "norm": c.norm,
+            "activation": c.activation,
+        }
         static = {
-            "build": (c,),
-            "memory_mask": memory_mask(source, b, s),
+            "build": (*count, c.d_model, c.heads, c.d_ff),
+            "settings": settings,
+            "mask": None if causal else memory_mask(source, b, t),
+            "memory_mask": memory_mask(source, b, s) if cross else None,
             "rng": dropout_seed(source),
         }
-        x, memory = (b, t, c.d_model), (b, s, c.d_model)
-        shapes = {"x": x, "memory": memory}
+        x = (b, t, c.d_model)
+        shapes = {"x": x, "memory": (b, s, c.d_model)} if cross else {"x": x}
         return module_case(source, dtype, builders(name)[0], shapes, static, x)
 
     return draw
@@ -316,7 +335,18 @@ MODULES = (
     _component("LayerNorm", draw_layer_norm, ("x",)),
     _component("Dropout", draw_dropout, ("x",), "rng"),
     _component("MultiHeadAttention", draw_attention, ("x", "memory"), "mask", "causal"),
+    _component("Activation", draw_activation, ("x",)),
     _component("FeedForward", draw_feed_forward, ("x",)),
+    _component(
+        "SinusoidalPositions",
+        draw_positions("SinusoidalPositions", "interleaved", "half"),
+        ("x",),
+        "at",
+        scale=sum_scales,
+    ),
+    _component(
+        "LearnedPositions", draw_positions("LearnedPositions"), ("x",), "at", scale=sum_scales
+    ),
     ModuleComponent(
         "Residual",
         draw_residual,
@@ -325,10 +355,10 @@ MODULES = (
         call_residual,
         call_residual_twin,
     ),
-    _component("EncoderLayer", draw_encoder("EncoderLayer"), ("x",), "mask", "rng"),
-    _component("DecoderLayer", draw_decoder("DecoderLayer"), ("x", "memory"), "memory_mask", "rng"),
-    _component("Encoder", draw_encoder("Encoder"), ("x",), "mask", "rng"),
-    _component("Decoder", draw_decoder("Decoder"), ("x", "memory"), "memory_mask", "rng"),
+    _component("Layer", draw_layers("Layer"), ("x", "memory"), "mask", "memory_mask", "rng"),
+    _component(
+        "Stack", draw_layers("Stack", 1, 2, 3), ("x", "memory"), "mask", "memory_mask", "rng"
+    ),
     _component(
         "Transformer",
         draw_transformer,

@@ -6,9 +6,8 @@ part of the case. Some gradients are tiny, so that Adam's eps counts.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from npformer.nn.module import Parameter
 from npformer.optim.adam import Adam, AdamW
 from npformer.optim.flat import FlatParameters
 from npformer.optim.sgd import SGD
+from npformer.seam import replacing
 from npformer.verify.case import Case, Component, Result
 from npformer.verify.drawing.strategies import Source, draw_array, draw_rng, draw_sizes
 from npformer.verify.reference.autograd import to_tensor
@@ -66,14 +66,14 @@ class OptimizerComponent(Component):
     make: Callable[..., Any]
     """(flat parameters, settings) -> the NumPy optimizer."""
     torch_name: str
-    patch: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+    replacements: Mapping[Any, Any] = field(default_factory=dict)
     kind: str = "optimizer"
 
     def draw(self, source: Source, dtype: Any) -> Case:
         return self.draw_from(source, dtype)
 
     def run(self, case: Case) -> Result:
-        with self.patch():
+        with replacing(self.replacements):
             return self.extended(case)
 
     def extended(self, case: Case) -> Result:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
-import sys
-from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from unittest import mock
 
-from npformer.nn.feed_forward import ACTIVATIONS
 from npformer.verify.components.module_component import ModuleComponent
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.optimizers import OptimizerComponent
@@ -18,9 +13,6 @@ from npformer.verify.diagnosis.diagnosis import chapter_of
 from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.known import known
 from npformer.verify.diagnosis.suspect import Suspect, planted, when
-
-USERS = ("npformer.nn.", "npformer.models.")
-"""The files that call ops, by how their modules' names begin."""
 
 
 def mutants_inside(evidence: Evidence) -> tuple[Suspect, ...]:
@@ -40,12 +32,12 @@ def _inside(component: str) -> tuple[Suspect, ...]:
     found = []
     for mutant in MUTANTS.values():
         owner = COMPONENTS[mutant.component]
-        patch = _patch_of(owner, mutant.plant(owner))
-        if mutant.component == component or patch is None:
+        replacements = _replacements(owner, mutant.plant(owner))
+        if mutant.component == component:
             continue
         found.append(
             planted(
-                dataclasses.replace(whole, patch=patch),
+                dataclasses.replace(whole, replacements=replacements),
                 ("inside", mutant.name),
                 f"{when('')}within it, in {owner.name}, {mutant.wrong}",
                 mutants=(mutant.name,),
@@ -55,33 +47,7 @@ def _inside(component: str) -> tuple[Suspect, ...]:
     return tuple(found)
 
 
-def _patch_of(owner: Any, wrong: Any) -> Callable[[], Any] | None:
-    if isinstance(owner, OpComponent):
-        return functools.partial(replaced, dict(zip(owner.pair, wrong.pair, strict=True)))
-    return wrong.patch
-
-
-@contextlib.contextmanager
-def replaced(functions: Mapping[Any, Any]) -> Iterator[None]:
-    """Every module of ``nn`` and ``models`` calls the values where it would call the keys."""
-    activations = {
-        name: (
-            functools.partial(functions[forward.func], **forward.keywords)
-            if isinstance(forward, functools.partial) and forward.func in functions
-            else functions.get(forward, forward),
-            functions.get(backward, backward),
-        )
-        for name, (forward, backward) in ACTIVATIONS.items()
-    }
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(mock.patch.dict(ACTIVATIONS, activations))
-        for name, module in list(sys.modules.items()):
-            if name.startswith(USERS) and module is not None:
-                found = {n: functions[v] for n, v in vars(module).items() if _in(v, functions)}
-                if found:
-                    stack.enter_context(mock.patch.dict(vars(module), found))
-        yield
-
-
-def _in(value: Any, functions: Mapping[Any, Any]) -> bool:
-    return callable(value) and type(value).__hash__ is not None and value in functions
+def _replacements(owner: Any, wrong: Any) -> dict[Any, Any]:
+    if not isinstance(owner, OpComponent):
+        return dict(wrong.replacements)
+    return {r: w for r, w in zip(owner.pair, wrong.pair, strict=True) if w is not r}

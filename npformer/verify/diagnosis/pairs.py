@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
+from npformer.seam import replacing
 from npformer.verify.case import Component, Result
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.diagnosis.diagnosis import chapter_of
@@ -119,16 +118,10 @@ def compose(component: Any, a: Mutant, b: Mutant) -> Component | None:
     the backward, ``a`` takes that one's place within ``b``.
     """
     if a.site == b.site == "method":
-        first, second = a.plant(component), b.plant(component)
-        if _patched(first) & _patched(second):
+        first, second = (_replacements(m.plant(component)) for m in (a, b))
+        if first.keys() & second.keys():
             return None
-
-        @contextlib.contextmanager
-        def patch() -> Iterator[None]:
-            with first.patch(), second.patch():  # type: ignore[attr-defined]
-                yield
-
-        return dataclasses.replace(component, patch=patch)
+        return dataclasses.replace(component, replacements={**first, **second})
     if not isinstance(component, OpComponent):
         return None
     if {a.site, b.site} == {"forward", "backward"}:
@@ -140,26 +133,16 @@ def compose(component: Any, a: Mutant, b: Mutant) -> Component | None:
 
 def _within(inner: Any, outer: Any, right: Any) -> Any:
     """``outer``, for whom ``right`` is ``inner``; ``inner`` itself still calls ``right``."""
-    known = getattr(outer, "__globals__", {})
-    name = right.__name__
-
-    def replaced(*args: Any, **kwargs: Any) -> Any:
-        with mock.patch.dict(known, {name: right}):
-            return inner(*args, **kwargs)
 
     def both(*args: Any, **kwargs: Any) -> Any:
-        if known.get(name) is not right:
-            return outer(*args, **kwargs)
-        with mock.patch.dict(known, {name: replaced}):
+        with replacing({right: inner}):
             return outer(*args, **kwargs)
 
     return both
 
 
-def _patched(component: Any) -> set[tuple[Any, str]]:
-    """What a planted method mutant replaces."""
-    patcher = component.patch()
-    return {(id(patcher.getter()), patcher.attribute)}
+def _replacements(component: Any) -> dict[Any, Any]:
+    return dict(component.replacements)
 
 
 def _besides(evidence: Evidence) -> Iterator[Suspect]:

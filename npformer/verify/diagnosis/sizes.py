@@ -29,10 +29,11 @@ LETTERS = {
     "MultiHeadAttention": {"x": "BTD", "memory": "BSD", "dy": "BTD"},
     "FeedForward": {"x": "BTD", "dy": "BTD"},
     "Residual": {"x": "BTD", "h": "BTD", "dy": "BTD"},
-    "EncoderLayer": {"x": "BSD", "dy": "BSD"},
-    "Encoder": {"x": "BSD", "dy": "BSD"},
-    "DecoderLayer": {"x": "BTD", "memory": "BSD", "dy": "BTD"},
-    "Decoder": {"x": "BTD", "memory": "BSD", "dy": "BTD"},
+    "Activation": {"x": "BTD", "dy": "BTD"},
+    "SinusoidalPositions": {"x": "BTD", "dy": "BTD"},
+    "LearnedPositions": {"x": "BTD", "dy": "BTD"},
+    "Layer": {"x": "BTD", "memory": "BSD", "dy": "BTD"},
+    "Stack": {"x": "BTD", "memory": "BSD", "dy": "BTD"},
     "Transformer": {"dy": "BTV"},
 }
 """Letters of NOTATION.md for the axes of arguments; ``...`` is any number of leading axes."""

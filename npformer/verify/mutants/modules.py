@@ -7,31 +7,21 @@ import math
 import numpy as np
 
 from npformer.models.transformer import Transformer
-from npformer.nn.decoder import Decoder
-from npformer.nn.decoder_layer import DecoderLayer
-from npformer.nn.encoder import Encoder, EncoderCache
-from npformer.nn.encoder_layer import EncoderLayer
-from npformer.nn.feed_forward import ACTIVATIONS, FeedForward
+from npformer.nn.activation import Activation
+from npformer.nn.feed_forward import FeedForward
+from npformer.nn.layer import Layer
 from npformer.nn.layer_norm import LayerNorm
 from npformer.nn.linear import Linear
 from npformer.nn.module import Parameter
 from npformer.nn.multi_head_attention import MultiHeadAttention
+from npformer.nn.positions import LearnedPositions
 from npformer.nn.residual import Residual
+from npformer.nn.stack import Stack, StackCache
 from npformer.ops.attention import attention_backward
 from npformer.ops.layer_norm import layer_norm_backward
 from npformer.ops.linear import linear_backward, linear_forward
 from npformer.ops.masks import padding_mask
 from npformer.verify.mutants.mutant import Family
-
-# The originals, by which a wrong version does the rest of its work.
-_leave_backward = Residual.leave_backward
-_attention_forward = MultiHeadAttention.forward
-_attention_backward = MultiHeadAttention.backward
-_encoder_layer_backward = EncoderLayer.backward
-_decoder_layer_backward = DecoderLayer.backward
-_embed_backward = Transformer._embed_backward
-_project_backward = Transformer._project_backward
-_transformer_forward = Transformer.forward
 
 linear = Family("Linear")
 
@@ -65,62 +55,104 @@ def _skipped(self, dy, cache):
 
 
 @feed_forward.method(
-    "activation-twice", "the activation's backward runs twice", FeedForward, "backward"
+    "activation-twice", "the activation's backward runs twice", Activation, "backward"
 )
 def _run_twice(self, dy, cache):
-    _, activation_backward = ACTIVATIONS[self.activation]
-    dh = self.linear2.backward(dy, cache.linear2)
-    dh = activation_backward(activation_backward(dh, cache.activation), cache.activation)
-    return self.linear1.backward(dh, cache.linear1)
+    return self.backward(self.backward(dy, cache), cache)
+
+
+positions = Family("LearnedPositions")
+
+
+@positions.method("one-sentence", "only the first sentence's share is kept, not the sum",
+                  LearnedPositions, "backward")  # fmt: skip
+def _one_sentence(self, dy, cache):
+    self.backward(dy[:1], cache)
+    return dy
+
+
+@positions.method("mean-for-sum", "the mean over the sentences is taken, not their sum",
+                  LearnedPositions, "backward")  # fmt: skip
+def _mean(self, dy, cache):
+    self.backward(dy / max(len(dy), 1), cache)
+    return dy
+
+
+@positions.method("first-positions", "the gradient goes to the first rows of the table, not to "
+                  "those that were read", LearnedPositions, "backward")  # fmt: skip
+def _first(self, dy, cache):
+    self.backward(dy, cache._replace(at=0))
+    return dy
 
 
 residual = Family("Residual")
 
 
-@residual.method("skip-dropped", "the skip path's gradient is dropped", Residual, "leave_backward")
-def _dropped(self, dy, cache):
-    dx, dh = _leave_backward(self, dy, cache)
-    return np.zeros_like(dx), dh
+def _residual_backward(skip, branch):
+    """The backward with another gradient on one of its paths."""
+
+    def backward(self, dy, cache, sublayer_backward):
+        dsum = dy if self.pre_norm else self.norm.backward(dy, cache.norm)
+        dh = self.dropout.backward(dsum, cache.dropout)
+        dh, *others = _several(sublayer_backward(branch(dsum, dh), cache.sublayer))
+        if self.pre_norm:
+            dh = self.norm.backward(dh, cache.norm)
+        dx = skip(dy, dsum, dh) + dh
+        return (dx, *others) if others else dx
+
+    return backward
 
 
-@residual.method("skip-doubled", "the skip path counts twice", Residual, "leave_backward")
-def _doubled(self, dy, cache):
-    dx, dh = _leave_backward(self, dy, cache)
-    return 2 * dx, dh
+def _several(gradients):
+    return gradients if isinstance(gradients, tuple) else (gradients,)
 
 
-@residual.method("dropout-on-skip", "dropout's mask is on both paths", Residual, "leave_backward")
-def _both(self, dy, cache):
-    _, dh = _leave_backward(self, dy, cache)
-    return dh, dh
+def _residual_mutant(name, text, skip, branch=lambda dsum, dh: dh):
+    residual.method(name, text, Residual, "backward")(_residual_backward(skip, branch))
 
 
-@residual.method("norm-bypassed", "the skip path bypasses the norm", Residual, "leave_backward")
-def _bypassed(self, dy, cache):
-    _, dh = _leave_backward(self, dy, cache)
-    return dy, dh
+_residual_mutant(
+    "skip-dropped", "the skip path's gradient is dropped", lambda dy, dsum, dh: np.zeros_like(dsum)
+)
+_residual_mutant("skip-doubled", "the skip path counts twice", lambda dy, dsum, dh: 2 * dsum)
+_residual_mutant("norm-bypassed", "the skip path bypasses the norm", lambda dy, dsum, dh: dy)
+
+
+@residual.method("dropout-on-skip", "dropout's mask is on both paths", Residual, "backward")
+def _both(self, dy, cache, sublayer_backward):
+    dsum = dy if self.pre_norm else self.norm.backward(dy, cache.norm)
+    dropped = self.dropout.backward(dsum, cache.dropout)
+    dh, *others = _several(sublayer_backward(dropped, cache.sublayer))
+    dx = dropped + (self.norm.backward(dh, cache.norm) if self.pre_norm else dh)
+    return (dx, *others) if others else dx
 
 
 attention = Family("MultiHeadAttention")
 
 
-@attention.method("values-forgotten", "dmemory lacks the values", MultiHeadAttention, "backward")
-def _no_values(self, dy, cache):
-    dx, dmemory = _attention_backward(self, dy, cache)
-    return dx, dmemory - _share(self, dy, cache, 2, self.v_proj.weight.data)
+def _without(which, weight):
+    """A backward that forgets what reaches the memory through the keys (1) or the values (2)."""
+
+    def backward(self, dy, cache):
+        gradients = self.backward(dy, cache)
+        inner = linear_backward(dy, cache.out_proj)[0]
+        share = attention_backward(self._split(inner), cache.attention)[which]
+        matrix = getattr(self, weight).weight.data
+        share = share.reshape(*share.shape[:2], len(matrix)) @ matrix
+        if not cache.has_memory:
+            return gradients - share
+        dx, dmemory = gradients
+        return dx, dmemory - share
+
+    return backward
 
 
-@attention.method("keys-forgotten", "dmemory lacks the keys' share", MultiHeadAttention, "backward")
-def _no_keys(self, dy, cache):
-    dx, dmemory = _attention_backward(self, dy, cache)
-    return dx, dmemory - _share(self, dy, cache, 1, self.k_proj.weight.data)
-
-
-def _share(self, dy, cache, which, weight):
-    """What reaches the memory through the keys (1) or values (2); no parameter is touched."""
-    inner = linear_backward(dy, cache.out_proj)[0]
-    gradient = attention_backward(self._split(inner), cache.attention)[which]
-    return gradient.reshape(*gradient.shape[:2], len(weight)) @ weight
+attention.method("values-forgotten", "dmemory lacks the values", MultiHeadAttention, "backward")(
+    _without(2, "v_proj")
+)
+attention.method("keys-forgotten", "dmemory lacks the keys' share", MultiHeadAttention, "backward")(
+    _without(1, "k_proj")
+)
 
 
 @attention.method(
@@ -134,112 +166,104 @@ def _not_permuted(self, dy, cache):
     dq, dk, dv = attention_backward(self._split(inner), cache.attention)
     b, t, n, h = dq.shape
     dx = self.q_proj.backward(dq.swapaxes(1, 2).reshape(b, t, n * h), cache.q_proj)
-    dmemory = self.k_proj.backward(dk.reshape(*dk.shape[:2], n * h), cache.k_proj)
+    keys_values = cache.keys_values
+    dmemory = self.k_proj.backward(dk.reshape(*dk.shape[:2], n * h), keys_values.k_proj)
     dv = dv.reshape(*dv.shape[:2], n * dv.shape[-1])
-    return dx, dmemory + self.v_proj.backward(dv, cache.v_proj)
+    dmemory = dmemory + self.v_proj.backward(dv, keys_values.v_proj)
+    return (dx, dmemory) if cache.has_memory else dx + dmemory
 
 
 @attention.method("causal-ignored", "causal is not passed on", MultiHeadAttention, "forward")
-def _not_causal(self, x, memory, mask=None, *, causal=False):
-    return _attention_forward(self, x, memory, mask)
+def _not_causal(self, x, memory=None, mask=None, *, causal=False, kept=None):
+    return self.forward(x, memory, mask, kept=kept)
 
 
-encoder_layer = Family("EncoderLayer")
+layer = Family("Layer")
 
 
 def _one_of_self(pick):
-    """Self-attention whose input gradient takes one of its two roads."""
+    """Self-attention whose input gradient takes one of its two paths."""
 
     def backward(self, dy, cache):
-        dquery, dmemory = _attention_backward(self, dy, cache)
-        return pick(dquery, dmemory)
+        if cache.has_memory:
+            return self.backward(dy, cache)
+        return pick(*self.backward(dy, cache._replace(has_memory=True)))
 
     return backward
 
 
 for _name, _text, _pick in (
-    ("query-road-only", "self-attention's gradient by keys and values is left out",
-     lambda dquery, dmemory: (dquery, np.zeros_like(dmemory))),
-    ("memory-road-only", "self-attention's gradient by the queries is left out",
-     lambda dquery, dmemory: (np.zeros_like(dquery), dmemory)),
+    ("query-path-only", "self-attention's gradient by keys and values is left out",
+     lambda dquery, dmemory: dquery),
+    ("memory-path-only", "self-attention's gradient by the queries is left out",
+     lambda dquery, dmemory: dmemory),
 ):  # fmt: skip
-    encoder_layer.method(_name, _text, MultiHeadAttention, "backward")(_one_of_self(_pick))
+    layer.method(_name, _text, MultiHeadAttention, "backward")(_one_of_self(_pick))
 
 
-@encoder_layer.method("gradient-of-last-half", "only the feed-forward half is walked back",
-                      EncoderLayer, "backward")  # fmt: skip
+@layer.method("gradient-of-last-half", "only the feed-forward half is walked back",
+              Layer, "backward")  # fmt: skip
 def _half(self, dy, cache):
-    dx, dh = self.feed_forward_residual.leave_backward(dy, cache.feed_forward_leave)
-    dh = self.feed_forward.backward(dh, cache.feed_forward)
-    return dx + self.feed_forward_residual.enter_backward(dh, cache.feed_forward_enter)
+    dx = self.feed_forward_residual.backward(dy, cache.feed_forward, self.feed_forward.backward)
+    if self.cross_attn is None:
+        return dx
+    return self.cross_attn_residual.backward(dx, cache.cross_attn, self.cross_attn.backward)
 
 
-decoder_layer = Family("DecoderLayer")
-
-
-@decoder_layer.method("memory-gradient-lost", "dmemory is zero", DecoderLayer, "backward")
+@layer.method("memory-gradient-lost", "dmemory is zero", Layer, "backward")
 def _memory_lost(self, dy, cache):
-    dx, dmemory = _decoder_layer_backward(self, dy, cache)
+    gradients = self.backward(dy, cache)
+    if self.cross_attn is None:
+        return gradients
+    dx, dmemory = gradients
     return dx, np.zeros_like(dmemory)
 
 
-@decoder_layer.method("not-causal", "self-attention sees the future", MultiHeadAttention, "forward")
-def _sees_future(self, x, memory, mask=None, *, causal=False):
-    return _attention_forward(self, x, memory, mask, causal=False)
+@layer.method("not-causal", "self-attention sees the future", MultiHeadAttention, "forward")
+def _sees_future(self, x, memory=None, mask=None, *, causal=False, kept=None):
+    return self.forward(x, memory, mask, causal=False, kept=kept)
 
 
-encoder = Family("Encoder")
+stack = Family("Stack")
 
 
-@encoder.method("mask-in-first-layer-only", "later layers attend to padding", Encoder, "forward")
-def _first_mask(self, x, mask=None, rng=None):
+@stack.method("mask-in-first-layer-only", "later layers attend to padding", Stack, "forward")
+def _first_mask(self, x, memory=None, mask=None, memory_mask=None, rng=None, states=None):
     layers = []
     for layer in self.layers:
-        x, cache = layer.forward(x, mask, rng)
+        x, cache = layer.forward(x, memory, mask, memory_mask, rng)
         layers.append(cache)
-        mask = None
+        mask = memory_mask = None
     norm_cache = None
     if self.norm is not None:
         x, norm_cache = self.norm.forward(x)
-    return x, EncoderCache(layers, norm_cache)
+    return x, StackCache(layers, norm_cache)
 
 
-@encoder.method("last-norm-skipped", "the last norm is not walked back", Encoder, "backward")
-def _no_last_norm(self, dmemory, cache):
-    dx = dmemory
-    for layer, layer_cache in zip(reversed(self.layers), reversed(cache.layers), strict=True):
-        dx = layer.backward(dx, layer_cache)
-    return dx
-
-
-decoder = Family("Decoder")
-
-
-def _memory_of(layers):
-    """A decoder whose memory gradient comes from some of its layers only."""
+def _walked_back(layers, norm=True):
+    """A stack whose memory gradient comes from some of its layers, or whose norm is left out."""
 
     def backward(self, dy, cache):
-        dx = dy
-        if self.norm is not None and cache.norm is not None:
-            dx = self.norm.backward(dx, cache.norm)
+        dx = self.norm.backward(dy, cache.norm) if self.norm is not None and norm else dy
         shares = []
         for layer, layer_cache in zip(reversed(self.layers), reversed(cache.layers), strict=True):
-            dx, share = layer.backward(dx, layer_cache)
-            shares.append(share)
-        return dx, layers(shares)
+            dx, *share = _several(layer.backward(dx, layer_cache))
+            shares += share
+        return (dx, layers(shares)) if shares else dx
 
     return backward
 
 
-decoder.method(
-    "memory-of-last-layer", "dmemory comes from the last layer alone", Decoder, "backward"
-)(_memory_of(lambda shares: shares[0]))
-decoder.method(
-    "memory-of-first-layer", "dmemory comes from the first layer alone", Decoder, "backward"
-)(_memory_of(lambda shares: shares[-1]))
-decoder.method("memory-averaged", "dmemory is the mean over the layers", Decoder, "backward")(
-    _memory_of(lambda shares: sum(shares) / len(shares))
-)
+for _name, _text, _function in (
+    ("last-norm-skipped", "the last norm is not walked back", _walked_back(sum, norm=False)),
+    ("memory-of-last-layer", "dmemory comes from the last layer alone",
+     _walked_back(lambda shares: shares[0])),
+    ("memory-of-first-layer", "dmemory comes from the first layer alone",
+     _walked_back(lambda shares: shares[-1])),
+    ("memory-averaged", "dmemory is the mean over the layers",
+     _walked_back(lambda shares: sum(shares) / len(shares))),
+):  # fmt: skip
+    stack.method(_name, _text, Stack, "backward")(_function)
 
 transformer = Family("Transformer")
 
@@ -249,7 +273,7 @@ transformer = Family("Transformer")
     Transformer, "_embed_backward",
 )  # fmt: skip
 def _no_lookup(self, dx, cache):
-    self.dropout.backward(dx, cache.dropout)
+    self.positions.backward(self.dropout.backward(dx, cache.dropout), cache.positions)
 
 
 @transformer.method(
@@ -275,7 +299,8 @@ def _replaced(self, gradient):
     Transformer, "_embed_backward",
 )  # fmt: skip
 def _no_root(self, dx, cache):
-    self.embedding.backward(self.dropout.backward(dx, cache.dropout), cache.embedding)
+    dx = self.positions.backward(self.dropout.backward(dx, cache.dropout), cache.positions)
+    self.embedding.backward(dx, cache.embedding)
 
 
 @transformer.method(
@@ -305,12 +330,12 @@ def _frozen_source(self, dlogits, cache):
 def _padding(self, source, target, rng=None):
     hidden = padding_mask(source, self.config.padding_id)
     with np.errstate(all="ignore"):
-        y, cache = _transformer_forward(self, source, target, rng)
+        y, cache = self.forward(source, target, rng)
     if hidden.all() or not y.size:
         return y, cache
     config, self.config = self.config, _Unpadded(self.config)
     try:
-        return _transformer_forward(self, source, target, rng)
+        return self.forward(source, target, rng)
     finally:
         self.config = config
 
@@ -332,12 +357,11 @@ MUTANTS = tuple(
         linear,
         norm,
         feed_forward,
+        positions,
         residual,
         attention,
-        encoder_layer,
-        decoder_layer,
-        encoder,
-        decoder,
+        layer,
+        stack,
         transformer,
     )
     for mutant in family.mutants

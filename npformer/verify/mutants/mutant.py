@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
-from unittest import mock
 
 from npformer.verify.case import Component
 from npformer.verify.components.op_component import OpComponent
@@ -65,10 +63,12 @@ class Family:
         """The decorated function takes the place of ``owner.attribute`` while a module runs."""
 
         def decorate(function: Any) -> Any:
-            def patch() -> contextlib.AbstractContextManager[Any]:
-                return mock.patch.object(owner, attribute, function)
+            replacements = {getattr(owner, attribute): function}
 
-            self._add(name, wrong, "method", lambda c: dataclasses.replace(c, patch=patch))
+            def plant(component: Any) -> Component:
+                return dataclasses.replace(component, replacements=replacements)
+
+            self._add(name, wrong, "method", plant)
             return function
 
         return decorate

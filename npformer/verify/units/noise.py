@@ -13,19 +13,14 @@ little as it is wrong by in proportion, while its error is measured against PyTo
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import inspect
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
-from unittest import mock
 
 import numpy as np
 
-from npformer.nn.feed_forward import ACTIVATIONS
+from npformer.seam import Call, watching
 from npformer.verify.case import Array, Case, Component, Result
-from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.ops_table import OPS
 from npformer.verify.units.scales import Precision, Scales, precision
 
@@ -33,14 +28,24 @@ K = TypeVar("K")
 
 DELTA = 1e-8
 TRIALS = 4
-USERS = ("npformer.nn.", "npformer.models.", "npformer.inspect.recorder")
-"""The files that call ops, by how their modules' names begin."""
-
 
 def noise_scales(component: Component, case: Case) -> Result:
     """S of every entry of the module's result on this case, at least its root mean square."""
     wide = case.cast(np.float64)
     return measured_scales(lambda: component.extended(wide), precision(case.dy.dtype))
+
+
+def sum_scales(component: Component, case: Case) -> Result:
+    """S of a module that only adds: the largest that its sums get, whatever the terms' signs."""
+    wide = case.cast(np.float64)
+    tiny = precision(case.dy.dtype).tiny
+    found = [
+        component.extended(
+            Case({n: sign * np.abs(a) for n, a in wide.inputs.items()}, wide.static, np.abs(wide.dy))
+        )
+        for sign in (1, -1)
+    ]
+    return {n: np.maximum(np.abs(found[0][n]), np.abs(found[1][n])) + tiny for n in found[0]}
 
 
 def measured_scales(run: Callable[[], dict[K, Array]], fp: Precision) -> dict[K, Array]:
@@ -52,7 +57,7 @@ def measured_scales(run: Callable[[], dict[K, Array]], fp: Precision) -> dict[K,
     exact = run()
     squares = {name: np.zeros(np.shape(a)) for name, a in exact.items()}
     for trial in range(TRIALS):
-        with _noisy_ops(np.random.default_rng(trial), fp):
+        with watching(_Disturber(np.random.default_rng(trial), fp)):
             result = run()
         for name, a in result.items():
             squares[name] += ((a - exact[name]) / DELTA) ** 2 / TRIALS
@@ -62,76 +67,46 @@ def measured_scales(run: Callable[[], dict[K, Array]], fp: Precision) -> dict[K,
     }
 
 
-@contextlib.contextmanager
-def _noisy_ops(rng: np.random.Generator, fp: Precision) -> Iterator[None]:
-    """Every op that a module of ``nn`` or ``models``, or the recorder's loss, calls, disturbed."""
-    noisy: dict[Any, Any] = {}
-    for op in OPS:
-        forward, backward = _disturbed(op, op.pair, rng, fp)
-        noisy[op.pair[0]], noisy[op.pair[1]] = forward, backward
-    activations = {
-        name: (
-            functools.partial(noisy[f.func], **f.keywords)
-            if isinstance(f, functools.partial)
-            else noisy[f],
-            noisy[b],
-        )
-        for name, (f, b) in ACTIVATIONS.items()
-    }
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(mock.patch.dict(ACTIVATIONS, activations))
-        for module in _users():
-            found = {n: noisy[v] for n, v in vars(module).items() if _hashable(v) and v in noisy}
-            stack.enter_context(mock.patch.dict(vars(module), found))
-        yield
+_SCALES = {op.name: (op.scale, inspect.signature(op.pair[0])) for op in OPS}
 
 
-def _users() -> list[Any]:
-    return [
-        module
-        for name, module in list(sys.modules.items())
-        if name.startswith(USERS) and module is not None
-    ]
+class _Disturber:
+    """Moves what every op gives, by noise in proportion to the op's own S."""
 
+    def __init__(self, rng: np.random.Generator, fp: Precision) -> None:
+        self._rng, self._fp = rng, fp
+        # Of each cache, by its id: the cache itself, which so stays alive, and the arguments.
+        self._arguments: dict[int, tuple[Any, dict[str, Any]]] = {}
 
-def _hashable(value: Any) -> bool:
-    return callable(value) and type(value).__hash__ is not None
-
-
-def _disturbed(
-    op: OpComponent,
-    pair: tuple[Callable[..., Any], Callable[..., Any]],
-    rng: np.random.Generator,
-    fp: Precision,
-) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    signature = inspect.signature(pair[0])
-
-    def noise(scale: Any) -> Any:
-        return DELTA * scale * rng.standard_normal(np.shape(scale))
-
-    def scales(arguments: dict[str, Any], dy: Any) -> Scales:
-        with np.errstate(all="ignore"):
-            return op.scale(**arguments, dy=dy, fp=fp)
-
-    @functools.wraps(pair[0])  # a recording names the inputs by the signature
-    def forward(*args: Any, **kwargs: Any) -> Any:
+    def __call__(self, call: Call, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if call.owner is not None or call.pair not in _SCALES:
+            return run(*args, **kwargs)
+        scale, signature = _SCALES[call.pair]
+        if call.is_backward:
+            dy, cache = args
+            return self._gradients(run(dy, cache), scale, self._arguments[id(cache)][1], dy)
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        y, cache = pair[0](*args, **kwargs)
+        y, cache = run(*args, **kwargs)
         arguments = dict(bound.arguments)
-        return y + noise(scales(arguments, np.zeros_like(y))["y"]), (cache, arguments)
+        self._arguments[id(cache)] = cache, arguments
+        return y + self._noise(self._scales(scale, arguments, np.zeros_like(y))["y"]), cache
 
-    def backward(dy: Any, cache: Any) -> Any:
-        inner, arguments = cache
-        gradients = pair[1](dy, inner)
-        several = isinstance(gradients, tuple)
-        s = scales(arguments, dy)
+    def _gradients(self, gradients: Any, scale: Any, arguments: dict[str, Any], dy: Any) -> Any:
+        s = self._scales(scale, arguments, dy)
+        several = gradients if isinstance(gradients, tuple) else (gradients,)
         names = [name for name in arguments if f"d{name}" in s]
         moved = tuple(
-            g + noise(s[f"d{name}"])
-            for name, g in zip(names, gradients if several else (gradients,), strict=False)
+            g + self._noise(s[f"d{name}"]) for name, g in zip(names, several, strict=False)
         )
-        missing = (None,) * (len(gradients) - len(moved)) if several else ()
-        return (*moved, *missing) if several else moved[0]
+        if not isinstance(gradients, tuple):
+            return moved[0]
+        return (*moved, *(None,) * (len(gradients) - len(moved)))
 
-    return forward, backward
+    def _noise(self, scale: Any) -> Any:
+        return DELTA * scale * self._rng.standard_normal(np.shape(scale))
+
+    def _scales(self, scale: Any, arguments: dict[str, Any], dy: Any) -> Scales:
+        with np.errstate(all="ignore"):
+            found: Scales = scale(**arguments, dy=dy, fp=self._fp)
+        return found
