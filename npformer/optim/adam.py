@@ -12,7 +12,7 @@ import numpy as np
 from npformer.nn.module import Array
 from npformer.optim.flat import FlatParameters
 from npformer.optim.optimizer import Optimizer
-from npformer.seam import op
+from npformer.seam import method, op
 
 
 @op
@@ -89,6 +89,7 @@ class Adam(Optimizer):
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
         self.weight_decay = weight_decay
 
+    @method
     def decay(self, weight: Array, gradient: Array, spare: Array, learning_rate: float) -> None:
         np.multiply(weight, self.weight_decay, out=spare)
         gradient += spare
@@ -125,5 +126,6 @@ class AdamW(Adam):
     would decay less; decoupled, every weight decays at the same rate (Loshchilov & Hutter, 2019).
     """
 
+    @method
     def decay(self, weight: Array, gradient: Array, spare: Array, learning_rate: float) -> None:
         weight *= 1 - learning_rate * self.weight_decay

@@ -24,13 +24,15 @@ class FlatParameters:
     are kept, and a gradient that is None becomes zeros. A parameter that appears under two paths,
     or two parameters that hold the same array, are tied: they get one place in the buffers under
     the first path, so their gradients add up. All parameters must share one dtype (``ShapeError``).
+    Those that are not trainable stay where they are, outside the buffers.
 
     Afterwards write *into* ``parameter.data`` and ``parameter.grad`` (``data[...] = x``); giving
     them another array would cut the tie to the buffers.
     """
 
     def __init__(self, named: Mapping[str, Parameter] | Iterable[tuple[str, Parameter]]) -> None:
-        pairs = list(named.items() if isinstance(named, Mapping) else named)
+        every = named.items() if isinstance(named, Mapping) else named
+        pairs = [(path, parameter) for path, parameter in every if parameter.trainable]
         kinds = {parameter.data.dtype for _, parameter in pairs}
         if len(kinds) > 1:
             raise ShapeError(

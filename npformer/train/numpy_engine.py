@@ -162,10 +162,10 @@ class NumpyEngine:
 
     def _add_replica(self) -> None:
         replica, grad = self.model.replica(), np.zeros_like(self._flat.grad)
-        for (_, parameter), view in zip(
-            replica.named_parameters(), self._flat.views(grad).values(), strict=True
-        ):
-            parameter.grad = view
+        views = self._flat.views(grad)
+        for path, parameter in replica.named_parameters():
+            if path in views:  # all but those that are not trainable
+                parameter.grad = views[path]
         self._replicas.append(replica)
         self._grads.append(grad)
 

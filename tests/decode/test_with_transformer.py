@@ -72,23 +72,27 @@ def test_cached_steps_equal_the_whole_forward_through_reorder_repeat_and_shrink(
         prefix = np.column_stack([prefix, rng.integers(1, VOCABULARY, len(rows))])
 
 
+def room(state):
+    return state.layers[0].self_attn._kept.k.shape[1]
+
+
 def test_room_for_positions_grows_as_it_is_needed(model):
     rng, source = np.random.default_rng(0), make_source(0)
     target = rng.integers(4, VOCABULARY, (len(source), model.config.max_length))
     whole, _ = model.forward(source, target)
     state = model.start(source)
     for position in range(model.config.max_length):
-        assert position > FIRST_ROOM or state.layers[0]._k.shape[1] == FIRST_ROOM
+        assert position in (0, *range(FIRST_ROOM + 1, 99)) or room(state) == FIRST_ROOM
         same(model.step(target[:, position], state), whole[:, position])
 
 
 def test_hypotheses_share_the_memory_of_their_sentence(model):
     state = model.start(make_source(0))
-    memory = state.layers[0].cross_k
+    memory = state.layers[0].memory.keys_values.k
     state.select(np.array([4, 4, 0, 1, 2, 0, 3, 0]))
-    assert state.layers[0].cross_k is memory
+    assert state.layers[0].memory.keys_values.k is memory
     state.select(np.array([3, 0]))  # of the sentences 1 and 4, the others have ended
-    np.testing.assert_array_equal(state.layers[0].cross_k, memory[[1, 4]])
+    np.testing.assert_array_equal(state.layers[0].memory.keys_values.k, memory[[1, 4]])
     assert len(state.memory_mask) == 2
     assert model.step(np.array([5, 6]), state).shape == (2, VOCABULARY)
 

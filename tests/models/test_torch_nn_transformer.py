@@ -19,7 +19,7 @@ from torch import nn
 
 from npformer.config import ModelConfig
 from npformer.models.transformer import Transformer
-from npformer.nn import Decoder, DecoderLayer, Encoder, EncoderLayer, Module, MultiHeadAttention
+from npformer.nn import Layer, Module, MultiHeadAttention, Stack
 
 LIMIT = 128  # over 60 seeds the worst is 94, the median 4; a wrong gradient is off by 1e10 or more
 EPS = np.finfo(np.float64).eps
@@ -140,6 +140,14 @@ def torch_layer(kind: type[nn.Module], c: ModelConfig) -> nn.Module:
     )
 
 
+def our_layers(
+    c: ModelConfig, stack: bool, rng: np.random.Generator, *, layers: int, **settings
+) -> Layer | Stack:
+    shared = {"norm": c.norm, "activation": c.activation, "eps": c.layer_norm_eps}
+    sizes = (layers, c.d_model, c.heads, c.d_ff) if stack else (c.d_model, c.heads, c.d_ff)
+    return (Stack if stack else Layer)(*sizes, rng=rng, dtype=np.float64, **shared, **settings)
+
+
 def torch_encoder(c: ModelConfig) -> nn.TransformerEncoder:
     layer = torch_layer(nn.TransformerEncoderLayer, c)
     norm = nn.LayerNorm(c.d_model, dtype=torch.float64) if c.norm == "pre" else None
@@ -188,12 +196,12 @@ def test_multi_head_attention(causal, seed):
 def test_encoder(config, stack, seed):
     rng = np.random.default_rng(seed)
     B, S, D = 3, 6, config.d_model
-    ours = moved((Encoder if stack else EncoderLayer)(config, rng=rng, dtype=np.float64), rng)
+    ours = moved(our_layers(config, stack, rng, layers=config.encoder_layers), rng)
     theirs = torch_encoder(config) if stack else torch_layer(nn.TransformerEncoderLayer, config)
     load(theirs, ours)
     x, dy, keep = rng.standard_normal((B, S, D)), rng.standard_normal((B, S, D)), padding(rng, B, S)
 
-    y, cache = ours.forward(x, keep[:, None, None, :])
+    y, cache = ours.forward(x, mask=keep[:, None, None, :])
     dx = ours.backward(dy, cache)
 
     tx = leaf(x)
@@ -210,13 +218,14 @@ def test_encoder(config, stack, seed):
 def test_decoder(config, stack, seed):
     rng = np.random.default_rng(seed)
     B, T, S, D = 3, 5, 7, config.d_model
-    ours = moved((Decoder if stack else DecoderLayer)(config, rng=rng, dtype=np.float64), rng)
+    decoder = {"layers": config.decoder_layers, "causal": True, "cross_attention": True}
+    ours = moved(our_layers(config, stack, rng, **decoder), rng)
     theirs = torch_decoder(config) if stack else torch_layer(nn.TransformerDecoderLayer, config)
     load(theirs, ours)
     x, memory = rng.standard_normal((B, T, D)), rng.standard_normal((B, S, D))
     dy, keep = rng.standard_normal((B, T, D)), padding(rng, B, S)
 
-    y, cache = ours.forward(x, memory, keep[:, None, None, :])
+    y, cache = ours.forward(x, memory, memory_mask=keep[:, None, None, :])
     dx, dmemory = ours.backward(dy, cache)
 
     tx, tmemory = leaf(x), leaf(memory)

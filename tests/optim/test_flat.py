@@ -77,3 +77,10 @@ def test_the_first_parameter_with_a_non_finite_gradient_is_named(bad):
     assert flat.first_nonfinite() is None
     parameters["b"].grad[1] = parameters["c"].grad[0] = bad
     assert flat.first_nonfinite() == "b"
+
+
+def test_what_is_not_trainable_stays_outside():
+    frozen, trained = Parameter(np.ones(3), trainable=False), Parameter(np.ones(2))
+    flat = FlatParameters({"frozen": frozen, "trained": trained})
+    assert list(flat.shapes) == ["trained"] and flat.data.shape == (2,)
+    assert frozen.grad is None

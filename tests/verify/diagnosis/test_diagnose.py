@@ -175,17 +175,10 @@ def test_a_wrong_forward_and_a_wrong_backward_are_both_named():
 
 
 def test_a_mistake_in_a_part_of_a_module_is_named():
-    from npformer.verify.diagnosis.inside import replaced
-
     mutant = MUTANTS["layer_norm/weight-outside"]
     pair = mutant.plant(COMPONENTS["layer_norm"]).pair
     functions = dict(zip(COMPONENTS["layer_norm"].pair, pair, strict=True))
-    wrong = COMPONENTS["EncoderLayer"].__class__(
-        **{
-            **vars(COMPONENTS["EncoderLayer"]),
-            "patch": lambda: replaced(functions),
-        }
-    )
+    wrong = dataclasses.replace(COMPONENTS["Layer"], replacements=functions)
     first = diagnose_implementation(wrong, first_failure(wrong, 20, 0))[0]
     assert first.mutant == mutant.name
     assert "within it, in layer_norm" in first.sentence

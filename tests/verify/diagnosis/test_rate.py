@@ -10,7 +10,7 @@ from npformer.verify.diagnosis.diagnosis import Diagnosis
 from npformer.verify.diagnosis.rate import DiagnosisRate, DiagnosisTrial, diagnosis_rate
 from npformer.verify.mutants import MUTANTS
 
-DEAR = ("Transformer", "Decoder", "DecoderLayer", "Encoder")
+DEAR = ("Transformer", "Stack", "Layer")
 
 
 @pytest.mark.parametrize(

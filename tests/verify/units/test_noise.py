@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from npformer.nn import feed_forward, layer_norm
+from npformer.nn import activation, layer_norm
 from npformer.verify.components.registry import component
 from npformer.verify.drawing.strategies import GeneratorSource
 from npformer.verify.units.noise import noise_scales
@@ -40,6 +40,6 @@ def test_the_scale_of_one_op_is_about_the_ops_own():
 
 
 def test_the_ops_are_themselves_again_afterwards():
-    before = (layer_norm.layer_norm_forward, dict(feed_forward.ACTIVATIONS))
-    noise_scales(component("EncoderLayer"), draw("EncoderLayer"))
-    assert (layer_norm.layer_norm_forward, dict(feed_forward.ACTIVATIONS)) == before
+    before = (layer_norm.layer_norm_forward, dict(activation.ACTIVATIONS))
+    noise_scales(component("Layer"), draw("Layer"))
+    assert (layer_norm.layer_norm_forward, dict(activation.ACTIVATIONS)) == before
