@@ -74,7 +74,7 @@ def copying_batch(rng: np.random.Generator, vocab_size: int) -> Batch:
         ids[0, b, : n + 1] = [*words, 3]
         ids[1, b, : n + 1] = [2, *words[::-1]]
         ids[2, b, : n + 1] = [*words[::-1], 3]
-    return Batch(*ids)
+    return Batch.of_pairs(*ids)
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)

@@ -63,12 +63,11 @@ class ModuleObjective(Objective):
 
     def summed(
         self,
-        source: Tensor,
-        target_in: Tensor,
+        inputs: dict[str, Tensor],
         targets: Tensor,
         rng: np.random.Generator | None,
         **options: Any,
     ) -> Tensor:
         """Of what ``forward`` gives for the ids; ``rng`` is not asked."""
-        logits = self._logits(source, target_in).flatten(0, 1)  # (B T, V)
+        logits = self._logits(inputs["source"], inputs["target"]).flatten(0, 1)  # (B T, V)
         return F.cross_entropy(logits, targets, reduction="sum", **options)

@@ -42,7 +42,7 @@ def make_step(name: str, preset: str, workers: int, dropout: float | None) -> Ca
 def make_decode(name: str, preset: str, workers: int) -> Callable[[int], None]:
     """Cached greedy decoding of one sentence, as a function of how many tokens to write."""
     model = _engine(name, bench_config(preset, workers=workers)).model
-    source = random_batch(preset).source[:1]
+    source = random_batch(preset).inputs["source"][:1]
 
     def decode(tokens: int) -> None:
         # No stop at the end of the sentence: random weights would end it at chance.

@@ -58,7 +58,7 @@ def random_batch(preset: str, seed: int = 0) -> Batch:
     vocab_size = run_preset(preset).data.vocab_size
     rng = np.random.default_rng(seed)
     ids = rng.integers(4, vocab_size, size=(3, rows, length))
-    return Batch(ids[0], ids[1], ids[2])
+    return Batch.of_pairs(ids[0], ids[1], ids[2])
 
 
 def training_shape(preset: str, tokens: int, *, cuda: bool) -> Workload:
@@ -82,7 +82,7 @@ def padded_batch(rows: int, length: int, vocab_size: int, seed: int = 0) -> Batc
     lengths = rng.integers(math.ceil(0.8 * length), length + 1, size=(2, rows))
     lengths[:, 0] = length
     source, target = (np.arange(length) < side[:, None] for side in lengths)
-    return Batch(
+    return Batch.of_pairs(
         *(
             np.where(mask, side, PAD)
             for side, mask in zip(ids, (source, target, target), strict=True)

@@ -60,13 +60,13 @@ class Runner:
 
     def describe(self) -> Answer:
         """Sizes, and what the device can do."""
-        sides = (self.batch.source, self.batch.target_out)
+        sides = (self.batch.inputs["source"], self.batch.targets)
         return {
             "parameters": self.engine.parameter_count,
-            "rows": len(self.batch.source),
+            "rows": len(self.batch),
             "length": self.length,
             "tokens": self.batch.tokens,
-            "padding": 1 - self.batch.tokens / self.batch.target_out.size,
+            "padding": 1 - self.batch.tokens / self.batch.targets.size,
             "flops": batch_flops(self.config.model, *((s != PAD).sum(axis=1) for s in sides)),
             "peak_flops": self.engine.peak_flops,
             "device": str(self.engine.device),
@@ -87,7 +87,7 @@ class Runner:
         """Seconds a sentence, ``rows`` at a time, each of ``tokens`` tokens; ``repeats`` times."""
         if self._decode is None:
             self._decode = make_decoder(self.name, self.engine, self.config)
-        source = padded_batch(rows, self.length, self.vocab_size, seed=1).source
+        source = padded_batch(rows, self.length, self.vocab_size, seed=1).inputs["source"]
         times = []
         for _ in range(repeats):
             began = self._now()

@@ -8,7 +8,7 @@ a run resumes from two numbers, and both engines see the same data.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -22,17 +22,32 @@ _BATCHES_PER_WINDOW = 100  # enough that lengths agree, few enough that batches 
 _CHUNK = 8192  # sentences tokenized at once
 
 
-class Batch(NamedTuple):
-    """Token ids, padded on the right with ``PAD``; B pairs, S and T their longest sides."""
+@dataclass(frozen=True)
+class Batch:
+    """Token ids int64, padded on the right with ``PAD``; B rows, S and T their longest sides."""
 
-    source: np.ndarray  # (B, S) int64: ids, EOS
-    target_in: np.ndarray  # (B, T) int64: BOS, ids
-    target_out: np.ndarray  # (B, T) int64: ids, EOS: what follows each token of target_in
+    inputs: dict[str, np.ndarray]
+    """What the model's forward takes, by name: ``source`` (B, S) ids, EOS; ``target`` (B, T) BOS,
+    ids. A model that reads the target alone has no source."""
+    targets: np.ndarray
+    """(B, T) ids, EOS: what follows each token of the target."""
+
+    @classmethod
+    def of_pairs(cls, source: np.ndarray, target: np.ndarray, targets: np.ndarray) -> Batch:
+        """A batch of sentence pairs: (B, S), (B, T), (B, T)."""
+        return cls({"source": source, "target": target}, targets)
+
+    def __len__(self) -> int:
+        return len(self.targets)
 
     @property
     def tokens(self) -> int:
-        """Positions of ``target_out`` that are not padding: the loss is their mean."""
-        return int(np.count_nonzero(self.target_out != PAD))
+        """Positions of ``targets`` that are not padding: the loss is their mean."""
+        return int(np.count_nonzero(self.targets != PAD))
+
+    def rows(self, part: slice) -> Batch:
+        """Some of its rows, as views."""
+        return Batch({name: ids[part] for name, ids in self.inputs.items()}, self.targets[part])
 
 
 class Ragged(NamedTuple):
@@ -140,42 +155,59 @@ def encode_pairs(corpus: ParallelCorpus, tokenizer: Tokenizer, max_length: int) 
     return EncodedPairs(source, target, len(corpus) - len(rows), np.array(rows, np.int64))
 
 
-def make_batch(pairs: Pairs, rows: np.ndarray) -> Batch:
-    """The pairs at ``rows`` as one padded batch."""
+SIDES = ("source", "target")
+"""The streams of a model that translates; one of language alone has the target."""
+
+
+def make_batch(pairs: Pairs, rows: np.ndarray, streams: Collection[str] = SIDES) -> Batch:
+    """The pairs at ``rows`` as one padded batch, of the sides that are ``streams`` of a model."""
     sources, targets = pairs.gather(rows)
     lines = np.arange(len(rows))
-    source, target_out = sources.padded(), targets.padded()  # (B, S), (B, T)
-    source[lines, sources.sizes] = EOS
-    target_in = np.empty_like(target_out)
+    inputs = {}
+    if "source" in streams:
+        inputs["source"] = source = sources.padded()  # (B, S)
+        source[lines, sources.sizes] = EOS
+    target_out = targets.padded()  # (B, T)
+    inputs["target"] = target_in = np.empty_like(target_out)
     target_in[:, 0] = BOS
     target_in[:, 1:] = target_out[:, :-1]
     target_out[lines, targets.sizes] = EOS
-    return Batch(source, target_in, target_out)
+    return Batch(inputs, target_out)
 
 
-def evaluation_batches(pairs: Pairs, batch_tokens: int) -> list[Batch]:
+def evaluation_batches(
+    pairs: Pairs, batch_tokens: int, streams: Collection[str] = SIDES
+) -> list[Batch]:
     """Every pair once, from the shortest to the longest, for looking and not for training.
 
     A pair that is longer than the budget is a batch of its own: every pair is measured.
     """
-    lengths = pairs.lengths()
+    lengths = _lengths(pairs, streams)
     order = _by_length(lengths, np.arange(len(pairs)))
-    return [make_batch(pairs, rows) for rows in _cut(order, lengths, batch_tokens)]
+    return [make_batch(pairs, rows, streams) for rows in _cut(order, lengths, batch_tokens)]
+
+
+def _lengths(pairs: Pairs, streams: Collection[str]) -> np.ndarray:
+    """(pairs, streams) tokens of the sides that a model reads."""
+    return pairs.lengths()[:, [SIDES.index(side) for side in SIDES if side in streams]]
 
 
 class Batches:
     """The batches of every epoch; a position in them is ``(epoch, index)``, both from 0.
 
-    A batch of B pairs, the longest of whose sides has L tokens, satisfies
-    ``B * L <= batch_tokens``; the budget counts padding, and EOS or BOS. Raises ``ConfigError``
+    A batch of B pairs, the longest of whose sides has L tokens, satisfies ``B * L <= batch_tokens``;
+    sides that are no ``streams`` of the model do not count. The budget counts padding, and EOS or BOS. Raises ``ConfigError``
     if a pair alone is longer than the budget, for it could be in no batch.
     """
 
-    def __init__(self, pairs: Pairs, batch_tokens: int, seed: int) -> None:
+    def __init__(
+        self, pairs: Pairs, batch_tokens: int, seed: int, streams: Collection[str] = SIDES
+    ) -> None:
         self.pairs = pairs
         self.batch_tokens = batch_tokens
         self.seed = seed
-        self._lengths = pairs.lengths()
+        self.streams = streams
+        self._lengths = _lengths(pairs, streams)
         if not len(pairs):
             raise CorpusError("there is no pair to make batches of")
         if (longest := int(self._lengths.max())) > batch_tokens:
@@ -198,7 +230,7 @@ class Batches:
 
     def batch(self, rows: np.ndarray) -> Batch:
         """The pairs at ``rows``, padded."""
-        return make_batch(self.pairs, rows)
+        return make_batch(self.pairs, rows, self.streams)
 
 
 def _by_length(lengths: np.ndarray, rows: np.ndarray) -> np.ndarray:

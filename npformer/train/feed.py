@@ -6,6 +6,7 @@ Batches are built ahead by a thread of their own, so that the engine finds the n
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -96,5 +97,5 @@ class Feed:
             return self._source.batch(rows), self._next
         if rank < len(rows):
             return self._source.batch(rows[rank::size]), self._next
-        source, target_in, target_out = self._source.batch(rows[:1])
-        return Batch(source, target_in, np.full_like(target_out, PAD)), self._next
+        batch = self._source.batch(rows[:1])
+        return dataclasses.replace(batch, targets=np.full_like(batch.targets, PAD)), self._next

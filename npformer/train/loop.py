@@ -230,7 +230,7 @@ class _Run:
 
     def _flops(self, batch: Batch) -> float:
         """The work in a batch's valid tokens: what is done on padding is no use to anybody."""
-        lengths = ((ids != PAD).sum(axis=1) for ids in (batch.source, batch.target_out))
+        lengths = ((ids != PAD).sum(axis=1) for ids in (batch.inputs["source"], batch.targets))
         return batch_flops(self.config.model, *lengths)
 
     def _tell(self, line: dict[str, Any]) -> None:

@@ -72,10 +72,10 @@ class NumpyEngine:
         def run(worker: int, rows: Batch) -> float:
             model = self._replicas[worker]
             rng = np.random.default_rng([*seed, worker])
-            logits, cache = model.forward(rows.source, rows.target_in, rng)
+            logits, cache = model.forward(**rows.inputs, rng=rng)
             loss, loss_cache = cross_entropy_forward(
                 logits,
-                rows.target_out,
+                rows.targets,
                 label_smoothing=self._label_smoothing,
                 ignore_index=self._padding_id,
                 reduction="sum",
@@ -124,9 +124,9 @@ class NumpyEngine:
         """The summed token losses of a batch, no smoothing, no dropout; and its valid tokens."""
 
         def run(worker: int, rows: Batch) -> float:
-            logits, _ = self.model.forward(rows.source, rows.target_in)
+            logits, _ = self.model.forward(**rows.inputs)
             loss, _ = cross_entropy_forward(
-                logits, rows.target_out, reduction="sum", ignore_index=self._padding_id
+                logits, rows.targets, reduction="sum", ignore_index=self._padding_id
             )
             return float(loss)
 
@@ -171,9 +171,9 @@ class NumpyEngine:
 
     def _cut(self, batch: Batch) -> list[Batch]:
         """The rows of a batch in as many parts as there are workers, none of them empty."""
-        bounds = np.linspace(0, len(batch.source), len(self._replicas) + 1).astype(int)
+        bounds = np.linspace(0, len(batch), len(self._replicas) + 1).astype(int)
         return [
-            Batch(*(array[start:stop] for array in batch))
+            batch.rows(slice(start, stop))
             for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
             if stop > start
         ]

@@ -70,4 +70,4 @@ def ragged_batch(seed: int = 0) -> Batch:
     source, target_in, target_out = rng.integers(4, MODEL.vocab_size, (3, 3, 7))
     source[1, 4:] = target_in[0, 5:] = target_out[0, 5:] = PAD
     target_in[2, 6:] = target_out[2, 6:] = PAD
-    return Batch(source, target_in, target_out)
+    return Batch.of_pairs(source, target_in, target_out)

@@ -64,7 +64,7 @@ def test_it_translates_as_the_twin_does(name):
     twin = twin_off_its_start(config)
     engine, renamed = baseline(name, config)
     engine.restore({f"model/{n}": a for n, a in renamed(weights(twin)).items()})
-    ids = ragged_batch().source
+    ids = ragged_batch().inputs["source"]
     for search in (greedy, lambda *a, **k: beam(*a, beam=3, **k)):
         found = [search(m, ids, bos=BOS, eos=EOS, max_length=9) for m in (twin.model, engine.model)]
         assert found[0] == found[1]
@@ -73,7 +73,7 @@ def test_it_translates_as_the_twin_does(name):
 
 def test_marian_generates_what_our_search_finds_through_its_cache():
     engine, _ = baseline("marian", run_config())
-    ids = ragged_batch().source
+    ids = ragged_batch().inputs["source"]
     # PAD for an end token, which our search never chooses: neither stops before the limit.
     ours = greedy(engine.model, ids, bos=BOS, eos=PAD, max_length=8)
     theirs = engine.generate(ids, eos_token_id=None, max_new_tokens=8, suppress_tokens=[PAD, BOS])
@@ -84,7 +84,7 @@ def test_marian_generates_what_our_search_finds_through_its_cache():
 
 def test_marian_ends_a_row_at_its_end_token():
     engine, _ = baseline("marian", run_config())
-    ids = ragged_batch().source
+    ids = ragged_batch().inputs["source"]
     whole = engine.generate(ids, eos_token_id=None, max_new_tokens=6)
     end = whole[0][3]
     for ended, row in zip(

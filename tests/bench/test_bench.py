@@ -55,9 +55,9 @@ def test_a_random_batch_has_no_padding() -> None:
     batch = random_batch("tiny")
     rows, length = workload("tiny")
     vocab_size = bench_config("tiny", workers=1).model.vocab_size
-    assert batch.source.shape == (rows, length) and batch.tokens == rows * length
-    assert batch.source.min() >= 4  # no special token
-    assert batch.source.max() < vocab_size
+    assert batch.inputs["source"].shape == (rows, length) and batch.tokens == rows * length
+    assert batch.inputs["source"].min() >= 4  # no special token
+    assert batch.inputs["source"].max() < vocab_size
 
 
 def test_a_preset_that_does_not_exist_is_refused() -> None:

@@ -121,10 +121,10 @@ def test_a_process_answers_by_lines_of_json(monkeypatch, capsys):
 
 def test_a_batch_is_padded_as_batches_by_length_are():
     batch = padded_batch(50, 20, 100)
-    lengths = (batch.source != PAD).sum(axis=1), (batch.target_out != PAD).sum(axis=1)
+    lengths = (batch.inputs["source"] != PAD).sum(axis=1), (batch.targets != PAD).sum(axis=1)
     for side in lengths:
         assert side[0] == 20 and side.min() == 16
-    assert ((batch.target_in != PAD) == (batch.target_out != PAD)).all()
+    assert ((batch.inputs["target"] != PAD) == (batch.targets != PAD)).all()
     assert max(ids.max() for ids in batch) < 100
     rows = [ids[0] for ids in batch]
     assert min(ids.min() for ids in rows) >= 4  # no special token

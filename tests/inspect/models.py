@@ -37,7 +37,7 @@ def make_batch(seed=0, rows=3, source=6, target=5):
         ids = rng.integers(4, 17, (rows, length))
         ids[0, -2:] = 0
         sides.append(ids)
-    return Batch(*sides)
+    return Batch.of_pairs(*sides)
 
 
 def generator(seed):

@@ -38,7 +38,7 @@ def test_an_epoch_has_every_pair_once_within_the_budget(sizes, budget, seed, num
     for rows in epoch:
         batch = batches.batch(rows)
         assert len(rows) > 0
-        assert max(batch.source.size, batch.target_in.size) <= budget
+        assert max(batch.inputs["source"].size, batch.inputs["target"].size) <= budget
 
 
 @given(pair_lengths, seeds, st.integers(0, 5))
@@ -65,7 +65,7 @@ def test_pairs_of_like_length_share_a_batch():
     rng = np.random.default_rng(0)
     sizes = [(int(n), int(n)) for n in rng.integers(1, 60, 4000)]
     batches = Batches(pairs_of(sizes), 512, 0)
-    padded = sum(batches.batch(rows).target_in.size for rows in batches.epoch(0))
+    padded = sum(batches.batch(rows).inputs["target"].size for rows in batches.epoch(0))
     assert padded < 1.05 * sum(t + 1 for _, t in sizes)
 
 
@@ -75,9 +75,9 @@ def test_a_batch_by_hand():
         [np.array([9], np.int32), np.array([10, 11], np.int32)],
     )
     batch = make_batch(pairs, np.array([1, 0]))
-    assert batch.source.tolist() == [[8, EOS, PAD, PAD], [5, 6, 7, EOS]]
-    assert batch.target_in.tolist() == [[BOS, 10, 11], [BOS, 9, PAD]]
-    assert batch.target_out.tolist() == [[10, 11, EOS], [9, EOS, PAD]]
+    assert batch.inputs["source"].tolist() == [[8, EOS, PAD, PAD], [5, 6, 7, EOS]]
+    assert batch.inputs["target"].tolist() == [[BOS, 10, 11], [BOS, 9, PAD]]
+    assert batch.targets.tolist() == [[10, 11, EOS], [9, EOS, PAD]]
     assert batch.tokens == 5
     assert {array.dtype for array in batch} == {np.dtype(np.int64)}
 
@@ -89,12 +89,12 @@ def test_a_batch_holds_its_pairs_and_nothing_else(sizes):
     assert batch.tokens == sum(t + 1 for _, t in sizes)
     for row, (s, t) in enumerate(sizes):
         ids, end = 10 + 2 * row, [EOS]
-        assert batch.source[row].tolist() == [ids] * s + end + [PAD] * (
-            batch.source.shape[1] - s - 1
+        assert batch.inputs["source"][row].tolist() == [ids] * s + end + [PAD] * (
+            batch.inputs["source"].shape[1] - s - 1
         )
-        rest = [PAD] * (batch.target_in.shape[1] - t - 1)
-        assert batch.target_in[row].tolist() == [BOS] + [ids + 1] * t + rest
-        assert batch.target_out[row].tolist() == [ids + 1] * t + end + rest
+        rest = [PAD] * (batch.inputs["target"].shape[1] - t - 1)
+        assert batch.inputs["target"][row].tolist() == [BOS] + [ids + 1] * t + rest
+        assert batch.targets[row].tolist() == [ids + 1] * t + end + rest
 
 
 def test_a_pair_over_the_budget_is_an_error_and_not_lost():
@@ -119,11 +119,11 @@ def test_no_pairs():
 def test_evaluation_sees_every_pair_from_short_to_long(sizes, budget):
     batches = evaluation_batches(pairs_of(sizes), budget)
     assert sum(batch.tokens for batch in batches) == sum(t + 1 for _, t in sizes)
-    assert sum(len(batch.source) for batch in batches) == len(sizes)
-    widths = [max(batch.source.shape[1], batch.target_in.shape[1]) for batch in batches]
+    assert sum(len(batch.inputs["source"]) for batch in batches) == len(sizes)
+    widths = [max(ids.shape[1] for ids in batch.inputs.values()) for batch in batches]
     assert widths == sorted(widths)
     for batch, width in zip(batches, widths, strict=True):
-        assert len(batch.source) == 1 or len(batch.source) * width <= budget
+        assert len(batch.inputs["source"]) == 1 or len(batch.inputs["source"]) * width <= budget
 
 
 CORPUS = ParallelCorpus(

@@ -32,11 +32,12 @@ def main(run: str) -> None:
 
     largest, tokens = 0.0, 0
     for batch in prepared.validation.batches:
-        logits, _ = ours.model.forward(batch.source, batch.target_in)
-        ids = (torch.from_numpy(side).to(twin.model.embedding.weight.device) for side in batch[:2])
+        logits, _ = ours.model.forward(**batch.inputs)
+        device = twin.model.embedding.weight.device
+        inputs = {name: torch.from_numpy(ids).to(device) for name, ids in batch.inputs.items()}
         with torch.inference_mode():
-            theirs = twin.model(*ids).log_softmax(-1).cpu().numpy()
-        valid = batch.target_out != PAD
+            theirs = twin.model(**inputs).log_softmax(-1).cpu().numpy()
+        valid = batch.targets != PAD
         apart = np.abs(log_softmax_forward(logits)[0] - theirs)[valid]
         largest, tokens = max(largest, float(apart.max())), tokens + batch.tokens
     print(f"log probabilities at {tokens:,} positions differ by {largest:.1e} at most")

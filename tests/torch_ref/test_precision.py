@@ -41,7 +41,7 @@ def batch(seed: int = 0, rows: int = 6, length: int = 9) -> Batch:
     rng = np.random.default_rng(seed)
     source, target = rng.integers(4, 61, (2, rows, length))
     source[1:, 6:] = target[2:, 7:] = 0
-    return Batch(source, np.c_[np.full(rows, 2), target[:, :-1]], target)
+    return Batch.of_pairs(source, np.c_[np.full(rows, 2), target[:, :-1]], target)
 
 
 def gradients(engine: TorchEngine, data: Batch | None = None) -> dict[str, torch.Tensor]:

@@ -42,7 +42,7 @@ def batch(seed: int = 0, rows: int = 3) -> Batch:
     rng = np.random.default_rng(seed)
     source, target = rng.integers(4, 23, (rows, 6)), rng.integers(4, 23, (rows, 5))
     source[1:, 4:] = target[1:, 3:] = 0
-    return Batch(source, np.c_[np.full(rows, 2), target[:, :-1]], target)
+    return Batch.of_pairs(source, np.c_[np.full(rows, 2), target[:, :-1]], target)
 
 
 def train(engine, start: int, stop: int) -> list[float]:
@@ -106,10 +106,10 @@ def test_evaluation_is_without_dropout_and_smoothing():
     loss, tokens = engine.evaluate(batch())
     assert (loss, tokens) == engine.evaluate(batch())
     data = batch()
-    logits = engine.model(torch.tensor(data.source), torch.tensor(data.target_in)).detach()
+    logits = engine.model(**{n: torch.tensor(ids) for n, ids in data.inputs.items()}).detach()
     log_probs = logits.log_softmax(-1).numpy()
-    rows, columns = np.nonzero(data.target_out)
-    expected = -log_probs[rows, columns, data.target_out[rows, columns]].sum()
+    rows, columns = np.nonzero(data.targets)
+    expected = -log_probs[rows, columns, data.targets[rows, columns]].sum()
     assert loss == pytest.approx(expected, rel=1e-12)
 
 

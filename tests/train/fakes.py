@@ -70,11 +70,12 @@ class FakeEngine:
         self.loss, self.tokens = 0.0, 0
 
     def _errors(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        before = batch.target_in / 10
-        total = np.broadcast_to(batch.source.sum(axis=1, keepdims=True) / 100, before.shape)
+        before = batch.inputs["target"] / 10
+        read = batch.inputs["source"].sum(axis=1, keepdims=True) / 100
+        total = np.broadcast_to(read, before.shape)
         features = np.stack([before, total, before * total], axis=-1)  # (B, T, 3)
-        errors = features @ self.weight.data + self.bias.data - batch.target_out / 10
-        return features, errors * (batch.target_out != 0)
+        errors = features @ self.weight.data + self.bias.data - batch.targets / 10
+        return features, errors * (batch.targets != 0)
 
     def gradients(self, batch: Batch, seed: tuple[int, ...]) -> None:
         self.seeds.append(seed)

@@ -57,10 +57,10 @@ def test_the_ranks_share_every_batch_out():
     for _ in range(2 * len(make_batches().epoch(0))):
         batch, parts = whole.next(), [feed.next() for feed in feeds]
         assert sum(part.tokens for part in parts) == batch.tokens
-        rows = sorted(tuple(row[row != 0]) for row in batch.target_out)
-        shared = sorted(tuple(r[r != 0]) for part in parts for r in part.target_out if r.any())
+        rows = sorted(tuple(row[row != 0]) for row in batch.targets)
+        shared = sorted(tuple(r[r != 0]) for part in parts for r in part.targets if r.any())
         assert shared == rows
-        assert all(len(part.source) for part in parts)
+        assert all(len(part.inputs["source"]) for part in parts)
 
 
 def test_a_rank_without_rows_takes_part_without_a_valid_token():
@@ -72,8 +72,8 @@ def test_a_rank_without_rows_takes_part_without_a_valid_token():
             return make_batches().batch(rows)
 
     batch = Feed(Single(), share=(1, 2)).next()
-    assert len(batch.target_out) == 1 and batch.tokens == 0
-    assert (batch.source != 0).any()  # a row that the model can run over
+    assert len(batch.targets) == 1 and batch.tokens == 0
+    assert (batch.inputs["source"] != 0).any()  # a row that the model can run over
 
 
 def test_an_error_while_building_ahead_reaches_the_loop():

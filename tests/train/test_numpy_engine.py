@@ -35,7 +35,7 @@ def batch(rows: int = 5, seed: int = 0) -> Batch:
     rng = np.random.default_rng(seed)
     source, target_in, target_out = rng.integers(4, 17, (3, rows, 6))
     target_out[0, 3:] = 0  # PAD
-    return Batch(source, target_in, target_out)
+    return Batch.of_pairs(source, target_in, target_out)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5])
@@ -69,17 +69,17 @@ def test_gradients_add_up_over_batches() -> None:
     full = batch(6)
     whole.gradients(full, (0,))
     for rows in (slice(0, 1), slice(1, 6)):
-        parts.gradients(Batch(*(array[rows] for array in full)), (0,))
+        parts.gradients(full.rows(rows), (0,))
     assert whole.update(0.01) == pytest.approx(parts.update(0.01), rel=1e-12)
 
 
 def test_evaluation_is_the_plain_loss() -> None:
     engine, pairs = make(workers=2, dropout=0.5), batch()
     loss, tokens = engine.evaluate(pairs)
-    logits, _ = engine.model.forward(pairs.source, pairs.target_in)
-    expected, _ = cross_entropy_forward(logits, pairs.target_out, ignore_index=0, reduction="sum")
+    logits, _ = engine.model.forward(**pairs.inputs)
+    expected, _ = cross_entropy_forward(logits, pairs.targets, ignore_index=0, reduction="sum")
     assert loss == pytest.approx(float(expected), rel=1e-13)
-    assert tokens == np.count_nonzero(pairs.target_out)
+    assert tokens == np.count_nonzero(pairs.targets)
 
 
 def test_clipping_bounds_the_step_and_not_the_reported_norm() -> None:

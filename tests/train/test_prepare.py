@@ -60,8 +60,8 @@ def test_memory_and_shards_prepare_the_same(config, tmp_path, monkeypatch, kind)
             for array, same in zip(*pair, strict=True):
                 np.testing.assert_array_equal(array, same)
     for one, other in zip(shards.validation.batches, memory.validation.batches, strict=True):
-        np.testing.assert_array_equal(one.source, other.source)
-        np.testing.assert_array_equal(one.target_out, other.target_out)
+        np.testing.assert_array_equal(one.inputs["source"], other.inputs["source"])
+        np.testing.assert_array_equal(one.targets, other.targets)
 
 
 @pytest.mark.parametrize("config", ["apart"], indirect=True)

@@ -48,7 +48,7 @@ class State:
 
 def batch(tokens):
     ids = np.full((1, tokens), 5)
-    return Batch(ids, ids, ids)
+    return Batch.of_pairs(ids, ids, ids)
 
 
 def test_the_loss_weighs_every_token_alike():

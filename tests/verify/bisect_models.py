@@ -63,7 +63,7 @@ def make_batch(padding: int = 0) -> Batch:
     target_in[2, 1] = target_in[2, 2]
     target_in[1, 1] = padding
     source[2] = padding
-    return Batch(source, target_in, target_out)
+    return Batch.of_pairs(source, target_in, target_out)
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,12 +39,16 @@ def choose(wanted: torch.device | str, ranks: Ranks | None) -> torch.device:
     return torch.device(wanted)
 
 
-def on_device(batch: Batch, device: torch.device) -> tuple[Tensor, ...]:
-    """The arrays of a batch as int64 tensors; a GPU copies them while it computes."""
-    tensors = [torch.tensor(ids, dtype=torch.int64) for ids in batch]
-    if device.type == "cuda":
-        return tuple(t.pin_memory().to(device, non_blocking=True) for t in tensors)
-    return tuple(t.to(device) for t in tensors)
+def on_device(batch: Batch, device: torch.device) -> tuple[dict[str, Tensor], Tensor]:
+    """Inputs and targets of a batch as int64 tensors; a GPU copies them while it computes."""
+
+    def moved(ids: np.ndarray) -> Tensor:
+        tensor = torch.tensor(ids, dtype=torch.int64)
+        if device.type == "cuda":
+            return tensor.pin_memory().to(device, non_blocking=True)
+        return tensor.to(device)
+
+    return {name: moved(ids) for name, ids in batch.inputs.items()}, moved(batch.targets)
 
 
 def memory(device: torch.device) -> int:

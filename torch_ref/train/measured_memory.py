@@ -60,4 +60,4 @@ def random_batch(config: RunConfig, shape: Shape, seed: int) -> Batch:
         low = min(4, config.model.vocab_size - 1)
         return rng.integers(low, config.model.vocab_size, size=(shape.rows, length))
 
-    return Batch(ids(shape.source), ids(shape.target), ids(shape.target))
+    return Batch.of_pairs(ids(shape.source), ids(shape.target), ids(shape.target))

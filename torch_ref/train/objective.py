@@ -29,23 +29,21 @@ class Objective(nn.Module):
 
     def forward(
         self,
-        source: Tensor,
-        target_in: Tensor,
-        target_out: Tensor,
+        inputs: dict[str, Tensor],
+        targets: Tensor,
         rng: np.random.Generator | None = None,
         *,
         label_smoothing: float = 0.0,
     ) -> Tensor:
-        """source (B, S), target_in, target_out (B, T) ids -> (), the sum of losses in nats.
+        """inputs, what the model takes by name; targets (B, T) ids -> (), the sum of losses, nats.
 
-        Positions where ``target_out`` is padding add nothing. ``rng`` draws the dropout of a model
+        Positions where ``targets`` is padding add nothing. ``rng`` draws the dropout of a model
         that can have it drawn.
         """
-        with self.precision.autocast(source.device):
+        with self.precision.autocast(targets.device):
             return self.summed(
-                source,
-                target_in,
-                target_out.flatten(),
+                inputs,
+                targets.flatten(),
                 rng,
                 ignore_index=self.padding_id,
                 label_smoothing=label_smoothing,
@@ -53,8 +51,7 @@ class Objective(nn.Module):
 
     def summed(
         self,
-        source: Tensor,
-        target_in: Tensor,
+        inputs: dict[str, Tensor],
         targets: Tensor,
         rng: np.random.Generator | None,
         **options: Any,
@@ -83,14 +80,13 @@ class TwinObjective(Objective):
 
     def summed(
         self,
-        source: Tensor,
-        target_in: Tensor,
+        inputs: dict[str, Tensor],
         targets: Tensor,
         rng: np.random.Generator | None,
         **options: Any,
     ) -> Tensor:
         """What is raised, and what ``rng`` does, ``Transformer.forward`` says."""
-        hidden = self.model.hidden(source, target_in, rng).flatten(0, 1)  # (B T, D)
+        hidden = self.model.hidden(**inputs, rng=rng).flatten(0, 1)  # (B T, D)
         weight = self.model.output_weight
         if self.chunk:
             return linear_cross_entropy(

@@ -58,7 +58,7 @@ def batch(rng: np.random.Generator, rows: int, longest: int = 9) -> Batch:
     """Sentences of 1 to ``longest`` words, targets of other lengths; ids 0 to 3 are special."""
     source = [rng.integers(4, VOCABULARY, rng.integers(1, longest + 1)) for _ in range(rows)]
     target = [rng.integers(4, VOCABULARY, rng.integers(1, longest + 1)) for _ in range(rows)]
-    return Batch(
+    return Batch.of_pairs(
         *(
             _padded(sentences)
             for sentences in (
@@ -79,11 +79,16 @@ def _padded(sentences: list[list[int]]) -> np.ndarray:
 
 def share(whole: Batch, ranks: Ranks) -> Batch:
     """This rank's rows, as short as they can be; without any, one that has no valid target."""
-    if ranks.rank >= len(whole.source):
-        first = Batch(*(array[:1] for array in whole))
-        return first._replace(target_out=np.zeros_like(first.target_out))
-    mine = [array[ranks.rank :: ranks.size] for array in whole]
-    return Batch(*(array[:, : (array != 0).sum(1).max()] for array in mine))
+    if ranks.rank >= len(whole):
+        first = whole.rows(slice(1))
+        return dataclasses.replace(first, targets=np.zeros_like(first.targets))
+    mine = whole.rows(slice(ranks.rank, None, ranks.size))
+    return Batch({name: _cut(ids) for name, ids in mine.inputs.items()}, _cut(mine.targets))
+
+
+def _cut(ids: np.ndarray) -> np.ndarray:
+    """Without the columns that are padding in every row."""
+    return ids[:, : (ids != 0).sum(1).max()]
 
 
 def with_twin(config: RunConfig, **fields: Any) -> RunConfig:

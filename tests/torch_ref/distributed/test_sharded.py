@@ -58,12 +58,12 @@ def test_numpy_opens_what_two_ranks_saved(tmp_path):
         for seed in range(3):
             step(engine, ranks, seed)
         save_checkpoint(path, CONFIG, engine.save, b"{}", Position(update=3), ranks=ranks)
-        ids = sentences.source, sentences.target_in
+        ids = sentences.inputs["source"], sentences.inputs["target"]
         return engine.model(*map(torch.from_numpy, ids)).numpy()
 
     twins = results(with_ranks(2, work))
     np.testing.assert_array_equal(*twins)
     model = Transformer(CONFIG.model, rng=np.random.default_rng(1), dtype=np.float64)
     model.load_state_dict(read_checkpoint(path).weights)
-    logits, _ = model.forward(sentences.source, sentences.target_in)
+    logits, _ = model.forward(sentences.inputs["source"], sentences.inputs["target"])
     np.testing.assert_allclose(logits, twins[0], rtol=0, atol=1e-13 * np.abs(logits).max())
