@@ -16,90 +16,48 @@ from typing import Any, Literal, TypeVar
 from npformer.errors import ConfigError, nearest
 
 
-def _check(condition: bool, message: str) -> None:
+def check(condition: bool, message: str) -> None:
+    """Raise ``ConfigError`` with the message unless the condition holds."""
     if not condition:
         raise ConfigError(message)
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The shape of an encoder-decoder Transformer (Vaswani et al., 2017, Table 3)."""
+    """What the configuration of every family of models has (``npformer.models``)."""
 
-    vocab_size: int = 37_000
-    """Entries of the vocabulary that source and target share (V)."""
-    d_model: int = 512
+    family: str
+    """Name of the family; its file in ``npformer/models``."""
+    vocab_size: int
+    """Entries of the vocabulary (V)."""
+    d_model: int
     """Width of the residual stream (D)."""
-    heads: int = 8
-    """Attention heads (N)."""
-    d_ff: int = 2048
-    """Width of the feed-forward network's hidden layer (F)."""
-    encoder_layers: int = 6
-    """Layers of the encoder."""
-    decoder_layers: int = 6
-    """Layers of the decoder."""
-    d_k: int | None = None
-    """Size of one head's queries and keys; d_model / heads unless given."""
-    d_v: int | None = None
-    """Size of one head's values; d_model / heads unless given."""
-    dropout: float = 0.1
-    """Probability of dropping a unit of a sub-layer's output or of an embedding."""
-    norm: Literal["post", "pre"] = "post"
-    """Layer norm after each residual sum, as in the paper, or at the start of each branch."""
-    activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "relu"
-    """Non-linearity of the feed-forward network."""
-    positions: Literal["sinusoidal", "sinusoidal_half", "learned"] = "sinusoidal"
-    """The paper's sines and cosines, interleaved, or half and half (Marian); or a learned table."""
-    tie_output: bool = True
-    """Use the embedding matrix as the output projection too (paper, section 3.4)."""
-    max_length: int = 256
+    max_length: int
     """Longest sequence, in tokens, that the model accepts."""
-    padding_id: int = 0
+    padding_id: int
     """Token id that fills a batch; attention and loss ignore it."""
-    layer_norm_eps: float = 1e-5
+    layer_norm_eps: float
     """Added to the variance inside layer norm's root."""
-    init_std: float | None = None
-    """Initial matrices from N(0, init_std^2); unless given, Xavier's, embedding 1/sqrt(d_model)."""
+    dropout: float
+    """Probability of dropping a unit."""
+    init_std: float | None
+    """Initial matrices from N(0, init_std^2), or the family's own."""
 
     def __post_init__(self) -> None:
         check_types(self)
-        for name in ("vocab_size", "d_model", "heads", "d_ff", "decoder_layers", "max_length"):
-            _check(
-                getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be 1 or more"
-            )
-        _check(
-            self.encoder_layers >= 0,
-            f"encoder_layers is {self.encoder_layers}; it must be 0 or more",
-        )
-        for name in ("d_k", "d_v"):
+        for name in ("vocab_size", "max_length"):
             size = getattr(self, name)
-            if size is None:
-                _check(
-                    self.d_model % self.heads == 0,
-                    f"heads is {self.heads}, which does not divide d_model, {self.d_model}; "
-                    f"choose heads that do, or give d_k and d_v",
-                )
-            else:
-                _check(size >= 1, f"{name} is {size}; it must be 1 or more")
-        _check(0.0 <= self.dropout < 1.0, f"dropout is {self.dropout}; it must be in [0, 1)")
-        _check(
+            check(size >= 1, f"{name} is {size}; it must be 1 or more")
+        check(0.0 <= self.dropout < 1.0, f"dropout is {self.dropout}; it must be in [0, 1)")
+        check(
             0 <= self.padding_id < self.vocab_size,
             f"padding_id is {self.padding_id}; it must be in [0, {self.vocab_size})",
         )
-        _check(self.layer_norm_eps > 0, f"layer_norm_eps is {self.layer_norm_eps}; it must be > 0")
-        _check(
+        check(self.layer_norm_eps > 0, f"layer_norm_eps is {self.layer_norm_eps}; it must be > 0")
+        check(
             self.init_std is None or self.init_std > 0,
             f"init_std is {self.init_std}; it must be > 0, or not given",
         )
-
-    @property
-    def head_k(self) -> int:
-        """Size of one head's queries and keys."""
-        return self.d_model // self.heads if self.d_k is None else self.d_k
-
-    @property
-    def head_v(self) -> int:
-        """Size of one head's values."""
-        return self.d_model // self.heads if self.d_v is None else self.d_v
 
 
 @dataclass(frozen=True)
@@ -129,10 +87,10 @@ class OptimConfig:
         check_types(self)
         for name in ("beta1", "beta2"):
             beta = getattr(self, name)
-            _check(0.0 <= beta < 1.0, f"{name} is {beta}; it must be in [0, 1)")
+            check(0.0 <= beta < 1.0, f"{name} is {beta}; it must be in [0, 1)")
         for name in ("eps", "weight_decay", "clip_norm", "learning_rate", "warmup"):
             value = getattr(self, name)
-            _check(value >= 0, f"{name} is {value}; it must be 0 or more")
+            check(value >= 0, f"{name} is {value}; it must be 0 or more")
 
 
 @dataclass(frozen=True)
@@ -162,10 +120,10 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         check_types(self)
-        _check(self.pairs >= 0, f"pairs is {self.pairs}; it must be 0 or more")
+        check(self.pairs >= 0, f"pairs is {self.pairs}; it must be 0 or more")
         for name, least in (("vocab_size", 8), ("batch_tokens", 1), ("max_length", 2)):
             value = getattr(self, name)
-            _check(value >= least, f"{name} is {value}; it must be {least} or more")
+            check(value >= least, f"{name} is {value}; it must be {least} or more")
 
 
 @dataclass(frozen=True)
@@ -211,11 +169,11 @@ class TrainConfig:
             "keep",
         ):
             value = getattr(self, name)
-            _check(value >= 1, f"{name} is {value}; it must be 1 or more")
+            check(value >= 1, f"{name} is {value}; it must be 1 or more")
         for name in ("seed", "ahead", "validation_pairs"):
             value = getattr(self, name)
-            _check(value >= 0, f"{name} is {value}; it must be 0 or more")
-        _check(
+            check(value >= 0, f"{name} is {value}; it must be 0 or more")
+        check(
             0.0 <= self.label_smoothing < 1.0,
             f"label_smoothing is {self.label_smoothing}; it must be in [0, 1)",
         )
@@ -246,15 +204,16 @@ class TwinConfig:
 
     def __post_init__(self) -> None:
         check_types(self)
-        _check(self.loss_chunk >= 0, f"loss_chunk is {self.loss_chunk}; it must be 0 or more")
-        _check(self.timeout >= 1, f"timeout is {self.timeout}; it must be 1 or more")
+        check(self.loss_chunk >= 0, f"loss_chunk is {self.loss_chunk}; it must be 0 or more")
+        check(self.timeout >= 1, f"timeout is {self.timeout}; it must be 1 or more")
 
 
 @dataclass(frozen=True)
 class RunConfig:
     """A whole run; a checkpoint carries it as config.json."""
 
-    model: ModelConfig = field(default_factory=ModelConfig)
+    model: ModelConfig
+    """Of one of the families in ``npformer.models``."""
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -295,7 +254,7 @@ def check_types(config: Any) -> None:
         value = getattr(config, name)
         if typing.get_origin(hint) is Literal:
             allowed = typing.get_args(hint)
-            _check(
+            check(
                 value in allowed,
                 f"{name} is {value!r}; choose one of {', '.join(allowed)}"
                 + nearest(str(value), allowed),
@@ -303,11 +262,11 @@ def check_types(config: Any) -> None:
             continue
         kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
         fits = isinstance(value, kinds) or (float in kinds and isinstance(value, int))
-        _check(
+        check(
             fits and not (isinstance(value, bool) and bool not in kinds),
             f"{name} is {value!r}; it must be {' or '.join(_type_name(k) for k in kinds)}",
         )
-        _check(
+        check(
             not isinstance(value, float) or math.isfinite(value),
             f"{name} is {value}; it must be finite",
         )

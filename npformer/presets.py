@@ -1,27 +1,37 @@
 """The presets: models and whole runs by name, as what they change of the defaults.
 
-Standard library only, as ``config.py`` is.
+A preset names a family of models by ``family``, unless it is the Transformer.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
-from npformer.config import (
-    DataConfig,
-    ModelConfig,
-    OptimConfig,
-    RunConfig,
-    TrainConfig,
-    TwinConfig,
-)
+from npformer import models
+from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.errors import ConfigError, nearest
 
+# ``layers`` is for families with one stack, the other two for those with an encoder and a decoder.
 MODEL_PRESETS: dict[str, dict[str, Any]] = {
-    "tiny": dict(d_model=128, heads=4, d_ff=512, encoder_layers=2, decoder_layers=2),
-    "small": dict(d_model=256, heads=4, d_ff=1024, encoder_layers=3, decoder_layers=3),
-    "base": dict(d_model=512, heads=8, d_ff=2048, encoder_layers=6, decoder_layers=6),
-    "big": dict(d_model=1024, heads=16, d_ff=4096, encoder_layers=6, decoder_layers=6, dropout=0.3),
+    "tiny": dict(
+        d_model=128, heads=4, d_ff=512, layers=4, encoder_layers=2, decoder_layers=2
+    ),
+    "small": dict(
+        d_model=256, heads=4, d_ff=1024, layers=6, encoder_layers=3, decoder_layers=3
+    ),
+    "base": dict(
+        d_model=512, heads=8, d_ff=2048, layers=12, encoder_layers=6, decoder_layers=6
+    ),
+    "big": dict(
+        d_model=1024,
+        heads=16,
+        d_ff=4096,
+        layers=12,
+        encoder_layers=6,
+        decoder_layers=6,
+        dropout=0.3,
+    ),
 }
 
 RUN_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
@@ -83,18 +93,26 @@ RUN_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
-def model_preset(name: str, **changes: Any) -> ModelConfig:
-    """The model of a preset, ``tiny``, ``small``, ``base`` or ``big``, with some fields changed."""
+def model_preset(name: str, family: str | None = None, **changes: Any) -> Any:
+    """The model of a preset, ``tiny``, ``small``, ``base`` or ``big``, with some fields changed.
+
+    Of another ``family`` than the Transformer, it takes what the preset says of fields that the
+    family has, and the family's own defaults for the rest. Raises ``ConfigError`` for a preset or
+    a family that does not exist.
+    """
     if name not in MODEL_PRESETS:
         raise ConfigError(
             f"preset {name!r} does not exist; choose one of {', '.join(MODEL_PRESETS)}"
             + nearest(name, MODEL_PRESETS)
         )
-    return ModelConfig(**{**MODEL_PRESETS[name], **changes})
+    config = models.family(family or models.DEFAULT).Config
+    known = {f.name for f in dataclasses.fields(config)}
+    preset = {field: value for field, value in MODEL_PRESETS[name].items() if field in known}
+    return config(**{**preset, **changes})
 
 
-def run_preset(name: str) -> RunConfig:
-    """A whole run by name: a model, and settings that train it well.
+def run_preset(name: str, family: str | None = None) -> RunConfig:
+    """A whole run by name: a model, of that ``family`` if given, and settings that train it well.
 
     The last part of the name is the model's preset. Raises ``ConfigError`` for an unknown one.
     """
@@ -105,7 +123,7 @@ def run_preset(name: str) -> RunConfig:
         )
     changes = RUN_PRESETS[name]
     return RunConfig(
-        model=model_preset(name.rpartition("-")[2], **changes.get("model", {})),
+        model=model_preset(name.rpartition("-")[2], family, **changes.get("model", {})),
         optim=OptimConfig(**changes.get("optim", {})),
         data=DataConfig(**changes.get("data", {})),
         train=TrainConfig(**changes.get("train", {})),

@@ -6,16 +6,9 @@ import json
 
 import pytest
 
-from npformer.config import (
-    DataConfig,
-    ModelConfig,
-    OptimConfig,
-    RunConfig,
-    TrainConfig,
-    from_dict,
-    to_dict,
-)
+from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig, from_dict, to_dict
 from npformer.errors import ConfigError
+from npformer.models.transformer import TransformerConfig
 from npformer.presets import MODEL_PRESETS, RUN_PRESETS, model_preset, run_preset
 
 
@@ -66,17 +59,17 @@ def test_a_configuration_survives_json(name):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: ModelConfig(heads=3), "heads is 3, which does not divide d_model, 512"),
-        (lambda: ModelConfig(d_model=0), "d_model is 0; it must be 1 or more"),
-        (lambda: ModelConfig(d_model=8.0), "it must be a whole number"),
-        (lambda: ModelConfig(d_model=True), "it must be a whole number"),
-        (lambda: ModelConfig(d_k=0, d_v=1), "d_k is 0"),
-        (lambda: ModelConfig(dropout=1.0), r"it must be in \[0, 1\)"),
-        (lambda: ModelConfig(norm="middle"), "choose one of post, pre"),
-        (lambda: ModelConfig(padding_id=-1), "padding_id is -1"),
-        (lambda: ModelConfig(init_std=0), "init_std is 0; it must be > 0, or not given"),
-        (lambda: ModelConfig(init_std="small"), "it must be a number or nothing"),
-        (lambda: ModelConfig(tie_output=1), "it must be true or false"),
+        (lambda: TransformerConfig(heads=3), "heads is 3, which does not divide d_model, 512"),
+        (lambda: TransformerConfig(d_model=0), "d_model is 0; it must be 1 or more"),
+        (lambda: TransformerConfig(d_model=8.0), "it must be a whole number"),
+        (lambda: TransformerConfig(d_model=True), "it must be a whole number"),
+        (lambda: TransformerConfig(d_k=0, d_v=1), "d_k is 0"),
+        (lambda: TransformerConfig(dropout=1.0), r"it must be in \[0, 1\)"),
+        (lambda: TransformerConfig(norm="middle"), "choose one of post, pre"),
+        (lambda: TransformerConfig(padding_id=-1), "padding_id is -1"),
+        (lambda: TransformerConfig(init_std=0), "init_std is 0; it must be > 0, or not given"),
+        (lambda: TransformerConfig(init_std="small"), "it must be a number or nothing"),
+        (lambda: TransformerConfig(tie_output=1), "it must be true or false"),
         (lambda: OptimConfig(name="adan"), "did you mean 'adam'"),
         (lambda: OptimConfig(beta2=1.0), r"it must be in \[0, 1\)"),
         (lambda: OptimConfig(learning_rate=float("nan")), "it must be finite"),
@@ -91,7 +84,7 @@ def test_a_configuration_refuses_what_cannot_be(make, said):
 
 
 def test_heads_need_not_divide_the_width_when_their_sizes_are_given():
-    config = ModelConfig(d_model=10, heads=3, d_k=4, d_v=5)
+    config = TransformerConfig(d_model=10, heads=3, d_k=4, d_v=5)
     assert (config.head_k, config.head_v) == (4, 5)
 
 

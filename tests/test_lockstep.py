@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from npformer.config import ModelConfig, OptimConfig, RunConfig, TrainConfig
+from npformer.config import OptimConfig, RunConfig, TrainConfig
+from npformer.models.transformer import TransformerConfig
 from npformer.optim import learning_rate
 from npformer.text.batches import Batch
 from npformer.train.numpy_engine import NumpyEngine
@@ -23,14 +24,14 @@ UPDATES = 100
 
 CONFIGS = {
     "the paper's recipe": RunConfig(
-        model=ModelConfig(
+        model=TransformerConfig(
             vocab_size=29, d_model=16, heads=4, d_ff=32, encoder_layers=2, decoder_layers=2
         ),
         optim=OptimConfig(learning_rate=0.3, warmup=40),
         train=TrainConfig(dtype="float64", workers=1, seed=3),
     ),
     "everything else": RunConfig(
-        model=ModelConfig(
+        model=TransformerConfig(
             vocab_size=29,
             d_model=16,
             heads=4,
@@ -55,7 +56,7 @@ CONFIGS = {
         train=TrainConfig(dtype="float64", workers=1, seed=4, accumulate=2),
     ),
     "descent with momentum": RunConfig(
-        model=ModelConfig(
+        model=TransformerConfig(
             vocab_size=29, d_model=16, heads=2, d_ff=32, encoder_layers=1, decoder_layers=1
         ),
         optim=OptimConfig(name="sgd", schedule="constant", learning_rate=0.1, weight_decay=1e-4),

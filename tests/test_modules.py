@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npformer.config import ModelConfig
 from npformer.models import Transformer
+from npformer.models.transformer import TransformerConfig
 from npformer.nn import Layer, MultiHeadAttention, Stack
 from npformer.verify import seeds
 from npformer.verify.check import check_case
@@ -20,7 +20,7 @@ LARGE = ("Layer", "Stack", "Transformer")
 SMALL = [c for c in MODULES if c.name not in LARGE]
 DTYPES = (np.float64, np.float32)
 RNG = np.random.default_rng
-CONFIG = ModelConfig(
+CONFIG = TransformerConfig(
     vocab_size=11, d_model=6, heads=2, d_ff=8, encoder_layers=2, decoder_layers=2, dropout=0.0,
     max_length=8,
 )  # fmt: skip
@@ -56,7 +56,7 @@ def moved(module, seed):
 
 
 def model(seed, **changes):
-    config = ModelConfig(**{**vars(CONFIG), **changes})
+    config = TransformerConfig(**{**vars(CONFIG), **changes})
     return moved(Transformer(config, rng=np.random.default_rng(0), dtype=np.float64), seed)
 
 

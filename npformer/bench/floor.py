@@ -9,10 +9,10 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from npformer.bench.shapes import Product, shards, step_products
-from npformer.config import ModelConfig
+from npformer.models.transformer import TransformerConfig
 
 
-def floor_step(config: ModelConfig, rows: int, length: int, workers: int) -> Callable[[int], None]:
+def floor_step(config: TransformerConfig, rows: int, length: int, workers: int) -> Callable[[int], None]:
     """The products of one step, the batch cut over worker threads as the engine cuts it."""
     parts = [
         [_operands(product) for product in step_products(config, share, length)]

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from npformer.bench.module_engine import Forward, ModuleEngine
-from npformer.config import ModelConfig
 from npformer.errors import ConfigError
+from npformer.models.transformer import TransformerConfig
 from npformer.text.tokenizer import BOS, EOS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "gelu_tanh": "gelu_pytorch_tanh", "silu": "silu"}
 
 
-def marian_model(config: ModelConfig) -> MarianMTModel:
+def marian_model(config: TransformerConfig) -> MarianMTModel:
     """A MarianMTModel of the configuration's architecture, from Hugging Face's initial weights.
 
     They are drawn from PyTorch's generator. Raises ConfigError for what Marian does not have, and
@@ -82,7 +82,7 @@ class MarianEngine(ModuleEngine):
 
     module: Any  # a MarianMTModel, whose methods are not all typed as they are called
 
-    def module_of(self, config: ModelConfig) -> MarianMTModel:
+    def module_of(self, config: TransformerConfig) -> MarianMTModel:
         """A MarianMTModel; ``marian_model`` says what is raised."""
         return marian_model(config)
 
@@ -127,7 +127,7 @@ class MarianEngine(ModuleEngine):
 class CachedMarian:
     """A MarianMTModel, with its own key/value cache, as ``npformer.decode`` asks for a model."""
 
-    def __init__(self, marian: MarianMTModel, config: ModelConfig) -> None:
+    def __init__(self, marian: MarianMTModel, config: TransformerConfig) -> None:
         self.marian, self.config = marian, config
 
     @torch.inference_mode()

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from npformer.config import ModelConfig
+from npformer.models.transformer import TransformerConfig
 from torch_ref.train import TorchEngine
 from torch_ref.train.objective import Objective
 from torch_ref.train.precision import Precision
@@ -34,7 +34,7 @@ class ModuleEngine(TorchEngine):
     module: Any
     """The module itself."""
 
-    def module_of(self, config: ModelConfig) -> nn.Module:
+    def module_of(self, config: TransformerConfig) -> nn.Module:
         """A module of the configuration, its weights drawn from PyTorch's generator."""
         raise NotImplementedError
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.config import ModelConfig, RunConfig
+from npformer.config import RunConfig
 from npformer.errors import ConfigError, nearest
+from npformer.models.transformer import TransformerConfig
 from npformer.presets import run_preset
 from npformer.text.batches import Batch
 from npformer.text.tokenizer import PAD
@@ -105,7 +106,7 @@ class Product(NamedTuple):
         return 2 * self.stack * self.m * self.k * self.n * self.times
 
 
-def step_products(config: ModelConfig, rows: int, length: int) -> list[Product]:
+def step_products(config: TransformerConfig, rows: int, length: int) -> list[Product]:
     """Every matrix product in the forward and backward of one step with S = T = ``length``."""
     c, tokens = config, rows * length
     attentions = c.encoder_layers + 2 * c.decoder_layers
@@ -132,7 +133,7 @@ def step_products(config: ModelConfig, rows: int, length: int) -> list[Product]:
     return products
 
 
-def model_flops(config: ModelConfig, rows: int, length: int) -> int:
+def model_flops(config: TransformerConfig, rows: int, length: int) -> int:
     """Floating-point operations of the products of one step."""
     return sum(product.flops for product in step_products(config, rows, length))
 

@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from npformer.bench.module_engine import ModuleEngine
-from npformer.config import ModelConfig
 from npformer.errors import ConfigError
+from npformer.models.transformer import TransformerConfig
 from torch_ref.ops import sinusoidal_positions
 
 ACTIVATIONS: dict[str, Any] = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
@@ -34,7 +34,7 @@ class TorchTransformer(nn.Module):
 
     positions: Tensor  # (max_length, D)
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         c = self.config = config
         for field, has in (
@@ -112,7 +112,7 @@ class TorchTransformerEngine(ModuleEngine):
 
     module: TorchTransformer
 
-    def module_of(self, config: ModelConfig) -> TorchTransformer:
+    def module_of(self, config: TransformerConfig) -> TorchTransformer:
         """A ``TorchTransformer``, which says what is raised."""
         return TorchTransformer(config)
 

@@ -14,12 +14,12 @@ from rich.console import Console
 
 from npformer.cli.plan_table import check_line, plan_table
 from npformer.cli.settings import (
+    DEFAULT_FAMILY,
     DEFAULT_PRESET,
-    ModelOptions,
     as_config,
     as_options,
-    preset_config,
-    preset_of,
+    named_config,
+    word_of,
 )
 from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.plan.devices import named_gpu
@@ -72,13 +72,15 @@ class Command:
     data: Annotated[DataConfig, tyro.conf.arg(name="")] = field(default_factory=DataConfig)
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
     twin: Annotated[TwinConfig, tyro.conf.arg(name="")] = field(default_factory=TwinConfig)
-    model: ModelOptions = field(default_factory=ModelOptions)
+    family: Annotated[str, tyro.conf.arg(name="model")] = DEFAULT_FAMILY
+    """Family of models, by the name of its file in npformer/models; --model.* are its settings."""
+    model: ModelConfig = field(default_factory=lambda: named_config(()).model)
     optim: OptimConfig = field(default_factory=OptimConfig)
 
     @classmethod
     def default(cls, arguments: Sequence[str]) -> Command:
         """What the options change: the named preset."""
-        return cls(**as_options(preset_config(preset_of(arguments))))
+        return cls(**as_options(named_config(arguments)))
 
     def __call__(self) -> int:
         gpu = named_gpu(self.gpu)

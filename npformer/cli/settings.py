@@ -4,48 +4,61 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import tyro
 
+from npformer import models
 from npformer.cli.arguments import UsageError
 from npformer.config import ModelConfig, RunConfig
 from npformer.presets import run_preset
 
 DEFAULT_PRESET = "tiny"
+DEFAULT_FAMILY = models.DEFAULT
 
 
-@dataclass(frozen=True)
-class ModelOptions(ModelConfig):
-    """The shape of the model; the size of the vocabulary is the trained tokenizer's."""
+def model_options(config: ModelConfig) -> ModelConfig:
+    """The configuration as options: all of it but what the tokenizer decides, and the family."""
+    hidden = ("family", "vocab_size", "padding_id")
+    fields = [
+        (f.name, tyro.conf.Suppress[tyro.conf.Fixed[f.type]], dataclasses.field(default=f.default))
+        for f in dataclasses.fields(config)
+        if f.name in hidden
+    ]
+    bases = (type(config),)
+    cls = dataclasses.make_dataclass("ModelOptions", fields, bases=bases, frozen=True)
+    cls.__doc__ = "The shape of the model; the size of the vocabulary is the trained tokenizer's."
+    options: ModelConfig = cls(**dataclasses.asdict(config))
+    return options
 
-    vocab_size: tyro.conf.Suppress[tyro.conf.Fixed[int]] = ModelConfig.vocab_size
-    padding_id: tyro.conf.Suppress[tyro.conf.Fixed[int]] = ModelConfig.padding_id
 
-
-def preset_of(arguments: Sequence[str]) -> str | None:
-    """The preset that a command line names, before it is parsed in earnest."""
+def word_of(arguments: Sequence[str], option: str) -> str | None:
+    """The value that a command line gives an option, before it is parsed in earnest."""
     value = None
     for position, argument in enumerate(arguments):
         name, equals, given = argument.partition("=")
-        if name == "--preset":
+        if name == option:
             value = given if equals else next(iter(arguments[position + 1 :]), None)
     return value
 
 
-def preset_config(preset: str | None) -> RunConfig:
-    """The run of a preset, of the default one for None. Raises ``ConfigError``."""
-    return run_preset(DEFAULT_PRESET if preset is None else preset)
+def named_config(arguments: Sequence[str]) -> RunConfig:
+    """The run of the preset and of the family of models that a command line names.
+
+    Raises ``ConfigError`` for one that does not exist.
+    """
+    preset, family = word_of(arguments, "--preset"), word_of(arguments, "--model")
+    return run_preset(preset or DEFAULT_PRESET, family)
 
 
 def as_options(config: RunConfig) -> dict[str, Any]:
-    """A run's configuration as a command's fields data, train, twin, model and optim."""
+    """A run's configuration as a command's fields data, train, twin, family, model and optim."""
     return {
         "data": config.data,
         "train": config.train,
         "twin": config.twin,
-        "model": ModelOptions(**dataclasses.asdict(config.model)),
+        "family": config.model.family,
+        "model": model_options(config.model),
         "optim": config.optim,
     }
 
@@ -53,7 +66,7 @@ def as_options(config: RunConfig) -> dict[str, Any]:
 def as_config(command: Any) -> RunConfig:
     """The reverse: what those fields of a command say."""
     return RunConfig(
-        model=ModelConfig(**dataclasses.asdict(command.model)),
+        model=models.model_config(dataclasses.asdict(command.model)),
         optim=command.optim,
         data=command.data,
         train=command.train,
@@ -71,7 +84,7 @@ def changed_options(command: Any) -> list[str]:
     """The twin's options that a command line changed; those of a resumed run are its own."""
     if command.resume:
         return []
-    usual = preset_config(command.preset).twin
+    usual = run_preset(command.preset or DEFAULT_PRESET).twin
     return [
         f"--{f.name.replace('_', '-')}"
         for f in dataclasses.fields(usual)

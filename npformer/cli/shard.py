@@ -20,7 +20,7 @@ from rich.progress import (
 )
 
 from npformer.cli.arguments import parse
-from npformer.cli.settings import DEFAULT_PRESET, preset_config, preset_of
+from npformer.cli.settings import DEFAULT_PRESET, named_config, word_of
 from npformer.config import DataConfig
 from npformer.text.shard_manifest import MANIFEST, read_manifest
 from npformer.text.shards import ShardedPairs, check_shards
@@ -66,8 +66,8 @@ class Command:
     @classmethod
     def default(cls, arguments: Sequence[str]) -> Command:
         """What the options change: the preset, or the settings of the shards already there."""
-        preset = preset_of(arguments)
-        command = cls._of(preset_config(preset).data)
+        preset = word_of(arguments, "--preset")
+        command = cls._of(named_config(arguments).data)
         if preset is not None:
             return command
         directory = parse(cls, "npformer shard", arguments, default=command).directory

@@ -15,13 +15,13 @@ from rich.table import Table
 
 from npformer.cli.arguments import parse
 from npformer.cli.settings import (
+    DEFAULT_FAMILY,
     DEFAULT_PRESET,
-    ModelOptions,
     as_config,
     as_options,
     check_twin_options,
-    preset_config,
-    preset_of,
+    named_config,
+    word_of,
 )
 from npformer.cli.train import INTERRUPTED
 from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
@@ -78,14 +78,16 @@ class Command:
     data: Annotated[DataConfig, tyro.conf.arg(name="")] = field(default_factory=DataConfig)
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
     twin: Annotated[TwinConfig, tyro.conf.arg(name="")] = field(default_factory=TwinConfig)
-    model: ModelOptions = field(default_factory=ModelOptions)
+    family: Annotated[str, tyro.conf.arg(name="model")] = DEFAULT_FAMILY
+    """Family of models, by the name of its file in npformer/models; --model.* are its settings."""
+    model: ModelConfig = field(default_factory=lambda: named_config(()).model)
     optim: OptimConfig = field(default_factory=OptimConfig)
 
     @classmethod
     def default(cls, arguments: Sequence[str]) -> Command:
         """What the options change: the named preset, or with --resume the sweep's own settings."""
-        preset = preset_of(arguments)
-        command = cls._of(preset_config(preset))
+        preset = word_of(arguments, "--preset")
+        command = cls._of(named_config(arguments))
         if "--resume" not in arguments:
             return command
         plan = read_plan(parse(cls, "npformer sweep", arguments, default=command).directory)

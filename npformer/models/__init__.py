@@ -1,5 +1,63 @@
-"""Whole models, assembled from ``npformer.nn``."""
+"""Whole models, assembled from ``npformer.nn``: one file a family, found by its name."""
 
-from npformer.models.transformer import Transformer
+from __future__ import annotations
 
-__all__ = ["Transformer"]
+import functools
+import importlib
+import pkgutil
+from typing import Any
+
+from npformer.config import ModelConfig, from_dict
+from npformer.errors import ConfigError, nearest
+from npformer.models.model import Model
+from npformer.models.transformer import Transformer, TransformerConfig
+
+__all__ = [
+    "Model",
+    "Transformer",
+    "TransformerConfig",
+    "families",
+    "family",
+    "make_model",
+    "model_config",
+]
+
+DEFAULT = "transformer"
+"""The family of a configuration that names none, as those of npformer 0.1 do."""
+
+
+@functools.cache
+def families() -> dict[str, type[Model]]:
+    """Every family's class by name: of each file here that defines one."""
+    found: dict[str, type[Model]] = {}
+    for file in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{file.name}")
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, Model) and value.__module__ == (
+                module.__name__
+            ) and value is not Model:  # fmt: skip
+                found[file.name] = value
+    return found
+
+
+def family(name: str) -> type[Model]:
+    """The family of that name; ``ConfigError``, with the nearest name, if there is none."""
+    if name not in families():
+        raise ConfigError(
+            f"model {name!r} does not exist; choose one of {', '.join(families())}"
+            + nearest(name, families())
+        )
+    return families()[name]
+
+
+def model_config(values: dict[str, Any]) -> ModelConfig:
+    """A model's configuration from plain values, as a checkpoint holds them.
+
+    Raises ``ConfigError`` for a family, a field or a value that does not exist.
+    """
+    return from_dict(family(values.get("family", DEFAULT)).Config, values)
+
+
+def make_model(config: ModelConfig, **options: Any) -> Any:
+    """A model of the configuration's family; ``options`` are ``rng`` and ``dtype``."""
+    return family(config.family)(config, **options)

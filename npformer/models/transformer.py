@@ -19,29 +19,96 @@ Chapter     walkthroughs/09_whole_model.md
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from npformer.config import ModelConfig
-from npformer.errors import ShapeError
+from npformer.config import ModelConfig, check
 from npformer.models.decoder_state import DecoderState
+from npformer.models.model import EmbedCache, Model
 from npformer.nn import Dropout, Embedding, Linear, Stack
 from npformer.nn.init import redraw_matrices
-from npformer.nn.module import Array, Module
-from npformer.nn.positions import PositionsCache, make_positions
+from npformer.nn.module import Array
+from npformer.nn.positions import make_positions
 from npformer.nn.stack import StackCache
-from npformer.ops.dropout import DropoutCache
-from npformer.ops.embedding import EmbeddingCache
 from npformer.ops.linear import LinearCache
 from npformer.ops.masks import padding_mask
 
 
-class EmbedCache(NamedTuple):
-    embedding: EmbeddingCache
-    positions: PositionsCache
-    dropout: DropoutCache
+@dataclass(frozen=True)
+class TransformerConfig(ModelConfig):
+    """The shape of an encoder-decoder Transformer (Vaswani et al., 2017, Table 3)."""
+
+    family: Literal["transformer"] = "transformer"
+    """Name of the family."""
+    vocab_size: int = 37_000
+    """Entries of the vocabulary that source and target share (V)."""
+    d_model: int = 512
+    """Width of the residual stream (D)."""
+    heads: int = 8
+    """Attention heads (N)."""
+    d_ff: int = 2048
+    """Width of the feed-forward network's hidden layer (F)."""
+    encoder_layers: int = 6
+    """Layers of the encoder."""
+    decoder_layers: int = 6
+    """Layers of the decoder."""
+    d_k: int | None = None
+    """Size of one head's queries and keys; d_model / heads unless given."""
+    d_v: int | None = None
+    """Size of one head's values; d_model / heads unless given."""
+    dropout: float = 0.1
+    """Probability of dropping a unit of a sub-layer's output or of an embedding."""
+    norm: Literal["post", "pre"] = "post"
+    """Layer norm after each residual sum, as in the paper, or at the start of each branch."""
+    activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "relu"
+    """Non-linearity of the feed-forward network."""
+    positions: Literal["sinusoidal", "sinusoidal_half", "learned"] = "sinusoidal"
+    """The paper's sines and cosines, interleaved, or half and half (Marian); or a learned table."""
+    tie_output: bool = True
+    """Use the embedding matrix as the output projection too (paper, section 3.4)."""
+    max_length: int = 256
+    """Longest sequence, in tokens, that the model accepts."""
+    padding_id: int = 0
+    """Token id that fills a batch; attention and loss ignore it."""
+    layer_norm_eps: float = 1e-5
+    """Added to the variance inside layer norm's root."""
+    init_std: float | None = None
+    """Initial matrices from N(0, init_std^2); unless given, Xavier's, embedding 1/sqrt(d_model)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("d_model", "heads", "d_ff", "decoder_layers"):
+            check(
+                getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be 1 or more"
+            )
+        check(
+            self.encoder_layers >= 0,
+            f"encoder_layers is {self.encoder_layers}; it must be 0 or more",
+        )
+        for name in ("d_k", "d_v"):
+            size = getattr(self, name)
+            if size is None:
+                check(
+                    self.d_model % self.heads == 0,
+                    f"heads is {self.heads}, which does not divide d_model, {self.d_model}; "
+                    f"choose heads that do, or give d_k and d_v",
+                )
+            else:
+                check(size >= 1, f"{name} is {size}; it must be 1 or more")
+        check(0.0 <= self.dropout < 1.0, f"dropout is {self.dropout}; it must be in [0, 1)")
+
+    @property
+    def head_k(self) -> int:
+        """Size of one head's queries and keys."""
+        return self.d_model // self.heads if self.d_k is None else self.d_k
+
+    @property
+    def head_v(self) -> int:
+        """Size of one head's values."""
+        return self.d_model // self.heads if self.d_v is None else self.d_v
 
 
 class TransformerCache(NamedTuple):
@@ -52,7 +119,7 @@ class TransformerCache(NamedTuple):
     output: LinearCache
 
 
-class Transformer(Module):
+class Transformer(Model):
     """Source and target ids to the logits of each next target token.
 
     Source and target share one vocabulary and one embedding; the output projection is the same
@@ -60,10 +127,14 @@ class Transformer(Module):
     alone hides a target's padding from its tokens.
     """
 
+    Config = TransformerConfig
+    streams: ClassVar = {"source": "encoder", "target": "decoder"}
+
     def __init__(
-        self, config: ModelConfig, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
+        self, config: TransformerConfig, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
     ) -> None:
         self.config = c = config
+        self.embedding_scale = math.sqrt(c.d_model)
 
         def stack(layers: int, *, causal: bool, cross_attention: bool) -> Stack:
             return Stack(
@@ -138,37 +209,3 @@ class Transformer(Module):
         y, _ = self.decoder.forward(y, memory_mask=state.memory_mask, states=state.layers)
         state.length += 1
         return self._project(y[:, 0])[0]
-
-    def _embed(
-        self, ids: Array, rng: np.random.Generator | None = None, at: int = 0
-    ) -> tuple[Array, EmbedCache]:
-        end = at + self._length(ids)
-        if end > self.config.max_length:
-            raise ShapeError(
-                f"a sequence of {end} tokens; the model takes {self.config.max_length} at most"
-            )
-        x, embedding = self.embedding.forward(ids)  # (B, T, D)
-        x, positions = self.positions.forward(x * math.sqrt(self.config.d_model), at)
-        x, dropout = self.dropout.forward(x, rng)
-        return x, EmbedCache(embedding, positions, dropout)
-
-    def _embed_backward(self, dx: Array, cache: EmbedCache) -> None:
-        dx = self.dropout.backward(dx, cache.dropout)
-        dx = self.positions.backward(dx, cache.positions)
-        self.embedding.backward(dx * math.sqrt(self.config.d_model), cache.embedding)
-
-    def _project(self, y: Array) -> tuple[Array, LinearCache]:
-        if self.output_proj is not None:
-            return self.output_proj.forward(y)
-        return self.embedding.project(y)
-
-    def _project_backward(self, dlogits: Array, cache: LinearCache) -> Array:
-        if self.output_proj is not None:
-            return self.output_proj.backward(dlogits, cache)
-        return self.embedding.project_backward(dlogits, cache)
-
-    @staticmethod
-    def _length(ids: Array) -> int:
-        if ids.ndim != 2:
-            raise ShapeError(f"token ids of shape {ids.shape}; they must be (batch, length)")
-        return ids.shape[1]

@@ -27,7 +27,7 @@ from collections.abc import Iterable
 from operator import mul
 from typing import NamedTuple
 
-from npformer.config import ModelConfig
+from npformer.models.transformer import TransformerConfig
 
 
 class Work(NamedTuple):
@@ -58,7 +58,7 @@ class Work(NamedTuple):
         )
 
 
-def forward_flops(config: ModelConfig, work: Work) -> int:
+def forward_flops(config: TransformerConfig, work: Work) -> int:
     """Operations of the forward's matrix products."""
     c, w = config, work
     k, v = c.heads * c.head_k, c.heads * c.head_v
@@ -78,7 +78,7 @@ def forward_flops(config: ModelConfig, work: Work) -> int:
 
 
 def batch_flops(
-    config: ModelConfig, source_lengths: Iterable[int], target_lengths: Iterable[int]
+    config: TransformerConfig, source_lengths: Iterable[int], target_lengths: Iterable[int]
 ) -> int:
     """Operations of forward and backward of one batch, its valid tokens alone.
 
@@ -88,6 +88,6 @@ def batch_flops(
     return 3 * forward_flops(config, Work.of(source_lengths, target_lengths))
 
 
-def update_flops(config: ModelConfig, pairs: int, source_length: int, target_length: int) -> int:
+def update_flops(config: TransformerConfig, pairs: int, source_length: int, target_length: int) -> int:
     """Operations of forward and backward of ``pairs`` pairs of that many tokens a side."""
     return batch_flops(config, [source_length] * pairs, [target_length] * pairs)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from npformer.config import ModelConfig, OptimConfig
+from npformer.config import OptimConfig
+from npformer.models.transformer import TransformerConfig
 
 MOMENTS = {"adam": 2, "adamw": 2, "sgd": 1}
 """Arrays of the parameters' size that each optimizer keeps."""
@@ -21,7 +22,7 @@ class Parameters(NamedTuple):
     total: int
 
 
-def count_parameters(config: ModelConfig) -> Parameters:
+def count_parameters(config: TransformerConfig) -> Parameters:
     """The parameters of a model; ``total`` counts every layer."""
     c = config
     norm = 2 * c.d_model

@@ -195,8 +195,9 @@ def _lengths(pairs: Pairs, streams: Collection[str]) -> np.ndarray:
 class Batches:
     """The batches of every epoch; a position in them is ``(epoch, index)``, both from 0.
 
-    A batch of B pairs, the longest of whose sides has L tokens, satisfies ``B * L <= batch_tokens``;
-    sides that are no ``streams`` of the model do not count. The budget counts padding, and EOS or BOS. Raises ``ConfigError``
+    A batch of B pairs, the longest of whose sides has L tokens, has ``B * L <= batch_tokens``; the
+    budget counts padding, and EOS or BOS, of the sides that are ``streams`` of the model. Raises
+    ``ConfigError``
     if a pair alone is longer than the budget, for it could be in no batch.
     """
 

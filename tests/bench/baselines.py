@@ -9,19 +9,20 @@ import numpy as np
 import torch
 
 from npformer.bench.module_engine import ModuleEngine
-from npformer.config import ModelConfig, RunConfig, TrainConfig
+from npformer.config import RunConfig, TrainConfig
+from npformer.models.transformer import TransformerConfig
 from npformer.text.batches import Batch
 from npformer.text.tokenizer import PAD
 from torch_ref.train import TorchEngine
 
-MODEL = ModelConfig(
+MODEL = TransformerConfig(
     vocab_size=23, d_model=12, heads=2, d_ff=20, encoder_layers=2, decoder_layers=2, dropout=0.0,
     max_length=16,
 )  # fmt: skip
 BASELINES = ("marian", "nn")
 
 
-def run_config(model: ModelConfig = MODEL, **train: Any) -> RunConfig:
+def run_config(model: TransformerConfig = MODEL, **train: Any) -> RunConfig:
     """A run in float64 unless told."""
     return RunConfig(model=model, train=TrainConfig(**{"dtype": "float64", **train}))
 

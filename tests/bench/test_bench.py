@@ -14,14 +14,14 @@ from npformer.bench.shapes import (
     workload,
 )
 from npformer.bench.suite import BenchConfig, run_bench, tables
-from npformer.config import ModelConfig
 from npformer.errors import ConfigError
 from npformer.models import Transformer
+from npformer.models.transformer import TransformerConfig
 
 
 def test_the_products_are_those_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts each product that a real forward and backward makes."""
-    config = ModelConfig(
+    config = TransformerConfig(
         vocab_size=11, d_model=6, heads=3, d_ff=10, d_k=4, d_v=5, encoder_layers=1,
         decoder_layers=2, dropout=0.0, max_length=7,
     )  # fmt: skip
@@ -65,7 +65,7 @@ def test_a_preset_that_does_not_exist_is_refused() -> None:
         BenchConfig(presets=("tini",))
     with pytest.raises(ConfigError, match="rounds is 0"):
         BenchConfig(rounds=0)
-    assert step_products(ModelConfig(), 1, 1)
+    assert step_products(TransformerConfig(), 1, 1)
 
 
 def test_a_short_bench_measures_everyone() -> None:

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from npformer.config import ModelConfig
 from npformer.decode.beam import beam, n_best
 from npformer.decode.greedy import greedy
 from npformer.decode.sample import sample
-from npformer.models.transformer import Transformer
+from npformer.models.transformer import Transformer, TransformerConfig
 from npformer.nn.key_value_cache import FIRST_ROOM
 from tests.decode.fakes import BOS, EOS, IDS, PAD, log_softmax
 
@@ -15,7 +14,7 @@ VOCABULARY = 23
 
 
 def make_model(norm, tie_output=True, seed=0, **changes):
-    config = ModelConfig(
+    config = TransformerConfig(
         vocab_size=VOCABULARY,
         d_model=16,
         heads=4,
@@ -157,7 +156,7 @@ def test_the_models_own_length_is_the_last_limit():
 
 
 def test_float32_logits_decode_too():
-    config = ModelConfig(
+    config = TransformerConfig(
         vocab_size=VOCABULARY, d_model=8, heads=2, d_ff=8, encoder_layers=1, decoder_layers=1
     )
     model = Transformer(config, rng=np.random.default_rng(0), dtype=np.float32)

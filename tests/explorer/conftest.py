@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from npformer.config import ModelConfig
 from npformer.explorer import build_page, page_data
 from npformer.explorer.nodes import Errors
 from npformer.explorer.sentence import one_pair
 from npformer.inspect import Recording, record
-from npformer.models.transformer import Transformer
+from npformer.models.transformer import Transformer, TransformerConfig
 from npformer.text.batches import Batch
 from npformer.text.tokenizer import Tokenizer
 from npformer.verify import node_errors
@@ -46,7 +45,7 @@ def make_example(**changes: Any) -> Example:
         vocab_size=tokenizer.vocab_size, d_model=12, heads=3, d_ff=20, max_length=16,
         encoder_layers=2, decoder_layers=2, dropout=0.1,
     )  # fmt: skip
-    model = Transformer(ModelConfig(**{**sizes, **changes}), rng=np.random.default_rng(5))
+    model = Transformer(TransformerConfig(**{**sizes, **changes}), rng=np.random.default_rng(5))
     batch = one_pair(model, tokenizer, SOURCE, TARGET)
     return Example(model, tokenizer, batch, record(model, batch))
 

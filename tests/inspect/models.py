@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from npformer.config import ModelConfig
 from npformer.models import Transformer
+from npformer.models.transformer import TransformerConfig
 from npformer.ops.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from npformer.text.batches import Batch
 
@@ -18,7 +18,7 @@ VARIANTS = {
 
 def make_config(**changes):
     sizes = dict(vocab_size=17, d_model=8, heads=2, d_ff=12, encoder_layers=2, decoder_layers=2)
-    return ModelConfig(**{**sizes, "max_length": 9, "dropout": 0.25, **changes})
+    return TransformerConfig(**{**sizes, "max_length": 9, "dropout": 0.25, **changes})
 
 
 def make_model(dtype=np.float64, seed=0, **changes):

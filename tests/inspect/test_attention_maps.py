@@ -1,16 +1,15 @@
 import numpy as np
 import pytest
 
-from npformer.config import ModelConfig
 from npformer.errors import ShapeError
 from npformer.inspect.attention import attention_maps
-from npformer.models.transformer import Transformer
+from npformer.models.transformer import Transformer, TransformerConfig
 
 SOURCE, TARGET = [4, 5, 6, 7, 3], [2, 8, 9]
 
 
 def make_model(**changes):
-    config = ModelConfig(
+    config = TransformerConfig(
         **{
             "vocab_size": 12,
             "d_model": 8,

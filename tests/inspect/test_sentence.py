@@ -1,16 +1,15 @@
 import numpy as np
 import pytest
 
-from npformer.config import ModelConfig
 from npformer.inspect.sentence import sentence_figures
-from npformer.models.transformer import Transformer
+from npformer.models.transformer import Transformer, TransformerConfig
 from npformer.text.tokenizer import Tokenizer
 
 
 @pytest.fixture(scope="module")
 def figures():
     tokenizer = Tokenizer.train(["the dog sleeps", "der Hund schläft"], "word", 50)
-    config = ModelConfig(
+    config = TransformerConfig(
         vocab_size=tokenizer.vocab_size,
         d_model=8,
         heads=2,

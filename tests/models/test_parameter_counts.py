@@ -13,8 +13,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from npformer.config import ModelConfig
-from npformer.models.transformer import Transformer
+from npformer.models.transformer import Transformer, TransformerConfig
 from npformer.presets import model_preset
 from torch_ref.models.transformer import Transformer as Twin
 
@@ -36,7 +35,7 @@ BASE_ROWS = [  # (row of the table, what it changes, millions of parameters prin
 ]
 
 
-def millions(config: ModelConfig) -> float:
+def millions(config: TransformerConfig) -> float:
     return sum(p.numel() for p in Twin(config, device="meta").parameters()) / 1e6
 
 

@@ -17,8 +17,7 @@ import pytest
 import torch
 from torch import nn
 
-from npformer.config import ModelConfig
-from npformer.models.transformer import Transformer
+from npformer.models.transformer import Transformer, TransformerConfig
 from npformer.nn import Layer, Module, MultiHeadAttention, Stack
 
 LIMIT = 128  # over 60 seeds the worst is 94, the median 4; a wrong gradient is off by 1e10 or more
@@ -104,10 +103,10 @@ def not_causal(length: int) -> torch.Tensor:
     return torch.ones(length, length, dtype=torch.bool).triu(1)  # True is "may not" there
 
 
-def configs() -> Iterator[ModelConfig]:
+def configs() -> Iterator[TransformerConfig]:
     for norm in ("post", "pre"):
         for activation in ("relu", "gelu"):
-            yield ModelConfig(
+            yield TransformerConfig(
                 vocab_size=17,
                 d_model=12,
                 heads=3,
@@ -126,7 +125,7 @@ every_config = pytest.mark.parametrize(
 every_seed = pytest.mark.parametrize("seed", range(4))
 
 
-def torch_layer(kind: type[nn.Module], c: ModelConfig) -> nn.Module:
+def torch_layer(kind: type[nn.Module], c: TransformerConfig) -> nn.Module:
     return kind(
         c.d_model,
         c.heads,
@@ -141,20 +140,20 @@ def torch_layer(kind: type[nn.Module], c: ModelConfig) -> nn.Module:
 
 
 def our_layers(
-    c: ModelConfig, stack: bool, rng: np.random.Generator, *, layers: int, **settings
+    c: TransformerConfig, stack: bool, rng: np.random.Generator, *, layers: int, **settings
 ) -> Layer | Stack:
     shared = {"norm": c.norm, "activation": c.activation, "eps": c.layer_norm_eps}
     sizes = (layers, c.d_model, c.heads, c.d_ff) if stack else (c.d_model, c.heads, c.d_ff)
     return (Stack if stack else Layer)(*sizes, rng=rng, dtype=np.float64, **shared, **settings)
 
 
-def torch_encoder(c: ModelConfig) -> nn.TransformerEncoder:
+def torch_encoder(c: TransformerConfig) -> nn.TransformerEncoder:
     layer = torch_layer(nn.TransformerEncoderLayer, c)
     norm = nn.LayerNorm(c.d_model, dtype=torch.float64) if c.norm == "pre" else None
     return nn.TransformerEncoder(layer, c.encoder_layers, norm, enable_nested_tensor=False)
 
 
-def torch_decoder(c: ModelConfig) -> nn.TransformerDecoder:
+def torch_decoder(c: TransformerConfig) -> nn.TransformerDecoder:
     layer = torch_layer(nn.TransformerDecoderLayer, c)
     norm = nn.LayerNorm(c.d_model, dtype=torch.float64) if c.norm == "pre" else None
     return nn.TransformerDecoder(layer, c.decoder_layers, norm)
@@ -242,7 +241,7 @@ def test_decoder(config, stack, seed):
 class Witness(nn.Module):
     """``nn.Transformer`` between the paper's embedding (section 3.4, 3.5) and its transpose."""
 
-    def __init__(self, c: ModelConfig) -> None:
+    def __init__(self, c: TransformerConfig) -> None:
         super().__init__()
         self.embedding = nn.Embedding(c.vocab_size, c.d_model, c.padding_id, dtype=torch.float64)
         self.core = nn.Transformer(

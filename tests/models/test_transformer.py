@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npformer.config import ModelConfig
 from npformer.errors import ShapeError
 from npformer.models import Transformer
+from npformer.models.transformer import TransformerConfig
 
 VOCABULARY = 13
 
 
 def make(**changes) -> Transformer:
-    config = ModelConfig(
+    config = TransformerConfig(
         **{
             "vocab_size": VOCABULARY,
             "d_model": 12,

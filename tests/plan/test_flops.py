@@ -11,13 +11,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from npformer.bench.shapes import model_flops
-from npformer.config import ModelConfig
+from npformer.models.transformer import TransformerConfig
 from npformer.plan.flops import Work, batch_flops, forward_flops, update_flops
 from npformer.plan.parameters import count_parameters
 from npformer.presets import model_preset
 from torch_ref.models.transformer import Transformer
 
-ODD = ModelConfig(
+ODD = TransformerConfig(
     vocab_size=23,
     d_model=12,
     heads=3,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig
+from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig
+from npformer.models.transformer import TransformerConfig
 
 pytest.importorskip("optuna")
 
@@ -22,7 +23,7 @@ def base(tmp_path_factory) -> RunConfig:
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return RunConfig(
-        model=ModelConfig(
+        model=TransformerConfig(
             d_model=8, heads=2, d_ff=8, encoder_layers=1, decoder_layers=1, max_length=24
         ),
         optim=OptimConfig(warmup=5),

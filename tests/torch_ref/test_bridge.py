@@ -7,13 +7,12 @@ import pytest
 import safetensors.numpy
 import torch
 
-from npformer.config import ModelConfig
 from npformer.errors import CheckpointError, ShapeError
-from npformer.models.transformer import Transformer
+from npformer.models.transformer import Transformer, TransformerConfig
 from torch_ref.bridge import from_torch, load_weights, save_weights, to_torch
 from torch_ref.models.transformer import Transformer as Twin
 
-CONFIG = ModelConfig(
+CONFIG = TransformerConfig(
     vocab_size=13,
     d_model=8,
     heads=2,

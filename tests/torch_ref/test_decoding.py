@@ -10,11 +10,10 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from npformer.config import ModelConfig
 from npformer.decode import beam, greedy, n_best, sample
 from npformer.decode.choice import extensions, top_next
 from npformer.errors import NonFiniteError, ShapeError
-from npformer.models.transformer import Transformer
+from npformer.models.transformer import Transformer, TransformerConfig
 from torch_ref.bridge import to_torch
 from torch_ref.models.choice import Choice
 from torch_ref.models.static_state import BUFFERS
@@ -29,7 +28,7 @@ IDS = {"bos": BOS, "eos": EOS, "pad": PAD}
 
 def pair(dtype=np.float64, **changes) -> tuple[Transformer, Twin]:
     sizes = dict(vocab_size=VOCABULARY, d_model=16, heads=4, d_ff=24, d_k=3, d_v=5, max_length=90)
-    config = ModelConfig(**{**sizes, "encoder_layers": 1, "decoder_layers": 2, **changes})
+    config = TransformerConfig(**{**sizes, "encoder_layers": 1, "decoder_layers": 2, **changes})
     rng = np.random.default_rng(0)
     ours = Transformer(config, rng=rng, dtype=dtype)
     for parameter in ours.parameters():

@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from npformer.config import ModelConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
+from npformer.config import OptimConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.errors import ConfigError, NpformerError
+from npformer.models.transformer import TransformerConfig
 from npformer.text.batches import Batch
 from torch_ref import ops
 from torch_ref.models.transformer import Transformer
@@ -22,12 +23,12 @@ from torch_ref.train.precision import Precision
 
 BF16 = torch.finfo(torch.bfloat16).eps
 CPU = torch.device("cpu")
-MODEL = ModelConfig(
+MODEL = TransformerConfig(
     vocab_size=61, d_model=32, heads=2, d_ff=48, encoder_layers=2, decoder_layers=2, dropout=0.2
 )
 
 
-def make(model: ModelConfig = MODEL, dtype: str = "float32", **twin) -> TorchEngine:
+def make(model: TransformerConfig = MODEL, dtype: str = "float32", **twin) -> TorchEngine:
     config = RunConfig(
         model,
         OptimConfig(),

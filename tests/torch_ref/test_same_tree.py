@@ -11,8 +11,7 @@ import pytest
 
 import npformer.nn
 import torch_ref.nn
-from npformer.config import ModelConfig
-from npformer.models.transformer import Transformer
+from npformer.models.transformer import Transformer, TransformerConfig
 from npformer.nn import Module
 from torch_ref.bridge import from_torch
 from torch_ref.models.transformer import Transformer as Twin
@@ -61,7 +60,7 @@ def test_forward_arguments_agree(name):
     list(itertools.product(["post", "pre"], [True, False], [0, 2], [None, 5])),
 )
 def test_parameter_paths_shapes_and_order_agree(norm, tie_output, encoder_layers, d_k):
-    config = ModelConfig(
+    config = TransformerConfig(
         vocab_size=11,
         d_model=12,
         heads=3,
@@ -81,7 +80,7 @@ def test_parameter_paths_shapes_and_order_agree(norm, tie_output, encoder_layers
 
 
 def test_initial_weights_have_the_same_distribution():
-    config = ModelConfig(vocab_size=200, d_model=64, heads=4, d_ff=128, encoder_layers=1)
+    config = TransformerConfig(vocab_size=200, d_model=64, heads=4, d_ff=128, encoder_layers=1)
     ours = Transformer(config, rng=np.random.default_rng(0)).state_dict()
     for name, parameter in Twin(config).named_parameters():
         theirs = parameter.detach().numpy()
@@ -97,7 +96,7 @@ def test_initial_weights_have_the_same_distribution():
 
 @pytest.mark.parametrize("tie_output", [True, False])
 def test_one_standard_deviation_is_every_matrix_s(tie_output):
-    config = ModelConfig(
+    config = TransformerConfig(
         vocab_size=200, d_model=64, heads=4, d_ff=128, tie_output=tie_output, init_std=0.03
     )
     ours = Transformer(config, rng=np.random.default_rng(0))

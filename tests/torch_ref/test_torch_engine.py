@@ -12,13 +12,14 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from npformer.config import ModelConfig, OptimConfig, RunConfig, TrainConfig
+from npformer.config import OptimConfig, RunConfig, TrainConfig
 from npformer.errors import NonFiniteError, ShapeError
+from npformer.models.transformer import TransformerConfig
 from npformer.text.batches import Batch
 from npformer.train.numpy_engine import NumpyEngine
 from torch_ref.train import TorchEngine
 
-MODEL = ModelConfig(
+MODEL = TransformerConfig(
     vocab_size=23, d_model=8, heads=2, d_ff=12, encoder_layers=1, decoder_layers=1, dropout=0.2
 )
 OPTIMIZERS = [

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from npformer.config import ModelConfig
 from npformer.errors import ShapeError
-from npformer.models.transformer import Transformer
+from npformer.models.transformer import Transformer, TransformerConfig
 from torch_ref.bridge import to_torch
 from torch_ref.models.transformer import Transformer as Twin
 
@@ -21,7 +20,7 @@ VARIANTS = list(itertools.product(["post", "pre"], [True, False], [0.0, 0.3]))
 
 def pair(seed: int, dtype=np.float64, **changes) -> tuple[Transformer, Twin]:
     sizes = dict(vocab_size=19, d_model=12, heads=3, d_ff=20, encoder_layers=2, decoder_layers=2)
-    config = ModelConfig(**{**sizes, "max_length": 12, **changes})
+    config = TransformerConfig(**{**sizes, "max_length": 12, **changes})
     rng = np.random.default_rng(seed)
     ours = Transformer(config, rng=rng, dtype=dtype)
     for parameter in ours.parameters():

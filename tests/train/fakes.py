@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig
+from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig
 from npformer.errors import NonFiniteError
+from npformer.models.transformer import TransformerConfig
 from npformer.nn.module import Parameter
 from npformer.optim import FlatParameters, clip_factor, gradient_norm, make_optimizer
 from npformer.text.batches import Batch, Batches, EncodedPairs
@@ -29,7 +30,7 @@ def run_config(**train) -> RunConfig:
         updates=12, accumulate=2, validate_every=4, checkpoint_every=4, keep=3, dtype="float64"
     )
     return RunConfig(
-        model=ModelConfig(vocab_size=20, d_model=4, heads=1, d_ff=4),
+        model=TransformerConfig(vocab_size=20, d_model=4, heads=1, d_ff=4),
         optim=OptimConfig(schedule="constant", learning_rate=0.01, warmup=3),
         data=DataConfig(batch_tokens=24),
         train=TrainConfig(**{**defaults, **train}),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from npformer.config import ModelConfig, OptimConfig, RunConfig, TrainConfig
+from npformer.config import OptimConfig, RunConfig, TrainConfig
 from npformer.errors import NonFiniteError, ShapeError
+from npformer.models.transformer import TransformerConfig
 from npformer.ops import cross_entropy_forward
 from npformer.text.batches import Batch
 from npformer.train.numpy_engine import NumpyEngine
@@ -15,7 +16,7 @@ from npformer.train.numpy_engine import NumpyEngine
 def make(workers: int = 1, dropout: float = 0.0, **optim) -> NumpyEngine:
     return NumpyEngine(
         RunConfig(
-            model=ModelConfig(
+            model=TransformerConfig(
                 vocab_size=17,
                 d_model=8,
                 heads=2,

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from npformer.config import ModelConfig, OptimConfig, RunConfig, TrainConfig
+from npformer.config import OptimConfig, RunConfig, TrainConfig
 from npformer.errors import CorpusError
+from npformer.models.transformer import TransformerConfig
 from npformer.text.shards import ShardedPairs
 from npformer.text.tokenizer import Tokenizer
 from npformer.train import make_shards as module
@@ -25,7 +26,7 @@ from tests.text.sharded import content, small_data
 def config(request, tmp_path) -> RunConfig:
     changes = {} if request.param == "apart" else {"validation": ""}
     return RunConfig(
-        model=ModelConfig(
+        model=TransformerConfig(
             d_model=8, heads=2, d_ff=16, encoder_layers=1, decoder_layers=1, max_length=24
         ),
         optim=OptimConfig(warmup=5),

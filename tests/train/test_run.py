@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig
+from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig
 from npformer.errors import CheckpointError, ConfigError, CorpusError, NpformerError
-from npformer.models.transformer import Transformer
+from npformer.models.transformer import Transformer, TransformerConfig
 from npformer.text.tokenizer import Tokenizer
 from npformer.train.checkpoint import read_checkpoint
 from npformer.train.metrics import read_metrics
@@ -46,7 +46,7 @@ def small_run(corpus, **train) -> RunConfig:
         updates=6, accumulate=2, validate_every=3, checkpoint_every=2, keep=3, validation_pairs=2
     )
     return RunConfig(
-        model=ModelConfig(
+        model=TransformerConfig(
             d_model=8, heads=2, d_ff=16, encoder_layers=1, decoder_layers=1, max_length=24
         ),
         optim=OptimConfig(warmup=5),

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from npformer.config import ModelConfig
+from npformer.models.transformer import TransformerConfig
 from npformer.text.batches import Batch
 from npformer.text.tokenizer import EOS, Tokenizer
 from npformer.train.validation import Validation
@@ -18,7 +18,7 @@ TOKENIZER = Tokenizer.train(SENTENCES, "word", 200)
 class Echo:
     """A model that repeats its source, and an engine whose token losses are given."""
 
-    config = ModelConfig(max_length=64)
+    config = TransformerConfig(max_length=64)
 
     def __init__(self, losses=()):
         self.model, self.losses, self.sources = self, list(losses), []

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npformer.config import ModelConfig
 from npformer.models import Transformer
+from npformer.models.transformer import TransformerConfig
 from npformer.text.batches import Batch
 from npformer.verify.bisect import Reference
 from npformer.verify.lockstep.numpy_side import CROSS_ENTROPY
@@ -42,7 +42,7 @@ class Right(NamedTuple):
 def make_model(layers: int = 6, dtype: Any = np.float64, **changes: Any) -> Transformer:
     """Tiny, with every parameter off its initial value."""
     sizes = dict(vocab_size=11, d_model=4, heads=2, d_ff=5, max_length=6, dropout=0.25)
-    config = ModelConfig(**{**sizes, "encoder_layers": layers, "decoder_layers": layers, **changes})
+    config = TransformerConfig(**{**sizes, "encoder_layers": layers, "decoder_layers": layers, **changes})
     rng = np.random.default_rng(0)
     model = Transformer(config, rng=rng, dtype=dtype)
     for parameter in model.parameters():

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig
+from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig
+from npformer.models.transformer import TransformerConfig
 from npformer.train.run_directory import load_checkpoint
 from tests.walkthroughs.chapters import WALKTHROUGHS
 
 TRAINED = runpy.run_path(str(WALKTHROUGHS / "trained.py"))
 trained_run = TRAINED["trained_run"]
 SMALL = RunConfig(
-    model=ModelConfig(d_model=8, heads=2, d_ff=8, encoder_layers=1, decoder_layers=1),
+    model=TransformerConfig(d_model=8, heads=2, d_ff=8, encoder_layers=1, decoder_layers=1),
     optim=OptimConfig(warmup=2),
     data=DataConfig(pairs=40, vocab_size=300, batch_tokens=400, max_length=64),
     train=TrainConfig(updates=2, checkpoint_every=1, validate_every=2, validation_pairs=0),

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from torch_ref.models.choice import Choice, Chosen
+from torch_ref.models.decodes import Decodes
 from torch_ref.nn.layer_state import LayerState
 from torch_ref.nn.sentence_grid import SentenceGrid
-
-if TYPE_CHECKING:
-    from torch_ref.models.transformer import Transformer
 
 
 class DecoderState:
@@ -32,11 +28,11 @@ class DecoderState:
         self.sentence = np.arange(0 if memory_mask is None else len(memory_mask))  # (R,)
         self._device = device
 
-    def advance(self, model: Transformer, ids: np.ndarray, choice: Choice) -> Chosen:
+    def advance(self, model: Decodes, ids: np.ndarray, choice: Choice) -> Chosen:
         """The step after ``ids`` (R,): what ``choice`` takes of the rows' logits."""
         newest = torch.as_tensor(ids, dtype=torch.int64, device=self._device)
         y = model.decode(newest, self.length, self.layers, self.memory_mask)
-        self.length += 1
+        self.length += 1 if newest.ndim == 1 else newest.shape[1]
         return choice(y)
 
     @torch.inference_mode()

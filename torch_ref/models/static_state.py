@@ -10,19 +10,17 @@ from __future__ import annotations
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from torch_ref.models.choice import Choice, Chosen
+from torch_ref.models.decodes import Decodes
 from torch_ref.nn.key_value_cache import FIRST_ROOM, KeysValues, StaticKeyValueCache
 from torch_ref.nn.layer_state import KeptMemory, LayerState
 from torch_ref.nn.sentence_grid import SentenceGrid
-
-if TYPE_CHECKING:
-    from torch_ref.models.transformer import Transformer
 
 SOURCE_STEP = 32
 """Source lengths are rounded up to a multiple of this, so that few shapes occur."""
@@ -61,7 +59,7 @@ class Buffers:
             self.layers.append(own)
         self._graphs: dict[Choice, tuple[torch.cuda.CUDAGraph, Chosen]] = {}
 
-    def step(self, model: Transformer, choice: Choice) -> Chosen:
+    def step(self, model: Decodes, choice: Choice) -> Chosen:
         """The step after ``ids`` at ``position``; the next one may overwrite what it returns."""
         if self.ids.device.type != "cuda":
             return self._step(model, choice)
@@ -71,7 +69,7 @@ class Buffers:
         graph.replay()
         return chosen
 
-    def _step(self, model: Transformer, choice: Choice) -> Chosen:
+    def _step(self, model: Decodes, choice: Choice) -> Chosen:
         return choice(model.decode(self.ids, self.position, self.layers, self.memory_mask))
 
     def restart(self, layers: Sequence[LayerState], mask: Tensor) -> None:
@@ -87,7 +85,7 @@ class Buffers:
                     buffer.zero_()
                     buffer[:, : new.shape[1]] = new
 
-    def _capture(self, model: Transformer, choice: Choice) -> tuple[torch.cuda.CUDAGraph, Chosen]:
+    def _capture(self, model: Decodes, choice: Choice) -> tuple[torch.cuda.CUDAGraph, Chosen]:
         device, graph = self.ids.device, torch.cuda.CUDAGraph()
         # A weight's copy in autocast's cache would be gone at the replay: the graph makes its own.
         mixed = torch.autocast(
@@ -147,7 +145,7 @@ class StaticState:
         self._buffers = pool.lend(shape, self, layers, mask)
         self._grid = self._place(1)
 
-    def advance(self, model: Transformer, ids: np.ndarray, choice: Choice) -> Chosen:
+    def advance(self, model: Decodes, ids: np.ndarray, choice: Choice) -> Chosen:
         """The step after ``ids`` (R,): what ``choice`` takes of the rows' logits."""
         shape = self._buffers.shape
         if self.length == model.config.max_length:

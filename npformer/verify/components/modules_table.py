@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from npformer import models, nn
-from npformer.config import ModelConfig
+from npformer.models.transformer import TransformerConfig
 from npformer.nn.activation import ACTIVATIONS
 from npformer.verify.case import Case
 from npformer.verify.components.module_component import ModuleComponent
@@ -56,11 +56,11 @@ def module_case(
     return Case({**inputs, **parameters}, static, draw_array(source, dy, dtype, kinds=KINDS))
 
 
-def draw_config(source: Source) -> ModelConfig:
+def draw_config(source: Source) -> TransformerConfig:
     """A small configuration; heads may be of another size than d_model / heads."""
     heads = source.choice((1, 2, 3))
     own = source.choice((False, True))
-    return ModelConfig(
+    return TransformerConfig(
         vocab_size=source.choice((7, 11)),
         d_model=heads * source.choice((2, 4)) + (1 if own else 0),
         heads=heads,
@@ -85,7 +85,7 @@ def lengths(source: Source) -> tuple[int, int, int]:
     return sizes["b"], sizes["t"], sizes["s"]
 
 
-def padded_ids(source: Source, shape: tuple[int, int], config: ModelConfig) -> Array:
+def padded_ids(source: Source, shape: tuple[int, int], config: TransformerConfig) -> Array:
     """Token ids (B, L) with padding on the right; a row keeps at least one token."""
     rng = draw_rng(source)
     words = [i for i in range(config.vocab_size) if i != config.padding_id]

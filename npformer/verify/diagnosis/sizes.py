@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from npformer.config import ModelConfig
+from npformer.models.transformer import TransformerConfig
 from npformer.verify.case import Case, Component
 
 LETTERS = {
@@ -112,7 +112,7 @@ def _counts(static: dict[str, Any]) -> Iterator[tuple[str, int]]:
                             ("the number of layers", "decoder_layers")):  # fmt: skip
         if isinstance(value := getattr(config, setting, None), int):
             yield letter, value
-    if isinstance(config, ModelConfig):
+    if isinstance(config, TransformerConfig):
         yield "H", config.d_k or config.d_model // config.heads
 
 

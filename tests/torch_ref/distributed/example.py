@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from npformer.config import ModelConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
-from npformer.models.transformer import Transformer
+from npformer.config import OptimConfig, RunConfig, TrainConfig, TwinConfig
+from npformer.models.transformer import Transformer, TransformerConfig
 from npformer.text.batches import Batch
 from npformer.train.ranks import Ranks
 from torch_ref.train import TorchEngine
 
 VOCABULARY = 29
-MODEL = ModelConfig(
+MODEL = TransformerConfig(
     vocab_size=VOCABULARY,
     d_model=16,
     heads=4,
@@ -28,7 +28,7 @@ PLAIN_GRADIENT = OptimConfig(beta1=0.0)
 
 
 def run_config(
-    model: ModelConfig = MODEL,
+    model: TransformerConfig = MODEL,
     optim: OptimConfig = PLAIN_GRADIENT,
     *,
     accumulate: int = 1,

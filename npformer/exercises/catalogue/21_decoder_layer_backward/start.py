@@ -17,7 +17,7 @@ memory_mask), then X = feed_forward, with forward(h). Write decoder_layer_backwa
 
 import numpy as np
 
-from npformer.config import ModelConfig
+from npformer.models.transformer import TransformerConfig
 from npformer.nn import DecoderLayer
 
 

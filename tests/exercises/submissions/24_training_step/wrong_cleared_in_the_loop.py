@@ -1,8 +1,8 @@
 # diagnosis: only the last one counts
 import numpy as np
 
-from npformer.config import ModelConfig
 from npformer.models import Transformer
+from npformer.models.transformer import TransformerConfig
 from npformer.ops import cross_entropy_backward, cross_entropy_forward
 from npformer.text.batches import Batch
 
@@ -26,7 +26,7 @@ def training_step(model, batches, learning_rate):
 
 def make(seed, lengths):
     rng = np.random.default_rng(seed)
-    config = ModelConfig(
+    config = TransformerConfig(
         vocab_size=9, d_model=4, heads=2, d_ff=5, encoder_layers=1, decoder_layers=1, dropout=0.0
     )
     model = Transformer(config, rng=rng, dtype=np.float64)

@@ -1,0 +1,153 @@
+r"""A decoder-only Transformer, as GPT-2 is one (Radford et al., 2019).
+
+Shapes      target (B, T) token ids    logits (B, T, V)
+
+Forward     x      = dropout(embedding(target) + positions)       positions are learned
+            y      = decoder(x)                                   causal, pre-norm
+            logits = y @ embedding.weight.T                       tied
+
+Backward    The same three lines from the last to the first. The embedding matrix collects two
+            gradients, as the output projection and by the ids.
+
+Chapter     walkthroughs/09_whole_model.md
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from npformer.config import ModelConfig, check
+from npformer.models.decoder_state import DecoderState
+from npformer.models.model import EmbedCache, Model
+from npformer.nn import Dropout, Embedding, Linear, Stack
+from npformer.nn.init import redraw_matrices
+from npformer.nn.module import Array
+from npformer.nn.positions import make_positions
+from npformer.nn.stack import StackCache
+from npformer.ops.linear import LinearCache
+
+
+@dataclass(frozen=True)
+class GPTConfig(ModelConfig):
+    """The shape of a decoder-only Transformer; the defaults are GPT-2's smallest."""
+
+    family: Literal["gpt"] = "gpt"
+    """Name of the family."""
+    vocab_size: int = 50_257
+    """Entries of the vocabulary (V)."""
+    d_model: int = 768
+    """Width of the residual stream (D)."""
+    heads: int = 12
+    """Attention heads (N)."""
+    d_ff: int = 3072
+    """Width of the feed-forward network's hidden layer (F)."""
+    layers: int = 12
+    """Layers of the stack."""
+    dropout: float = 0.1
+    """Probability of dropping a unit of a sub-layer's output or of an embedding."""
+    norm: Literal["post", "pre"] = "pre"
+    """Layer norm at the start of each branch, or after each residual sum."""
+    activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "gelu_tanh"
+    """Non-linearity of the feed-forward network."""
+    positions: Literal["sinusoidal", "sinusoidal_half", "learned"] = "learned"
+    """A learned table, or the paper's sines and cosines, interleaved or half and half."""
+    tie_output: bool = True
+    """Use the embedding matrix as the output projection too."""
+    max_length: int = 1024
+    """Longest sequence, in tokens, that the model accepts."""
+    padding_id: int = 0
+    """Token id that fills a batch; the loss ignores it."""
+    layer_norm_eps: float = 1e-5
+    """Added to the variance inside layer norm's root."""
+    init_std: float | None = 0.02
+    """Initial matrices from N(0, init_std^2); unless given, Xavier's, embedding 1/sqrt(d_model)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("d_model", "heads", "d_ff", "layers"):
+            size = getattr(self, name)
+            check(size >= 1, f"{name} is {size}; it must be 1 or more")
+        check(
+            self.d_model % self.heads == 0,
+            f"heads is {self.heads}, which does not divide d_model, {self.d_model}",
+        )
+
+
+class GPTCache(NamedTuple):
+    embed: EmbedCache
+    decoder: StackCache
+    output: LinearCache
+
+
+class GPT(Model):
+    """Token ids to the logits of each next token."""
+
+    Config = GPTConfig
+    streams: ClassVar = {"target": "decoder"}
+
+    def __init__(
+        self, config: GPTConfig, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
+    ) -> None:
+        self.config = c = config
+        self.embedding = Embedding(c.vocab_size, c.d_model, c.padding_id, rng=rng, dtype=dtype)
+        self.positions = make_positions(c.positions, c.max_length, c.d_model, rng=rng, dtype=dtype)
+        self.dropout = Dropout(c.dropout)
+        self.decoder = Stack(
+            c.layers,
+            c.d_model,
+            c.heads,
+            c.d_ff,
+            causal=True,
+            dropout=c.dropout,
+            norm=c.norm,
+            activation=c.activation,
+            eps=c.layer_norm_eps,
+            rng=rng,
+            dtype=dtype,
+        )
+        self.output_proj = (
+            None
+            if c.tie_output
+            else Linear(c.d_model, c.vocab_size, bias=False, rng=rng, dtype=dtype)
+        )
+        if c.init_std is not None:
+            redraw_matrices(self.parameters(), c.init_std, rng)
+            self.embedding.weight.data[c.padding_id] = 0
+
+    def forward(
+        self, target: Array, rng: np.random.Generator | None = None
+    ) -> tuple[Array, GPTCache]:
+        """target (B, T) ids -> logits (B, T, V), cache; ``rng`` draws dropout.
+
+        Raises ShapeError for ids that are not (B, length) or are longer than
+        ``config.max_length``, IndexError for an id outside the vocabulary.
+        """
+        x, embed = self._embed(target, rng)
+        y, decoder = self.decoder.forward(x, rng=rng)
+        logits, output = self._project(y)
+        return logits, GPTCache(embed, decoder, output)
+
+    def backward(self, dlogits: Array, cache: GPTCache) -> None:
+        """dlogits (B, T, V) -> nothing: ids have no gradient, the parameters have it all."""
+        dy = self._project_backward(dlogits, cache.output)
+        dx = self.decoder.backward(dy, cache.decoder)
+        self._embed_backward(dx, cache.embed)
+
+    def start(self) -> DecoderState:
+        """The state before the first token, from which ``step`` writes."""
+        return DecoderState(self.decoder.start(self.config.max_length))
+
+    def step(self, ids: Array, state: DecoderState) -> Array:
+        """The newest ids (R,), or a prompt's (R, T) -> logits (R, V) of the token that follows.
+
+        Raises ShapeError once ``config.max_length`` ids have been given.
+        """
+        newest = ids[:, None] if ids.ndim == 1 else ids
+        x, _ = self._embed(newest, at=state.length)
+        y, _ = self.decoder.forward(x, states=state.layers)
+        state.length += newest.shape[1]
+        return self._project(y[:, -1])[0]

@@ -1,0 +1,84 @@
+"""What whole models have in common: token ids in, the logits of the next token out.
+
+Chapter     walkthroughs/09_whole_model.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from npformer.config import ModelConfig
+from npformer.errors import ShapeError
+from npformer.nn.dropout import Dropout
+from npformer.nn.embedding import Embedding
+from npformer.nn.linear import Linear
+from npformer.nn.module import Array, Module
+from npformer.nn.positions import LearnedPositions, PositionsCache, SinusoidalPositions
+from npformer.ops.dropout import DropoutCache
+from npformer.ops.embedding import EmbeddingCache
+from npformer.ops.linear import LinearCache
+
+
+class EmbedCache(NamedTuple):
+    embedding: EmbeddingCache
+    positions: PositionsCache
+    dropout: DropoutCache
+
+
+class Model(Module):
+    """A family of models: its configuration, and what its forward reads.
+
+    The output projection is the embedding's own matrix where ``output_proj`` is None. Padding
+    stands on the right, so a causal mask alone hides it from the tokens before it.
+    """
+
+    Config: ClassVar[type[ModelConfig]]
+    """The configuration's class; its ``family`` is the name of the family's file."""
+    streams: ClassVar[Mapping[str, str]]
+    """Of each input, by the name of the forward's argument: the path of the stack that reads it."""
+
+    config: Any
+    embedding: Embedding
+    positions: SinusoidalPositions | LearnedPositions
+    dropout: Dropout
+    output_proj: Linear | None
+    embedding_scale: float = 1.0
+
+    def __init__(
+        self, config: Any, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
+    ) -> None:
+        raise NotImplementedError
+
+    def _embed(
+        self, ids: Array, rng: np.random.Generator | None = None, at: int = 0
+    ) -> tuple[Array, EmbedCache]:
+        if ids.ndim != 2:
+            raise ShapeError(f"token ids of shape {ids.shape}; they must be (batch, length)")
+        end = at + ids.shape[1]
+        if end > self.config.max_length:
+            raise ShapeError(
+                f"a sequence of {end} tokens; the model takes {self.config.max_length} at most"
+            )
+        x, embedding = self.embedding.forward(ids)  # (B, T, D)
+        x, positions = self.positions.forward(x * self.embedding_scale, at)
+        x, dropout = self.dropout.forward(x, rng)
+        return x, EmbedCache(embedding, positions, dropout)
+
+    def _embed_backward(self, dx: Array, cache: EmbedCache) -> None:
+        dx = self.dropout.backward(dx, cache.dropout)
+        dx = self.positions.backward(dx, cache.positions)
+        self.embedding.backward(dx * self.embedding_scale, cache.embedding)
+
+    def _project(self, y: Array) -> tuple[Array, LinearCache]:
+        if self.output_proj is not None:
+            return self.output_proj.forward(y)
+        return self.embedding.project(y)
+
+    def _project_backward(self, dlogits: Array, cache: LinearCache) -> Array:
+        if self.output_proj is not None:
+            return self.output_proj.backward(dlogits, cache)
+        return self.embedding.project_backward(dlogits, cache)

@@ -1,0 +1,70 @@
+"""A decoder-only Transformer, as GPT-2 is one (Radford et al., 2019)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from torch_ref.models.decoder_state import DecoderState
+from torch_ref.models.decoding import inference
+from torch_ref.models.model import Model
+from torch_ref.nn import Dropout, Embedding, Linear, Stack
+from torch_ref.nn.positions import make_positions
+
+
+class GPT(Model):
+    """Token ids to the logits of each next token."""
+
+    family = "gpt"
+
+    def __init__(
+        self,
+        config: Any,
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__()
+        c = self.config = config
+        place: dict[str, Any] = {"dtype": dtype, "device": device}
+        self.embedding = Embedding(c.vocab_size, c.d_model, c.padding_id, **place)
+        self.positions = make_positions(c.positions, c.max_length, c.d_model, **place)
+        self.dropout = Dropout(c.dropout)
+        self.decoder = Stack(
+            c.layers,
+            c.d_model,
+            c.heads,
+            c.d_ff,
+            causal=True,
+            dropout=c.dropout,
+            norm=c.norm,
+            activation=c.activation,
+            eps=c.layer_norm_eps,
+            **place,
+        )
+        self.output_proj = None if c.tie_output else Linear(c.d_model, c.vocab_size, False, **place)
+        self.redraw()
+
+    def forward(self, target: Tensor, rng: np.random.Generator | None = None) -> Tensor:
+        """target (B, T) ids -> logits (B, T, V).
+
+        With a generator, every dropout mask is the one that the NumPy model draws from it; without,
+        PyTorch draws them while ``training``. Raises ShapeError for ids that are not (B, length) or
+        are longer than ``config.max_length``, IndexError (on the CPU) for an id outside the
+        vocabulary.
+        """
+        return self._project(self.hidden(target, rng))
+
+    def hidden(self, target: Tensor, rng: np.random.Generator | None = None) -> Tensor:
+        """What ``forward`` projects to the logits: the last states (B, T, D)."""
+        return self.decoder(self._embed(target, rng), rng=rng)
+
+    @torch.inference_mode()
+    def start(self) -> DecoderState:
+        """The state before the first token, from which ``step`` writes."""
+        with inference(self):
+            device = self.embedding.weight.device
+            return DecoderState(self.decoder.start(self.config.max_length), device)

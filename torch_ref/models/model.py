@@ -1,0 +1,84 @@
+"""What whole models have in common: token ids in, the logits of the next token out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from npformer.errors import ShapeError
+from torch_ref.models.decoding import Decoding
+from torch_ref.nn import Dropout, Embedding, LearnedPositions, Linear, SinusoidalPositions, Stack
+
+
+class Model(Decoding):
+    """A family of models; ``config`` is the NumPy model's own.
+
+    The output projection is the embedding's own matrix where ``output_proj`` is None.
+    """
+
+    family: str
+    """Name of the family, its file's here and in ``npformer/models``."""
+    config: Any
+    embedding: Embedding
+    positions: SinusoidalPositions | LearnedPositions
+    dropout: Dropout
+    output_proj: Linear | None
+    embedding_scale: float = 1.0
+
+    def hidden(self, **inputs: Any) -> Tensor:
+        """What ``forward`` projects to the logits: the decoder's last states (B, T, D)."""
+        raise NotImplementedError
+
+    def stacks(self) -> list[Stack]:
+        """The stacks of layers, in the order of the forward."""
+        return [module for module in self.modules() if isinstance(module, Stack)]
+
+    def run_layers(self, *, compiled: bool = False, checkpointed: bool = False) -> None:
+        """How layers run from now on: through torch.compile; keeping their inputs alone.
+
+        A checkpointed layer runs a second time in the backward, with the dropout of the first;
+        not with a generator's, which would go on to other masks.
+        """
+        for stack in self.stacks():
+            stack.checkpointed = checkpointed
+            if compiled:
+                for layer in stack.layers:
+                    layer.compile(dynamic=True)
+
+    @property
+    def output_weight(self) -> Tensor:
+        """The matrix (V, D) that projects to the logits."""
+        return self.embedding.weight if self.output_proj is None else self.output_proj.weight
+
+    def redraw(self) -> None:
+        """Draw every matrix anew from N(0, init_std^2), if the configuration says so."""
+        if self.config.init_std is None:
+            return
+        for parameter in self.parameters():
+            if parameter.ndim == 2:
+                nn.init.normal_(parameter, std=self.config.init_std)
+        with torch.no_grad():
+            self.embedding.weight[self.config.padding_id] = 0
+
+    def _embed(
+        self, ids: Tensor, rng: np.random.Generator | None = None, at: int | Tensor = 0
+    ) -> Tensor:
+        if ids.ndim != 2:
+            raise ShapeError(f"token ids of shape {tuple(ids.shape)}; they must be (batch, length)")
+        if isinstance(at, int) and at + ids.shape[1] > self.config.max_length:
+            raise self.too_long(at + ids.shape[1])
+        x = self.embedding(ids) * self.embedding_scale  # (B, T, D)
+        return self.dropout(self.positions(x, at), rng)
+
+    def too_long(self, length: int) -> ShapeError:
+        """What to raise for a sequence of ``length`` tokens."""
+        limit = self.config.max_length
+        return ShapeError(f"a sequence of {length} tokens; the model takes {limit} at most")
+
+    def _project(self, y: Tensor) -> Tensor:
+        if self.output_proj is not None:
+            return self.output_proj(y)
+        return self.embedding.project(y)
