@@ -242,7 +242,9 @@ def from_dict(cls: type[C], values: dict[str, Any]) -> C:
             raise ConfigError(f"{cls.__name__} has no field {name!r}" + nearest(name, names))
     return cls(
         **{
-            name: from_dict(hints[name], value) if dataclasses.is_dataclass(hints[name]) else value
+            name: from_dict(hints[name], value)
+            if dataclasses.is_dataclass(hints[name]) and not dataclasses.is_dataclass(value)
+            else value
             for name, value in values.items()
         }
     )

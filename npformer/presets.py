@@ -14,15 +14,9 @@ from npformer.errors import ConfigError, nearest
 
 # ``layers`` is for families with one stack, the other two for those with an encoder and a decoder.
 MODEL_PRESETS: dict[str, dict[str, Any]] = {
-    "tiny": dict(
-        d_model=128, heads=4, d_ff=512, layers=4, encoder_layers=2, decoder_layers=2
-    ),
-    "small": dict(
-        d_model=256, heads=4, d_ff=1024, layers=6, encoder_layers=3, decoder_layers=3
-    ),
-    "base": dict(
-        d_model=512, heads=8, d_ff=2048, layers=12, encoder_layers=6, decoder_layers=6
-    ),
+    "tiny": dict(d_model=128, heads=4, d_ff=512, layers=4, encoder_layers=2, decoder_layers=2),
+    "small": dict(d_model=256, heads=4, d_ff=1024, layers=6, encoder_layers=3, decoder_layers=3),
+    "base": dict(d_model=512, heads=8, d_ff=2048, layers=12, encoder_layers=6, decoder_layers=6),
     "big": dict(
         d_model=1024,
         heads=16,

@@ -12,7 +12,9 @@ from npformer.bench.shapes import Product, shards, step_products
 from npformer.models.transformer import TransformerConfig
 
 
-def floor_step(config: TransformerConfig, rows: int, length: int, workers: int) -> Callable[[int], None]:
+def floor_step(
+    config: TransformerConfig, rows: int, length: int, workers: int
+) -> Callable[[int], None]:
     """The products of one step, the batch cut over worker threads as the engine cuts it."""
     parts = [
         [_operands(product) for product in step_products(config, share, length)]

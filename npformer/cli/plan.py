@@ -19,9 +19,8 @@ from npformer.cli.settings import (
     as_config,
     as_options,
     named_config,
-    word_of,
 )
-from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
+from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.plan.devices import named_gpu
 from npformer.plan.guard import check_fits
 from npformer.plan.memory import peak_memory

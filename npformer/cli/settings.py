@@ -84,7 +84,7 @@ def changed_options(command: Any) -> list[str]:
     """The twin's options that a command line changed; those of a resumed run are its own."""
     if command.resume:
         return []
-    usual = run_preset(command.preset or DEFAULT_PRESET).twin
+    usual = run_preset(command.preset).twin
     return [
         f"--{f.name.replace('_', '-')}"
         for f in dataclasses.fields(usual)

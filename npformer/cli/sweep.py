@@ -24,7 +24,7 @@ from npformer.cli.settings import (
     word_of,
 )
 from npformer.cli.train import INTERRUPTED
-from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
+from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.sweep.pictures import BEST, CURVES, EFFECTS
 from npformer.sweep.plan import Objective, Sampler, read_plan
 from npformer.sweep.result import SweepResult

@@ -21,7 +21,7 @@ from npformer.cli.settings import (
     named_config,
     word_of,
 )
-from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
+from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.train.checkpoint import open_checkpoint
 from npformer.train.engines import join
 from npformer.train.loop import Listener, TrainResult

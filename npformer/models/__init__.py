@@ -58,6 +58,6 @@ def model_config(values: dict[str, Any]) -> ModelConfig:
     return from_dict(family(values.get("family", DEFAULT)).Config, values)
 
 
-def make_model(config: ModelConfig, **options: Any) -> Any:
+def make_model(config: ModelConfig, **options: Any) -> Model:
     """A model of the configuration's family; ``options`` are ``rng`` and ``dtype``."""
     return family(config.family)(config, **options)

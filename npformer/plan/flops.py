@@ -88,6 +88,8 @@ def batch_flops(
     return 3 * forward_flops(config, Work.of(source_lengths, target_lengths))
 
 
-def update_flops(config: TransformerConfig, pairs: int, source_length: int, target_length: int) -> int:
+def update_flops(
+    config: TransformerConfig, pairs: int, source_length: int, target_length: int
+) -> int:
     """Operations of forward and backward of ``pairs`` pairs of that many tokens a side."""
     return batch_flops(config, [source_length] * pairs, [target_length] * pairs)

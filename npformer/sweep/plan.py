@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from npformer.config import RunConfig, from_dict, to_dict
+from npformer.config import RunConfig, to_dict
 from npformer.errors import CheckpointError, ConfigError, nearest
 from npformer.files.atomic import write_file
 from npformer.sweep.space import CHANGES_TOKENS, Axis, Choices, search_space
+from npformer.train.run_config import run_config
 
 Sampler = Literal["grid", "random", "tpe"]
 Objective = Literal["loss", "bleu"]
@@ -104,7 +105,7 @@ def read_plan(directory: Path) -> Plan:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return Plan.of(
-            from_dict(RunConfig, content["config"]),
+            run_config(content["config"]),
             content["over"],
             trials=content["trials"],
             sampler=content["sampler"],

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from npformer.config import RunConfig, from_dict, to_dict
+from npformer.config import RunConfig, to_dict
 from npformer.errors import CheckpointError, ConfigError, NonFiniteError, NpformerError, RankError
 from npformer.files.array_file import Array, ArrayFile, form_of, write_arrays
 from npformer.files.atomic import abandon_directory, begin_directory, finish_directory
@@ -40,6 +40,7 @@ from npformer.files.manifest import (
     to_json,
 )
 from npformer.train.ranks import Alone, Ranks
+from npformer.train.run_config import run_config
 
 T = TypeVar("T")
 
@@ -193,7 +194,7 @@ def open_checkpoint(path: Path, *, optimizer: bool = False) -> Checkpoint:
             check_file(path, name, manifest[name])
     try:
         files = {name: (path / name).read_bytes() for name in (CONFIG, TOKENIZER, STATE)}
-        config = from_dict(RunConfig, json.loads(files[CONFIG]))
+        config = run_config(json.loads(files[CONFIG]))
         about = dict(json.loads(files[STATE]))
         places = {f.name: about.pop(f.name) for f in dataclasses.fields(Position)}
     except (OSError, ConfigError, ValueError, KeyError, TypeError) as error:

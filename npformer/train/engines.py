@@ -17,7 +17,8 @@ from rich.console import Console
 
 from npformer.config import RunConfig
 from npformer.errors import CheckpointError, ConfigError, NpformerError, ShapeError
-from npformer.models.transformer import Transformer
+from npformer.models import make_model
+from npformer.models.model import Model
 from npformer.plan.guard import check_fits
 from npformer.plan.shape import DeviceKind
 from npformer.text.tokenizer import Tokenizer
@@ -87,7 +88,7 @@ class Loaded(NamedTuple):
     """A trained model, ready to translate."""
 
     model: Any
-    """The NumPy Transformer, or its twin: both have ``start``, ``step`` and ``select``."""
+    """The NumPy model, or its twin: both have ``start`` and ``step``."""
     tokenizer: Tokenizer
     config: RunConfig
     checkpoint: Checkpoint
@@ -118,15 +119,15 @@ def load_model(path: Path, engine: EngineName = "numpy") -> Loaded:
     return Loaded(model, tokenizer, checkpoint.config, checkpoint)
 
 
-def _numpy_model(checkpoint: Checkpoint) -> Transformer:
+def _numpy_model(checkpoint: Checkpoint) -> Model:
     model = _drawn(checkpoint.config, 0)
     model.load_state_dict(checkpoint.weights)
     return model
 
 
-def _drawn(config: RunConfig, seed: int) -> Transformer:
+def _drawn(config: RunConfig, seed: int) -> Model:
     rng, dtype = np.random.default_rng(seed), np.dtype(config.train.dtype)
-    return Transformer(config.model, rng=rng, dtype=dtype)
+    return make_model(config.model, rng=rng, dtype=dtype)
 
 
 def _torch_model(checkpoint: Checkpoint) -> Any:
@@ -134,11 +135,11 @@ def _torch_model(checkpoint: Checkpoint) -> Any:
         import torch
 
         from torch_ref.bridge import to_torch
-        from torch_ref.models.transformer import Transformer as Twin
+        from torch_ref.models import make_twin
 
     config = checkpoint.config
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    twin = Twin(config.model, dtype=getattr(torch, config.train.dtype), device=device).eval()
+    twin = make_twin(config.model, dtype=getattr(torch, config.train.dtype), device=device).eval()
     to_torch(checkpoint.weights, twin)
     twin.run_steps(static=device == "cuda")
     return twin

@@ -20,7 +20,7 @@ from threadpoolctl import ThreadpoolController
 
 from npformer.config import RunConfig
 from npformer.errors import NonFiniteError
-from npformer.models.transformer import Transformer
+from npformer.models import make_model
 from npformer.nn.module import Array
 from npformer.ops.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from npformer.optim import FlatParameters, clip_factor, gradient_norm, make_optimizer
@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 
 class NumpyEngine:
-    """``Engine`` (see ``engine.py``) over the NumPy Transformer.
+    """``Engine`` (see ``engine.py``) over a NumPy model.
 
     The result of a batch depends on ``config.train.workers``, for it decides the order of sums and
     which generator drops what, but not on how many cores the machine has.
@@ -46,7 +46,7 @@ class NumpyEngine:
         keep_freed_memory()
         train = config.train
         rng, dtype = np.random.default_rng(train.seed), np.dtype(train.dtype)
-        self.model = Transformer(config.model, rng=rng, dtype=dtype)
+        self.model = make_model(config.model, rng=rng, dtype=dtype)
         self._clip_norm = config.optim.clip_norm
         self._label_smoothing = train.label_smoothing
         self._padding_id = config.model.padding_id

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from npformer.config import DataConfig, RunConfig
 from npformer.errors import ConfigError
+from npformer.models import family
 from npformer.text.batches import Batches, Pairs, encode_pairs, evaluation_batches
 from npformer.text.corpus import ParallelCorpus, load_corpus
 from npformer.text.shard_manifest import MANIFEST, read_manifest
@@ -81,19 +82,21 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
     config = dataclasses.replace(
         config, model=dataclasses.replace(model, vocab_size=tokenizer.vocab_size)
     )
+    streams = family(model.family).streams
+    translates = "source" in streams
     held_out_pairs = encode_pairs(held_out, tokenizer, model.max_length)
     # One long validation pair may fill a batch of its own; a training pair may not.
     budget = max(data.batch_tokens, model.max_length)
     return Prepared(
         config=config,
         tokenizer=tokenizer,
-        batches=Batches(pairs, data.batch_tokens, config.train.seed),
+        batches=Batches(pairs, data.batch_tokens, config.train.seed, streams),
         validation=Validation(
-            evaluation_batches(held_out_pairs, budget),
+            evaluation_batches(held_out_pairs, budget, streams),
             held_out.source,
             held_out.target,
             tokenizer,
-            count=config.train.validation_pairs,
+            count=config.train.validation_pairs if translates else 0,
             max_length=model.max_length,
             beam=config.train.validation_beam,
         ),

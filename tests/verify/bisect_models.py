@@ -42,7 +42,9 @@ class Right(NamedTuple):
 def make_model(layers: int = 6, dtype: Any = np.float64, **changes: Any) -> Transformer:
     """Tiny, with every parameter off its initial value."""
     sizes = dict(vocab_size=11, d_model=4, heads=2, d_ff=5, max_length=6, dropout=0.25)
-    config = TransformerConfig(**{**sizes, "encoder_layers": layers, "decoder_layers": layers, **changes})
+    config = TransformerConfig(
+        **{**sizes, "encoder_layers": layers, "decoder_layers": layers, **changes}
+    )
     rng = np.random.default_rng(0)
     model = Transformer(config, rng=rng, dtype=dtype)
     for parameter in model.parameters():

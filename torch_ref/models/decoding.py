@@ -76,7 +76,7 @@ class Decoding(nn.Module):
         """ids (R,), the tokens at ``position``, a number or (1,), -> logits (R, V) of the next.
 
         Or ids (R, T), a prompt's, of which the first is at ``position``. The logits are in float32
-        if they would be less precise. Raises ShapeError for a number past the model's last position.
+        if they would be less precise. Raises ShapeError for a position past the model's last.
         """
         y = self._embed(ids[:, None] if ids.ndim == 1 else ids, at=position)
         y = self.decoder(y, memory_mask=memory_mask, states=states)

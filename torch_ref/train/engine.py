@@ -23,7 +23,7 @@ from npformer.errors import ConfigError, NonFiniteError, ShapeError
 from npformer.train.engine import Step, not_finite
 from npformer.train.ranks import Alone, Ranks
 from torch_ref.bridge import check_arrays, to_array, to_torch
-from torch_ref.models.transformer import Transformer
+from torch_ref.models import make_twin
 from torch_ref.train import device as devices
 from torch_ref.train.objective import Objective, TwinObjective
 from torch_ref.train.optimizer import make_optimizer, moments, set_steps
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class TorchEngine:
-    """``Engine`` over the PyTorch Transformer, on one device or on this rank's of many.
+    """``Engine`` over a twin, on one device or on this rank's of many.
 
     ``weights`` (path -> array) are the initial ones, such as a NumPy model's; without them they are
     drawn from ``config.train.seed`` by PyTorch. ``device`` stands in for ``config.twin.device``.
@@ -77,7 +77,7 @@ class TorchEngine:
     def _make(self) -> Objective:
         """What is trained; drawn from PyTorch's generator, which the seed has set."""
         twin = self.config.twin
-        model = Transformer(self.config.model, dtype=self.precision.weights, device=self.device)
+        model = make_twin(self.config.model, dtype=self.precision.weights, device=self.device)
         model.run_layers(compiled=twin.compile, checkpointed=twin.checkpoint_activations)
         return TwinObjective(
             model, self.precision, chunk=twin.loss_chunk, compiled=twin.compile
@@ -85,7 +85,7 @@ class TorchEngine:
 
     @property
     def model(self) -> Any:
-        """The whole Transformer, with the weights of now. Collective under FSDP, which gathers it.
+        """The whole model, with the weights of now. Collective under FSDP, which gathers it.
 
         An engine of another module has here what ``npformer.decode`` takes for a model.
         """

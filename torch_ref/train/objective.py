@@ -9,7 +9,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from torch_ref.models.transformer import Transformer
+from torch_ref.models.model import Model
 from torch_ref.train.linear_cross_entropy import linear_cross_entropy
 from torch_ref.train.precision import Precision
 
@@ -69,10 +69,10 @@ class TwinObjective(Objective):
     With ``chunk`` > 0, the logits of so many target positions exist at one time.
     """
 
-    model: Transformer
+    model: Model
 
     def __init__(
-        self, model: Transformer, precision: Precision, *, chunk: int = 0, compiled: bool = False
+        self, model: Model, precision: Precision, *, chunk: int = 0, compiled: bool = False
     ) -> None:
         super().__init__(model, precision, model.config.padding_id)
         self.chunk = chunk
@@ -85,7 +85,7 @@ class TwinObjective(Objective):
         rng: np.random.Generator | None,
         **options: Any,
     ) -> Tensor:
-        """What is raised, and what ``rng`` does, ``Transformer.forward`` says."""
+        """What is raised, and what ``rng`` does, the model's ``forward`` says."""
         hidden = self.model.hidden(**inputs, rng=rng).flatten(0, 1)  # (B T, D)
         weight = self.model.output_weight
         if self.chunk:

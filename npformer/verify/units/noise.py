@@ -29,6 +29,7 @@ K = TypeVar("K")
 DELTA = 1e-8
 TRIALS = 4
 
+
 def noise_scales(component: Component, case: Case) -> Result:
     """S of every entry of the module's result on this case, at least its root mean square."""
     wide = case.cast(np.float64)
@@ -41,7 +42,9 @@ def sum_scales(component: Component, case: Case) -> Result:
     tiny = precision(case.dy.dtype).tiny
     found = [
         component.extended(
-            Case({n: sign * np.abs(a) for n, a in wide.inputs.items()}, wide.static, np.abs(wide.dy))
+            Case(
+                {n: sign * np.abs(a) for n, a in wide.inputs.items()}, wide.static, np.abs(wide.dy)
+            )
         )
         for sign in (1, -1)
     ]

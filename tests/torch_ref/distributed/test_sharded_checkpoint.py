@@ -32,7 +32,9 @@ from torch_ref.train import sharded_checkpoint
 from torch_ref.train.sharded_checkpoint import Together, write_shares
 
 # Of 4 ranks, one has no row of a width of 6, and two have none of a width of 2.
-MODEL = TransformerConfig(vocab_size=29, d_model=6, heads=2, d_ff=2, encoder_layers=1, decoder_layers=1)
+MODEL = TransformerConfig(
+    vocab_size=29, d_model=6, heads=2, d_ff=2, encoder_layers=1, decoder_layers=1
+)
 TOKENIZER = b"{}"
 FILES = {
     "model.safetensors",

@@ -1,0 +1,19 @@
+"""A run's configuration from the plain values that its directory holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from npformer.config import RunConfig, from_dict
+from npformer.errors import ConfigError
+from npformer.models import model_config
+
+
+def run_config(values: dict[str, Any]) -> RunConfig:
+    """The reverse of ``to_dict``: the model's part is read by its family.
+
+    Raises ``ConfigError`` for an unknown family, and for an unknown or ill-typed field.
+    """
+    if not isinstance(values, dict) or not isinstance(values.get("model", {}), dict):
+        raise ConfigError("a run's configuration must be a table of fields, its model another")
+    return from_dict(RunConfig, {**values, "model": model_config(values.get("model", {}))})
