@@ -59,6 +59,17 @@ class ModelConfig:
             f"init_std is {self.init_std}; it must be > 0, or not given",
         )
 
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Layers of each stack: the fields whose names end in ``layers``."""
+        names = (f.name for f in dataclasses.fields(self) if f.name.endswith("layers"))
+        return tuple(getattr(self, name) for name in names)
+
+    @property
+    def shape(self) -> str:
+        """In words: ``6+6 layers of width 512``."""
+        return f"{'+'.join(map(str, self.depths))} layers of width {self.d_model}"
+
 
 @dataclass(frozen=True)
 class OptimConfig:

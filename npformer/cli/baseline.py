@@ -120,10 +120,9 @@ def make_engine(config: RunConfig, console: Console | None = None) -> Any:
 
     engine = MarianEngine(config)
     if console is not None:
-        c = config.model
         console.print(
-            f"MarianMTModel on {engine.device}: {c.encoder_layers}+{c.decoder_layers} layers of "
-            f"width {c.d_model}, {c.heads} heads, {engine.parameter_count:,} parameters",
+            f"MarianMTModel on {engine.device}: {config.model.shape}, "
+            f"{engine.parameter_count:,} parameters",
             highlight=False,
             soft_wrap=True,
         )

@@ -25,8 +25,7 @@ def _title(name: str, plan: Plan) -> str:
     return "\n".join(
         [
             f"{name} on {on}, products in {arithmetic(c, plan.gpu) or c.train.dtype}",
-            f"  model   {c.model.encoder_layers}+{c.model.decoder_layers} layers of width "
-            f"{c.model.d_model}, vocabulary {c.model.vocab_size:,}: "
+            f"  model   {c.model.shape}, vocabulary {c.model.vocab_size:,}: "
             f"{plan.parameters / 1e6:,.1f} M parameters",
             f"  update  {update}{c.data.batch_tokens:,} tokens a side; at one time on each GPU "
             f"{shape.rows:,} pairs of {shape.source}",

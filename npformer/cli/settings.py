@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,14 +20,13 @@ DEFAULT_FAMILY = models.DEFAULT
 
 def model_options(config: ModelConfig) -> ModelConfig:
     """The configuration as options: all of it but what the tokenizer decides, and the family."""
-    hidden = ("family", "vocab_size", "padding_id")
-    fields = [
-        (f.name, tyro.conf.Suppress[tyro.conf.Fixed[f.type]], dataclasses.field(default=f.default))
-        for f in dataclasses.fields(config)
-        if f.name in hidden
+    hints = typing.get_type_hints(type(config))
+    hidden = [
+        (name, tyro.conf.Suppress[tyro.conf.Fixed[hints[name]]], getattr(config, name))
+        for name in ("family", "vocab_size", "padding_id")
     ]
     bases = (type(config),)
-    cls = dataclasses.make_dataclass("ModelOptions", fields, bases=bases, frozen=True)
+    cls = dataclasses.make_dataclass("ModelOptions", hidden, bases=bases, frozen=True)
     cls.__doc__ = "The shape of the model; the size of the vocabulary is the trained tokenizer's."
     options: ModelConfig = cls(**dataclasses.asdict(config))
     return options

@@ -68,7 +68,7 @@ def model_facts(model: Transformer) -> list[list[str]]:
     """Name and value of what a reader wants to know of the model, for the head of the page."""
     c = model.config
     return [
-        ["Layers", f"{c.encoder_layers} + {c.decoder_layers}"],
+        ["Layers", " + ".join(map(str, c.depths))],
         ["Width D", f"{c.d_model}"],
         ["Heads N", f"{c.heads} of {c.head_k}"],
         ["Feed-forward F", f"{c.d_ff}, {c.activation}"],

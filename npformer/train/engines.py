@@ -51,10 +51,8 @@ def make_engine(config: RunConfig, *, console: Console, ranks: Ranks | None = No
 
         engine = NumpyEngine(config)
         where, count = f"NumPy on {config.train.workers} threads", engine.model.parameter_count()
-    model = config.model
     console.print(
-        f"{where}: {model.encoder_layers}+{model.decoder_layers} layers of width {model.d_model}, "
-        f"{model.heads} heads, {model.norm}-norm, {count:,} parameters",
+        f"{where}: {config.model.family}, {config.model.shape}, {count:,} parameters",
         highlight=False,
         soft_wrap=True,
     )

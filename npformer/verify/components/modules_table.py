@@ -288,6 +288,7 @@ def draw_layers(name: str, *counts: int) -> Callable[[Source, Any], Case]:
         static = {
             "build": (*count, c.d_model, c.heads, c.d_ff),
             "settings": settings,
+            "sizes": {"N": c.heads, "F": c.d_ff, "H": c.head_k, "the number of layers": sum(count)},
             "mask": None if causal else memory_mask(source, b, t),
             "memory_mask": memory_mask(source, b, s) if cross else None,
             "rng": dropout_seed(source),

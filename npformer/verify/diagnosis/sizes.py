@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from npformer.models.transformer import TransformerConfig
+from npformer.config import ModelConfig
 from npformer.verify.case import Case, Component
 
 LETTERS = {
@@ -107,13 +107,14 @@ def _counts(static: dict[str, Any]) -> Iterator[tuple[str, int]]:
         ignored = static.get("ignore_index")
         yield "R", targets.size
         yield "the number of valid targets", int(np.sum(targets != ignored))
+    yield from static.get("sizes", {}).items()
     config = next(iter(static.get("build", ())), None)
-    for letter, setting in (("D", "d_model"), ("N", "heads"), ("F", "d_ff"), ("V", "vocab_size"),
-                            ("the number of layers", "decoder_layers")):  # fmt: skip
-        if isinstance(value := getattr(config, setting, None), int):
-            yield letter, value
-    if isinstance(config, TransformerConfig):
-        yield "H", config.d_k or config.d_model // config.heads
+    if isinstance(config, ModelConfig):
+        for letter, setting in (("D", "d_model"), ("N", "heads"), ("F", "d_ff"), ("H", "head_k")):
+            if isinstance(value := getattr(config, setting, None), int):
+                yield letter, value
+        yield "V", config.vocab_size
+        yield "the number of layers", config.depths[-1]
 
 
 def factors(component: Component, case: Case) -> dict[str, float]:
