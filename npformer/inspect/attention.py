@@ -1,8 +1,7 @@
 """What every head of a Transformer looks at, read from the caches of one forward pass.
 
-The backward of attention needs the probabilities, so the forward keeps them in its cache. The
-caches are nested as the modules are: a module's path leads to its cache too. Nothing is hooked,
-recomputed or recorded on the side; the maps are the numbers that the model used.
+The backward of attention needs the probabilities, so the forward keeps them in its cache. Whatever
+op keeps ``probs`` is watched at the seam; the maps are the numbers that the model used.
 
 Chapter     walkthroughs/13_looking_inside.md
 """
@@ -14,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from npformer import seam
 from npformer.models.transformer import Transformer
-from npformer.nn.multi_head_attention import MultiHeadAttention
+from npformer.nn.module import Module
 from npformer.ops.array import Array
 
 
@@ -30,17 +30,29 @@ def attention_maps(
     ``decoder.layers.0.self_attn``, ``decoder.layers.0.cross_attn`` and so on, in the order of
     the forward. Raises as ``Transformer.forward``.
     """
-    _, cache = model.forward(
-        np.asarray(source_ids, dtype=np.int64)[None], np.asarray(target_ids, dtype=np.int64)[None]
-    )
-    return {
-        path: _follow(cache, path).attention.probs[0]
-        for path, module in model.named_modules()
-        if isinstance(module, MultiHeadAttention)
-    }
+    watcher = _Watcher(model)
+    with seam.watching(watcher):
+        model.forward(
+            np.asarray(source_ids, dtype=np.int64)[None],
+            np.asarray(target_ids, dtype=np.int64)[None],
+        )
+    return watcher.maps
 
 
-def _follow(cache: Any, path: str) -> Any:
-    for name in path.split("."):
-        cache = cache[int(name)] if name.isdecimal() else getattr(cache, name)
-    return cache
+class _Watcher:
+    """Gathers the ``probs`` that ops keep, by the path of the module that calls them."""
+
+    def __init__(self, model: Module) -> None:
+        self.maps: dict[str, Array] = {}
+        self._paths = {id(module): path for path, module in model.named_modules()}
+        self._path = ""
+
+    def __call__(self, call: seam.Call, run: Any, *args: Any, **kwargs: Any) -> Any:
+        above, self._path = self._path, self._paths.get(id(call.owner), self._path)
+        result = run(*args, **kwargs)
+        if call.owner is None:
+            _, cache = result
+            if hasattr(cache, "probs"):
+                self.maps[self._path] = cache.probs[0]
+        self._path = above
+        return result

@@ -28,7 +28,6 @@ LINES = {  # what of a layer -> colour, marker and line; shapes differ too, for 
     "feed_forward": (VERMILION, "s-"),
     "": (GREY, "^--"),
 }
-STACKS = ("encoder", "decoder")
 TOKENS = 150  # thin lines; more are a stain
 
 
@@ -48,24 +47,28 @@ class Stream(NamedTuple):
 def gradient_flow(recording: Recording, stack: str) -> Stream:
     """The residual stream of ``stack``, ``"encoder"`` or ``"decoder"``.
 
-    The gradient before a sub-layer is the sum of the two vectors ``skip`` and ``branch``. Tokens
-    that no gradient reaches, such as padding, are left out.
+    What a layer calls itself are its residuals, one after the other on the stream. The gradient
+    before one is the sum of the two vectors ``skip`` and ``branch``. Tokens that no gradient
+    reaches, such as padding, are left out.
     """
-    residuals = [
-        call.path
+    layers = {
+        call.forward_order: int(found[1]) + 1
         for call in recording.calls
-        if call.kind == "Residual.enter" and call.path.startswith(f"{stack}.layers.")
-    ]
-    names, skips, branches = [], [], []
+        if (found := re.fullmatch(rf"{stack}\.layers\.(\d+)", call.path))
+    }
+    names, stream, skips, branches = [], [], [], []
     end = recording[stack].doutput
-    for path in residuals:
-        _, _, layer, name = path.split(".")
-        names.append(f"{int(layer) + 1} {SUBLAYERS[name.removesuffix('_residual')]}")
-        enter, leave = recording.call(path, 0), recording.call(path, 1)
-        skips.append(leave.dinputs["x"])
-        branches.append(enter.dinputs["x"])
-        end = leave.doutput
-    stream = [skip + branch for skip, branch in zip(skips, branches, strict=True)]
+    for call in recording.calls:
+        if call.caller in layers:
+            name = call.path.rpartition(".")[2].removesuffix("_residual")
+            names.append(f"{layers[call.caller]} {SUBLAYERS.get(name, name)}")
+            first, *_, last = recording.calls_of(call)
+            branches.append(first.dinputs["x"])
+            # Nothing but a norm of the sum stands between the stream's two states, if that.
+            summed = np.array_equal(last.output, call.output, equal_nan=True)
+            skips.append(last.dinputs["x"] if summed else call.doutput)
+            stream.append(call.dinputs["x"])
+            end = call.doutput
     norms = _lengths([*stream, end])
     reached = norms.any(axis=0)
     skip, branch = (_lengths(parts or [end])[: len(names)] for parts in (skips, branches))
@@ -79,8 +82,7 @@ def gradient_flow_figure(recording: Recording) -> Picture:
     at the right and flows to the left. Below, the part of it that passes each sub-layer on the
     skip path, and the part that comes through the sub-layer.
     """
-    streams = {stack: gradient_flow(recording, stack) for stack in STACKS}
-    streams = {stack: stream for stack, stream in streams.items() if stream.names}
+    streams = {stack: gradient_flow(recording, stack) for stack in _stacks(recording)}
     figure = Picture(
         figsize=(1.6 + 3.4 * len(streams), 5.4), facecolor="white", layout="constrained"
     )
@@ -120,7 +122,7 @@ def statistics_figure(recording: Recording) -> Picture:
         ("gradient of parameters", lambda path: _parameters_rms(recording, path)),
     ]
     paths = recording.paths
-    stacks = [stack for stack in STACKS if f"{stack}.layers.0" in paths]
+    stacks = _stacks(recording)
     figure = Picture(
         figsize=(1.6 + 3.4 * len(stacks), 7.0), facecolor="white", layout="constrained"
     )
@@ -144,6 +146,11 @@ def statistics_figure(recording: Recording) -> Picture:
     lines, labels = grid[0, -1].get_legend_handles_labels()
     figure.legend(lines, labels, loc="outside upper center", ncols=4, fontsize=8, frameon=False)
     return figure
+
+
+def _stacks(recording: Recording) -> list[str]:
+    """The paths of what has layers."""
+    return [p.removesuffix(".layers.0") for p in recording.paths if p.endswith(".layers.0")]
 
 
 def _lengths(gradients: list[Array]) -> Array:

@@ -22,20 +22,22 @@ class Call:
     """One call of a module or an op: what went in and came out, and the gradients of both.
 
     A module that is called twice has two calls under one path: the embedding reads the source
-    (0) and the target (1), and a tied one is the output projection as well (2); a residual is
-    entered (0) and left (1).
+    (0) and the target (1), and a tied one is the output projection as well (2).
     """
 
     path: str
     """Through the module tree, as in a parameter's name; ``""`` is the model, ``"loss"`` the loss.
 
-    An op that a module calls besides its children stands below it: ``self_attn.attention``,
-    ``feed_forward.activation``.
+    An op that a module calls besides its children stands below it: ``self_attn.attention``.
     """
     call: int
     """Which call of this path it is, from 0."""
     kind: str
-    """The module's class (``Linear``, ``Residual.enter``) or the op's name (``attention``)."""
+    """The module's class (``Linear``; ``Embedding.project`` for another pair of methods than
+    forward and backward), or the op's name (``attention``)."""
+    op: str | None
+    """The op in which it computes: its own name, or that of what a module without children calls.
+    None for a module that is made of others, and in the twin's recordings."""
     inputs: dict[str, Array]
     """The forward's array arguments by name, parameters left out."""
     output: Array
@@ -60,6 +62,8 @@ class Call:
     """When the call began, among all calls of the forward; a module begins before its children."""
     backward_order: int
     """When its backward began, among all of the backward."""
+    caller: int | None
+    """``forward_order`` of the call that made it; None for the model and the loss."""
 
     @property
     def cache_bytes(self) -> int:
@@ -95,6 +99,10 @@ class Recording:
             raise KeyError(f"{path!r} was called {len(found)} times; there is no call {number}")
         raise KeyError(f"no call of {path!r} was recorded{nearest(path, self.paths)}")
 
+    def calls_of(self, call: Call) -> list[Call]:
+        """What ``call`` itself calls, in the order of the forward."""
+        return [other for other in self.calls if other.caller == call.forward_order]
+
     @property
     def paths(self) -> list[str]:
         """Every path once, in the order of the forward."""
@@ -102,11 +110,11 @@ class Recording:
 
     @property
     def attention(self) -> dict[str, Array]:
-        """Path of a multi-head attention -> its probabilities (B, N, T, S)."""
+        """Path of a module that attends -> its probabilities (B, N, T, S)."""
         return {
-            call.path.removesuffix(".attention"): call.internals["probs"]
+            call.path.rpartition(".")[0]: call.internals["probs"]
             for call in self.calls
-            if call.kind == "attention"
+            if "probs" in call.internals
         }
 
     def backward(self) -> list[Call]:

@@ -13,8 +13,8 @@ import numpy as np
 from npformer.inspect.recording import Array, Call, Recording
 from npformer.inspect.table import Cells
 
-# Outside the layers these stand behind them: the last norm, the output projection, the loss.
-_AFTER = ("LayerNorm", "Linear", "linear", "cross_entropy")
+
+_LAYER = re.compile(r"\.layers\.(\d+)")
 
 
 class Statistic(NamedTuple):
@@ -60,11 +60,15 @@ def statistics(recording: Recording) -> Statistics:
     """Size of every call's output, of its gradient, and of its parameters' gradients."""
     found = Statistics()
     layer = 0
-    for call in recording.calls:
-        inside = re.search(r"\.layers\.(\d+)", call.path)
+    for number, call in enumerate(recording.calls):
+        inside = _LAYER.search(call.path)
         if inside:
             layer = int(inside[1]) + 1
-        depth = layer if inside else layer + 1 if call.kind in _AFTER else 0
+        # Outside the layers, a call stands behind them if no layer of its owner's is yet to come.
+        around = call.path.rpartition(".")[0]
+        later = recording.calls[number:]
+        before = any(_LAYER.search(c.path) and c.path.startswith(around) for c in later)
+        depth = layer if inside else 0 if before else layer + 1
         found.append(
             Statistic(
                 call.path,

@@ -102,6 +102,13 @@ def attention_backward(dy: Array, cache: AttentionCache) -> tuple[Array, Array, 
     return _swap(dq), _swap(dk), _swap(dv)
 
 
+def attention_inside(dy: Array, cache: AttentionCache) -> dict[str, Array]:
+    """dy (B, T, N, Hv) -> dprobs and dscores (B, N, T, S), which the backward overwrites."""
+    dprobs = _swap(dy) @ _swap(cache.v).mT
+    dscores = cache.probs * (dprobs - np.vecdot(dprobs, cache.probs)[..., None])
+    return {"dprobs": dprobs, "dscores": dscores}
+
+
 def _swap(x: Array) -> Array:
     """(B, T, N, H) -> (B, N, T, H) and back; a view, which matmul reads as it is."""
     return x.swapaxes(1, 2)

@@ -28,8 +28,8 @@ def test_the_stream_is_what_passes_between_the_sub_layers(norm, stack):
     sublayers = ["self", "ff"] if stack == "encoder" else ["self", "cross", "ff"]
     assert stream.names == [f"{layer} {name}" for layer in (1, 2) for name in sublayers]
     first = lengths(recording[stack].dinputs["x"])
-    second = lengths(recording.call(f"{stack}.layers.0.self_attn_residual", 1).doutput)
-    last = lengths(recording.call(f"{stack}.layers.1.feed_forward_residual", 1).doutput)
+    second = lengths(recording[f"{stack}.layers.0.self_attn_residual"].doutput)
+    last = lengths(recording[f"{stack}.layers.1.feed_forward_residual"].doutput)
     kept = first > 0
     assert not kept.all()  # padding
     assert stream.norms.shape == (len(stream.names) + 1, kept.sum())
@@ -37,10 +37,14 @@ def test_the_stream_is_what_passes_between_the_sub_layers(norm, stack):
         np.testing.assert_allclose(stream.norms[place], expected[kept], rtol=1e-12)
     path = f"{stack}.layers.1.self_attn_residual"
     at = len(sublayers)
-    branch = lengths(recording.call(path, 0).dinputs["x"])[kept]
-    skip = lengths(recording.call(path, 1).dinputs["x"])[kept]
-    np.testing.assert_array_equal(stream.branch[at], branch)
-    np.testing.assert_array_equal(stream.skip[at], skip)
+    residual, normed = recording[path], recording[f"{path}.norm"].dinputs["x"]
+    if norm == "post":  # the norm is on the stream, the sub-layer is the branch
+        branch, skip = recording[path.removesuffix("_residual")].dinputs["x"], normed
+    else:
+        branch, skip = normed, residual.doutput
+    np.testing.assert_array_equal(stream.branch[at], lengths(branch)[kept])
+    np.testing.assert_array_equal(stream.skip[at], lengths(skip)[kept])
+    np.testing.assert_array_equal(skip + branch, residual.dinputs["x"])
 
 
 def drawn(axes):

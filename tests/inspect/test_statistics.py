@@ -29,7 +29,7 @@ def test_depth_counts_layers(recording):
         assert depth[path, 0] == 0
     for stack in ("encoder", "decoder"):
         assert depth[f"{stack}.layers.0", 0] == depth[f"{stack}.layers.0.self_attn.q_proj", 0] == 1
-        assert depth[f"{stack}.layers.1.feed_forward_residual", 1] == 2
+        assert depth[f"{stack}.layers.1.feed_forward_residual", 0] == 2
         assert depth.get((f"{stack}.norm", 0), 3) == 3
     assert depth["embedding", 1] == 0
     assert depth["embedding", 2] == depth["loss", 0] == 3
