@@ -17,28 +17,34 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from npformer.ops.checks import check_choice
 from npformer.ops.positions import LAYOUTS
+from torch_ref.seam import op
 
 
+@op
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x (..., I), weight (O, I), bias (O,) -> (..., O)."""
     return F.linear(x, weight, bias)
 
 
+@op
 def embedding(ids: Tensor, weight: Tensor, *, padding_idx: int | None = None) -> Tensor:
     """ids (...), weight (V, D) -> (..., D); IndexError for an id out of range, on the CPU."""
     return F.embedding(ids, weight, padding_idx)
 
 
+@op
 def softmax(x: Tensor, *, axis: int = -1) -> Tensor:
     """x (...) -> (...)."""
     return F.softmax(x, axis)
 
 
+@op
 def log_softmax(x: Tensor, *, axis: int = -1) -> Tensor:
     """x (...) -> (...)."""
     return F.log_softmax(x, axis)
 
 
+@op
 def attention(
     q: Tensor,
     k: Tensor,
@@ -75,26 +81,31 @@ def _fast_kernels(q: Tensor) -> AbstractContextManager[None]:
     return sdpa_kernel(SDPBackend.MATH) if plain else nullcontext()
 
 
+@op
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, *, eps: float = 1e-5) -> Tensor:
     """x (..., D), weight (D,), bias (D,) -> (..., D)."""
     return F.layer_norm(x, weight.shape, weight, bias, eps)
 
 
+@op
 def relu(x: Tensor) -> Tensor:
     """x (...) -> (...)."""
     return F.relu(x)
 
 
+@op
 def gelu(x: Tensor, *, approximate: str = "none") -> Tensor:
     """x (...) -> (...); ``approximate`` is "none" or "tanh"."""
     return F.gelu(x, approximate=approximate)
 
 
+@op
 def silu(x: Tensor) -> Tensor:
     """x (...) -> (...)."""
     return F.silu(x)
 
 
+@op
 def dropout(x: Tensor, p: float, rng: np.random.Generator | None) -> Tensor:
     """x (...) -> (...), through the mask that the NumPy op would draw from ``rng``."""
     if rng is None or p == 0.0:
@@ -103,6 +114,7 @@ def dropout(x: Tensor, p: float, rng: np.random.Generator | None) -> Tensor:
     return x * keep * (1.0 / (1.0 - p) if p < 1.0 else 0.0)
 
 
+@op
 def cross_entropy(
     logits: Tensor,
     targets: Tensor,
@@ -160,8 +172,8 @@ def causal_mask(t: int, s: int | None = None, *, device: torch.device | None = N
 
 
 OPS: dict[str, Callable[..., Tensor]] = {
-    op.__name__: op
-    for op in (
+    function.__name__: function
+    for function in (
         linear,
         embedding,
         softmax,

@@ -68,6 +68,8 @@ class Observer:
     def __call__(self, call: seam.Call, run: Any, *args: Any, **kwargs: Any) -> Any:
         if _innermost.get() is not self:  # another recording runs inside this one
             return run(*args, **kwargs)
+        if call.name.startswith("_"):  # a part of its module's forward, with a name for the reader
+            return run(*args, **kwargs)
         here = self._place(call)
         if here.path is not None and call.is_backward:
             self._begin_backward(here, call.pair, *args[:2])

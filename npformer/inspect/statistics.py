@@ -13,7 +13,6 @@ import numpy as np
 from npformer.inspect.recording import Array, Call, Recording
 from npformer.inspect.table import Cells
 
-
 _LAYER = re.compile(r"\.layers\.(\d+)")
 
 

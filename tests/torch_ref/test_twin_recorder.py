@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import numpy as np
 import pytest
 import torch
 
 from npformer.inspect import memory_table, record
 from tests.inspect.models import VARIANTS, make_batch, make_model
+from tests.inspect.test_recorder import assert_same
 from torch_ref import inspect as twins
 from torch_ref.bridge import to_torch
 from torch_ref.models.transformer import Transformer as Twin
@@ -50,6 +54,10 @@ def test_every_call_agrees_with_the_numpy_models(changes, seed):
         other = theirs.call(call.path, call.call)
         what = f"{call.path} ({call.call})"
         assert call.kind == other.kind, what
+        assert call.caller is None or ours.calls[call.caller].path == (
+            theirs.calls[other.caller].path
+        ), what
+        assert (call.caller is None) == (other.caller is None), what
         assert list(call.inputs) == list(other.inputs), what
         assert list(call.dinputs) == list(other.dinputs), what
         for name, array in call.inputs.items():
@@ -160,3 +168,19 @@ def test_a_query_that_may_attend_to_nothing_has_no_attention_and_no_gradient():
         assert_close(ours.internals[name], theirs.internals[name], name)
     assert not theirs.internals["probs"][1].any()
     assert not theirs.internals["dscores"][1].any()
+
+
+def test_threads_may_each_record_a_twin_at_once():
+    batch, seeds = make_batch(), (0, 1)
+    twin_of = [pair(seed=seed)[1] for seed in seeds]
+    alone = [twins.record(twin, batch, rng=generator(5)) for twin in twin_of]
+    together = Barrier(2)
+
+    def recorded(twin):
+        # Both are in the middle of their forward when the decoder begins.
+        twin.decoder.register_forward_pre_hook(lambda *_: (together.wait(timeout=60), None)[1])
+        return twins.record(twin, batch, rng=generator(5))
+
+    with ThreadPoolExecutor(2) as threads:
+        for mine, expected in zip(threads.map(recorded, twin_of), alone, strict=True):
+            assert_same(mine, expected)

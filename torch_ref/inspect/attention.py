@@ -11,7 +11,7 @@ from torch_ref.ops import causal_mask
 
 
 @torch.enable_grad()
-def inside_attention(
+def attention_inside(
     q: Tensor,
     k: Tensor,
     v: Tensor,
@@ -38,3 +38,7 @@ def inside_attention(
     y = torch.einsum("bnts,bsnv->btnv", probs, v)
     dprobs, dscores = torch.autograd.grad(y, (probs, scores), dy)
     return {"probs": probs, "dprobs": dprobs, "dscores": dscores}
+
+
+INSIDE = {"attention": attention_inside}
+"""What to show of an op besides its results: from its arguments and ``dy``, by its name."""

@@ -6,38 +6,33 @@ of each of its inputs, and hands one of its output on: a node of its own in auto
 the same numbers in the same memory. One ``torch.autograd.grad`` then finds the gradients of all
 aliases; the parameters' ``grad`` is never written to.
 
-Module objects have their ``forward`` replaced while this runs, ``Residual`` its two halves, and
-the functions that a module calls are watched in the same way (``rebind``).
+Forward hooks put the aliases into the modules' arguments and results. The functions between the
+modules, and methods besides ``forward``, come through PyTorch's ``TorchFunctionMode``
+(``torch_ref.seam``), which is this thread's alone, as the hooks are the twin's.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from itertools import count
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
-from npformer.inspect.rebind import rebind
 from npformer.inspect.recording import Call, Recording
-from torch_ref import ops
+from torch_ref import ops, seam
 from torch_ref.bridge import to_array
-from torch_ref.inspect.attention import inside_attention
+from torch_ref.inspect.attention import INSIDE
 from torch_ref.models.transformer import Transformer, inference
-from torch_ref.nn import FeedForward, MultiHeadAttention, Residual
 
 if TYPE_CHECKING:
     from npformer.text.batches import Batch
-
-Function = Callable[..., Any]
 
 
 def record(
@@ -59,10 +54,9 @@ def record(
     device = twin.embedding.weight.device
     source, target_in, target_out = (torch.tensor(ids, device=device) for ids in batch)
     recorder = _Recorder(twin)
-    cross_entropy = recorder.watched("loss", "cross_entropy", ops.cross_entropy)
     with inference(twin), recorder.watching(twin), torch.enable_grad():
         logits = twin(source, target_in, rng)
-        loss = cross_entropy(
+        loss = ops.cross_entropy(
             logits,
             target_out,
             label_smoothing=label_smoothing,
@@ -78,61 +72,94 @@ class _Watched:
     path: str
     number: int
     kind: str
-    inputs: dict[str, Tensor]
-    static: dict[str, Any]
+    caller: int | None
+    order: int
+    calls_others: bool
+    inputs: dict[str, Tensor] = field(default_factory=dict)
+    static: dict[str, Any] = field(default_factory=dict)
     kept: dict[str, int] = field(default_factory=dict)
     output: Tensor = field(init=False)
 
 
-class _Recorder:
-    """Makes watched versions of functions, and gathers what they see."""
+class _Recorder(TorchFunctionMode):
+    """Gathers what hooks and the seam see, in the order of the forward."""
 
     def __init__(self, twin: Transformer) -> None:
-        self._activation = twin.config.activation
-        self._watched: list[_Watched] = []  # in the order of the forward
+        super().__init__()
+        self._paths = {id(module): path for path, module in twin.named_modules()}
+        self._watched: list[_Watched] = []
         self._inside: list[_Watched] = []  # those that have begun and not ended
-        self._calls_of: defaultdict[str, Iterator[int]] = defaultdict(count)
-        self._arrived: list[int] = []  # numbers of calls, in the order of the backward
+        self._calls_of: Counter[str] = Counter()
+        self._arrived: list[int] = []  # orders of calls, in the order of the backward
         # Memory that is accounted for already; what is saved stays alive, so no address recurs.
         self._owned = {parameter.untyped_storage().data_ptr() for parameter in twin.parameters()}
-
-    def watched(self, path: str, kind: str, function: Function) -> Function:
-        """``function`` as it is, each call of it noted as one of ``path``."""
-        signature = inspect.signature(function)
-
-        def run(*args: Any, **kwargs: Any) -> Tensor:
-            bound = signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            inputs: dict[str, Tensor] = {}
-            static: dict[str, Any] = {}
-            for name, value in bound.arguments.items():
-                if isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
-                    bound.arguments[name] = inputs[_name(kind, name)] = value.view_as(value)
-                else:
-                    static[name] = value
-            call = _Watched(path, next(self._calls_of[path]), kind, inputs, static)
-            order, arrived = len(self._watched), self._arrived
-            self._watched.append(call)
-            self._inside.append(call)
-            y = function(*bound.args, **bound.kwargs)
-            self._inside.pop()
-            call.output = y.view_as(y)
-            call.output.register_hook(lambda gradient: arrived.append(order))
-            return call.output
-
-        return run
 
     @contextmanager
     def watching(self, twin: nn.Module) -> Iterator[None]:
         """Every module of the tree watched, and what autograd saves counted, in the block."""
         with ExitStack() as restore:
-            for path, module in twin.named_modules():
-                for name, method in self._methods(path, module).items():
-                    restore.enter_context(mock.patch.object(module, name, method))
+            for module in twin.modules():
+                before = module.register_forward_pre_hook(self._before, with_kwargs=True)
+                after = module.register_forward_hook(self._after)
+                restore.callback(before.remove)
+                restore.callback(after.remove)
             restore.enter_context(
                 torch.autograd.graph.saved_tensors_hooks(self._save, lambda saved: saved)
             )
+            restore.enter_context(self)
             yield
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """A function as it is; one of the seam's is noted, unless it is all that a module does."""
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        if func not in seam.OPS:
+            return func(*args, **kwargs)
+        if id(args[0]) in self._paths:
+            path, kind = self._paths[id(args[0])], f"{type(args[0]).__name__}.{name}"
+        elif not self._inside:
+            path, kind = "loss", name
+        elif self._inside[-1].calls_others:
+            path, kind = f"{self._inside[-1].path}.{name}".lstrip("."), name
+        else:
+            return func(*args, **kwargs)
+        args, kwargs = self._begin(path, kind, False, func, args, kwargs)
+        return self._end(func(*args, **kwargs))
+
+    def _before(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
+        parent = next(module.children(), None) is not None
+        kind = type(module).__name__
+        return self._begin(self._paths[id(module)], kind, parent, module.forward, args, kwargs)
+
+    def _after(self, module: nn.Module, args: Any, y: Tensor) -> Tensor:
+        return self._end(y)
+
+    def _begin(
+        self, path: str, kind: str, parent: bool, function: Any, args: Any, kwargs: Any
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Note a call that begins; what to call it with: aliases in the place of its inputs."""
+        caller = self._inside[-1].order if self._inside else None
+        order, number = len(self._watched), self._calls_of[path]
+        self._calls_of[path] += 1
+        call = _Watched(path, number, kind, caller, order, parent)
+        bound = inspect.signature(function).bind(*args, **kwargs)
+        bound.apply_defaults()
+        for name, value in bound.arguments.items():
+            if isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
+                bound.arguments[name] = call.inputs[_name(name, value)] = value.view_as(value)
+            elif not isinstance(value, nn.Module):
+                call.static[name] = value
+        self._watched.append(call)
+        self._inside.append(call)
+        return bound.args, bound.kwargs
+
+    def _end(self, y: Tensor) -> Tensor:
+        call, arrived = self._inside.pop(), self._arrived
+        call.output = y.view_as(y)
+        call.output.register_hook(lambda gradient: arrived.append(call.order))
+        return call.output
 
     def recording(self, loss: Tensor, parameters: dict[str, Tensor]) -> Recording:
         """Everything watched, with the gradients that ``loss`` sends there."""
@@ -147,8 +174,7 @@ class _Recorder:
         gradient = {id(leaf): g for leaf, g in zip(leaves, found, strict=True)}
         backward_order = {order: n for n, order in enumerate(self._arrived)}
         calls = tuple(
-            self._call(call, gradient, order, backward_order[order])
-            for order, call in enumerate(self._watched)
+            self._call(call, gradient, backward_order[call.order]) for call in self._watched
         )
         return Recording(
             calls,
@@ -157,18 +183,17 @@ class _Recorder:
         )
 
     @staticmethod
-    def _call(
-        call: _Watched, gradient: dict[int, Tensor], forward_order: int, backward_order: int
-    ) -> Call:
+    def _call(call: _Watched, gradient: dict[int, Tensor], backward_order: int) -> Call:
         doutput = gradient[id(call.output)]
         internals = {}
-        if call.kind == "attention":
+        if call.kind in INSIDE:
             arguments: dict[str, Any] = {**call.inputs, **call.static}
-            internals = inside_attention(**arguments, dy=doutput)
+            internals = INSIDE[call.kind](**arguments, dy=doutput)
         return Call(
             path=call.path,
             call=call.number,
             kind=call.kind,
+            op=None,
             inputs={name: to_array(tensor) for name, tensor in call.inputs.items()},
             output=to_array(call.output),
             dinputs={
@@ -179,33 +204,10 @@ class _Recorder:
             doutput=to_array(doutput),
             internals={name: to_array(tensor) for name, tensor in internals.items()},
             kept=call.kept,
-            forward_order=forward_order,
+            forward_order=call.order,
             backward_order=backward_order,
+            caller=call.caller,
         )
-
-    def _methods(self, path: str, module: Any) -> dict[str, Function]:
-        """The methods of one module by name, watched, and the functions that it calls itself."""
-        kind = type(module).__name__
-        if isinstance(module, Residual):
-            return {
-                half: self.watched(path, f"{kind}.{half}", getattr(module, half))
-                for half in ("enter", "leave")
-            }
-        methods = {"forward": self.watched(path, kind, module.forward)}
-        if isinstance(module, MultiHeadAttention):
-            attention = self.watched(f"{path}.attention", "attention", ops.attention)
-            watched = {"ops": SimpleNamespace(attention=attention)}
-            methods["mix"] = rebind(module.mix, watched)
-        elif isinstance(module, FeedForward):
-            function = module.activation  # PyTorch's own functions have no signature to read
-            methods["activation"] = self.watched(
-                f"{path}.activation", self._activation, lambda x: function(x)
-            )
-        elif isinstance(module, Transformer) and module.output_proj is None:
-            linear = self.watched("embedding", "linear", ops.linear)
-            watched = {"F": SimpleNamespace(linear=linear)}
-            methods["_project"] = rebind(module._project, watched)
-        return methods
 
     def _save(self, tensor: Tensor) -> Tensor:
         """Count a tensor that autograd saves, unless its memory is accounted for already."""
@@ -218,8 +220,8 @@ class _Recorder:
         return tensor.detach()
 
 
-def _name(kind: str, name: str) -> str:
+def _name(name: str, value: Tensor) -> str:
     """PyTorch's own modules call every input ``input``; the NumPy ones are more exact."""
     if name != "input":
         return name
-    return "ids" if kind == "Embedding" else "x"
+    return "x" if value.is_floating_point() else "ids"

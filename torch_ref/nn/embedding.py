@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from torch_ref.seam import op
+
 
 class Embedding(nn.Embedding):
     """One row of ``weight`` (num_embeddings, embedding_dim) per token id."""
@@ -26,6 +28,7 @@ class Embedding(nn.Embedding):
         nn.init.normal_(self.weight, std=self.embedding_dim**-0.5)
         self._fill_padding_idx_with_zero()
 
+    @op
     def project(self, y: Tensor) -> Tensor:
         """y (..., embedding_dim) -> logits (..., num_embeddings): the weight, tied."""
         return F.linear(y, self.weight)
