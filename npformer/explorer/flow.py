@@ -7,6 +7,7 @@ gradient at every node.
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,8 @@ from npformer.ops.array import Array
 from npformer.text.batches import Batch
 from npformer.text.tokenizer import PAD
 
+STACKS = ("encoder", "decoder")
+LAYER = re.compile(r"\w+\.layers\.\d+")
 COPIES = 16
 """Target positions in one backward; bounds the memory of long sentences."""
 
@@ -32,7 +35,8 @@ class Place(NamedTuple):
     side: str
     """Whose tokens: ``source`` or ``target``."""
     stream: bool
-    """Whether it is a state of the residual stream, or the logits that are read off it."""
+    """Whether it is a state of the residual stream, or the logits that are read off it: what the
+    model returns, and what a layer or a stack calls besides layers."""
     order: float
     """When its gradient was complete in the backward; the loss's own comes first."""
     gradient: Array
@@ -75,14 +79,19 @@ def position_gradients(model: Transformer, batch: Batch) -> tuple[list[Place], l
 
 def places(recording: Recording) -> list[Place]:
     """The outputs of all calls, and what encoder and decoder read, in the order of the backward."""
-    normed = {path for path in recording.paths if path in ("encoder.norm", "decoder.norm")}
+    streams = {
+        call.forward_order
+        for call in recording.calls
+        if call.path in STACKS or LAYER.fullmatch(call.path)
+    }
     found = []
     for call in recording.calls:
         if call.doutput.ndim == 3 and not is_idle(call):
-            stream = call.kind == "Residual.leave" or call.path == "" or call.path in normed
+            stream = call.caller in streams and not LAYER.fullmatch(call.path)
+            stream = stream or call.path == ""
             side = token_side(call, "y")
             found.append(Place(call, use(call), side, stream, call.backward_order, call.doutput))
-        if call.path in ("encoder", "decoder"):
+        if call.path in STACKS:
             last = max(c.backward_order for c in recording.calls if c.path.startswith(call.path))
             gradient = call.dinputs["x"]
             found.append(Place(call, "input", token_side(call, "x"), True, last + 0.5, gradient))

@@ -7,12 +7,13 @@ cut from the file, and the chapter is the one that the docstring names.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import io
 import keyword
+import pkgutil
 import re
 import textwrap
 import tokenize
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -21,28 +22,28 @@ from npformer.inspect.source import show_source
 Segment = list[str]
 """Text, and how to show it: k keyword, d defined name, s string, c comment, n number, or ""."""
 
+WAYS = ("forward", "backward")
+
 _BLOCK = re.compile(r"^(Shapes|Forward|Backward|Reading|Chapter)\b *", re.MULTILINE)
 
 
-def explain(kind: str) -> dict[str, Any]:
-    """The kind of a recorded call -> title, formulas, sources and chapter.
+def explain(name: str) -> dict[str, Any]:
+    """What a recorded call computes -> title, formulas, sources and chapter.
 
-    A kind is a module's class, one of its pairs of methods (``Residual.leave``), or an op. A module
-    that only owns the parameters of an op is explained by the op. Raises ``LookupError`` for
-    another name.
+    ``name`` is that of its op, or, where it is made of other calls, its kind: a module's class, or
+    one of the class's pairs of methods (``Embedding.project``). Raises ``LookupError`` for another
+    name.
     """
-    kind, _, method = kind.partition(".")
-    passes = (method, f"{method}_backward") if method else ("forward", "backward")
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind).lower().removesuffix("_tanh")
-    op = _module(f"npformer.ops.{name}")
-    if op is not None:
-        functions = [getattr(op, f"{name}_{way}") for way in ("forward", "backward")]
-        return _explained(op, functions)
-    for package in ("nn", "models"):
-        owner = _module(f"npformer.{package}.{name}")
-        if owner is not None:
-            return _explained(owner, [getattr(getattr(owner, kind), way) for way in passes])
-    raise LookupError(f"npformer has no operation and no module called {kind}")
+    for op in _modules("npformer.ops"):
+        if hasattr(op, f"{name}_forward") and op.__name__.endswith(f".{name}"):
+            return _explained(op, [getattr(op, f"{name}_{way}") for way in WAYS])
+    kind, _, method = name.partition(".")
+    for owner in (*_modules("npformer.nn"), *_modules("npformer.models")):
+        found = getattr(owner, kind, None)
+        if found is not None and found.__module__ == owner.__name__:
+            ways = (method, f"{method}_backward") if method else WAYS
+            return _explained(owner, [getattr(found, way) for way in ways])
+    raise LookupError(f"npformer has no operation and no module called {name}")
 
 
 def blocks(documentation: str) -> dict[str, str]:
@@ -139,5 +140,7 @@ def _style(token: tokenize.TokenInfo, previous: str) -> str:
     return ""
 
 
-def _module(name: str) -> ModuleType | None:
-    return importlib.import_module(name) if importlib.util.find_spec(name) else None
+def _modules(package: str) -> Iterator[ModuleType]:
+    """The modules of a package, each imported when its turn comes."""
+    for found in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        yield importlib.import_module(f"{package}.{found.name}")

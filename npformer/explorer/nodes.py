@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from npformer.explorer.arrays import Arrays, rounded
+from npformer.explorer.arrays import SCORES, Arrays, rounded
 from npformer.explorer.formulas import explain
 from npformer.explorer.tree import call_tree
 from npformer.inspect.recording import Call, Recording
@@ -14,7 +14,7 @@ from npformer.ops.array import Array
 Errors = Mapping[str, tuple[float, float]]
 """Module path -> error of the forward and of the gradient, in natural units."""
 
-USES = {"embedding": ("source", "target", "output")}
+USES = {"embedding": ("source", "target", "output"), "positions": ("source", "target")}
 """What each call of a module that is called several times is for."""
 
 
@@ -23,23 +23,27 @@ def node_data(
 ) -> dict[str, Any]:
     """``calls`` in the order of the forward, ``docs``, ``tree``, and the steps of both passes."""
     shown = [call for call in recording.calls if not is_idle(call)]
+    callers = {call.caller for call in shown}
     docs: dict[str, dict[str, Any]] = {}
     calls = []
     for number, call in enumerate(shown):
-        document = docs.setdefault(call.kind, explain(call.kind))
+        name = call.op or call.kind
+        if name not in docs:
+            docs[name] = explain(name)
         calls.append(
             {
+                "id": number,
                 "path": call.path,
                 "use": use(call),
                 "kind": call.kind,
-                "step": is_step(call, document),
+                "doc": name,
+                "step": call.forward_order not in callers,  # the others are made of steps
                 "order": [call.forward_order, call.backward_order],
                 "bytes": call.cache_bytes,
                 "tensors": _tensors(call, parameters, recording.gradients, arrays),
                 "error": _error(call, errors),
             }
         )
-        calls[-1]["id"] = number
     steps = [n for n, node in enumerate(calls) if node["step"]]
     return {
         "calls": calls,
@@ -51,14 +55,8 @@ def node_data(
 
 
 def is_idle(call: Call) -> bool:
-    """Whether a call only hands its input on: dropout of inference, a residual's entry."""
-    same = any(call.output is array for array in call.inputs.values())
-    return same and call.kind in ("Dropout", "Residual.enter")
-
-
-def is_step(call: Call, document: dict[str, Any]) -> bool:
-    """Whether the call computes something itself, rather than through the calls below it."""
-    return (call.path != "" and "forward" in document) or call.kind == "Residual.leave"
+    """Whether a call only hands its input on: dropout of inference, a stack without layers."""
+    return any(call.output is array for array in call.inputs.values())
 
 
 def use(call: Call) -> str:
@@ -69,7 +67,7 @@ def use(call: Call) -> str:
 
 def token_side(call: Call, name: str) -> str:
     """Whose tokens stand along a tensor's rows: ``source`` or ``target``."""
-    if call.path.startswith("encoder") or (call.path, call.call) == ("embedding", 0):
+    if call.path.startswith("encoder") or use(call) == "source":
         return "source"
     parent, _, last = call.path.rpartition(".")
     if "cross_attn" in call.path and last in ("k_proj", "v_proj"):
@@ -93,11 +91,11 @@ def _tensors(
         for name, array in call.inputs.items()
     ]
     between = call.internals
-    for name, array in between.items():
-        if not (name.startswith("d") and (name[1:] in between or name == "dscores")):
-            found.append(_tensor(call, name, "between", array, between.get(f"d{name}"), arrays))
-        elif name == "dscores":  # the scores themselves are not kept
-            found.append(_tensor(call, "scores", "between", None, array, arrays))
+    names = {*between, *SCORES}
+    gradients_of = {f"d{name}": name for name in names}
+    for name in dict.fromkeys(gradients_of.get(name, name) for name in between):
+        value, gradient = between.get(name), between.get(f"d{name}")  # either may not be kept
+        found.append(_tensor(call, name, "between", value, gradient, arrays))
     output = {"": "logits", "loss": "loss"}.get(call.path, "y")
     found.append(_tensor(call, output, "output", call.output, call.doutput, arrays))
     prefix = f"{call.path}." if call.path else ""

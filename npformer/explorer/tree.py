@@ -12,33 +12,19 @@ def call_tree(calls: Sequence[Call]) -> list[dict[str, Any]]:
     """Calls in the order of the forward -> items with ``name``, ``calls`` (one number, or none)
     and ``children``.
 
-    The loss stands beside the model. A call stands below the newest call of the nearest path
-    above it, so that what is called twice (an embedding that reads source and target) stands in
-    two places.
+    The loss stands beside the model, and every other call below the one that made it: a sub-layer
+    below its residual. A name is the path from the nearest call above that owns the module.
     """
-    top: dict[str, Any] = {"name": "", "call": None, "children": []}
-    newest = {"": top}
+    top: list[dict[str, Any]] = []
+    items: dict[int | None, dict[str, Any]] = {}
+    around: dict[int | None, list[str]] = {None: []}  # paths of a call and of those above it
     for number, call in enumerate(calls):
-        above = _above(call.path, newest)
-        item = {
-            "name": _relative(call.path, above) or "transformer",
-            "call": number,
-            "children": [],
-        }
-        beside = call.path in ("", "loss")
-        (top if beside else newest[above])["children"].append(item)
-        newest[call.path] = item
-    return top["children"]
-
-
-def _above(path: str, known: dict[str, Any]) -> str:
-    """The nearest path above ``path`` that has a call."""
-    while path:
-        path = path.rpartition(".")[0]
-        if path in known:
-            return path
-    return ""
-
-
-def _relative(path: str, above: str) -> str:
-    return path.removeprefix(f"{above}.") if above else path
+        name = call.path or call.kind.lower()
+        for path in around[call.caller]:
+            if call.path.startswith(f"{path}."):
+                name = call.path.removeprefix(f"{path}.")
+        item = {"name": name, "call": number, "children": []}
+        items[call.forward_order] = item
+        around[call.forward_order] = [*around[call.caller], call.path]
+        (top if call.caller is None else items[call.caller]["children"]).append(item)
+    return top

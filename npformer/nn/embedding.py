@@ -44,15 +44,15 @@ class Embedding(Module):
         """dy (..., embedding_dim) -> nothing: ids have no gradient."""
         self.weight.accumulate(embedding_backward(dy, cache))
 
-    def project(self, y: Array) -> tuple[Array, LinearCache]:
-        """y (..., embedding_dim) -> logits (..., num_embeddings), cache: the weight, tied.
+    def project(self, x: Array) -> tuple[Array, LinearCache]:
+        """x (..., embedding_dim) -> logits (..., num_embeddings), cache: the weight, tied.
 
         The same matrix as the output projection (Press & Wolf, 2017, arXiv:1608.05859).
         """
-        return linear_forward(y, self.weight.data)
+        return linear_forward(x, self.weight.data)
 
     def project_backward(self, dlogits: Array, cache: LinearCache) -> Array:
-        """dlogits (..., num_embeddings) -> dy (..., embedding_dim); every row has a gradient."""
-        dy, dweight, _ = linear_backward(dlogits, cache)
+        """dlogits (..., num_embeddings) -> dx (..., embedding_dim); every row has a gradient."""
+        dx, dweight, _ = linear_backward(dlogits, cache)
         self.weight.accumulate(dweight)
-        return dy
+        return dx

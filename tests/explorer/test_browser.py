@@ -86,7 +86,7 @@ def test_the_walk_goes_through_the_forward_and_then_the_backward(open_page, data
     page.get_by_role("button", name="Next step").click()
     assert f"step 2 of {steps}" in text_of(page, "#step-now")
     assert page.get_by_role("treeitem", selected=True).get_attribute("aria-label") == (
-        "q_proj, Linear"
+        "positions source, SinusoidalPositions"
     )
 
 
@@ -107,7 +107,7 @@ def test_the_formula_and_the_source_are_those_of_the_pass(open_page):
 
 def test_what_only_calls_others_shows_its_source_and_no_formula(open_page):
     page = open_page()
-    page.locator("[role=treeitem][aria-label='layers.0, DecoderLayer'] > .tree-row").click()
+    page.locator("[role=treeitem][aria-label='layers.0, Layer'] > .tree-row").last.click()
     assert page.locator("#node-name").inner_text() == "decoder.layers.0"
     assert "made of the steps below it" in text_of(page, "#step-now")
     assert page.locator(".formula").count() == 0
@@ -116,9 +116,15 @@ def test_what_only_calls_others_shows_its_source_and_no_formula(open_page):
     assert "step 2 of" in text_of(page, "#step-now")
 
 
+def go_to_q_proj(page) -> None:
+    """From the first step to encoder.layers.0.self_attn.q_proj."""
+    for _ in range(2):
+        page.get_by_role("button", name="Next step").click()
+
+
 def test_a_cell_under_the_pointer_tells_its_index_and_value(open_page, example):
     page = open_page()
-    page.get_by_role("button", name="Next step").click()  # encoder.layers.0.self_attn.q_proj
+    go_to_q_proj(page)
     canvas = page.get_by_role("img", name=re.compile(r"^gradient of x: shape \(1, \d+, 12\)"))
     canvas.scroll_into_view_if_needed()
     gradient = example.recording["encoder.layers.0.self_attn.q_proj"].dinputs["x"]
@@ -150,7 +156,7 @@ def test_a_cell_can_be_read_with_the_arrow_keys(open_page):
 
 def test_range_shape_and_error_stand_beside_a_tensor(open_page, example, errors):
     page = open_page()
-    page.get_by_role("button", name="Next step").click()
+    go_to_q_proj(page)
     call = example.recording["encoder.layers.0.self_attn.q_proj"]
     caption = page.locator("figure.tensor", has_text="dweight").locator("figcaption").inner_text()
     assert "(12, 12)" in caption
@@ -297,11 +303,11 @@ def test_the_tree_is_walked_with_the_arrow_keys(open_page):
     page.get_by_role("treeitem", selected=True).focus()
     page.keyboard.press("Home")
     assert focused() == "transformer, Transformer"
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowDown")
-    assert focused() == "encoder, Encoder"
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    assert focused() == "encoder, Stack"
     page.keyboard.press("ArrowLeft")
-    closed = page.locator("[role=treeitem][aria-label='encoder, Encoder']")
+    closed = page.locator("[role=treeitem][aria-label='encoder, Stack']")
     assert closed.get_attribute("aria-expanded") == "false"
     page.keyboard.press("ArrowDown")
     assert focused() == "embedding target, Embedding"
@@ -311,7 +317,7 @@ def test_the_tree_is_walked_with_the_arrow_keys(open_page):
     page.keyboard.press("ArrowRight")
     assert closed.get_attribute("aria-expanded") == "true"
     page.keyboard.press("ArrowRight")
-    assert focused() == "layers.0, EncoderLayer"
+    assert focused() == "layers.0, Layer"
     page.keyboard.press("End")
     assert focused() == "loss, cross_entropy"
 

@@ -79,8 +79,21 @@ def test_steps_are_what_computes_and_the_tree_holds_every_call_once(data):
 
     assert numbers(data["tree"]) == list(range(len(data["calls"])))
     kinds = {data["calls"][n]["kind"] for n in data["forward"]}
-    assert {"Linear", "LayerNorm", "Embedding", "attention", "relu", "cross_entropy"} <= kinds
-    assert not kinds & {"Encoder", "DecoderLayer", "MultiHeadAttention", "FeedForward"}
+    assert {"Linear", "LayerNorm", "Embedding", "attention", "Activation", "cross_entropy"} <= kinds
+    assert not kinds & {"Stack", "Layer", "Residual", "MultiHeadAttention", "FeedForward"}
+
+
+def test_every_step_has_the_formulas_of_its_op(data):
+    documents = {node["kind"]: node["doc"] for node in data["calls"]}
+    for kind, op in (
+        ("Linear", "linear"), ("LayerNorm", "layer_norm"), ("Embedding", "embedding"),
+        ("Embedding.project", "linear"), ("Activation", "relu"), ("Residual", "Residual"),
+    ):  # fmt: skip
+        assert documents[kind] == op
+    for number in data["forward"]:
+        node = data["calls"][number]
+        if node["kind"] != "SinusoidalPositions":  # a sum, whose source says it
+            assert {"forward", "backward"} <= data["docs"][node["doc"]].keys(), node["path"]
 
 
 def test_the_loss_of_each_token_has_the_loss_as_its_mean(example, data):

@@ -9,10 +9,10 @@ import pytest
 from npformer.explorer.formulas import blocks, chapter, explain, highlight
 
 ROOT = Path(__file__).resolve().parents[2]
-OPS = ["Linear", "LayerNorm", "Embedding", "Dropout", "attention", "relu", "gelu", "gelu_tanh",
-       "silu", "linear", "cross_entropy"]  # fmt: skip
-COMPOSED = ["MultiHeadAttention", "FeedForward", "EncoderLayer", "DecoderLayer", "Encoder",
-            "Decoder", "Transformer", "Residual.enter", "Residual.leave"]  # fmt: skip
+OPS = ["linear", "layer_norm", "embedding", "dropout", "attention", "relu", "gelu", "silu",
+       "cross_entropy"]  # fmt: skip
+COMPOSED = ["MultiHeadAttention", "FeedForward", "Layer", "Stack", "Transformer", "Residual",
+            "SinusoidalPositions", "Embedding.project"]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", OPS + COMPOSED)
@@ -37,7 +37,7 @@ def test_an_operation_has_both_formulas_and_a_chapter(kind):
 
 
 def test_the_formula_of_a_backward_is_whole():
-    backward = explain("LayerNorm")["backward"]
+    backward = explain("layer_norm")["backward"]
     assert backward.startswith("Let g = dL/dxhat")
     assert "\n    dx      = rstd * (g - <g> - xhat * <g * xhat>)\n" in backward
     assert "Reading" not in backward

@@ -145,8 +145,8 @@ def test_every_call_shows_what_its_module_computes(changes):
         assert all(call.inputs[name].dtype.kind in "bi" for name in no_gradient)
     if model.output_proj is None:
         tied, weight = recording.call("embedding", 2), model.embedding.weight.data
-        np.testing.assert_allclose(tied.output, tied.inputs["y"] @ weight.T, atol=1e-12)
-        assert tied.inputs.keys() == {"y"}  # the weight is a parameter, not an input
+        np.testing.assert_allclose(tied.output, tied.inputs["x"] @ weight.T, atol=1e-12)
+        assert tied.inputs.keys() == {"x"}  # the weight is a parameter, not an input
 
 
 @variants

@@ -29,6 +29,6 @@ class Embedding(nn.Embedding):
         self._fill_padding_idx_with_zero()
 
     @op
-    def project(self, y: Tensor) -> Tensor:
-        """y (..., embedding_dim) -> logits (..., num_embeddings): the weight, tied."""
-        return F.linear(y, self.weight)
+    def project(self, x: Tensor) -> Tensor:
+        """x (..., embedding_dim) -> logits (..., num_embeddings): the weight, tied."""
+        return F.linear(x, self.weight)

@@ -82,7 +82,7 @@ function spoken(path, use) {
     feed_forward: "feed-forward",
     proj: "projection",
   };
-  const words = (path || "transformer")
+  const words = (path || page.calls[0].kind.toLowerCase())
     .replace(/layers\.(\d+)/, "layer $1")
     .split(".")
     .map((part) =>

@@ -4,14 +4,14 @@ const ROLES = { input: "Inputs", between: "In between", output: "Output", parame
 
 function nodePanel(id, pass) {
   const call = page.calls[id];
-  const doc = page.docs[call.kind];
+  const doc = page.docs[call.doc];
   const title = h(
     "header",
     { class: "node-title" },
     h(
       "h2",
       { id: "node-name" },
-      call.path || "transformer",
+      call.path || call.kind.toLowerCase(),
       call.use ? h("span", { class: "use" }, ` ${call.use}`) : null,
     ),
     h("p", { class: `pass-flag ${pass}` }, pass === "forward" ? "→ forward" : "← backward"),
