@@ -7,9 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from npformer.cli.common import check_characters
-from npformer.decode import Translator
-from npformer.errors import NpformerError
+from npformer.cli.common import read_along
 from npformer.inspect import save_figure, sentence_figures
 from npformer.train.engines import load_model
 
@@ -42,13 +40,9 @@ class Command:
     """Directory for the pictures; it is made if it does not exist."""
 
     def __call__(self) -> int:
-        model, tokenizer, _, _ = load_model(self.run)
-        if not self.sentence.strip():
-            raise NpformerError("the sentence is empty; there is nothing to attend to")
-        check_characters(tokenizer, f"{self.sentence}{self.target or ''}")
-        target = self.target
-        if target is None:
-            (target,) = Translator(model, tokenizer).translate_sentences([self.sentence])
+        loaded = load_model(self.run)
+        model, tokenizer, _, _ = loaded
+        target = read_along(loaded, self.sentence, self.target)
         print(f"{self.sentence}\n{target}\n")
         for path, figure in sentence_figures(model, tokenizer, self.sentence, target).items():
             print(save_figure(figure, self.out / f"{path}.png"))

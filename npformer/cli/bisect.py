@@ -14,8 +14,7 @@ import tyro
 from rich.console import Console
 
 from npformer.cli.arguments import UsageError
-from npformer.cli.common import check_characters
-from npformer.decode import Translator
+from npformer.cli.common import read_along
 from npformer.errors import NpformerError, VerifyError, nearest
 from npformer.explorer.sentence import one_pair
 from npformer.train.engines import Loaded, load_model
@@ -89,7 +88,7 @@ class Command:
         mutant = None if self.plant is None else find_mutant(self.plant)
         cls = None if self.implementation is None else find_class(self.implementation)
         loaded = load_model(self.checkpoint)
-        target = self._target(loaded)
+        target = read_along(loaded, self.text, self.target)
         batch = one_pair(loaded.model, loaded.tokenizer, self.text, target)
         if smoothing is None:
             smoothing = loaded.config.train.label_smoothing
@@ -115,19 +114,6 @@ class Command:
         if self.json is not None:
             self.json.write_text(json.dumps(found.to_dict(), indent=2) + "\n", encoding="utf-8")
         return 0 if found.passed else FOUND
-
-    def _target(self, loaded: Loaded) -> str:
-        if not self.text.strip():
-            raise NpformerError("the text is empty; there is nothing to walk through")
-        check_characters(loaded.tokenizer, f"{self.text}{self.target or ''}")
-        if self.target is not None:
-            return self.target
-        (target,) = Translator(loaded.model, loaded.tokenizer).translate_sentences([self.text])
-        if not target.strip():
-            raise NpformerError(
-                "the model translates this text to nothing; give a translation with --target"
-            )
-        return str(target)
 
 
 def find_class(name: str) -> Any:
@@ -186,9 +172,9 @@ def build(cls: Any, name: str, loaded: Loaded) -> Any:
 
 
 def _twin(loaded: Loaded) -> Any:
-    from torch_ref.models.transformer import Transformer as Twin
+    from torch_ref.models import make_twin
 
-    return Twin(loaded.config.model)
+    return make_twin(loaded.config.model)
 
 
 def _not_importable(name: str, error: Exception) -> VerifyError:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from npformer.decode import Translator
 from npformer.errors import NpformerError, TokenizerError
 from npformer.text.tokenizer import EOS, Tokenizer
+from npformer.train.engines import Loaded
 
 
 def check_characters(tokenizer: Tokenizer, text: str) -> None:
@@ -24,6 +26,27 @@ def check_characters(tokenizer: Tokenizer, text: str) -> None:
             f"the model's {tokenizer.kind} vocabulary has no {shown}; leave such characters out, "
             "or train with --tokenizer bpe, which can write any text"
         )
+
+
+def read_along(loaded: Loaded, text: str, target: str | None) -> str:
+    """What the model reads along with ``text``: the ``target`` given, or its own translation.
+
+    A model without a source reads the text itself. Raises ``NpformerError`` for a text of nothing
+    or one that is translated to nothing, and ``TokenizerError`` as ``check_characters``.
+    """
+    if not text.strip():
+        raise NpformerError("the text is empty; there is nothing to look into")
+    check_characters(loaded.tokenizer, f"{text}{target or ''}")
+    if target is not None:
+        return target
+    if "source" not in loaded.model.streams:
+        return text
+    (target,) = Translator(loaded.model, loaded.tokenizer).translate_sentences([text])
+    if not target.strip():
+        raise NpformerError(
+            "the model translates this text to nothing; give a translation with --target"
+        )
+    return target
 
 
 def read_text(file: Path | None) -> str:

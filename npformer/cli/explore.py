@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from npformer.cli.common import check_characters
-from npformer.decode import Translator
+from npformer.cli.common import read_along
 from npformer.errors import NpformerError
 from npformer.explorer import build_page
 from npformer.explorer.nodes import Errors
@@ -46,17 +45,8 @@ class Command:
 
     def __call__(self) -> int:
         loaded = load_model(self.checkpoint)
-        if not self.text.strip():
-            raise NpformerError("the text is empty; there is nothing to look into")
-        check_characters(loaded.tokenizer, f"{self.text}{self.target or ''}")
         self._check_out()
-        target = self.target
-        if target is None:
-            (target,) = Translator(loaded.model, loaded.tokenizer).translate_sentences([self.text])
-            if not target.strip():
-                raise NpformerError(
-                    "the model translates this text to nothing; give a translation with --target"
-                )
+        target = read_along(loaded, self.text, self.target)
         errors = measured_errors(loaded, self.text, target)
         page = build_page(loaded.model, loaded.tokenizer, self.text, target, errors=errors)
         content = page.encode()
@@ -87,12 +77,12 @@ def measured_errors(loaded: Loaded, text: str, target: str) -> Errors | None:
 
         from npformer.verify import node_errors
         from torch_ref.bridge import to_torch
-        from torch_ref.models.transformer import Transformer as Twin
+        from torch_ref.models import make_twin
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("torch", "hypothesis"):
             raise
         return None
     config = loaded.config
-    twin = Twin(config.model, dtype=getattr(torch, config.train.dtype), device="cpu").eval()
+    twin = make_twin(config.model, dtype=getattr(torch, config.train.dtype), device="cpu").eval()
     to_torch(loaded.model.state_dict(), twin)
     return node_errors(loaded.model, twin, one_pair(loaded.model, loaded.tokenizer, text, target))

@@ -35,12 +35,18 @@ class Translator:
     """Translates in batches of sentences of similar length, with beam search unless told.
 
     ``model`` is the NumPy Transformer or its twin; ``tokenizer`` the one it was trained with.
-    ``source_language`` tells the sentence splitter whose abbreviations to expect.
+    ``source_language`` tells the sentence splitter whose abbreviations to expect. Raises
+    ``ConfigError`` for a model that reads no source.
     """
 
     def __init__(
         self, model: CachedModel, tokenizer: TextCodec, *, source_language: str = "en"
     ) -> None:
+        if "source" not in getattr(model, "streams", ("source",)):
+            raise ConfigError(
+                "this model reads no source, so it cannot translate; give one that does, such as a "
+                "run of --model transformer"
+            )
         self.model = model
         self.tokenizer = tokenizer
         self.source_language = source_language

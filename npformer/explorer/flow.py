@@ -16,12 +16,11 @@ from npformer.explorer.arrays import encode
 from npformer.explorer.nodes import is_idle, token_side, use
 from npformer.inspect import record
 from npformer.inspect.recording import Call, Recording
-from npformer.models.transformer import Transformer
+from npformer.models.model import Model
 from npformer.ops.array import Array
 from npformer.text.batches import Batch
 from npformer.text.tokenizer import PAD
 
-STACKS = ("encoder", "decoder")
 LAYER = re.compile(r"\w+\.layers\.\d+")
 COPIES = 16
 """Target positions in one backward; bounds the memory of long sentences."""
@@ -43,7 +42,7 @@ class Place(NamedTuple):
     """dL/dy, (B, positions, features)."""
 
 
-def flow_data(model: Transformer, batch: Batch) -> list[dict[str, Any]]:
+def flow_data(model: Model, batch: Batch) -> list[dict[str, Any]]:
     """The places from the loss down, each with ``norms`` of its gradient (T, positions).
 
     Row t is of the loss at target position t alone, not divided by T; each entry is the Euclidean
@@ -64,9 +63,9 @@ def flow_data(model: Transformer, batch: Batch) -> list[dict[str, Any]]:
     ]
 
 
-def position_gradients(model: Transformer, batch: Batch) -> tuple[list[Place], list[Array]]:
+def position_gradients(model: Model, batch: Batch) -> tuple[list[Place], list[Array]]:
     """Every place in the order of the backward, and each one's norms (T, positions)."""
-    positions = batch.target_out.shape[1]
+    positions = batch.targets.shape[1]
     found: list[Place] = []
     rows: list[list[Array]] = []
     for start in range(0, positions, COPIES):
@@ -78,33 +77,35 @@ def position_gradients(model: Transformer, batch: Batch) -> tuple[list[Place], l
 
 
 def places(recording: Recording) -> list[Place]:
-    """The outputs of all calls, and what encoder and decoder read, in the order of the backward."""
+    """The outputs of all calls, and what each stack reads, in the order of the backward."""
+    stacks = recording.streams.values()
     streams = {
         call.forward_order
         for call in recording.calls
-        if call.path in STACKS or LAYER.fullmatch(call.path)
+        if call.path in stacks or LAYER.fullmatch(call.path)
     }
     found = []
     for call in recording.calls:
         if call.doutput.ndim == 3 and not is_idle(call):
             stream = call.caller in streams and not LAYER.fullmatch(call.path)
             stream = stream or call.path == ""
-            side = token_side(call, "y")
-            found.append(Place(call, use(call), side, stream, call.backward_order, call.doutput))
-        if call.path in STACKS:
+            side = token_side(call, "y", recording)
+            found.append(
+                Place(call, use(call, recording), side, stream, call.backward_order, call.doutput)
+            )
+        if call.path in stacks:
             last = max(c.backward_order for c in recording.calls if c.path.startswith(call.path))
             gradient = call.dinputs["x"]
-            found.append(Place(call, "input", token_side(call, "x"), True, last + 0.5, gradient))
+            found.append(
+                Place(call, "input", token_side(call, "x", recording), True, last + 0.5, gradient)
+            )
     return sorted(found, key=lambda place: place.order)
 
 
 def _copies(batch: Batch, wanted: Array) -> Batch:
     """The one pair of ``batch`` again for each wanted position, with that position's loss alone."""
     copies = len(wanted)
-    target_out = np.full((copies, batch.target_out.shape[1]), PAD)  # padding has no loss
-    target_out[np.arange(copies), wanted] = batch.target_out[0, wanted]
-    return Batch(
-        np.repeat(batch.source, copies, axis=0),
-        np.repeat(batch.target_in, copies, axis=0),
-        target_out,
-    )
+    targets = np.full((copies, batch.targets.shape[1]), PAD)  # padding has no loss
+    targets[np.arange(copies), wanted] = batch.targets[0, wanted]
+    inputs = {name: np.repeat(ids, copies, axis=0) for name, ids in batch.inputs.items()}
+    return Batch(inputs, targets)

@@ -14,9 +14,6 @@ from npformer.ops.array import Array
 Errors = Mapping[str, tuple[float, float]]
 """Module path -> error of the forward and of the gradient, in natural units."""
 
-USES = {"embedding": ("source", "target", "output"), "positions": ("source", "target")}
-"""What each call of a module that is called several times is for."""
-
 
 def node_data(
     recording: Recording, parameters: dict[str, Array], arrays: Arrays, errors: Errors | None
@@ -34,13 +31,13 @@ def node_data(
             {
                 "id": number,
                 "path": call.path,
-                "use": use(call),
+                "use": use(call, recording),
                 "kind": call.kind,
                 "doc": name,
                 "step": call.forward_order not in callers,  # the others are made of steps
                 "order": [call.forward_order, call.backward_order],
                 "bytes": call.cache_bytes,
-                "tensors": _tensors(call, parameters, recording.gradients, arrays),
+                "tensors": _tensors(call, recording, parameters, arrays),
                 "error": _error(call, errors),
             }
         )
@@ -59,15 +56,24 @@ def is_idle(call: Call) -> bool:
     return any(call.output is array for array in call.inputs.values())
 
 
-def use(call: Call) -> str:
-    """Which of several calls of its path this is, in a word; "" where there is but one."""
-    names = USES.get(call.path, ())
-    return names[call.call] if call.call < len(names) else call.kind.partition(".")[2]
+def use(call: Call, recording: Recording) -> str:
+    """Which of several calls of its path this is, in a word; "" where there is but one.
+
+    What the model calls for each of its streams is called in their order; the embedding may be the
+    output projection as well.
+    """
+    streams = list(recording.streams)
+    calls = recording.calls_by_path[call.path]
+    if calls < max(2, len(streams)):
+        return call.kind.partition(".")[2]
+    return streams[call.call] if call.call < len(streams) else "output"
 
 
-def token_side(call: Call, name: str) -> str:
+def token_side(call: Call, name: str, recording: Recording) -> str:
     """Whose tokens stand along a tensor's rows: ``source`` or ``target``."""
-    if call.path.startswith("encoder") or use(call) == "source":
+    if "source" not in recording.streams:
+        return "target"
+    if call.path.startswith(recording.streams["source"]) or use(call, recording) == "source":
         return "source"
     parent, _, last = call.path.rpartition(".")
     if "cross_attn" in call.path and last in ("k_proj", "v_proj"):
@@ -83,42 +89,44 @@ def _error(call: Call, errors: Errors | None) -> list[float | None] | None:
 
 
 def _tensors(
-    call: Call, parameters: dict[str, Array], gradients: dict[str, Array], arrays: Arrays
+    call: Call, recording: Recording, parameters: dict[str, Array], arrays: Arrays
 ) -> list[dict[str, Any]]:
     """Inputs, what lies between, the output, then the parameters: each with its gradient."""
+
+    def tensor(name: str, role: str, value: Array | None, gradient: Array | None) -> dict[str, Any]:
+        entry = _tensor(name, role, value, gradient, arrays)
+        keys = token_side(call, "k", recording) if name in ("probs", "scores") else None
+        return {**entry, "side": token_side(call, name, recording), "keys": keys}
+
     found = [
-        _tensor(call, name, "input", array, call.dinputs.get(name), arrays)
-        for name, array in call.inputs.items()
+        tensor(name, "input", array, call.dinputs.get(name)) for name, array in call.inputs.items()
     ]
     between = call.internals
     names = {*between, *SCORES}
     gradients_of = {f"d{name}": name for name in names}
     for name in dict.fromkeys(gradients_of.get(name, name) for name in between):
         value, gradient = between.get(name), between.get(f"d{name}")  # either may not be kept
-        found.append(_tensor(call, name, "between", value, gradient, arrays))
+        found.append(tensor(name, "between", value, gradient))
     output = {"": "logits", "loss": "loss"}.get(call.path, "y")
-    found.append(_tensor(call, output, "output", call.output, call.doutput, arrays))
+    found.append(tensor(output, "output", call.output, call.doutput))
     prefix = f"{call.path}." if call.path else ""
     for path, array in parameters.items():
         owner, _, name = path.rpartition(".")
         if owner == call.path and path.startswith(prefix):
-            entry = _tensor(call, name, "parameter", array, gradients.get(path), arrays)
+            entry = tensor(name, "parameter", array, recording.gradients.get(path))
             found.append({**entry, "side": None})
     return found
 
 
 def _tensor(
-    call: Call, name: str, role: str, value: Array | None, gradient: Array | None, arrays: Arrays
+    name: str, role: str, value: Array | None, gradient: Array | None, arrays: Arrays
 ) -> dict[str, Any]:
     def number(array: Array | None, of: str) -> int | None:
         return None if array is None else arrays.add(array, name=of, parameter=role == "parameter")
 
-    keys = token_side(call, "k")
     return {
         "name": name,
         "role": role,
-        "side": token_side(call, name),
-        "keys": keys if name in ("probs", "scores") else None,
         "value": number(value, name),
         "gradient": number(gradient, name),
     }

@@ -15,7 +15,7 @@ from npformer.explorer.flow import flow_data
 from npformer.explorer.nodes import Errors, node_data
 from npformer.explorer.sentence import model_facts, one_pair, sentence_data
 from npformer.inspect import record
-from npformer.models.transformer import Transformer
+from npformer.models.model import Model
 from npformer.text.tokenizer import Tokenizer
 
 LIBRARIES = ("d3.min.js", "plot.umd.min.js")
@@ -43,7 +43,7 @@ SCRIPTS = (
 
 
 def build_page(
-    model: Transformer,
+    model: Model,
     tokenizer: Tokenizer,
     source: str,
     target: str,
@@ -77,7 +77,7 @@ def build_page(
 
 
 def page_data(
-    model: Transformer,
+    model: Model,
     tokenizer: Tokenizer,
     source: str,
     target: str,

@@ -8,7 +8,7 @@ import numpy as np
 
 from npformer.errors import NpformerError
 from npformer.explorer.arrays import rounded
-from npformer.models.transformer import Transformer
+from npformer.models.model import Model
 from npformer.ops.array import Array
 from npformer.ops.cross_entropy import cross_entropy_forward
 from npformer.text.batches import Batch
@@ -18,11 +18,17 @@ GUESSES = 3
 """Likeliest next tokens that the page lists for each position."""
 
 
-def one_pair(model: Transformer, tokenizer: Tokenizer, source: str, target: str) -> Batch:
-    """Two texts -> a batch of one pair; ``NpformerError`` if one is too long, or nothing at all."""
-    ids = {"text": tokenizer.encode(source), "target": tokenizer.encode(target)}
+def one_pair(model: Model, tokenizer: Tokenizer, source: str, target: str) -> Batch:
+    """Two texts -> a batch of one pair; a model that reads the target alone is given no source.
+
+    Raises ``NpformerError`` if a text is too long, or nothing at all.
+    """
+    texts = {"source": ("text", source), "target": ("target", target)}
     limit = model.config.max_length
-    for name, text, tokens in (("text", source, ids["text"]), ("target", target, ids["target"])):
+    ids = {}
+    for stream in model.streams:
+        name, text = texts[stream]
+        ids[stream] = tokens = tokenizer.encode(text)
         if not text.strip():
             raise NpformerError(f"the {name} is empty; there is nothing to look into")
         if len(tokens) + 1 > limit:
@@ -30,11 +36,10 @@ def one_pair(model: Transformer, tokenizer: Tokenizer, source: str, target: str)
                 f"the {name} has {len(tokens) + 1} tokens with its end token; the model takes "
                 f"{limit} at most: shorten it"
             )
-    return Batch(
-        np.array([[*ids["text"], EOS]], np.int64),
-        np.array([[BOS, *ids["target"]]], np.int64),
-        np.array([[*ids["target"], EOS]], np.int64),
-    )
+    inputs = {"target": np.array([[BOS, *ids["target"]]], np.int64)}
+    if "source" in ids:
+        inputs = {"source": np.array([[*ids["source"], EOS]], np.int64), **inputs}
+    return Batch(inputs, np.array([[*ids["target"], EOS]], np.int64))
 
 
 def sentence_data(
@@ -42,18 +47,19 @@ def sentence_data(
 ) -> dict[str, Any]:
     """logits (1, T, V) -> texts, tokens, and for each target position its loss and best guesses."""
     losses, _ = cross_entropy_forward(
-        logits.astype(np.float64), batch.target_out, ignore_index=PAD, reduction="none"
+        logits.astype(np.float64), batch.targets, ignore_index=PAD, reduction="none"
     )
     wide = logits[0].astype(np.float64)
     probs = np.exp(wide - wide.max(-1, keepdims=True))
     probs /= probs.sum(-1, keepdims=True)  # (T, V)
     best = np.argsort(-probs, axis=-1, kind="stable")[:, :GUESSES]  # (T, GUESSES)
+    read = batch.inputs["source"][0] if "source" in batch.inputs else np.zeros(0, np.int64)
     return {
-        "source": {"text": source, "tokens": _shown(tokenizer, batch.source[0])},
+        "source": {"text": source, "tokens": _shown(tokenizer, read)},
         "target": {
             "text": target,
-            "read": _shown(tokenizer, batch.target_in[0]),
-            "written": _shown(tokenizer, batch.target_out[0]),
+            "read": _shown(tokenizer, batch.inputs["target"][0]),
+            "written": _shown(tokenizer, batch.targets[0]),
             "loss": [rounded(loss) for loss in losses[0]],
             "guesses": [
                 [[name, rounded(probs[t, i])] for name, i in zip(names, row, strict=True)]
@@ -64,13 +70,13 @@ def sentence_data(
     }
 
 
-def model_facts(model: Transformer) -> list[list[str]]:
+def model_facts(model: Model) -> list[list[str]]:
     """Name and value of what a reader wants to know of the model, for the head of the page."""
     c = model.config
     return [
         ["Layers", " + ".join(map(str, c.depths))],
         ["Width D", f"{c.d_model}"],
-        ["Heads N", f"{c.heads} of {c.head_k}"],
+        ["Heads N", f"{c.heads}"],
         ["Feed-forward F", f"{c.d_ff}, {c.activation}"],
         ["Vocabulary V", f"{c.vocab_size:,}"],
         ["Layer norm", f"{c.norm}-norm"],

@@ -1,4 +1,4 @@
-"""What every head of a Transformer looks at, read from the caches of one forward pass.
+"""What every head of a model looks at, read from the caches of one forward pass.
 
 The backward of attention needs the probabilities, so the forward keeps them in its cache. Whatever
 op keeps ``probs`` is watched at the seam; the maps are the numbers that the model used.
@@ -14,28 +14,26 @@ from typing import Any
 import numpy as np
 
 from npformer import seam
-from npformer.models.transformer import Transformer
+from npformer.models.model import Model
 from npformer.nn.module import Module
 from npformer.ops.array import Array
 
 
 def attention_maps(
-    model: Transformer, source_ids: Sequence[int], target_ids: Sequence[int]
+    model: Model, source_ids: Sequence[int], target_ids: Sequence[int]
 ) -> dict[str, Array]:
     """One sentence's attention: module path -> probabilities (N, T, S), each row's sum 1.
 
-    ``source_ids`` is what the encoder reads (the tokens and EOS), ``target_ids`` what the
-    decoder reads (BOS and the tokens), so row t of a decoder map belongs to the position that
-    reads target token t and predicts token t + 1. Paths are ``encoder.layers.0.self_attn``,
-    ``decoder.layers.0.self_attn``, ``decoder.layers.0.cross_attn`` and so on, in the order of
-    the forward. Raises as ``Transformer.forward``.
+    ``source_ids`` is what the encoder reads (the tokens and EOS), if the model has one;
+    ``target_ids`` is what the decoder reads (BOS and the tokens), so row t of a decoder map belongs
+    to the position that reads target token t and predicts token t + 1. Paths are
+    ``encoder.layers.0.self_attn``, ``decoder.layers.0.self_attn``, ``decoder.layers.0.cross_attn`` and so on, in the order of
+    the forward. Raises as the model's ``forward``.
     """
     watcher = _Watcher(model)
+    ids = {"source": source_ids, "target": target_ids}
     with seam.watching(watcher):
-        model.forward(
-            np.asarray(source_ids, dtype=np.int64)[None],
-            np.asarray(target_ids, dtype=np.int64)[None],
-        )
+        model.forward(**{name: np.array([ids[name]], np.int64) for name in model.streams})
     return watcher.maps
 
 

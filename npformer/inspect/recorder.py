@@ -19,7 +19,7 @@ from npformer import seam
 from npformer.inspect.caches import arrays, fields, owner
 from npformer.inspect.observer import Seen, observing
 from npformer.inspect.recording import Call, Recording
-from npformer.models.transformer import Transformer
+from npformer.models.model import Model
 from npformer.nn.module import Module
 from npformer.ops.array import Array
 from npformer.ops.cross_entropy import cross_entropy_backward, cross_entropy_forward
@@ -27,7 +27,7 @@ from npformer.text.batches import Batch
 
 
 def record(
-    model: Transformer,
+    model: Model,
     batch: Batch,
     *,
     label_smoothing: float = 0.0,
@@ -39,13 +39,13 @@ def record(
     dropout; None drops nothing. The gradients that the model's parameters hold are afterwards as
     they were, also when an exception ends the run; meanwhile no other thread may train it, while
     other threads may record other models. The arrays are those that the model made, not copies.
-    Raises as ``Transformer.forward``.
+    Raises as the model's ``forward``.
     """
     with _gradients_set_aside(model), observing(model) as observer:
-        logits, cache = model.forward(batch.source, batch.target_in, rng)
+        logits, cache = model.forward(**batch.inputs, rng=rng)
         loss, loss_cache = cross_entropy_forward(
             logits,
-            batch.target_out,
+            batch.targets,
             label_smoothing=label_smoothing,
             ignore_index=model.config.padding_id,
         )
@@ -63,7 +63,7 @@ def record(
         for order, seen in enumerate(observer.seen)
         if seen.backward_order is not None
     ]
-    return Recording(tuple(calls), float(loss), gradients)
+    return Recording(tuple(calls), float(loss), gradients, model.streams)
 
 
 def _call(seen: Seen, order: int, kept: dict[str, int], weights: set[int]) -> Call:

@@ -8,6 +8,9 @@ Chapter     walkthroughs/13_looking_inside.md
 
 from __future__ import annotations
 
+import functools
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +84,8 @@ class Recording:
     """Mean cross-entropy of the target's tokens."""
     gradients: dict[str, Array]
     """Of every parameter, by its path."""
+    streams: Mapping[str, str]
+    """Of each input of the model, the path of the stack that reads it."""
 
     def __getitem__(self, path: str) -> Call:
         """The first call of ``path``; KeyError, with the nearest path, where there is none."""
@@ -102,6 +107,11 @@ class Recording:
     def calls_of(self, call: Call) -> list[Call]:
         """What ``call`` itself calls, in the order of the forward."""
         return [other for other in self.calls if other.caller == call.forward_order]
+
+    @functools.cached_property
+    def calls_by_path(self) -> Counter[str]:
+        """How often each path was called."""
+        return Counter(call.path for call in self.calls)
 
     @property
     def paths(self) -> list[str]:

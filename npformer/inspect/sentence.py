@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from npformer.inspect.alignment import token_alignment
 from npformer.inspect.attention import attention_maps
 from npformer.inspect.plots import Picture, attention_figure
-from npformer.models.transformer import Transformer
+from npformer.models.model import Model
 from npformer.text.tokenizer import BOS, EOS, Tokenizer
 
 
 def sentence_figures(
-    model: Transformer,
+    model: Model,
     tokenizer: Tokenizer,
     source: str,
     target: str,

@@ -29,14 +29,15 @@ from npformer.inspect.recording import Call, Recording
 from torch_ref import ops, seam
 from torch_ref.bridge import to_array
 from torch_ref.inspect.attention import INSIDE
-from torch_ref.models.transformer import Transformer, inference
+from torch_ref.models.decoding import inference
+from torch_ref.models.model import Model
 
 if TYPE_CHECKING:
     from npformer.text.batches import Batch
 
 
 def record(
-    twin: Transformer,
+    twin: Model,
     batch: Batch,
     *,
     label_smoothing: float = 0.0,
@@ -49,20 +50,20 @@ def record(
     twin and its parameters' gradients are afterwards as they were. ``Call.kept`` holds what
     PyTorch saved for its backward during the call, by dtype and shape; ``Call.internals`` holds
     attention's probabilities and the gradients around them, which the fused kernel does not show
-    and are computed beside it. Raises as ``Transformer.forward``.
+    and are computed beside it. Raises as the model's ``forward``.
     """
     device = twin.embedding.weight.device
-    source, target_in, target_out = (torch.tensor(ids, device=device) for ids in batch)
+    inputs = {name: torch.tensor(ids, device=device) for name, ids in batch.inputs.items()}
     recorder = _Recorder(twin)
     with inference(twin), recorder.watching(twin), torch.enable_grad():
-        logits = twin(source, target_in, rng)
+        logits = twin(**inputs, rng=rng)
         loss = ops.cross_entropy(
             logits,
-            target_out,
+            torch.tensor(batch.targets, device=device),
             label_smoothing=label_smoothing,
             ignore_index=twin.config.padding_id,
         )
-    return recorder.recording(loss, dict(twin.named_parameters()))
+    return recorder.recording(loss, dict(twin.named_parameters()), twin.streams)
 
 
 @dataclass
@@ -84,7 +85,7 @@ class _Watched:
 class _Recorder(TorchFunctionMode):
     """Gathers what hooks and the seam see, in the order of the forward."""
 
-    def __init__(self, twin: Transformer) -> None:
+    def __init__(self, twin: Model) -> None:
         super().__init__()
         self._paths = {id(module): path for path, module in twin.named_modules()}
         self._watched: list[_Watched] = []
@@ -161,7 +162,9 @@ class _Recorder(TorchFunctionMode):
         call.output.register_hook(lambda gradient: arrived.append(call.order))
         return call.output
 
-    def recording(self, loss: Tensor, parameters: dict[str, Tensor]) -> Recording:
+    def recording(
+        self, loss: Tensor, parameters: dict[str, Tensor], streams: dict[str, str]
+    ) -> Recording:
         """Everything watched, with the gradients that ``loss`` sends there."""
         aliases = [
             tensor
@@ -180,6 +183,7 @@ class _Recorder(TorchFunctionMode):
             calls,
             loss.item(),
             {path: to_array(gradient[id(parameter)]) for path, parameter in parameters.items()},
+            streams,
         )
 
     @staticmethod

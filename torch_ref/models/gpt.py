@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ class GPT(Model):
     """Token ids to the logits of each next token."""
 
     family = "gpt"
+    streams: ClassVar = {"target": "decoder"}
 
     def __init__(
         self,

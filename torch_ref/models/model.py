@@ -21,6 +21,8 @@ class Model(Decoding):
 
     family: str
     """Name of the family, its file's here and in ``npformer/models``."""
+    streams: dict[str, str]
+    """Of each input, the path of the stack that reads it."""
     config: Any
     embedding: Embedding
     positions: SinusoidalPositions | LearnedPositions

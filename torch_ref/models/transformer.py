@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ class Transformer(Model):
     """
 
     family = "transformer"
+    streams: ClassVar = {"source": "encoder", "target": "decoder"}
 
     def __init__(
         self,

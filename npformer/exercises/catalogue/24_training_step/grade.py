@@ -71,17 +71,17 @@ def _wrong(
         for batch in batches:
             if clear == "each":
                 model.zero_grad()
-            logits, cache = model.forward(batch.source, batch.target_in)
+            logits, cache = model.forward(**batch.inputs)
             loss, loss_cache = cross_entropy_forward(
-                logits, batch.target_out, ignore_index=ignore, reduction=reduction
+                logits, batch.targets, ignore_index=ignore, reduction=reduction
             )
             model.backward(cross_entropy_backward(np.ones_like(loss), loss_cache), cache)
-            own = int(np.count_nonzero(batch.target_out))
+            own = int(np.count_nonzero(batch.targets))
             total += float(loss)
             means += float(loss) / own
             counts["tokens"] += own
-            counts["positions"] += batch.target_out.size
-            counts["sentences"] += len(batch.target_out)
+            counts["positions"] += batch.targets.size
+            counts["sentences"] += len(batch.targets)
             counts["last"] = own
             if each:
                 for p in model.parameters():

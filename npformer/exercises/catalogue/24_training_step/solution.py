@@ -13,15 +13,15 @@ def training_step(model, batches, learning_rate):
     model.zero_grad()  # a backward adds to what is there, and the last step's is still there
     total, tokens = 0.0, 0
     for batch in batches:
-        logits, cache = model.forward(batch.source, batch.target_in)
+        logits, cache = model.forward(**batch.inputs)
         # Sums, because sums can be added. A mean is divided by this batch's own count already.
         loss, loss_cache = cross_entropy_forward(
-            logits, batch.target_out, ignore_index=0, reduction="sum"
+            logits, batch.targets, ignore_index=0, reduction="sum"
         )
         dlogits = cross_entropy_backward(np.ones_like(loss), loss_cache)
         model.backward(dlogits, cache)
         total += float(loss)
-        tokens += int(np.count_nonzero(batch.target_out))  # padding is 0
+        tokens += int(np.count_nonzero(batch.targets))  # padding is 0
     # The one division, by the tokens of all micro-batches. It may be done here because a gradient
     # is linear in the loss.
     for p in model.parameters():
@@ -46,7 +46,7 @@ def make(seed, lengths):
             ids[0, row, : n + 1] = [*source, 3]  # 3 ends a sentence
             ids[1, row, : n + 1] = [2, *target]  # 2 begins one
             ids[2, row, : n + 1] = [*target, 3]
-        batches.append(Batch(*ids))
+        batches.append(Batch.of_pairs(*ids))
     return model, batches
 
 

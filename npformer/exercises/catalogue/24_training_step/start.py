@@ -1,6 +1,7 @@
 """Exercise 24: a training step over uneven micro-batches.
 
-    batch.source (B, S)    batch.target_in (B, T)    batch.target_out (B, T)    0 is padding
+    batch.inputs["source"] (B, S)    batch.inputs["target"] (B, T)    batch.targets (B, T)
+    0 is padding
 
 make and run_training are given. Write training_step, then:
 
@@ -38,7 +39,7 @@ def make(seed, lengths):
             ids[0, row, : n + 1] = [*source, 3]  # 3 ends a sentence
             ids[1, row, : n + 1] = [2, *target]  # 2 begins one
             ids[2, row, : n + 1] = [*target, 3]
-        batches.append(Batch(*ids))
+        batches.append(Batch.of_pairs(*ids))
     return model, batches
 
 

@@ -12,11 +12,11 @@ def pad(ids, length):
 
 def training_step(model, batches, learning_rate):
     # No micro-batches at all: everything padded to one batch, the mean over its tokens.
-    longest = max(batch.target_in.shape[1] for batch in batches)
-    widest = max(batch.source.shape[1] for batch in batches)
-    source = np.concatenate([pad(batch.source, widest) for batch in batches])
-    target_in = np.concatenate([pad(batch.target_in, longest) for batch in batches])
-    target_out = np.concatenate([pad(batch.target_out, longest) for batch in batches])
+    longest = max(batch.inputs["target"].shape[1] for batch in batches)
+    widest = max(batch.inputs["source"].shape[1] for batch in batches)
+    source = np.concatenate([pad(batch.inputs["source"], widest) for batch in batches])
+    target_in = np.concatenate([pad(batch.inputs["target"], longest) for batch in batches])
+    target_out = np.concatenate([pad(batch.targets, longest) for batch in batches])
     logits, cache = model.forward(source, target_in)
     loss, loss_cache = cross_entropy_forward(logits, target_out, ignore_index=0)
     model.backward(cross_entropy_backward(np.ones_like(loss), loss_cache), cache)
@@ -42,7 +42,7 @@ def make(seed, lengths):
             ids[0, row, : n + 1] = [*source, 3]  # 3 ends a sentence
             ids[1, row, : n + 1] = [2, *target]  # 2 begins one
             ids[2, row, : n + 1] = [*target, 3]
-        batches.append(Batch(*ids))
+        batches.append(Batch.of_pairs(*ids))
     return model, batches
 
 

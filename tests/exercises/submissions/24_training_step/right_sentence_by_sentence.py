@@ -10,7 +10,7 @@ def training_step(model, batches, learning_rate):
     gradients = {name: 0.0 for name, _ in model.named_parameters()}
     total, tokens = 0.0, 0
     for batch in batches:
-        for row in range(len(batch.source)):
+        for row in range(len(batch.inputs["source"])):
             model.zero_grad()
             one = [ids[row : row + 1] for ids in batch]
             logits, cache = model.forward(one[0], one[1])
@@ -44,7 +44,7 @@ def make(seed, lengths):
             ids[0, row, : n + 1] = [*source, 3]  # 3 ends a sentence
             ids[1, row, : n + 1] = [2, *target]  # 2 begins one
             ids[2, row, : n + 1] = [*target, 3]
-        batches.append(Batch(*ids))
+        batches.append(Batch.of_pairs(*ids))
     return model, batches
 
 

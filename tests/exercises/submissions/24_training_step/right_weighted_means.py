@@ -7,13 +7,13 @@ from npformer.text.batches import Batch
 
 
 def training_step(model, batches, learning_rate):
-    counts = [int((batch.target_out != 0).sum()) for batch in batches]
+    counts = [int((batch.targets != 0).sum()) for batch in batches]
     model.zero_grad()
     loss = 0.0
     for batch, count in zip(batches, counts, strict=True):
         share = count / sum(counts)
-        logits, cache = model.forward(batch.source, batch.target_in)
-        mean, loss_cache = cross_entropy_forward(logits, batch.target_out, ignore_index=0)
+        logits, cache = model.forward(**batch.inputs)
+        mean, loss_cache = cross_entropy_forward(logits, batch.targets, ignore_index=0)
         model.backward(cross_entropy_backward(np.full_like(mean, share), loss_cache), cache)
         loss += share * float(mean)
     for p in model.parameters():
@@ -37,7 +37,7 @@ def make(seed, lengths):
             ids[0, row, : n + 1] = [*source, 3]  # 3 ends a sentence
             ids[1, row, : n + 1] = [2, *target]  # 2 begins one
             ids[2, row, : n + 1] = [*target, 3]
-        batches.append(Batch(*ids))
+        batches.append(Batch.of_pairs(*ids))
     return model, batches
 
 

@@ -11,14 +11,14 @@ def training_step(model, batches, learning_rate):
     total, tokens = 0.0, 0
     for batch in batches:
         model.zero_grad()
-        logits, cache = model.forward(batch.source, batch.target_in)
+        logits, cache = model.forward(**batch.inputs)
         loss, loss_cache = cross_entropy_forward(
-            logits, batch.target_out, ignore_index=0, reduction="sum"
+            logits, batch.targets, ignore_index=0, reduction="sum"
         )
         dlogits = cross_entropy_backward(np.ones_like(loss), loss_cache)
         model.backward(dlogits, cache)
         total += float(loss)
-        tokens += int(np.count_nonzero(batch.target_out))
+        tokens += int(np.count_nonzero(batch.targets))
     for p in model.parameters():
         p.data -= learning_rate / tokens * p.grad
     return total / tokens
@@ -40,7 +40,7 @@ def make(seed, lengths):
             ids[0, row, : n + 1] = [*source, 3]  # 3 ends a sentence
             ids[1, row, : n + 1] = [2, *target]  # 2 begins one
             ids[2, row, : n + 1] = [*target, 3]
-        batches.append(Batch(*ids))
+        batches.append(Batch.of_pairs(*ids))
     return model, batches
 
 
