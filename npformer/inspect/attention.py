@@ -27,8 +27,8 @@ def attention_maps(
     ``source_ids`` is what the encoder reads (the tokens and EOS), if the model has one;
     ``target_ids`` is what the decoder reads (BOS and the tokens), so row t of a decoder map belongs
     to the position that reads target token t and predicts token t + 1. Paths are
-    ``encoder.layers.0.self_attn``, ``decoder.layers.0.self_attn``, ``decoder.layers.0.cross_attn`` and so on, in the order of
-    the forward. Raises as the model's ``forward``.
+    ``encoder.layers.0.self_attn``, ``decoder.layers.0.self_attn``,
+    ``decoder.layers.0.cross_attn`` and so on, in the order of the forward. Raises as the model's ``forward``.
     """
     watcher = _Watcher(model)
     ids = {"source": source_ids, "target": target_ids}

@@ -125,8 +125,9 @@ def test_a_batch_is_padded_as_batches_by_length_are():
     for side in lengths:
         assert side[0] == 20 and side.min() == 16
     assert ((batch.inputs["target"] != PAD) == (batch.targets != PAD)).all()
-    assert max(ids.max() for ids in batch) < 100
-    rows = [ids[0] for ids in batch]
+    arrays = (*batch.inputs.values(), batch.targets)
+    assert max(ids.max() for ids in arrays) < 100
+    rows = [ids[0] for ids in arrays]
     assert min(ids.min() for ids in rows) >= 4  # no special token
 
 

@@ -56,7 +56,7 @@ def test_the_summary_says_what_was_read_and_how_well(open_page, example, data, s
     assert page.get_by_role("heading", level=1).inner_text() == data["sentence"]["source"]["text"]
     assert data["sentence"]["target"]["text"] in text_of(page, ".target-text")
     tokens = page.get_by_role("list", name="Target tokens and their losses").get_by_role("button")
-    assert tokens.count() == example.batch.target_out.shape[1]
+    assert tokens.count() == example.batch.targets.shape[1]
     tokens.nth(2).hover()
     loss = data["sentence"]["target"]["loss"][2]
     assert f"loss {loss:.3g}" in text_of(page, ".loss-detail")
@@ -141,7 +141,7 @@ def test_a_cell_under_the_pointer_tells_its_index_and_value(open_page, example):
         assert float(found[3].replace("−", "-")) == pytest.approx(
             gradient[0, row, column], rel=5e-3
         )
-        assert found[4] == words(example, example.batch.source[0])[row]
+        assert found[4] == words(example, example.batch.inputs["source"][0])[row]
 
 
 def test_a_cell_can_be_read_with_the_arrow_keys(open_page):
@@ -222,9 +222,9 @@ def test_tokens_can_be_reached_and_chosen_with_the_keyboard(open_page, example):
     source.first.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("End")
-    last = words(example, example.batch.source[0])[-1]
+    last = words(example, example.batch.inputs["source"][0])[-1]
     assert page.evaluate("document.activeElement.textContent") == last == "<eos>"
-    assert example.batch.source[0, -1] == EOS
+    assert example.batch.inputs["source"][0, -1] == EOS
     assert text_of(page, ".look-title").startswith("“<eos>”, source position")
     probs = example.recording.attention["encoder.layers.1.self_attn"][0]
     row = page.get_by_role("row", name=re.compile("^layer 1 · head 2"))

@@ -98,7 +98,7 @@ def test_every_step_has_the_formulas_of_its_op(data):
 
 def test_the_loss_of_each_token_has_the_loss_as_its_mean(example, data):
     losses = data["sentence"]["target"]["loss"]
-    assert len(losses) == example.batch.target_out.shape[1]
+    assert len(losses) == example.batch.targets.shape[1]
     assert np.mean(losses) == pytest.approx(example.recording.loss, rel=1e-4)
     assert data["loss"] == pytest.approx(example.recording.loss, rel=1e-5)
 
@@ -126,10 +126,10 @@ def test_without_errors_the_page_knows_that_none_were_measured(example):
 def test_a_positions_gradient_is_that_of_its_loss_alone(example):
     """Row t of the copies against a recording in which only position t has a loss."""
     places, norms = flow.position_gradients(example.model, example.batch)
-    for t in (0, 3, example.batch.target_out.shape[1] - 1):
-        alone = np.full_like(example.batch.target_out, PAD)
-        alone[0, t] = example.batch.target_out[0, t]
-        batch = Batch(example.batch.source, example.batch.target_in, alone)
+    for t in (0, 3, example.batch.targets.shape[1] - 1):
+        alone = np.full_like(example.batch.targets, PAD)
+        alone[0, t] = example.batch.targets[0, t]
+        batch = Batch(example.batch.inputs, alone)
         expected = flow.places(record(example.model, batch))
         for place, norm, other in zip(places, norms, expected, strict=True):
             assert place.call.path == other.call.path

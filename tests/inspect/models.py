@@ -46,9 +46,9 @@ def generator(seed):
 
 def ordinary(model, batch, seed=None, label_smoothing=0.0):
     """Logits, loss, cache of both, and every gradient, without a recorder."""
-    logits, cache = model.forward(batch.source, batch.target_in, generator(seed))
+    logits, cache = model.forward(**batch.inputs, rng=generator(seed))
     loss, loss_cache = cross_entropy_forward(
-        logits, batch.target_out, ignore_index=0, label_smoothing=label_smoothing
+        logits, batch.targets, ignore_index=0, label_smoothing=label_smoothing
     )
     model.backward(cross_entropy_backward(np.ones_like(loss), loss_cache), cache)
     gradients = {path: parameter.grad for path, parameter in model.named_parameters()}

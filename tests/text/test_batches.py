@@ -79,7 +79,8 @@ def test_a_batch_by_hand():
     assert batch.inputs["target"].tolist() == [[BOS, 10, 11], [BOS, 9, PAD]]
     assert batch.targets.tolist() == [[10, 11, EOS], [9, EOS, PAD]]
     assert batch.tokens == 5
-    assert {array.dtype for array in batch} == {np.dtype(np.int64)}
+    arrays = (*batch.inputs.values(), batch.targets)
+    assert {array.dtype for array in arrays} == {np.dtype(np.int64)}
 
 
 @given(pair_lengths)

@@ -148,19 +148,19 @@ def test_the_twin_is_afterwards_as_it_was(training):
 def test_an_exception_leaves_the_twin_as_it_was():
     _, twin = pair()
     batch = make_batch()
-    batch.target_in[0, 0] = 99
+    batch.inputs["target"][0, 0] = 99
     before = insides(twin)
     with pytest.raises(IndexError):
         twins.record(twin, batch)
     assert insides(twin) == before
-    batch.target_in[0, 0] = 5
+    batch.inputs["target"][0, 0] = 5
     assert np.isfinite(twins.record(twin, batch).loss)
 
 
 def test_a_query_that_may_attend_to_nothing_has_no_attention_and_no_gradient():
     model, twin = pair()
     batch = make_batch()
-    batch.source[1] = 0
+    batch.inputs["source"][1] = 0
     path = "decoder.layers.0.cross_attn.attention"
     ours, theirs = record(model, batch)[path], twins.record(twin, batch)[path]
     for name in ("probs", "dprobs", "dscores"):

@@ -86,8 +86,8 @@ def outcome(planted: Planted, batch: Batch, seed: int | None) -> list[np.ndarray
     forward, backward = planted.loss
     static = {"ignore_index": model.config.padding_id, "weight": None, "reduction": "mean"}
     with np.errstate(all="ignore"):
-        logits, cache = model.forward(batch.source, batch.target_in, rng)
-        loss, loss_cache = forward(logits, batch.target_out, label_smoothing=SMOOTHING, **static)
+        logits, cache = model.forward(**batch.inputs, rng=rng)
+        loss, loss_cache = forward(logits, batch.targets, label_smoothing=SMOOTHING, **static)
         model.backward(backward(np.ones_like(loss), loss_cache), cache)
     gradients = [np.zeros_like(p.data) if p.grad is None else p.grad for p in model.parameters()]
     for parameter in model.parameters():

@@ -99,10 +99,10 @@ def _run(
     loss_forward, loss_backward = pair_of_ops(tap, "cross_entropy", *loss)
     padding = model.config.padding_id
     with tapped(model, tap), np.errstate(all="ignore"):
-        logits, cache = model.forward(batch.source, batch.target_in, rng)
+        logits, cache = model.forward(**batch.inputs, rng=rng)
         value, loss_cache = loss_forward(
             logits,
-            batch.target_out,
+            batch.targets,
             label_smoothing=label_smoothing,
             ignore_index=padding,
             weight=None,

@@ -12,12 +12,12 @@ def training_step(model, batches, learning_rate):
     for batch in batches:
         for row in range(len(batch.inputs["source"])):
             model.zero_grad()
-            one = [ids[row : row + 1] for ids in batch]
-            logits, cache = model.forward(one[0], one[1])
+            one = batch.rows(slice(row, row + 1))
+            logits, cache = model.forward(**one.inputs)
             p = np.exp(logits - logits.max(axis=-1, keepdims=True))
             p /= p.sum(axis=-1, keepdims=True)
-            target = np.eye(p.shape[-1])[one[2]]
-            valid = (one[2] != 0)[..., None]
+            target = np.eye(p.shape[-1])[one.targets]
+            valid = (one.targets != 0)[..., None]
             total -= float((np.log((p * target).sum(-1)) * valid[..., 0]).sum())
             tokens += int(valid.sum())
             model.backward((p - target) * valid, cache)
