@@ -41,7 +41,7 @@ WITH_TORCH = {"verify", "bench", "cli"}
 CHOOSES_ENGINE = "npformer.train.engines"  # it alone, below these, names the twin, and late
 TWIN_MAY_IMPORT = {"config", "errors", "files", "plan", "text", "train"}
 TWIN_COMMAND = "torch_ref.train.__main__"  # a command line: it may import npformer's
-PLAIN_DATA = {"npformer.inspect.recording", "npformer.inspect.rebind"}  # shared with the twin
+PLAIN_DATA = {"npformer.inspect.recording"}  # shared with the twin
 BLOCKS = ("Shapes", "Forward", "Backward", "Reading")
 
 
