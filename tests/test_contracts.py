@@ -14,16 +14,18 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # What each part of npformer may import from npformer besides itself.
 FOUNDATION = {"config", "errors", "files"}
-MATHEMATICS = FOUNDATION | {"ops", "nn", "models"}
+SEAM = FOUNDATION | {"seam"}
+MATHEMATICS = SEAM | {"ops", "nn", "models"}
 ALLOWED = {
     "config": {"errors"},
-    "presets": FOUNDATION,
+    "presets": FOUNDATION | {"models"},
     "errors": set(),
     "files": {"errors"},
-    "ops": FOUNDATION,
-    "nn": FOUNDATION | {"ops"},
-    "models": FOUNDATION | {"ops", "nn"},
-    "optim": FOUNDATION | {"nn"},
+    "seam": set(),
+    "ops": SEAM,
+    "nn": SEAM | {"ops"},
+    "models": SEAM | {"ops", "nn"},
+    "optim": SEAM | {"nn"},
     "data": FOUNDATION,
     "text": FOUNDATION | {"data"},
     "decode": MATHEMATICS | {"text"},

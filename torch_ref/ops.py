@@ -15,8 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from npformer.ops.checks import check_choice
-from npformer.ops.positions import LAYOUTS
+from npformer.errors import ConfigError
 from torch_ref.seam import op
 
 
@@ -152,7 +151,8 @@ def sinusoidal_positions(
 
     Or, with the ``layout`` "half", all sines before all cosines; ConfigError for another.
     """
-    check_choice("layout", layout, LAYOUTS)
+    if layout not in ("interleaved", "half"):
+        raise ConfigError(f"layout is {layout!r}; choose one of interleaved, half")
     column = torch.arange(d_model, dtype=torch.float64, device=device)
     wave = 10_000.0 ** (-(column - column % 2) / d_model)
     angle = torch.outer(torch.arange(length, dtype=torch.float64, device=device), wave)

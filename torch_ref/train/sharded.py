@@ -21,7 +21,7 @@ from torch.distributed.tensor import DTensor
 
 from npformer.train.ranks import Ranks
 from torch_ref.bridge import to_tensor
-from torch_ref.nn import DecoderLayer, EncoderLayer
+from torch_ref.nn import Layer
 from torch_ref.train.objective import MakeObjective, Objective
 from torch_ref.train.parallel import Spread
 from torch_ref.train.sharded_checkpoint import save_shares
@@ -47,7 +47,7 @@ class Sharded(Spread):
             reduce_dtype=precision.weights,
             cast_forward_inputs=False,
         )
-        layers = [m for m in objective.modules() if isinstance(m, EncoderLayer | DecoderLayer)]
+        layers = [m for m in objective.modules() if isinstance(m, Layer)]
         for part in [*layers, objective]:
             fully_shard(part, mesh=mesh, mp_policy=policy)
         for module in objective.modules():
