@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig, from_dict, to_dict
+from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig, to_dict
 from npformer.errors import ConfigError
 from npformer.models.transformer import TransformerConfig
 from npformer.presets import MODEL_PRESETS, RUN_PRESETS, model_preset, run_preset
+from npformer.train.run_config import run_config
 
 
 @pytest.mark.parametrize("name", MODEL_PRESETS)
@@ -53,7 +54,7 @@ def test_an_unknown_preset_is_told_the_nearest(preset):
 @pytest.mark.parametrize("name", RUN_PRESETS)
 def test_a_configuration_survives_json(name):
     run = run_preset(name)
-    assert from_dict(RunConfig, json.loads(json.dumps(to_dict(run)))) == run
+    assert run_config(json.loads(json.dumps(to_dict(run)))) == run
 
 
 @pytest.mark.parametrize(
@@ -97,13 +98,13 @@ def test_heads_need_not_divide_the_width_when_their_sizes_are_given():
     ],
 )
 def test_a_stored_configuration_that_was_changed_is_refused(change, said):
-    values = to_dict(RunConfig())
+    values = to_dict(RunConfig(TransformerConfig()))
     change(values)
     with pytest.raises(ConfigError, match=said):
-        from_dict(RunConfig, values)
+        run_config(values)
 
 
 def test_a_configuration_of_an_older_version_takes_the_defaults_of_what_it_lacks():
-    values = to_dict(RunConfig())
+    values = to_dict(RunConfig(TransformerConfig()))
     del values["twin"], values["train"]["ahead"], values["data"]["shards"]
-    assert from_dict(RunConfig, values) == RunConfig()
+    assert run_config(values) == RunConfig(TransformerConfig())

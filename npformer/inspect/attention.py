@@ -28,7 +28,8 @@ def attention_maps(
     ``target_ids`` is what the decoder reads (BOS and the tokens), so row t of a decoder map belongs
     to the position that reads target token t and predicts token t + 1. Paths are
     ``encoder.layers.0.self_attn``, ``decoder.layers.0.self_attn``,
-    ``decoder.layers.0.cross_attn`` and so on, in the order of the forward. Raises as the model's ``forward``.
+    ``decoder.layers.0.cross_attn`` and so on, in the order of the forward. Raises as the
+    model's ``forward``.
     """
     watcher = _Watcher(model)
     ids = {"source": source_ids, "target": target_ids}
