@@ -7,13 +7,13 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from unittest import mock
 
 import numpy as np
 
 from npformer.exercises.faults import Complaint, a_kind, gradients
 from npformer.exercises.question import Function, Question
 from npformer.exercises.render import assignment, built, filled, given, indexed, is_other
+from npformer.seam import replacing
 from npformer.verify.case import Case, Result
 
 
@@ -22,24 +22,33 @@ class MethodQuestion(Question):
     """A method of a module of the package, written by the learner as a function of the module."""
 
     stem: str = ""
-    """``encoder_layer``, for ``encoder_layer_backward(layer, dy, cache)``."""
+    """``layer``, for ``layer_backward(layer, dy, cache)``."""
     owner: Any = None
     """The class."""
     functions: Mapping[str, Function] = field(default_factory=dict)
     """By method: ``backward``, perhaps ``forward``."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of the constructor's arguments, those that every case must have."""
+
+    def suits(self, case: Case) -> bool:
+        drawn = case.static.get("settings", {})
+        return super().suits(case) and all(drawn[n] == v for n, v in self.settings.items())
 
     def run(self, case: Case) -> Result:
         component: Any = self.base
-        own: Any = {m: self._method(m, f) for m, f in self.functions.items()}
-        with mock.patch.multiple(self.owner, **own):
+        names = [f"d{n}" for n in self._inputs(case)]
+        own = {getattr(self.owner, m): self._method(m, f, names) for m, f in self.functions.items()}
+        with replacing(own):
             return {n: a for n, a in component.extended(case).items() if a is not None}
 
     def expected(self, case: Case) -> Result:
         with np.errstate(all="ignore"):
             return self.base.extended(case)
 
-    def _method(self, method: str, function: Function) -> Function:
-        inputs = [f"d{n}" for n in self.base.inputs]  # type: ignore[attr-defined]
+    def _inputs(self, case: Case) -> list[str]:
+        return [n for n in self.base.inputs if n in case.inputs]  # type: ignore[attr-defined]
+
+    def _method(self, method: str, function: Function, names: list[str]) -> Function:
         name = f"{self.stem}_{method}"
 
         def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -49,7 +58,7 @@ class MethodQuestion(Question):
                     raise Complaint("type", f"{name} returns {a_kind(found)}; it must return y, "
                                     "cache")  # fmt: skip
                 return found
-            each = tuple(gradients(found, inputs, name).values())
+            each = tuple(gradients(found, names, name).values())
             return each if len(each) > 1 else each[0]
 
         return call
@@ -59,10 +68,10 @@ class MethodQuestion(Question):
         return dataclasses.replace(self, functions=own)
 
     def code(self, case: Case, result: str = "") -> list[str]:
-        inputs = self.base.inputs  # type: ignore[attr-defined]
+        inputs = self._inputs(case)
         owner = self.owner.__name__
         used = {self.owner, *map(type, filter(dataclasses.is_dataclass, case.static["build"]))}
-        build = ", ".join(built(value) for value in case.static["build"])
+        build = ", ".join([*map(built, case.static["build"]), *self._settings(case)])
         parameters = inspect.signature(self.owner.forward).parameters
         lines = [
             *sorted(f"from {t.__module__} import {t.__name__}" for t in used),
@@ -76,7 +85,7 @@ class MethodQuestion(Question):
             if name not in inputs and array.any():
                 lines.append(f"layer.{indexed(name)}.data[...] = {filled(array)}")
         lines += [assignment(name, case.inputs[name]) for name in inputs]
-        words = list(inputs)
+        words = inputs.copy()
         for name, value in case.static.items():
             if name in parameters and is_other(value, parameters[name].default):
                 words.append(f"{name}={given(name, value)}")
@@ -89,4 +98,13 @@ class MethodQuestion(Question):
             assignment("dy", case.dy),
             called,
             f"{results} = {self.stem}_backward(layer, dy, cache)",
+        ]
+
+    def _settings(self, case: Case) -> list[str]:
+        """Those of the constructor's arguments that are not as usual, as Python."""
+        parameters = inspect.signature(self.owner).parameters
+        return [
+            f"{name}={value!r}"
+            for name, value in case.static.get("settings", {}).items()
+            if is_other(value, parameters[name].default)
         ]

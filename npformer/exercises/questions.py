@@ -98,8 +98,10 @@ def component_question(
     if not isinstance(base, OpComponent):
         own = {m: getattr(submission, f"{stem}_{m}") for m in asked}
         owner = getattr(nn, name, None) or getattr(models, name)
+        others = dict(static or {})
+        settings = others.pop("settings", {})
         return MethodQuestion(
-            name, base, static or {}, largest, stem=stem, owner=owner, functions=own
+            name, base, others, largest, stem=stem, owner=owner, functions=own, settings=settings
         )
     given = {p: getattr(ops, f"{stem}_{p}") for p in ("forward", "backward")}
     return _pair(name, base, stem, asked, submission, given, static or {}, largest)
@@ -152,5 +154,5 @@ def _pair(
 
 
 def snake(name: str) -> str:
-    """``EncoderLayer`` -> ``encoder_layer``."""
+    """``LayerNorm`` -> ``layer_norm``."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()

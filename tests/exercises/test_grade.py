@@ -10,7 +10,7 @@ from npformer.exercises.grade import grade
 from npformer.exercises.grading import against_component, against_function, first_failure
 from npformer.exercises.load import load_python, load_submission
 from npformer.exercises.outcome import Outcome
-from npformer.nn import EncoderLayer
+from npformer.nn import Layer
 from npformer.ops import attention_forward
 from npformer.verify.drawing.strategies import draw_rng
 from tests.exercises.files import FORWARD, RIGHT, backward, written
@@ -152,25 +152,28 @@ class Given:
         vars(self).update(functions)
 
 
+ENCODER = {"settings": {"cross_attention": False}}
+
+
 def test_a_modules_backward_takes_the_place_of_the_method():
-    right = EncoderLayer.backward
-    own = Given(encoder_layer_backward=lambda layer, dy, cache: right(layer, dy, cache))
-    assert against_component(own, "EncoderLayer", "backward", cases=10).passed
-    assert EncoderLayer.backward is right
+    right = Layer.backward
+    own = Given(layer_backward=lambda layer, dy, cache: right(layer, dy, cache))
+    assert against_component(own, "Layer", "backward", cases=10).passed
+    assert Layer.backward is right
 
 
 def test_a_modules_example_can_be_run(capsys):
-    right = EncoderLayer.backward
+    right = Layer.backward
 
     def doubled(layer, dy, cache):
         return 2 * right(layer, dy, cache)
 
     outcome = against_component(
-        Given(encoder_layer_backward=doubled), "EncoderLayer", "backward", cases=10
+        Given(layer_backward=doubled), "Layer", "backward", static=ENCODER, cases=10
     )
     assert outcome.kind == "wrong"
     assert "factor 2" in outcome.diagnosis
-    exec(outcome.example, {"np": np, "encoder_layer_backward": doubled})
+    exec(outcome.example, {"np": np, "layer_backward": doubled})
     printed = float(capsys.readouterr().out)
     assert outcome.verdict.split(" is ")[1].split()[0] == f"{printed:.7g}"
 
@@ -180,7 +183,7 @@ def test_a_module_returns_too_few_gradients():
         return dy, dy
 
     outcome = against_component(
-        Given(encoder_layer_backward=backward), "EncoderLayer", "backward", cases=3
+        Given(layer_backward=backward), "Layer", "backward", static=ENCODER, cases=3
     )
     assert "returns a tuple of 2; it must return dx" in outcome.verdict
 

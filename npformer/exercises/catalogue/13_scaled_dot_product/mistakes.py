@@ -14,7 +14,7 @@ def _attention(q, k, v, mask, causal, scale=None, softmax=_softmax):
     scale = 1 / np.sqrt(q.shape[-1]) if scale is None else scale
     scores = np.einsum("btnh,bsnh->bnts", q, k) * scale
     if causal:
-        triangle = np.tri(q.shape[1], k.shape[1], dtype=bool)
+        triangle = np.tri(q.shape[1], k.shape[1], k.shape[1] - q.shape[1], dtype=bool)
         mask = triangle if mask is None else mask & triangle
     if mask is not None:
         scores = np.where(mask, scores, -np.inf)
@@ -47,20 +47,20 @@ def _never_causal(q, k, v, mask=None, *, causal=False):
 
 def _either(q, k, v, mask=None, *, causal=False):
     if causal and mask is not None:
-        mask = mask | np.tri(q.shape[1], k.shape[1], dtype=bool)
+        mask = mask | np.tri(q.shape[1], k.shape[1], k.shape[1] - q.shape[1], dtype=bool)
     return _attention(q, k, v, mask, causal and mask is None)
 
 
-def _from_the_end(q, k, v, mask=None, *, causal=False):
+def _from_the_start(q, k, v, mask=None, *, causal=False):
     if causal:
-        triangle = np.tri(q.shape[1], k.shape[1], k.shape[1] - q.shape[1], dtype=bool)
+        triangle = np.tri(q.shape[1], k.shape[1], dtype=bool)
         mask = triangle if mask is None else mask & triangle
     return _attention(q, k, v, mask, False)
 
 
 def _leak(q, k, v, mask=None, *, causal=False, by=1):
     if causal:
-        triangle = np.tri(q.shape[1], k.shape[1], by, dtype=bool)
+        triangle = np.tri(q.shape[1], k.shape[1], k.shape[1] - q.shape[1] + by, dtype=bool)
         mask = triangle if mask is None else mask & triangle
     return _attention(q, k, v, mask, False)
 
@@ -99,7 +99,7 @@ def _nan(q, k, v, mask=None, *, causal=False):
 def _after(q, k, v, mask=None, *, causal=False):
     allowed = np.True_ if mask is None else mask
     if causal:
-        allowed = allowed & np.tri(q.shape[1], k.shape[1], dtype=bool)
+        allowed = allowed & np.tri(q.shape[1], k.shape[1], k.shape[1] - q.shape[1], dtype=bool)
     return _attention(q, k, v, None, False, softmax=lambda scores: _softmax(scores) * allowed)
 
 
@@ -141,8 +141,8 @@ MISTAKES = [
     ("causal is lost where a mask is given", {"attention_forward": _mask_only}),
     ("a key is shown that either the mask or causal allows; both must allow it",
      {"attention_forward": _either}),
-    ("the last query sees every key; query t must see the keys 0 ... t",
-     {"attention_forward": _from_the_end}),
+    ("query t sees the keys 0 ... t, however many there are; the last query must see every key",
+     {"attention_forward": _from_the_start}),
     ("the scores are not divided by sqrt(H)", {"attention_forward": _unscaled}),
     ("the scores are divided by H, not by sqrt(H)", {"attention_forward": _by_size}),
     ("the scores are multiplied by sqrt(H), not divided", {"attention_forward": _multiplied}),

@@ -6,13 +6,15 @@ import numpy as np
 def attention_forward(q, k, v, mask=None, *, causal=False):
     """q (B, T, N, H), k (B, S, N, H), v (B, S, N, Hv), mask -> y (B, T, N, Hv).
 
-    With ``causal``, query t sees the keys s <= t only. A query that sees no key gives zeros.
+    With ``causal``, the last query sees every key and each one before it a key less. A query that
+    sees no key gives zeros.
     """
     q, k, v = q.swapaxes(1, 2), k.swapaxes(1, 2), v.swapaxes(1, 2)  # (B, N, T or S, H or Hv)
     # A dot product of H terms of variance 1 has variance H. The scale brings it back to 1.
     scores = q @ k.swapaxes(2, 3) / np.sqrt(q.shape[-1])  # (B, N, T, S)
     if causal:
-        triangle = np.tri(q.shape[2], k.shape[2], dtype=bool)  # (T, S), True where s <= t
+        t, s = q.shape[2], k.shape[2]
+        triangle = np.tri(t, s, s - t, dtype=bool)  # (T, S), the last row all True
         mask = triangle if mask is None else mask & triangle
     if mask is not None:
         # Before the softmax: then a hidden key is in no denominator either.

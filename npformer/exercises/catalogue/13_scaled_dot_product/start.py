@@ -15,6 +15,7 @@ import numpy as np
 def attention_forward(q, k, v, mask=None, *, causal=False):
     """q (B, T, N, H), k (B, S, N, H), v (B, S, N, Hv), mask -> y (B, T, N, Hv).
 
-    With ``causal``, query t sees the keys s <= t only. A query that sees no key gives zeros.
+    With ``causal``, the last query sees every key and each one before it a key less. A query that
+    sees no key gives zeros.
     """
     raise NotImplementedError("return y")

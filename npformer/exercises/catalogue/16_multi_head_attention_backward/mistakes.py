@@ -23,21 +23,26 @@ def _split_components_first(a, n):
     return a.reshape(*a.shape[:2], a.shape[2] // n, n).swapaxes(2, 3)
 
 
-def _backward(split=_split, merge=(_merge, _merge, _merge)):
-    """The backward with other splits and merges."""
+def _backward(split=_split, merge=(_merge, _merge, _merge), join=lambda dx, dmemory: dx + dmemory):
+    """The backward with other splits and merges, or another sum in self-attention."""
 
     def backward(layer, dy, cache):
         dz = layer.out_proj.backward(dy, cache.out_proj)
         gradients = attention_backward(split(dz, layer.heads), cache.attention)
         dq, dk, dv = (m(g) for m, g in zip(merge, gradients, strict=True))
-        dmemory = layer.k_proj.backward(dk, cache.k_proj)
-        dmemory = dmemory + layer.v_proj.backward(dv, cache.v_proj)
-        return layer.q_proj.backward(dq, cache.q_proj), dmemory
+        dx = layer.q_proj.backward(dq, cache.q_proj)
+        dmemory = layer.k_proj.backward(dk, cache.keys_values.k_proj)
+        dmemory = dmemory + layer.v_proj.backward(dv, cache.keys_values.v_proj)
+        return (dx, dmemory) if cache.has_memory else join(dx, dmemory)
 
     return {"multi_head_attention_backward": backward}
 
 
 MISTAKES = [
+    ("in self-attention the gradient by keys and values is left out: x is all three",
+     _backward(join=lambda dx, dmemory: dx)),
+    ("in self-attention the gradient by the queries is left out: x is all three",
+     _backward(join=lambda dx, dmemory: dmemory)),
     ("the heads of dz are read as (H, N): the numbers of one head stand together, so it is (N, H)",
      _backward(split=_split_components_first)),
     ("dq, dk and dv are merged as (H, N); head 0's numbers come first, then head 1's",

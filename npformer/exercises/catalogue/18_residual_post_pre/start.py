@@ -1,9 +1,9 @@
-"""Exercise 18: the backward of a residual, post-norm and pre-norm.
+"""Exercise 18: a residual, post-norm and pre-norm.
 
-    x, y (B, T, D)    weight (D, D)    gain (D,)    bias (D,)
+    x, y (B, T, D)    gain, bias (D,)    weight (D, D), of the sub-layer f
 
-The forwards, and the backwards of the norm and of the sub-layer f, are given. Write
-post_norm_backward and pre_norm_backward, then:
+The norm is given; the sub-layer is handed in with the call. Write residual_forward and
+residual_backward, then:
 
     npformer exercise check residual_post_pre
     npformer exercise hint residual_post_pre
@@ -28,13 +28,29 @@ def norm_backward(dy, cache):
     return dx, (dy * xhat).sum(axis=(0, 1)), dy.sum(axis=(0, 1))
 
 
-def sublayer_forward(x, weight):
-    """x (B, T, D), weight (D, D) -> h (B, T, D), cache."""
+def residual_forward(x, sublayer, gain, bias, pre_norm):
+    """x (B, T, D) -> y (B, T, D), cache; ``sublayer(h)`` returns an array like h, and its cache."""
+    raise NotImplementedError("return y, cache")
+
+
+def residual_backward(dy, cache, sublayer_backward, pre_norm):
+    """dy (B, T, D) -> dx (B, T, D), dgain (D,), dbias (D,).
+
+    ``sublayer_backward(dh, cache)`` takes the sub-layer's cache and returns its input's gradient.
+    """
+    raise NotImplementedError("return dx, dgain, dbias")
+
+
+# What follows is given: the sub-layer of the check, and both residuals around it.
+
+
+def f_forward(x, weight):
+    """The sub-layer of the check: x (B, T, D), weight (D, D) -> h (B, T, D), cache."""
     h = np.tanh(x @ weight.T)
     return h, (x, weight, h)
 
 
-def sublayer_backward(dh, cache):
+def f_backward(dh, cache):
     """dh (B, T, D) -> dx (B, T, D), dweight (D, D)."""
     x, weight, h = cache
     da = dh * (1 - h**2)
@@ -43,25 +59,31 @@ def sublayer_backward(dh, cache):
 
 def post_norm_forward(x, weight, gain, bias):
     """norm(x + f(x)): x (B, T, D) -> y (B, T, D), cache."""
-    h, sublayer_cache = sublayer_forward(x, weight)
-    y, norm_cache = norm_forward(x + h, gain, bias)
-    return y, (sublayer_cache, norm_cache)
-
-
-def pre_norm_forward(x, weight, gain, bias):
-    """x + f(norm(x)): x (B, T, D) -> y (B, T, D), cache."""
-    z, norm_cache = norm_forward(x, gain, bias)
-    h, sublayer_cache = sublayer_forward(z, weight)
-    return x + h, (sublayer_cache, norm_cache)
+    return residual_forward(x, lambda h: f_forward(h, weight), gain, bias, False)
 
 
 def post_norm_backward(dy, cache):
     """dy (B, T, D) -> dx (B, T, D), dweight (D, D), dgain (D,), dbias (D,)."""
-    sublayer_cache, norm_cache = cache
-    raise NotImplementedError("return dx, dweight, dgain, dbias")
+    return _around_f(dy, cache, False)
+
+
+def pre_norm_forward(x, weight, gain, bias):
+    """x + f(norm(x)): x (B, T, D) -> y (B, T, D), cache."""
+    return residual_forward(x, lambda h: f_forward(h, weight), gain, bias, True)
 
 
 def pre_norm_backward(dy, cache):
     """dy (B, T, D) -> dx (B, T, D), dweight (D, D), dgain (D,), dbias (D,)."""
-    sublayer_cache, norm_cache = cache
-    raise NotImplementedError("return dx, dweight, dgain, dbias")
+    return _around_f(dy, cache, True)
+
+
+def _around_f(dy, cache, pre_norm):
+    dweights = []
+
+    def sublayer_backward(dh, sublayer_cache):
+        dx, dweight = f_backward(dh, sublayer_cache)
+        dweights.append(dweight)  # f gathers its own, as a module does
+        return dx
+
+    dx, dgain, dbias = residual_backward(dy, cache, sublayer_backward, pre_norm)
+    return dx, sum(dweights), dgain, dbias

@@ -1,16 +1,10 @@
 """Exercise 20: the backward of an encoder layer."""
 
 
-def encoder_layer_backward(layer, dy, cache):
-    """dy (B, S, D) -> dx (B, S, D)."""
-    # The last frame first. Its x was used twice, by the skip path and by the branch.
-    dx, dh = layer.feed_forward_residual.leave_backward(dy, cache.feed_forward_leave)
-    dh = layer.feed_forward.backward(dh, cache.feed_forward)
-    dx = dx + layer.feed_forward_residual.enter_backward(dh, cache.feed_forward_enter)
-
-    # The same around self-attention, which read one array as queries and as memory: both of its
-    # gradients belong to that array.
-    dx, dh = layer.self_attn_residual.leave_backward(dx, cache.self_attn_leave)
-    dquery, dmemory = layer.self_attn.backward(dh, cache.self_attn)
-    dh = dquery + dmemory
-    return dx + layer.self_attn_residual.enter_backward(dh, cache.self_attn_enter)
+def layer_backward(layer, dy, cache):
+    """dy (B, T, D) -> dx (B, T, D)."""
+    # The last residual first. It calls the sub-layer's backward on the branch, and adds the two
+    # paths by which its own x was used.
+    dx = layer.feed_forward_residual.backward(dy, cache.feed_forward, layer.feed_forward.backward)
+    # What arrived at its x is what the first residual put out.
+    return layer.self_attn_residual.backward(dx, cache.self_attn, layer.self_attn.backward)

@@ -1,12 +1,11 @@
 """Exercise 20: the backward of an encoder layer.
 
-    x, y (B, S, D)
+    x, y (B, T, D)
 
     layer      self_attn_residual, self_attn, feed_forward_residual, feed_forward
-    cache      self_attn_enter, self_attn, self_attn_leave,
-               feed_forward_enter, feed_forward, feed_forward_leave
+    cache      self_attn, feed_forward, each the cache of a residual
 
-Write encoder_layer_backward, then:
+Write layer_backward, then:
 
     npformer exercise check encoder_layer_backward
     npformer exercise hint encoder_layer_backward
@@ -14,13 +13,13 @@ Write encoder_layer_backward, then:
 
 import numpy as np
 
+from npformer.nn import Layer
 
-def encoder_layer_backward(layer, dy, cache):
-    """dy (B, S, D) -> dx (B, S, D).
 
-    a residual's  leave_backward(dy, leave_cache) -> dx, dh
-                  enter_backward(dh, enter_cache) -> dx
-    self_attn     backward(dh, self_attn_cache) -> dquery, dmemory
-    feed_forward  backward(dh, feed_forward_cache) -> dh
+def layer_backward(layer, dy, cache):
+    """dy (B, T, D) -> dx (B, T, D).
+
+    a residual's  backward(dy, its cache, sublayer_backward) -> dx
+    self_attn's   backward(dh, the attention's cache) -> dh; feed_forward's likewise
     """
     raise NotImplementedError("return dx")

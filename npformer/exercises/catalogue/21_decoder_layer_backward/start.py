@@ -4,12 +4,10 @@
 
 The forward, with X_residual around each sub-layer X:
 
-    h, cache.X_enter = layer.X_residual.enter(x)
-    h, cache.X       = layer.X.forward(...)
-    x, cache.X_leave = layer.X_residual.leave(x, h, rng)
+    x, cache.X = layer.X_residual.forward(x, X, rng)
 
-for X = self_attn, with forward(h, h, causal=True), then X = cross_attn, with forward(h, memory,
-memory_mask), then X = feed_forward, with forward(h). Write decoder_layer_backward, then:
+for X = self_attn, then X = cross_attn, which reads the memory too, then X = feed_forward. Write
+layer_backward, then:
 
     npformer exercise check decoder_layer_backward
     npformer exercise hint decoder_layer_backward
@@ -17,16 +15,15 @@ memory_mask), then X = feed_forward, with forward(h). Write decoder_layer_backwa
 
 import numpy as np
 
-from npformer.models.transformer import TransformerConfig
-from npformer.nn import DecoderLayer
+from npformer.nn import Layer
 
 
-def decoder_layer_backward(layer, dy, cache):
+def layer_backward(layer, dy, cache):
     """dy (B, T, D) -> dx (B, T, D), dmemory (B, S, D).
 
-    layer.X_residual.leave_backward(dy, cache.X_leave) -> dx by the skip path, dh
-    layer.X_residual.enter_backward(dh, cache.X_enter) -> dx by the branch
-    layer.self_attn.backward(dh, cache.self_attn) -> dquery, dmemory; cross_attn's likewise
-    layer.feed_forward.backward(dh, cache.feed_forward) -> dh
+    layer.X_residual.backward(dy, cache.X, sublayer_backward) -> dx, and after it whatever else
+                                                                 sublayer_backward returns
+    layer.self_attn.backward(dh, its cache) -> dh; feed_forward's likewise
+    layer.cross_attn.backward(dh, its cache) -> dh, dmemory
     """
     raise NotImplementedError("return dx, dmemory")

@@ -7,7 +7,7 @@ def attention_forward(q, k, v, mask=None, *, causal=False):
         allowed = allowed & mask
     if causal:
         t, s = np.arange(q.shape[1]), np.arange(k.shape[1])
-        allowed = allowed & (s[None, :] <= t[:, None])
+        allowed = allowed & (s[None, :] - len(s) <= t[:, None] - len(t))
     scores = np.einsum("btnh,bsnh->bnts", q, k) * q.shape[-1] ** -0.5
     lowest = scores.min()
     scores = np.where(allowed, scores, lowest)

@@ -7,7 +7,7 @@ def attention_forward(q, k, v, mask=None, *, causal=False):
     full = np.broadcast_to(True if mask is None else mask, (b, n, t, s))
     y = np.zeros((b, t, n, v.shape[-1]))
     for i, j, u in np.ndindex(b, t, n):
-        keys = [m for m in range(s) if full[i, u, j, m] and (m <= j or not causal)]
+        keys = [m for m in range(s) if full[i, u, j, m] and (m - s <= j - t or not causal)]
         if keys:
             scores = np.array([q[i, j, u] @ k[i, m, u] for m in keys]) / np.sqrt(h)
             e = np.exp(scores - scores.max())

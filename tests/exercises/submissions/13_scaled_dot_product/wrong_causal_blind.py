@@ -6,7 +6,7 @@ def attention_forward(q, k, v, mask=None, *, causal=False):
     q, k, v = q.swapaxes(1, 2), k.swapaxes(1, 2), v.swapaxes(1, 2)
     scores = q @ k.swapaxes(2, 3) / np.sqrt(q.shape[-1])
     if causal:
-        triangle = np.tri(q.shape[2], k.shape[2], -1, dtype=bool)
+        triangle = np.tri(q.shape[2], k.shape[2], k.shape[2] - q.shape[2] - 1, dtype=bool)
         mask = triangle if mask is None else mask & triangle
     if mask is not None:
         scores = np.where(mask, scores, -np.inf)

@@ -8,7 +8,7 @@ def attention_forward(q, k, v, mask=None, *, causal=False):
     if mask is not None:
         mask = ~mask
     if causal:
-        triangle = np.tri(q.shape[2], k.shape[2], dtype=bool)
+        triangle = np.tri(q.shape[2], k.shape[2], k.shape[2] - q.shape[2], dtype=bool)
         mask = triangle if mask is None else mask & triangle
     if mask is not None:
         scores = np.where(mask, scores, -np.inf)

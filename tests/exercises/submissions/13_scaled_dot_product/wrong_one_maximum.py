@@ -7,7 +7,7 @@ def attention_forward(q, k, v, mask=None, *, causal=False):
     if mask is not None:
         allowed = allowed & mask
     if causal:
-        allowed = allowed & np.tri(q.shape[1], k.shape[1], dtype=bool)
+        allowed = allowed & np.tri(q.shape[1], k.shape[1], k.shape[1] - q.shape[1], dtype=bool)
     scores = np.einsum("btnh,bsnh->bnts", q, k) / np.sqrt(q.shape[-1])
     e = np.exp(scores - scores.max()) * allowed
     total = e.sum(axis=-1, keepdims=True)

@@ -5,7 +5,7 @@ import numpy as np
 def attention_forward(q, k, v, mask=None, *, causal=False, scale=None):
     scale = 1 / np.sqrt(q.shape[-1]) if scale is None else scale
     if causal:
-        triangle = np.tri(q.shape[1], k.shape[1], dtype=bool)
+        triangle = np.tri(q.shape[1], k.shape[1], k.shape[1] - q.shape[1], dtype=bool)
         mask = triangle if mask is None else mask & triangle
     scores = scale * np.einsum("btnh,bsnh->bnts", q, k)
     if mask is not None:

@@ -21,8 +21,9 @@ def multi_head_attention_backward(layer, dy, cache):
         for name, gradient in zip("qkv", (dq, dk, dv)):
             rows[name].append(gradient)
     for name, gradients in rows.items():
-        projection, read = getattr(layer, f"{name}_proj"), getattr(cache, f"{name}_proj").x
+        projection = getattr(layer, f"{name}_proj")
+        read = getattr(cache if name == "q" else cache.keys_values, f"{name}_proj").x
         every = np.concatenate(gradients, axis=-1)
         projection.weight.accumulate(np.einsum("bto,bti->oi", every, read))
         projection.bias.accumulate(every.sum(axis=(0, 1)))
-    return dx, dmemory
+    return (dx, dmemory) if cache.has_memory else dx + dmemory

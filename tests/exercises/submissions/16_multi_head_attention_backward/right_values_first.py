@@ -8,6 +8,7 @@ def multi_head_attention_backward(layer, dy, cache):
     dz = layer.out_proj.backward(dy, cache.out_proj)
     dz = dz.reshape(*dz.shape[:2], layer.heads, -1)
     dq, dk, dv = attention_backward(dz, cache.attention)
-    dmemory = layer.v_proj.backward(merge(dv), cache.v_proj)
-    share = layer.k_proj.backward(merge(dk), cache.k_proj)
-    return layer.q_proj.backward(merge(dq), cache.q_proj), dmemory + share
+    dmemory = layer.v_proj.backward(merge(dv), cache.keys_values.v_proj)
+    share = layer.k_proj.backward(merge(dk), cache.keys_values.k_proj)
+    dx = layer.q_proj.backward(merge(dq), cache.q_proj)
+    return (dx, dmemory + share) if cache.has_memory else share + dmemory + dx

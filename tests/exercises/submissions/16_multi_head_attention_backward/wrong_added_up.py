@@ -10,6 +10,6 @@ def multi_head_attention_backward(layer, dy, cache):
     dz = dz.reshape(*dz.shape[:2], layer.heads, -1)
     dq, dk, dv = attention_backward(dz, cache.attention)
     dx = layer.q_proj.backward(merge(dq), cache.q_proj)
-    dmemory = layer.k_proj.backward(merge(dk), cache.k_proj)
-    dmemory = dmemory + layer.v_proj.backward(merge(dv), cache.v_proj)
+    dmemory = layer.k_proj.backward(merge(dk), cache.keys_values.k_proj)
+    dmemory = dmemory + layer.v_proj.backward(merge(dv), cache.keys_values.v_proj)
     return dx + dmemory

@@ -8,5 +8,6 @@ def multi_head_attention_backward(layer, dy, cache):
     dz = dz.swapaxes(2, 3)
     dq, dk, dv = (a.reshape(b, a.shape[1], -1) for a in attention_backward(dz, cache.attention))
     dx = layer.q_proj.backward(dq, cache.q_proj)
-    dmemory = layer.k_proj.backward(dk, cache.k_proj) + layer.v_proj.backward(dv, cache.v_proj)
-    return dx, dmemory
+    dmemory = layer.k_proj.backward(dk, cache.keys_values.k_proj)
+    dmemory = dmemory + layer.v_proj.backward(dv, cache.keys_values.v_proj)
+    return (dx, dmemory) if cache.has_memory else dx + dmemory

@@ -11,5 +11,5 @@ def multi_head_attention_backward(layer, dy, cache):
     dq, dk, dv = attention_backward(dz, cache.attention)
     dx = layer.q_proj.backward(merge(dq), cache.q_proj)
     dmemory = merge(dk) @ layer.k_proj.weight.data
-    dmemory = dmemory + layer.v_proj.backward(merge(dv), cache.v_proj)
-    return dx, dmemory
+    dmemory = dmemory + layer.v_proj.backward(merge(dv), cache.keys_values.v_proj)
+    return (dx, dmemory) if cache.has_memory else dx + dmemory

@@ -15,40 +15,20 @@ def norm_backward(dy, cache):
     return dx, (dy * xhat).sum(axis=(0, 1)), dy.sum(axis=(0, 1))
 
 
-def sublayer_forward(x, weight):
-    h = np.tanh(x @ weight.T)
-    return h, (x, weight, h)
+def residual_forward(x, sublayer, gain, bias, pre_norm):
+    h, sublayer_cache = sublayer(norm_forward(x, gain, bias)[0] if pre_norm else x)
+    total = x + h
+    y = total if pre_norm else norm_forward(total, gain, bias)[0]
+    return y, {"normed": x if pre_norm else total, "gain": gain, "sublayer": sublayer_cache}
 
 
-def sublayer_backward(dh, cache):
-    x, weight, h = cache
-    da = dh * (1 - h**2)
-    return da @ weight, np.einsum("bto,bti->oi", da, x)
-
-
-def post_norm_forward(x, weight, gain, bias):
-    h, sublayer_cache = sublayer_forward(x, weight)
-    y, norm_cache = norm_forward(x + h, gain, bias)
-    return y, (sublayer_cache, norm_cache)
-
-
-def pre_norm_forward(x, weight, gain, bias):
-    z, norm_cache = norm_forward(x, gain, bias)
-    h, sublayer_cache = sublayer_forward(z, weight)
-    return x + h, (sublayer_cache, norm_cache)
-
-
-def post_norm_backward(dy, cache):
-    sublayer_cache, norm_cache = cache
-    dsum, dgain, dbias = norm_backward(dy, norm_cache)
-    branch, dweight = sublayer_backward(dsum, sublayer_cache)
-    return dsum + branch, dweight, dgain, dbias
-
-
-def pre_norm_backward(dy, cache):
-    (z, weight, h), norm_cache = cache
-    da = dy - dy * h * h
-    dweight = da.reshape(-1, da.shape[-1]).T @ z.reshape(-1, z.shape[-1])
-    dx, dgain, dbias = norm_backward(np.einsum("bto,oi->bti", da, weight), norm_cache)
+def residual_backward(dy, cache, sublayer_backward, pre_norm):
+    gain = cache["gain"]
+    _, norm_cache = norm_forward(cache["normed"], gain, np.zeros_like(gain))
+    if not pre_norm:
+        dx, *others = norm_backward(dy, norm_cache)
+        dx += sublayer_backward(dx.copy(), cache["sublayer"])
+        return dx, *others
+    dx, *others = norm_backward(sublayer_backward(dy, cache["sublayer"]), norm_cache)
     dx += dy
-    return dx, dweight, dgain, dbias
+    return dx, *others

@@ -16,38 +16,22 @@ def norm_backward(dy, cache):
     return dx, (dy * xhat).sum(axis=(0, 1)), dy.sum(axis=(0, 1))
 
 
-def sublayer_forward(x, weight):
-    h = np.tanh(x @ weight.T)
-    return h, (x, weight, h)
-
-
-def sublayer_backward(dh, cache):
-    x, weight, h = cache
-    da = dh * (1 - h**2)
-    return da @ weight, np.einsum("bto,bti->oi", da, x)
-
-
-def post_norm_forward(x, weight, gain, bias):
-    h, sublayer_cache = sublayer_forward(x, weight)
+def residual_forward(x, sublayer, gain, bias, pre_norm):
+    if pre_norm:
+        z, norm_cache = norm_forward(x, gain, bias)
+        h, sublayer_cache = sublayer(z)
+        return x + h, (norm_cache, sublayer_cache)
+    h, sublayer_cache = sublayer(x)
     y, norm_cache = norm_forward(x + h, gain, bias)
-    return y, (sublayer_cache, norm_cache)
+    return y, (norm_cache, sublayer_cache)
 
 
-def pre_norm_forward(x, weight, gain, bias):
-    z, norm_cache = norm_forward(x, gain, bias)
-    h, sublayer_cache = sublayer_forward(z, weight)
-    return x + h, (sublayer_cache, norm_cache)
-
-
-def post_norm_backward(dy, cache):
-    sublayer_cache, norm_cache = cache
+def residual_backward(dy, cache, sublayer_backward, pre_norm):
+    norm_cache, sublayer_cache = cache
+    if pre_norm:
+        dz = sublayer_backward(dy, sublayer_cache)
+        branch, dgain, dbias = norm_backward(dz, norm_cache)
+        return dy + branch, dgain, dbias
     dsum, dgain, dbias = norm_backward(dy, norm_cache)
-    branch, dweight = sublayer_backward(dsum, sublayer_cache)
-    return dsum + dsum + branch, dweight, dgain, dbias
-
-
-def pre_norm_backward(dy, cache):
-    sublayer_cache, norm_cache = cache
-    dz, dweight = sublayer_backward(dy, sublayer_cache)
-    branch, dgain, dbias = norm_backward(dz, norm_cache)
-    return dy + branch, dweight, dgain, dbias
+    branch = sublayer_backward(dsum, sublayer_cache)
+    return dsum + dsum + branch, dgain, dbias

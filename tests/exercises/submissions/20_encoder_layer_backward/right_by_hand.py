@@ -7,26 +7,16 @@ def norm_backward(norm, dy, cache):
     return rstd * (g - g.mean(axis=-1, keepdims=True) - xhat * along)
 
 
-def frame_backward(residual, branch, dy, enter, leave):
+def frame_backward(residual, branch, dy, cache):
     if not residual.pre_norm:
-        dy = norm_backward(residual.norm, dy, leave.norm)
-    keep, scale = leave.dropout
-    dh = branch(dy if keep is None else dy * keep * scale)
-    return dy + (norm_backward(residual.norm, dh, enter) if residual.pre_norm else dh)
+        dy = norm_backward(residual.norm, dy, cache.norm)
+    keep, scale = cache.dropout
+    dh = branch(dy if keep is None else dy * keep * scale, cache.sublayer)
+    return dy + (norm_backward(residual.norm, dh, cache.norm) if residual.pre_norm else dh)
 
 
-def encoder_layer_backward(layer, dy, cache):
+def layer_backward(layer, dy, cache):
     dx = frame_backward(
-        layer.feed_forward_residual,
-        lambda dh: layer.feed_forward.backward(dh, cache.feed_forward),
-        dy,
-        cache.feed_forward_enter,
-        cache.feed_forward_leave,
+        layer.feed_forward_residual, layer.feed_forward.backward, dy, cache.feed_forward
     )
-    return frame_backward(
-        layer.self_attn_residual,
-        lambda dh: sum(layer.self_attn.backward(dh, cache.self_attn)),
-        dx,
-        cache.self_attn_enter,
-        cache.self_attn_leave,
-    )
+    return frame_backward(layer.self_attn_residual, layer.self_attn.backward, dx, cache.self_attn)

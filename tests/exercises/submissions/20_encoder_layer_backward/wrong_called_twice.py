@@ -1,9 +1,8 @@
 # diagnosis: self_attn.backward is called twice
-def encoder_layer_backward(layer, dy, cache):
-    dx, dh = layer.feed_forward_residual.leave_backward(dy, cache.feed_forward_leave)
-    dh = layer.feed_forward.backward(dh, cache.feed_forward)
-    dx = dx + layer.feed_forward_residual.enter_backward(dh, cache.feed_forward_enter)
-    dx, dh = layer.self_attn_residual.leave_backward(dx, cache.self_attn_leave)
-    dquery = layer.self_attn.backward(dh, cache.self_attn)[0]
-    dmemory = layer.self_attn.backward(dh, cache.self_attn)[1]
-    return dx + layer.self_attn_residual.enter_backward(dquery + dmemory, cache.self_attn_enter)
+def layer_backward(layer, dy, cache):
+    def attention_backward(dh, attention_cache):
+        layer.self_attn.backward(dh, attention_cache)
+        return layer.self_attn.backward(dh, attention_cache)
+
+    dx = layer.feed_forward_residual.backward(dy, cache.feed_forward, layer.feed_forward.backward)
+    return layer.self_attn_residual.backward(dx, cache.self_attn, attention_backward)

@@ -1,6 +1,3 @@
-# diagnosis: only the feed-forward half is walked back
-def encoder_layer_backward(layer, dy, cache):
-    dx, dh = layer.feed_forward_residual.leave_backward(dy, cache.feed_forward_leave)
-    dh = layer.feed_forward.backward(dh, cache.feed_forward)
-    dx = dx + layer.feed_forward_residual.enter_backward(dh, cache.feed_forward_enter)
-    return dx
+# diagnosis: only the residual of the feed-forward network is walked back
+def layer_backward(layer, dy, cache):
+    return layer.feed_forward_residual.backward(dy, cache.feed_forward, layer.feed_forward.backward)

@@ -1,8 +1,4 @@
-# diagnosis: the frames are walked back in the order of the forward
-def encoder_layer_backward(layer, dy, cache):
-    dx, dh = layer.self_attn_residual.leave_backward(dy, cache.self_attn_leave)
-    dh = sum(layer.self_attn.backward(dh, cache.self_attn))
-    dx = dx + layer.self_attn_residual.enter_backward(dh, cache.self_attn_enter)
-    dx, dh = layer.feed_forward_residual.leave_backward(dx, cache.feed_forward_leave)
-    dh = layer.feed_forward.backward(dh, cache.feed_forward)
-    return dx + layer.feed_forward_residual.enter_backward(dh, cache.feed_forward_enter)
+# diagnosis: the residuals are walked back in the order of the forward
+def layer_backward(layer, dy, cache):
+    dx = layer.self_attn_residual.backward(dy, cache.self_attn, layer.self_attn.backward)
+    return layer.feed_forward_residual.backward(dx, cache.feed_forward, layer.feed_forward.backward)

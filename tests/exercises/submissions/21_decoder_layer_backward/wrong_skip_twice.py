@@ -1,17 +1,10 @@
 # diagnosis: the skip path around the feed-forward network counts twice
-
-
-def decoder_layer_backward(layer, dy, cache):
-    dx, dh = layer.feed_forward_residual.leave_backward(dy, cache.feed_forward_leave)
-    dh = layer.feed_forward.backward(dh, cache.feed_forward)
-    dh = dx + layer.feed_forward_residual.enter_backward(dh, cache.feed_forward_enter)
-    dx = dx + dh
-
-    dx, dh = layer.cross_attn_residual.leave_backward(dx, cache.cross_attn_leave)
-    dh, dmemory = layer.cross_attn.backward(dh, cache.cross_attn)
-    dx = dx + layer.cross_attn_residual.enter_backward(dh, cache.cross_attn_enter)
-
-    dx, dh = layer.self_attn_residual.leave_backward(dx, cache.self_attn_leave)
-    dquery, dkey = layer.self_attn.backward(dh, cache.self_attn)
-    dx = dx + layer.self_attn_residual.enter_backward(dquery + dkey, cache.self_attn_enter)
+def layer_backward(layer, dy, cache):
+    dx = dy + layer.feed_forward_residual.backward(
+        dy, cache.feed_forward, layer.feed_forward.backward
+    )
+    dx, dmemory = layer.cross_attn_residual.backward(
+        dx, cache.cross_attn, layer.cross_attn.backward
+    )
+    dx = layer.self_attn_residual.backward(dx, cache.self_attn, layer.self_attn.backward)
     return dx, dmemory

@@ -1,0 +1,6 @@
+# diagnosis: the dx of cross-attention's residual is lost
+def layer_backward(layer, dy, cache):
+    dx = layer.feed_forward_residual.backward(dy, cache.feed_forward, layer.feed_forward.backward)
+    _, dmemory = layer.cross_attn_residual.backward(dx, cache.cross_attn, layer.cross_attn.backward)
+    dx = layer.self_attn_residual.backward(dx, cache.self_attn, layer.self_attn.backward)
+    return dx, dmemory
