@@ -5,7 +5,7 @@
 
 Both may be NumPy models or twins, originals or edited copies, as long as the tree has the same
 paths. Every call of ``ours`` is judged by the inputs that it saw itself: the reference computes
-the same call on the same inputs, and the two results are compared in natural units. So a mistake
+the same call on the same inputs, and the two results are compared in rounding units. So a mistake
 accuses the call that makes it and none of those that only pass it on. What a method does between
 its calls, the sums and factors and masks, is judged in the same way.
 
@@ -23,7 +23,7 @@ from npformer.errors import ShapeError, VerifyError, nearest
 from npformer.text.batches import Batch
 from npformer.verify.lockstep import numpy_side
 from npformer.verify.lockstep.bisection import Bisection
-from npformer.verify.lockstep.judge import Judge
+from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.steps import step
 from npformer.verify.lockstep.visits import Trace
 
@@ -79,7 +79,7 @@ class Reference:
         suspect: Trace = self._run(
             _side(ours, "ours"), ours, **({} if loss is None else {"loss": loss})
         )
-        judge = Judge(next(iter(weights.values())).dtype)
+        judge = Verdicts(next(iter(weights.values())).dtype)
         judge.unseen = _unseen(suspect)
         judge.pytorch = _side(ours, "ours") is not numpy_side
         self._side.force(
@@ -116,9 +116,9 @@ def _side(model: Any, what: str) -> Any:
     import torch
 
     if isinstance(model, torch.nn.Module):
-        from npformer.verify.lockstep import torch_side
+        from npformer.verify.lockstep import twin_side
 
-        return torch_side
+        return twin_side
     if isinstance(model, type):
         raise VerifyError(f"{what} is the class {model.__name__} itself; give a model made of it")
     needed = ("named_modules", "named_parameters", "forward", "backward", "config")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from npformer.errors import ShapeError
+from npformer.seam import method
 from torch_ref.models.decoding import Decoding
 from torch_ref.nn import Dropout, Embedding, LearnedPositions, Linear, SinusoidalPositions, Stack
 
@@ -29,6 +30,12 @@ class Model(Decoding):
     dropout: Dropout
     output_proj: Linear | None
     embedding_scale: float = 1.0
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A subclass's own ``_embed`` and ``_project`` can be watched as those here can."""
+        super().__init_subclass__(**kwargs)
+        for name in vars(cls).keys() & {"_embed", "_project"}:
+            setattr(cls, name, method(vars(cls)[name]))
 
     def hidden(self, **inputs: Any) -> Tensor:
         """What ``forward`` projects to the logits: the decoder's last states (B, T, D)."""
@@ -65,6 +72,7 @@ class Model(Decoding):
         with torch.no_grad():
             self.embedding.weight[self.config.padding_id] = 0
 
+    @method
     def _embed(
         self, ids: Tensor, rng: np.random.Generator | None = None, at: int | Tensor = 0
     ) -> Tensor:
@@ -80,6 +88,7 @@ class Model(Decoding):
         limit = self.config.max_length
         return ShapeError(f"a sequence of {length} tokens; the model takes {limit} at most")
 
+    @method
     def _project(self, y: Tensor) -> Tensor:
         if self.output_proj is not None:
             return self.output_proj(y)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from npformer.seam import method
 from torch_ref.seam import op
 
 
@@ -28,6 +29,7 @@ class Embedding(nn.Embedding):
         nn.init.normal_(self.weight, std=self.embedding_dim**-0.5)
         self._fill_padding_idx_with_zero()
 
+    @method
     @op
     def project(self, x: Tensor) -> Tensor:
         """x (..., embedding_dim) -> logits (..., num_embeddings): the weight, tied."""

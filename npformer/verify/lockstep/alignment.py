@@ -18,11 +18,15 @@ def counterpart(suspect: Trace, own: Trace, key: Key, number: int) -> Visit | No
 
 
 def aligned(own: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
-    """The suspect's arguments by the reference's names: by name, or else by position."""
-    if own.keys() <= theirs.keys():
-        return {name: theirs[name] for name in own}
-    values = list(theirs.values())
-    return {name: values[i] if i < len(values) else own[name] for i, name in enumerate(own)}
+    """The suspect's arguments by the reference's names: by name, or else by position.
+
+    A function, such as a residual's sub-layer, is called as the reference's own.
+    """
+    if not own.keys() <= theirs.keys():
+        theirs = dict(zip(own, theirs.values(), strict=False))
+    return {
+        name: value if callable(value) else theirs.get(name, value) for name, value in own.items()
+    }
 
 
 def call(original: Any, own: dict[str, Any], given: dict[str, Any], args: Any, kwargs: Any) -> Any:

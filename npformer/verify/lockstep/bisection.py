@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,28 +13,24 @@ from rich.table import Table
 from rich.text import Text
 
 from npformer.verify.lockstep.compare import LIMIT
-from npformer.verify.lockstep.finding import Finding
+from npformer.verify.lockstep.mismatch import Mismatch
 from npformer.verify.lockstep.growth import Growth, growth
-from npformer.verify.lockstep.judge import Judge
+from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.visits import Trace
-
-LEAVES = ("linear", "layer_norm", "dropout", "embedding")
-"""Ops that a module of their own calls, and nothing else."""
-
 
 @dataclass(frozen=True)
 class Bisection:
     """What a bisection found; falsy if it found anything."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[Mismatch, ...]
     """Every difference that a call's own inputs do not explain, in the order of the run."""
     loss: float
     reference_loss: float
     dtype: str
-    """Of ``ours``; natural units are multiples of its rounding."""
+    """Of ``ours``; rounding units are multiples of its rounding."""
     calls: int
     """How many calls of ours were judged."""
-    _runs: tuple[Trace, Trace, Judge] = field(repr=False, compare=False)
+    _runs: tuple[Trace, Trace, Verdicts] = field(repr=False, compare=False)
 
     @cached_property
     def growth(self) -> tuple[Growth, ...]:
@@ -48,12 +45,12 @@ class Bisection:
         return self.passed
 
     @property
-    def activation(self) -> Finding | None:
+    def activation(self) -> Mismatch | None:
         """The first activation that its inputs do not explain."""
         return next((f for f in self.findings if f.phase == "forward"), None)
 
     @property
-    def gradient(self) -> Finding | None:
+    def gradient(self) -> Mismatch | None:
         """The first gradient that what arrived does not explain."""
         return next((f for f in self.findings if f.phase == "backward"), None)
 
@@ -119,19 +116,23 @@ class Bisection:
             return list(self.growth)
         accused = {f.path for f in self.findings}
         layers = {_layer(path) for path in accused if _layer(path)}
-        modules = {row.path for row in self.growth if row.method == "forward"}
+        methods: defaultdict[str, set[str]] = defaultdict(set)
+        for row in self.growth:
+            methods[row.path].add(row.method)
+        parents = {row.path.rpartition(".")[0] for row in self.growth}
         rows = []
         for row in self.growth:
             inside = _layer(row.path) in layers
-            if row.method in LEAVES and row.path in modules and row.path:
-                continue  # of a module that does nothing else; its row has the errors
+            alone = row.path not in parents and methods[row.path] == {"forward", row.method}
+            if alone and row.method != "forward":
+                continue  # an op of a module that does nothing else; its row has the errors
             method_of_accused = row.path in accused and row.path and row.method == "forward"
             if inside or _is_stage(row) or method_of_accused:
                 rows.append(row)
         return rows
 
 
-def _lines(finding: Finding) -> list[str]:
+def _lines(finding: Mismatch) -> list[str]:
     where = "" if finding.path == "loss" else f"{finding.path or 'the model'}, "
     method = finding.phase if finding.method == "forward" else finding.method
     lines = [f"  {where}{method}: {finding.operation}", f"  {finding.message}"]

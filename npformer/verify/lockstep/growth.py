@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npformer.verify.lockstep.judge import Judge
+from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.visits import Trace, Visit
 
 
@@ -21,7 +21,7 @@ class Growth(NamedTuple):
     method: str
     number: int
     forward_local: float
-    """The worst in natural units of what this call itself does with the inputs that it saw."""
+    """The worst in rounding units of what this call itself does with the inputs that it saw."""
     forward_within: float
     """The same, or that of a call inside it if it is more."""
     forward: float
@@ -34,7 +34,7 @@ class Growth(NamedTuple):
     """The tick at which its backward began; 0 where there was none."""
 
 
-def growth(suspect: Trace, own: Trace, judge: Judge) -> list[Growth]:
+def growth(suspect: Trace, own: Trace, judge: Verdicts) -> list[Growth]:
     """Of every call that both make, in the order of the forward."""
     within = _within(suspect, judge.forward), _within(suspect, judge.backward)
     rows = []
@@ -56,7 +56,7 @@ def _within(suspect: Trace, local: dict[int, float]) -> dict[int, float]:
     return found
 
 
-def _row(visit: Visit, other: Visit, judge: Judge, within: Any) -> Growth:
+def _row(visit: Visit, other: Visit, judge: Verdicts, within: Any) -> Growth:
     mine, theirs = visit.back, other.back
     backward = np.inf if (mine is None) != (theirs is None) else 0.0
     if mine is not None and theirs is not None:

@@ -10,7 +10,13 @@ from typing import Any
 
 import torch
 
-_PASSED_OVER = (str(Path(__file__).parent), str(Path(torch.__file__).parent))
+import npformer.seam
+
+_PASSED_OVER = (
+    str(Path(__file__).parent),
+    str(Path(torch.__file__).parent),
+    npformer.seam.__file__,
+)
 
 
 def caller() -> str:

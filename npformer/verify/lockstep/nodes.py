@@ -1,8 +1,8 @@
-"""Where in a model rounding grows: every call of one pass against the twin, in natural units.
+"""Where in a model rounding grows: every call of one pass against the twin, in rounding units.
 
 Both sides are recorded (``npformer.inspect``, ``torch_ref.inspect``), the twin in float64. The
 scale S of a call's output and gradients is that of the whole pass up to there, measured for all
-calls at once (``noise``): an error of 1 is what one natural unit at every op before it would do.
+calls at once (``noise``): an error of 1 is what one rounding unit at every op before it would do.
 Rounding that has grown on the way is therefore no error. A wrong backward is one, there and
 wherever its gradient goes on to: of the wrong nodes, the first in the order of the backward is it.
 
@@ -29,7 +29,7 @@ from torch_ref.models.transformer import Transformer as Twin
 
 
 class NodeError(NamedTuple):
-    """The largest error of all calls of a path, in natural units."""
+    """The largest error of all calls of a path, in rounding units."""
 
     forward: float
     """Of the outputs."""

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from npformer.verify.lockstep.alignment import add_share, aligned, call, counterpart, one_of, wide
-from npformer.verify.lockstep.judge import Judge
-from npformer.verify.lockstep.numpy_watch import Taps
+from npformer.verify.lockstep.verdicts import Verdicts
+from npformer.verify.lockstep.numpy_observer import NumpyObserver, Run
 from npformer.verify.lockstep.visits import (
     Array,
     Back,
@@ -24,16 +24,17 @@ from npformer.verify.lockstep.visits import (
     Trace,
     bind,
     generator_at,
+    giver,
     real,
     several,
 )
 
 
-class Force(Taps):
+class NumpyForce(NumpyObserver):
     """Gives every call the suspect's numbers, and compares what the reference makes of them."""
 
-    def __init__(self, suspect: Trace, own: Trace, judge: Judge) -> None:
-        super().__init__()
+    def __init__(self, model: Any, suspect: Trace, own: Trace, judge: Verdicts) -> None:
+        super().__init__(model)
         self.suspect = suspect
         self.judge = judge
         self._own = own
@@ -43,21 +44,22 @@ class Force(Taps):
         self._shares: list[dict[str, Array]] = []
         self._alone = 0  # how many running calls have no counterpart
 
-    def forward(self, site: Site, original: Any, args: Any, kwargs: Any) -> Any:
+    def forward(self, site: Site, run: Run, function: Run, *args: Any, **kwargs: Any) -> Any:
         number = self._calls[site.key]
         self._calls[site.key] += 1
         visit = counterpart(self.suspect, self._own, site.key, number)
         owner = self.stack[-1] if self.stack else None
-        own = bind(site, original, args, kwargs)
+        own = bind(site, function, args, kwargs)
         if visit is None:
             if not self._alone:
                 self.judge.missing(owner, site, number, "forward")
-            return self._unwatched(lambda: original(*args, **kwargs))
+            return self._unwatched(lambda: run(*args, **kwargs))
         theirs = aligned(own, visit.arguments)
         terms = [*self._terms(), *(wide(v) for v in theirs.values() if real(v))]
-        for name, value in own.items():
+        for i, (name, value) in enumerate(own.items()):
+            by = giver(owner, site.path, first=i == 0)
             found = theirs[name]
-            self.judge.passed(owner, visit, name, value, found, terms, "forward", visit.begin)
+            self.judge.passed(by, visit, name, value, found, terms, "forward", visit.begin)
         arguments = {name: one_of(own[name], value) for name, value in theirs.items()}
         self._see(*arguments.values())
         running = dict(arguments)
@@ -68,7 +70,7 @@ class Force(Taps):
         self.stack.append(visit)
         alone, self._alone = self._alone, 0
         self._seen.append([v for v in arguments.values() if real(v)])
-        y, cache = call(original, own, running, args, kwargs)
+        y, cache = call(run, own, running, args, kwargs)
         terms = self._seen.pop()
         self._alone = alone
         self.stack.pop()
@@ -78,17 +80,19 @@ class Force(Taps):
         self._see(output)
         return output, cache
 
-    def backward(self, site: Site, original: Any, dy: Any, cache: Any) -> Any:
+    def backward(
+        self, site: Site, run: Run, function: Run, dy: Any, cache: Any, *others: Any
+    ) -> Any:
         known = self._caches.get((*site.key, id(cache)))
         if not known:
-            return self._unwatched(lambda: original(dy, cache))
+            return self._unwatched(lambda: run(dy, cache, *others))
         visit, _, arguments = known.pop()
         owner = self.stack[-1] if self.stack else None
         back = visit.back
         if back is None:
             if not self._alone:
                 self.judge.missing(owner, site, visit.number, "backward")
-            return self._unwatched(lambda: original(dy, cache))
+            return self._unwatched(lambda: run(dy, cache, *others))
         arrived = wide(back.dy)
         terms = [*self._terms(), arrived]
         self.judge.passed(owner, visit, "dy", dy, back.dy, terms, "backward", back.begin)
@@ -97,7 +101,7 @@ class Force(Taps):
         alone, self._alone = self._alone, 0
         self._seen.append([arrived])
         self._shares.append({})
-        expected = several(original(arrived, cache))
+        expected = several(run(arrived, cache, *others))
         shares, terms = self._shares.pop(), self._seen.pop()
         self._alone = alone
         self.stack.pop()
@@ -106,7 +110,7 @@ class Force(Taps):
             self.judge.share(visit, path, shares.get(path), back.shares.get(path), terms)
         return self._theirs(expected, back)
 
-    def accumulate(self, path: str, original: Any, parameter: Any, gradient: Any) -> None:
+    def accumulate(self, path: str, run: Run, parameter: Any, gradient: Any) -> None:
         if self._shares:
             add_share(self._shares[-1], path, gradient)
 

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from npformer.ops.cross_entropy import cross_entropy_backward, cross_entropy_forward
+from npformer.seam import watching
 from npformer.text.batches import Batch
-from npformer.verify.lockstep.judge import Judge
-from npformer.verify.lockstep.numpy_force import Force
-from npformer.verify.lockstep.numpy_taps import pair_of_ops, tapped
-from npformer.verify.lockstep.numpy_watch import Watch
+from npformer.verify.lockstep.verdicts import Verdicts
+from npformer.verify.lockstep.numpy_force import NumpyForce
+from npformer.verify.lockstep.numpy_observer import NumpyObserver
+from npformer.verify.lockstep.numpy_watch import NumpyWatch
 from npformer.verify.lockstep.visits import Array, Trace, real
 
 Pair = tuple[Callable[..., Any], Callable[..., Any]]
@@ -37,7 +38,7 @@ def trace(
     The model's gradients are afterwards as they were. Raises ``Stopped`` for an exception of the
     model's own that is none of npformer's.
     """
-    watch = Watch(model, light)
+    watch = NumpyWatch(model, light)
     before = [(parameter, parameter.grad) for _, parameter in model.named_parameters()]
     try:
         for parameter, _ in before:
@@ -59,7 +60,7 @@ def force(
     batch: Batch,
     suspect: Trace,
     own: Trace,
-    judge: Judge,
+    judge: Verdicts,
     *,
     label_smoothing: float = 0.0,
     rng: np.random.Generator | None = None,
@@ -69,7 +70,7 @@ def force(
     ``own`` is the reference's own trace: where the suspect makes more calls of a name than it does,
     its last ones count.
     """
-    forced = Force(suspect, own, judge)
+    forced = NumpyForce(model, suspect, own, judge)
     _run(model, batch, forced, CROSS_ENTROPY, label_smoothing, rng)
     for _, parameter in model.named_parameters():
         parameter.grad = None
@@ -91,16 +92,17 @@ def widened(model: Any, weights: dict[str, Array]) -> Any:
 def _run(
     model: Any,
     batch: Batch,
-    tap: Any,
+    observer: NumpyObserver,
     loss: Pair,
     label_smoothing: float,
     rng: np.random.Generator | None,
 ) -> float:
-    loss_forward, loss_backward = pair_of_ops(tap, "cross_entropy", *loss)
     padding = model.config.padding_id
-    with tapped(model, tap), np.errstate(all="ignore"):
+    with watching(observer), np.errstate(all="ignore"):
         logits, cache = model.forward(**batch.inputs, rng=rng)
-        value, loss_cache = loss_forward(
+        value, loss_cache = observer.loss(
+            "forward",
+            loss[0],
             logits,
             batch.targets,
             label_smoothing=label_smoothing,
@@ -108,6 +110,6 @@ def _run(
             weight=None,
             reduction="mean",
         )
-        dlogits = loss_backward(np.ones_like(value), loss_cache)
+        dlogits = observer.loss("backward", loss[1], np.ones_like(value), loss_cache)
         model.backward(dlogits, cache)
     return float(value)

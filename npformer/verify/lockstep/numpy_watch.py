@@ -10,6 +10,7 @@ import numpy as np
 from npformer.errors import NpformerError
 from npformer.verify.lockstep.alignment import add_share, copied
 from npformer.verify.lockstep.lines import beginning, caller
+from npformer.verify.lockstep.numpy_observer import NumpyObserver, Run
 from npformer.verify.lockstep.visits import (
     Accumulation,
     Array,
@@ -27,22 +28,12 @@ from npformer.verify.lockstep.visits import (
 )
 
 
-class Taps:
-    """What the two taps share: which method runs now."""
-
-    def __init__(self) -> None:
-        self.stack: list[Visit] = []
-
-    def path(self) -> str:
-        return self.stack[-1].site.path if self.stack else "loss"
-
-
-class Watch(Taps):
+class NumpyWatch(NumpyObserver):
     """Notes every call."""
 
     def __init__(self, model: Any, light: bool = False) -> None:
         """``light`` leaves out the parameters' gradients, which are most of the memory."""
-        super().__init__()
+        super().__init__(model)
         self._weights = {id(parameter.data) for _, parameter in model.named_parameters()}
         self._light = light
         self.visits: list[Visit] = []
@@ -53,10 +44,10 @@ class Watch(Taps):
         self._backs: list[Back] = []
         self._blamed: list[bool] = []  # of each running call, whether one inside it overwrote
 
-    def forward(self, site: Site, original: Any, args: Any, kwargs: Any) -> Any:
+    def forward(self, site: Site, run: Run, function: Run, *args: Any, **kwargs: Any) -> Any:
         number = self._calls[site.key]
         self._calls[site.key] += 1
-        given = bind(site, original, args, kwargs)
+        given = bind(site, function, args, kwargs)
         parent = self.stack[-1] if self.stack else None
         visit = Visit(
             site,
@@ -65,15 +56,17 @@ class Watch(Taps):
             parent,
             self._tick(),
             caller(),
-            beginning(original),
+            beginning(function),
         )
         if (generator := generator_of(given.values())) is not None:
             visit.generator = generator_state(generator)
         self.visits.append(visit)
+        if parent is not None:
+            parent.children.append(visit)
         self.stack.append(visit)
         self._blamed.append(False)
         try:
-            y, cache = original(*args, **kwargs)
+            y, cache = run(*args, **kwargs)
         except NpformerError:  # its message says enough, or it is ``Stopped`` already
             raise
         except Exception as error:
@@ -85,18 +78,20 @@ class Watch(Taps):
         self._of_cache[*site.key, id(cache)].append(visit)
         return y, cache
 
-    def backward(self, site: Site, original: Any, dy: Any, cache: Any) -> Any:
+    def backward(
+        self, site: Site, run: Run, function: Run, dy: Any, cache: Any, *others: Any
+    ) -> Any:
         known = self._of_cache.get((*site.key, id(cache)))
         if not known:  # of a call that is not this module's own
-            return original(dy, cache)
+            return run(dy, cache, *others)
         visit = next((v for v in reversed(known) if not v.backs), known[-1])
-        back = Back(np.array(dy), self._tick(), where=caller(), source=beginning(original))
+        back = Back(np.array(dy), self._tick(), where=caller(), source=beginning(function))
         visit.backs.append(back)
         self.stack.append(visit)
         self._backs.append(back)
         self._blamed.append(False)
         try:
-            gradients = original(dy, cache)
+            gradients = run(dy, cache, *others)
         except NpformerError:
             raise
         except Exception as error:
@@ -113,14 +108,14 @@ class Watch(Taps):
         back.overwrote = self._own(changed, changed)
         return gradients
 
-    def accumulate(self, path: str, original: Any, parameter: Any, gradient: Any) -> None:
+    def accumulate(self, path: str, run: Run, parameter: Any, gradient: Any) -> None:
         tick = self._tick()
         if self._light:
-            original(parameter, gradient)
+            run(gradient)
             return
         before = np.zeros_like(parameter.data) if parameter.grad is None else parameter.grad.copy()
         gradient = np.array(gradient)
-        original(parameter, gradient)
+        run(gradient)
         after = before if parameter.grad is None else parameter.grad
         if np.shape(gradient) != before.shape or not _equal(before + gradient, after):
             self.accumulations.append(Accumulation(path, before, gradient, np.array(after), tick))

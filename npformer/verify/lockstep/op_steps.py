@@ -37,7 +37,7 @@ def _linear(visit: Visit, result: str) -> str:
         return _LINEAR.get(result, result)
     a = visit.arguments
     product = a["x"] @ a["weight"].T
-    if _close(product, visit.output):
+    if close(product, visit.output):
         return "the bias"
     return "x weight^T"
 
@@ -52,10 +52,10 @@ def _layer_norm(visit: Visit, result: str) -> str:
     a = visit.arguments
     _, cache = ops.layer_norm_forward(a["x"], a["weight"], a["bias"], eps=a["eps"])
     own = visit.cache
-    if not hasattr(own, "xhat") or _close(own.xhat, cache.xhat):
+    if not hasattr(own, "xhat") or close(own.xhat, cache.xhat):
         return "weight and bias" if hasattr(own, "xhat") else ""
     factor = np.vecdot(own.xhat, cache.xhat) / np.vecdot(cache.xhat, cache.xhat)
-    if _close(factor[..., None] * cache.xhat, own.xhat):
+    if close(factor[..., None] * cache.xhat, own.xhat):
         return "the deviation, rstd"
     return "the mean and the deviation"
 
@@ -66,7 +66,7 @@ def _attention(visit: Visit, result: str) -> str:
     own = getattr(visit.cache, "probs", None)
     if own is None or np.shape(own) != cache.probs.shape:
         return "" if result == "y" else _attention_back(visit, result)
-    if not _close(own, cache.probs):
+    if not close(own, cache.probs):
         return _probabilities(np.asarray(own, np.float64), cache.probs)
     if result == "y":
         return "the product with the values"
@@ -76,7 +76,7 @@ def _attention(visit: Visit, result: str) -> str:
 def _probabilities(own: Array, right: Array) -> str:
     if ((own > 0) != (right > 0)).any():
         return "the mask"
-    if not _close(own.sum(-1), right.sum(-1)):
+    if not close(own.sum(-1), right.sum(-1)):
         return "the softmax"
     with np.errstate(all="ignore"):
         # log p differs from the scores by a constant a row: a factor is left where they are scaled.
@@ -85,7 +85,7 @@ def _probabilities(own: Array, right: Array) -> str:
     count = np.maximum(allowed.sum(-1, keepdims=True), 1)
     mine, theirs = (np.where(allowed, x - x.sum(-1, keepdims=True) / count, 0.0) for x in logs)
     factor = (mine * theirs).sum() / max((theirs * theirs).sum(), 1e-300)
-    return "the scale of the scores" if _close(mine, factor * theirs) else "the scores"
+    return "the scale of the scores" if close(mine, factor * theirs) else "the scores"
 
 
 def _attention_back(visit: Visit, result: str) -> str:
@@ -93,12 +93,12 @@ def _attention_back(visit: Visit, result: str) -> str:
         return "probs^T dy"
     gradients = _gradients(visit)
     right = _right_attention(visit)
-    wrong = [n for n in ("dq", "dk") if not _close(gradients[n], right[n])]
+    wrong = [n for n in ("dq", "dk") if not close(gradients[n], right[n])]
     own, expected = gradients[result], right[result]
     factor = (own * expected).sum() / max((expected * expected).sum(), 1e-300)
-    if wrong == ["dq", "dk"] and not _close(own, factor * expected):
+    if wrong == ["dq", "dk"] and not close(own, factor * expected):
         return "the softmax's backward, dscores"
-    if _close(own, factor * expected):
+    if close(own, factor * expected):
         return f"the scale of {result}"
     return "scale * dscores k" if result == "dq" else "scale * dscores^T q"
 
@@ -140,7 +140,7 @@ def _cross_entropy(visit: Visit, result: str) -> str:
     a["logits"] = _wide(a["logits"])
     y, cache = ops.cross_entropy_forward(**a)
     divisor = getattr(visit.cache, "divisor", None)
-    if divisor is not None and not _close(np.asarray(divisor), np.asarray(cache.divisor)):
+    if divisor is not None and not close(np.asarray(divisor), np.asarray(cache.divisor)):
         return "the mean's divisor"
     if result == "y":
         return "the sum of the losses"
@@ -149,7 +149,7 @@ def _cross_entropy(visit: Visit, result: str) -> str:
     expected = ops.cross_entropy_backward(_wide(back.dy), cache)
     own = back.gradients[0]
     assert own is not None
-    if _close(own, np.asarray(expected / cache.divisor)) or _close(own, expected * cache.divisor):
+    if close(own, np.asarray(expected / cache.divisor)) or close(own, expected * cache.divisor):
         return "the mean's divisor"
     wrong = np.abs(own - expected).reshape(len(cache.valid), -1).max(-1) > CLOSE * _largest(
         expected
@@ -170,7 +170,7 @@ _OPS: dict[str, Callable[[Visit, str], str]] = {
     "attention": _attention,
     "dropout": _dropout,
     "cross_entropy": _cross_entropy,
-    **dict.fromkeys(("relu", "gelu", "gelu_tanh", "silu"), _activation),
+    **dict.fromkeys(("relu", "gelu", "silu"), _activation),
 }
 
 
@@ -183,7 +183,8 @@ def _largest(a: Array) -> float:
     return float(np.abs(a).max(initial=0.0))
 
 
-def _close(a: Any, b: Any) -> bool:
+def close(a: Any, b: Any) -> bool:
+    """Whether two arrays are one formula's, up to rounding."""
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape or not np.isfinite(a).all():
         return False

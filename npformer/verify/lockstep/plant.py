@@ -1,21 +1,21 @@
 """A mutant of the catalogue in one object of one model: a known mistake to look for.
 
-``mutants`` replace an op or a method everywhere. Here one module of one model gets it, and every
-other module, also of the same class, goes on as it was.
+Within ``with plant(mutant, model, path):`` one module or parameter of one model has it, in this
+thread; every other, also of the same class, goes on as it was, and so does every copy.
 """
 
 from __future__ import annotations
 
-import types
-from typing import Any, NamedTuple
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 from npformer.errors import VerifyError, nearest
-from npformer.inspect.rebind import rebind
-from npformer.nn.module import Parameter
+from npformer.seam import Call, replacing, watching
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.registry import component
 from npformer.verify.lockstep.numpy_side import CROSS_ENTROPY, Pair
-from npformer.verify.lockstep.numpy_taps import pairs
 from npformer.verify.mutants import MUTANTS
 from npformer.verify.mutants.mutant import Mutant
 
@@ -28,14 +28,6 @@ OWNERS = {
 }
 """The classes whose methods call an op themselves."""
 _STATIC = {"gelu_tanh": "gelu"}
-
-
-class Planted(NamedTuple):
-    """A model with one mistake in it."""
-
-    model: Any
-    loss: Pair
-    """The loss and its backward; the mistake may be there."""
 
 
 def find_mutant(name: str) -> Mutant:
@@ -53,90 +45,75 @@ def sites(mutant: Mutant, model: Any) -> list[str]:
     if isinstance(component(mutant.component), OpComponent):
         if mutant.component == "cross_entropy":
             return ["loss"]
-        return [path for path, m in model.named_modules() if _calls(m, mutant.component)]
-    owner = _owner(mutant)
-    if owner is None:
-        return []
-    if issubclass(owner, Parameter):
-        return [path for path, p in model.named_parameters() if isinstance(p, owner)]
-    return [path for path, m in model.named_modules() if isinstance(m, owner)]
+        return [path for path, m in model.named_modules() if _calls(m, mutant.component, model)]
+    return [path for path, one in _objects(model) if _methods(mutant, one)]
 
 
-def plant(mutant: Mutant, model: Any, path: str) -> Planted:
-    """A copy of ``model`` with the mutant at ``path``; the weights are the model's own.
+@contextmanager
+def plant(mutant: Mutant, model: Any, path: str) -> Iterator[Pair]:
+    """``model`` has the mutant at ``path`` until the block ends.
 
-    Raises ``VerifyError`` where there is no such place.
+    Gives the loss and its backward, for the mistake may be there. Raises ``VerifyError`` where
+    there is no such place.
     """
     possible = sites(mutant, model)
+    objects = dict(_objects(model))
     if path not in possible:
-        known = [p for p, _ in model.named_modules()] + [p for p, _ in model.named_parameters()]
         if not possible:
             raise VerifyError(f"mutant {mutant.name!r} has no place in this model")
-        what = "does not exist" if path not in [*known, "loss"] else "is no place for it"
+        what = "does not exist" if path not in [*objects, "loss"] else "is no place for it"
         raise VerifyError(
             f"mutant {mutant.name!r} cannot be planted at {path!r}, which {what}"
             + (nearest(path, possible) or f"; it could be at {max(possible, key=bool)!r}")
         )
-    wrong = mutant.plant(component(mutant.component))
+    wrong: Any = mutant.plant(component(mutant.component))
     if path == "loss":
-        assert isinstance(wrong, OpComponent)
-        return Planted(model, wrong.pair)
-    model = model.replica()
-    if isinstance(wrong, OpComponent):
-        module = dict(model.named_modules())[path]
-        _plant_op(module, mutant.component, wrong.pair)
-        return Planted(model, CROSS_ENTROPY)
-    patch = _patch(mutant)
-    if issubclass(patch.getter(), Parameter):
-        parameter = dict(model.named_parameters())[path]
-        name = f"Planted{type(parameter).__name__}"
-        body = {"__slots__": (), patch.attribute: patch.new}
-        parameter.__class__ = type(name, (type(parameter),), body)
+        yield wrong.pair
+    elif isinstance(wrong, OpComponent):
+        right: Any = component(mutant.component)
+        table = dict(zip(map(inspect.unwrap, right.pair), wrong.pair, strict=True))
+        with watching(_OpsOf(objects[path], table)):
+            yield CROSS_ENTROPY
     else:
-        module = dict(model.named_modules())[path]
-        setattr(module, patch.attribute, types.MethodType(patch.new, module))
-    return Planted(model, CROSS_ENTROPY)
+        with replacing(_methods(mutant, objects[path])):
+            yield CROSS_ENTROPY
 
 
-def _plant_op(module: Any, op: str, pair: Pair) -> None:
-    names: dict[str, Any] = {f"{op}_forward": pair[0], f"{op}_backward": pair[1]}
-    if (own := getattr(module, "activation", None)) is not None:
-        table = dict(module.forward.__func__.__globals__["ACTIVATIONS"])
-        forward, backward = pair
-        if own == "gelu_tanh":
-            wrong = forward
+class _OpsOf:
+    """An observer that replaces ops where one module calls them."""
 
-            def forward(x: Any) -> Any:
-                return wrong(x, approximate="tanh")
+    def __init__(self, owner: Any, table: Mapping[Any, Any]) -> None:
+        self._owner, self._table = owner, table
+        self._running: list[Any] = []  # owners of methods, None for an op
 
-        table[own] = (forward, backward)
-        names = {"ACTIVATIONS": table}
-    for each in pairs(module):
-        for name in each:
-            method = getattr(module, name)
-            if names.keys() & set(method.__func__.__code__.co_names):
-                setattr(module, name, rebind(method, names))
+    def __call__(self, call: Call, run: Any, *args: Any, **kwargs: Any) -> Any:
+        if call.owner is None and self._running and self._running[-1] is self._owner:
+            run = self._table.get(call.function, run)
+        self._running.append(call.owner)
+        try:
+            return run(*args, **kwargs)
+        finally:
+            self._running.pop()
 
 
-def _calls(module: Any, op: str) -> bool:
+def _objects(model: Any) -> list[tuple[str, Any]]:
+    return [*model.named_modules(), *model.named_parameters()]
+
+
+def _methods(mutant: Mutant, one: Any) -> dict[Any, Any]:
+    """The methods of one object that the mutant replaces, and by what."""
+    wrong = getattr(mutant.plant(component(mutant.component)), "replacements", {})
+    return {
+        getattr(one, function.__name__): replacement
+        for function, replacement in wrong.items()
+        if getattr(type(one), function.__name__, None) is function
+    }
+
+
+def _calls(module: Any, op: str, model: Any) -> bool:
     kind = type(module).__name__
-    if kind == "FeedForward":
-        return bool(_STATIC.get(module.activation, module.activation) == op)
-    if kind == "Transformer" and op == "linear":
-        return module.output_proj is None
+    if kind == "Activation":
+        return bool(_STATIC.get(module.name, module.name) == op)
+    if kind == "Embedding" and op == "linear":
+        return model.output_proj is None
     return kind in OWNERS.get(op, ())
-
-
-def _patch(mutant: Mutant) -> Any:
-    """What the mutant would replace: ``getter`` gives the class, ``attribute`` and ``new``."""
-    return mutant.plant(component(mutant.component)).patch()  # type: ignore[attr-defined]
-
-
-def _owner(mutant: Mutant) -> type | None:
-    planted = mutant.plant(component(mutant.component))
-    patch = getattr(planted, "patch", None)
-    if mutant.site != "method" or patch is None:
-        return None
-    context = patch()
-    owner = getattr(context, "getter", lambda: None)()
-    return owner if isinstance(owner, type) else None

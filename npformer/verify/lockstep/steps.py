@@ -7,13 +7,15 @@ probabilities tell a wrong softmax from a wrong product with the values.
 
 from __future__ import annotations
 
-from npformer.verify.lockstep.finding import Finding
-from npformer.verify.lockstep.op_steps import inside
-from npformer.verify.lockstep.visits import Visit
+from npformer.verify.lockstep.mismatch import Mismatch
+from npformer.verify.lockstep.op_steps import close, inside
+from npformer.verify.lockstep.visits import Visit, is_within
 
 # (phase, what is passed, to whom by the end of its name) -> the step. The first that fits counts.
 _PASSED: tuple[tuple[str, str, str, str], ...] = (
     ("forward", "x", "norm", "the sum of skip and branch"),
+    ("forward", "x", "positions", "the factor sqrt(D)"),
+    ("forward", "causal", "self_attn", "the causal mask"),
     ("forward", "mask", "attention", "the mask"),
     ("forward", "causal", "attention", "the causal mask"),
     ("forward", "scale", "attention", "the scale of the scores"),
@@ -33,26 +35,25 @@ _PASSED: tuple[tuple[str, str, str, str], ...] = (
     ("backward", "dy", "k_proj", "the merge of the heads' dk"),
     ("backward", "dy", "v_proj", "the merge of the heads' dv"),
     ("backward", "dy", "attention", "the split into heads"),
-    ("backward", "dy", "self_attn_residual.enter", "dquery + dmemory of self-attention"),
-    ("backward", "dy", "residual.leave", "the sum of the skip's and the branch's gradients"),
     ("backward", "dy", "encoder", "the memory's gradient"),
+    ("backward", "dy", "embedding", "the factor sqrt(D)"),
     ("backward", "dy", "dropout", "the branch's gradient"),
+    ("backward", "dy", "attn", "the branch's gradient"),
+    ("backward", "dy", "feed_forward", "the branch's gradient"),
+    ("backward", "dy", "norm", "the branch's gradient"),
 )
 # (the class, its method, the result) -> the step, where the result is more than what a call gave.
 _RESULTS = {
-    ("Residual", "leave", "y"): "the sum of skip and branch",
-    ("Residual", "leave", "dx"): "the skip path",
-    ("Residual", "leave", "dh"): "the branch",
-    ("MultiHeadAttention", "forward", "dx"): "the queries' gradient",
-    ("MultiHeadAttention", "forward", "dmemory"): "the sum of the keys' and the values' gradients",
-    ("EncoderLayer", "forward", "dx"): "the sum of the skip's and the branch's gradients",
-    ("DecoderLayer", "forward", "dx"): "the sum of the skip's and the branch's gradients",
-    ("DecoderLayer", "forward", "dmemory"): "the memory's gradient",
-    ("Decoder", "forward", "dmemory"): "the sum of the memory's gradient over the layers",
+    ("Residual", "y"): "the sum of skip and branch",
+    ("Residual", "dsublayer"): "what the sub-layer's backward returns besides",
+    ("MultiHeadAttention", "dmemory"): "the sum of the keys' and the values' gradients",
+    ("Layer", "dx"): "the gradient that its residuals hand on",
+    ("Layer", "dmemory"): "the memory's gradient",
+    ("Stack", "dmemory"): "the sum of the memory's gradient over the layers",
 }
 
 
-def step(finding: Finding) -> str:
+def step(finding: Mismatch) -> str:
     """The step of the computation that is wrong there."""
     visit = finding.visit
     if finding.absent:
@@ -64,17 +65,22 @@ def step(finding: Finding) -> str:
     if finding.result.startswith("grad "):
         return f"what is added to the gradient of {finding.result.removeprefix('grad ')}"
     if visit is None or not visit.site.is_op:
-        key = (_class(visit), finding.method, finding.result)
-        return _RESULTS.get(key, f"its {finding.result}")
+        kind = _class(visit) if finding.method == "forward" else ""
+        if visit is not None and (kind, finding.result) == ("Residual", "dx"):
+            return _skip_or_branch(visit)
+        if visit is not None and (kind, finding.result) == ("MultiHeadAttention", "dx"):
+            own = visit.arguments.get("memory") is None
+            sides = "queries', the keys' and the values' gradients"
+            return f"the sum of the {sides}" if own else "the queries' gradient"
+        return _RESULTS.get((kind, finding.result), f"its {finding.result}")
     return inside(visit, finding.result)
 
 
-def _between(finding: Finding) -> str:
-    if finding.method == "_embed":
-        if finding.phase == "forward" and finding.receiver == "dropout":
-            return "the factor sqrt(D) and the positions"
-        if finding.phase == "backward" and finding.receiver == "embedding":
-            return "the factor sqrt(D)"
+def _between(finding: Mismatch) -> str:
+    if (finding.method, finding.phase) == ("_embed", "backward") and (
+        finding.receiver in ("positions", "dropout")
+    ):
+        return f"the gradient that goes to {finding.receiver}"
     for phase, name, receiver, words in _PASSED:
         if (phase, name) == (finding.phase, finding.result) and (
             not receiver or finding.receiver.endswith(receiver)
@@ -89,14 +95,29 @@ def _class(visit: Visit | None) -> str:
     """The class that a module answers to: a copy of a file may have a name of its own."""
     if visit is None:
         return ""
-    path, method = visit.site.path, visit.site.operation
-    if method == "leave":
+    last = visit.site.path.rpartition(".")[2]
+    if last.endswith("residual"):
         return "Residual"
-    last = path.rpartition(".")[2]
     if last.endswith("attn"):
         return "MultiHeadAttention"
-    if last == "decoder":
-        return "Decoder"
-    if last.isdigit():
-        return "DecoderLayer" if "decoder" in path else "EncoderLayer"
-    return visit.site.kind
+    if last in ("encoder", "decoder"):
+        return "Stack"
+    return "Layer" if last.isdigit() else visit.site.kind
+
+
+def _skip_or_branch(visit: Visit) -> str:
+    """Which path of a residual brings a wrong gradient: dx = dsum + dh."""
+    norm = next((v.back for v in visit.children if v.site.path.endswith(".norm")), None)
+    inner = next((v.back for v in visit.children if not is_within(v.site.path, visit.site.path)), None)
+    both = "the sum of the skip's and the branch's gradients"
+    if visit.back is None or norm is None or inner is None:
+        return both
+    pre = norm.begin > inner.begin
+    branch = norm.gradients[0] if pre else inner.gradients[0]
+    dsum = visit.back.dy if pre else norm.gradients[0]
+    dx = visit.back.gradients[0]
+    if dx is None or dsum is None or branch is None:
+        return both
+    if close(dx, dsum):
+        return "the branch"
+    return "the skip path"

@@ -1,6 +1,6 @@
 """What a watched run leaves behind: a visit for every call of a module's method or of an op.
 
-An op is named by its function (``attention``), a method by itself (``forward``, ``leave``), and
+An op is named by its function (``attention``), a method by itself (``forward``, ``project``), and
 both stand under the path of the module that they belong to or are called by. So NumPy's
 ``linear_forward`` and the twin's ``F.linear`` inside ``encoder.layers.0.self_attn.q_proj`` are the
 same key, ``("encoder.layers.0.self_attn.q_proj", "linear")``, and calls of one key are counted.
@@ -23,8 +23,6 @@ from npformer.verify.components.ops_table import OPS
 Array = np.ndarray
 Key = tuple[str, str]
 
-ACTIVATION = "activation"
-"""The key's name for whichever activation a feed-forward network has."""
 OP_NAMES = tuple(op.name for op in OPS)
 
 
@@ -36,7 +34,7 @@ class Site(NamedTuple):
     operation: str
     """A method's name, or an op's."""
     kind: str
-    """The module's class, or the op's name; an activation's own name."""
+    """The module's class, or the op's name."""
 
     @property
     def key(self) -> Key:
@@ -44,7 +42,7 @@ class Site(NamedTuple):
 
     @property
     def is_op(self) -> bool:
-        return self.operation in OP_NAMES or self.operation == ACTIVATION
+        return self.operation in OP_NAMES
 
 
 @dataclass
@@ -90,6 +88,8 @@ class Visit:
     overwrote: list[str] = field(default_factory=list)
     """Arguments that were other arrays afterwards."""
     backs: list[Back] = field(default_factory=list)
+    children: list[Visit] = field(default_factory=list, repr=False)
+    """The calls that it made, or that were made by what it was given to call."""
 
     @property
     def back(self) -> Back | None:
@@ -131,9 +131,9 @@ class Trace:
 
 def name_of(site: Site, number: int = 0) -> str:
     """What to call a site in a sentence."""
-    op = site.kind if site.operation == ACTIVATION else site.operation
     if site.operation == "forward":
         return site.path or "the model"
+    op = site.operation
     name = f"{site.path}.{op}" if site.path and site.path != "loss" else op
     return f"{name} (call {number})" if number else name
 
@@ -180,7 +180,22 @@ def _of(signature: inspect.Signature) -> Parameters | None:
 
 
 _PARAMETERS = {op.name: _of(inspect.signature(op.pair[0])) for op in OPS}
-_PARAMETERS[ACTIVATION] = {"x": inspect.Parameter.empty}
+
+
+def giver(owner: Visit | None, path: str, first: bool) -> Visit | None:
+    """Who gave a call of the module at ``path`` an argument: ``owner``, inside which it is made.
+
+    A residual calls a sub-layer that is none of its own. It gives the ``first`` argument; the
+    others were settled by whoever handed the sub-layer over, the layer.
+    """
+    while not first and owner is not None and not is_within(path, owner.site.path):
+        owner = owner.parent
+    return owner
+
+
+def is_within(path: str, above: str) -> bool:
+    """Whether a module's path is ``above`` or leads through it."""
+    return not above or path == above or path.startswith(f"{above}.")
 
 
 def real(value: Any) -> bool:

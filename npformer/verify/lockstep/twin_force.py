@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from npformer.verify.lockstep.alignment import add_share, aligned, counterpart
-from npformer.verify.lockstep.judge import Judge
-from npformer.verify.lockstep.torch_taps import Arguments
-from npformer.verify.lockstep.torch_watch import Run, Taps, plain
+from npformer.verify.lockstep.verdicts import Verdicts
+from npformer.verify.lockstep.twin_observer import Arguments, TwinObserver
+from npformer.verify.lockstep.twin_watch import plain
 from npformer.verify.lockstep.visits import (
     Array,
     Key,
@@ -25,6 +25,7 @@ from npformer.verify.lockstep.visits import (
     Trace,
     Visit,
     generator_at,
+    giver,
     real,
     real_names,
 )
@@ -56,21 +57,39 @@ class _Running:
         """Those that the method itself hands to an op."""
         self.shares: dict[str, Array] = {}
         """What calls inside it, whose backward the suspect never runs, would add to parameters."""
+        self.captured: dict[int, Tensor] = {}
+        """By id, what the sub-layer that it was given reads of others: the memory."""
 
 
-class Force(Taps):
+class _Call(NamedTuple):
+    """One that runs now."""
+
+    visit: Visit
+    owner: Visit | None
+    here: _Running | None
+    """Of the call that makes it."""
+    running: _Running
+    arguments: Arguments
+    """As the reference has them."""
+    wide: dict[str, Any]
+    """As the suspect had them, in float64."""
+    alone: int
+
+
+class TwinForce(TwinObserver):
     """Gives every call the suspect's numbers, and compares what the reference makes of them."""
 
-    def __init__(self, model: nn.Module, suspect: Trace, own: Trace, judge: Judge) -> None:
+    def __init__(self, model: nn.Module, suspect: Trace, own: Trace, judge: Verdicts) -> None:
         super().__init__(model)
         self.suspect = suspect
         self.judge = judge
         self._own = own
         self._calls: defaultdict[Key, int] = defaultdict(int)
         self._running: list[_Running] = []
+        self._open: list[_Call | None] = []  # the calls that run now, None without a counterpart
         self._alone = 0
 
-    def call(self, site: Site, arguments: Arguments, run: Run) -> Any:
+    def begin(self, site: Site, arguments: Arguments) -> Arguments:
         number = self._calls[site.key]
         self._calls[site.key] += 1
         visit = counterpart(self.suspect, self._own, site.key, number)
@@ -79,34 +98,22 @@ class Force(Taps):
         if here is not None:
             self._use(here, arguments)
         if visit is None:
-            return self._unwatched(site, number, owner, arguments, run)
+            if not self._alone:
+                self.judge.missing(owner, site, number, "forward")
+            self._alone += 1  # the calls inside it may have their counterparts
+            self._open.append(None)
+            return arguments
         own = plain(arguments)
         theirs = aligned(own, visit.arguments)
         terms = [*(here.seen if here else []), *(v for v in theirs.values() if real(v))]
-        for name, value in own.items():
+        for i, (name, value) in enumerate(own.items()):
+            by = giver(owner, site.path, first=i == 0)
+            if here is not None and by is not owner and real(value):
+                here.captured[id(arguments[name])] = arguments[name]
             found = theirs[name]
-            self.judge.passed(owner, visit, name, value, found, terms, "forward", visit.begin)
+            self.judge.passed(by, visit, name, value, found, terms, "forward", visit.begin)
         wide = {n: v.astype(np.float64) if real(v) else v for n, v in theirs.items()}
-        y, running, given = self._judge_call(visit, wide, arguments, run)
-        self._judge_back(visit, y, running, wide)
-        assert visit.output is not None
-        output = to_tensor(visit.output.astype(np.float64))
-        if here is None:
-            return output.requires_grad_()
-        here.seen += [v for v in (*wide.values(), to_array(output)) if real(v)]
-        # In the order of the suspect's gradients; the reference's own argument may be missing.
-        names = [n for n in real_names(wide) if isinstance(arguments[n], Tensor)]
-        leaves = [given[n] for n in names]
-        back = self._hand_back(visit, owner, (here, running), y, leaves, names, wide)
-        return _Handed.apply(back, output, here.thread, *(arguments[n] for n in names))
-
-    def _judge_call(
-        self, visit: Visit, wide: dict[str, Any], arguments: Arguments, run: Run
-    ) -> tuple[Tensor, _Running, dict[str, Any]]:
-        given = {
-            name: to_tensor(value) if isinstance(value, np.ndarray) else value
-            for name, value in wide.items()
-        }
+        given = {n: to_tensor(v) if isinstance(v, np.ndarray) else v for n, v in wide.items()}
         for name, value in given.items():
             if isinstance(value, Tensor) and value.is_floating_point():
                 given[name] = value.requires_grad_()
@@ -116,21 +123,43 @@ class Force(Taps):
         running = _Running(leaves, [v for v in wide.values() if real(v)])
         self.stack.append(visit)
         self._running.append(running)
-        alone, self._alone = self._alone, 0
-        with torch.enable_grad():
-            y = run(given)
-        self._alone = alone
+        self._open.append(_Call(visit, owner, here, running, arguments, wide, self._alone))
+        self._alone = 0
+        return given
+
+    def end(self, y: Tensor) -> Tensor:
+        call = self._open.pop()
+        if call is None:
+            self._alone -= 1
+            return y
+        visit, owner, here, running, arguments, wide, self._alone = call
         self._running.pop()
         self.stack.pop()
         self.judge.output(visit, to_array(y), wide, running.seen)
-        return y, running, given
+        captured = list(running.captured.values())
+        besides = self._judge_back(visit, y, running, wide)
+        assert visit.output is not None
+        output = to_tensor(visit.output.astype(np.float64))
+        if here is None:
+            return output.requires_grad_()
+        here.seen += [v for v in (*wide.values(), to_array(output)) if real(v)]
+        # In the order of the suspect's gradients; the reference's own argument may be missing.
+        names = [n for n in real_names(wide) if isinstance(arguments[n], Tensor)]
+        leaves = [running.leaves[n] for n in names] + captured
+        back = self._hand_back(visit, owner, (here, running), y, leaves, names, wide, besides)
+        inputs = [*(arguments[n] for n in names), *captured]
+        return _Handed.apply(back, output, here.thread, *inputs)
 
-    def _judge_back(self, visit: Visit, y: Tensor, running: _Running, wide: dict[str, Any]) -> None:
+    def _judge_back(
+        self, visit: Visit, y: Tensor, running: _Running, wide: dict[str, Any]
+    ) -> list[Array]:
+        """Verdicts the backward; the gradients of what was captured."""
         back = visit.back
         if back is None or back.dy is None:
-            return
-        leaves = {**running.leaves, **running.parameters, "": running.thread}
-        names = list(running.leaves)
+            return []
+        captured = {f" {number}": one for number, one in enumerate(running.captured.values())}
+        leaves = {**running.leaves, **captured, **running.parameters, "": running.thread}
+        names = [*running.leaves, *captured]
         running.seen.append(back.dy.astype(np.float64))
         self.stack.append(visit)
         self._running.append(running)
@@ -154,6 +183,7 @@ class Force(Taps):
             if path in running.shares:
                 share = running.shares[path] + (0.0 if share is None else share)
             self.judge.share(visit, path, share, back.shares.get(path), running.seen)
+        return [gradient[name] for name in captured]
 
     def _hand_back(
         self,
@@ -164,6 +194,7 @@ class Force(Taps):
         leaves: list[Tensor],
         names: list[str],
         wide: dict[str, Any],
+        besides: list[Array],
     ) -> Callable[[Tensor], tuple[Any, ...]]:
         here, running = around
         order = real_names(wide)
@@ -180,11 +211,11 @@ class Force(Taps):
             )
             given = [g for g in noted.gradients if g is not None]
             theirs = dict(zip(order, given, strict=False))
+            handed = [theirs.get(n) for n in names]
+            handed += [*given[len(order) :], *besides[len(given[len(order) :]) :]][: len(besides)]
             return tuple(
-                to_tensor(theirs[n].astype(np.float64))
-                if n in theirs and theirs[n].shape == wide[n].shape
-                else None
-                for n in names
+                to_tensor(g.astype(np.float64)) if g is not None and g.shape == leaf.shape else None
+                for g, leaf in zip(handed, leaves, strict=True)
             )
 
         return back
@@ -206,18 +237,6 @@ class Force(Taps):
             if share is not None:
                 add_share(here.shares, path, np.asarray(share))
         return found[: len(leaves)]
-
-    def _unwatched(
-        self, site: Site, number: int, owner: Visit | None, arguments: Arguments, run: Run
-    ) -> Any:
-        """A call without a counterpart; the calls inside it may have theirs."""
-        if not self._alone:
-            self.judge.missing(owner, site, number, "forward")
-        self._alone += 1
-        try:
-            return run(arguments)
-        finally:
-            self._alone -= 1
 
     def _use(self, running: _Running, arguments: Arguments) -> None:
         for value in arguments.values():

@@ -7,22 +7,21 @@ finds each call's own share of a gradient.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from npformer.errors import NpformerError
 from npformer.verify.lockstep.alignment import add_share
 from npformer.verify.lockstep.lines import caller
-from npformer.verify.lockstep.torch_taps import Arguments
+from npformer.verify.lockstep.twin_observer import Arguments, TwinObserver
 from npformer.verify.lockstep.visits import (
     Array,
     Back,
     Key,
     Site,
+    Stopped,
     Trace,
     Visit,
     generator_of,
@@ -32,22 +31,7 @@ from npformer.verify.lockstep.visits import (
 )
 from torch_ref.bridge import to_array
 
-Run = Callable[[Arguments], Any]
-
-
-class Taps:
-    """What the two taps share: which method runs now, and whose parameter a tensor is."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.stack: list[Visit] = []
-        self.parameters = dict(model.named_parameters())
-        self.path_of = {id(parameter): path for path, parameter in self.parameters.items()}
-
-    def path(self) -> str:
-        return self.stack[-1].site.path if self.stack else "loss"
-
-
-class Watch(Taps):
+class TwinWatch(TwinObserver):
     """Notes every call."""
 
     def __init__(self, model: nn.Module, light: bool = False) -> None:
@@ -59,9 +43,10 @@ class Watch(Taps):
         self._calls: defaultdict[Key, int] = defaultdict(int)
         self._inputs: list[dict[str, Tensor]] = []  # of each visit, its aliases
         self._outputs: list[Tensor] = []
+        self._open: list[int] = []  # numbers of the visits that run now
         self._used: list[dict[str, str]] = []  # of each visit, argument -> the parameter it is
 
-    def call(self, site: Site, arguments: Arguments, run: Run) -> Any:
+    def begin(self, site: Site, arguments: Arguments) -> Arguments:
         number = self._calls[site.key]
         self._calls[site.key] += 1
         parent = self.stack[-1] if self.stack else None
@@ -77,23 +62,28 @@ class Watch(Taps):
                 cut = not value.requires_grad
                 alias = value.detach().requires_grad_() if cut else value.view_as(value)
                 given[name] = aliases[name] = alias
-        index = len(self.visits)
         self.visits.append(visit)
+        if parent is not None:
+            parent.children.append(visit)
+        self.stack.append(visit)
         self._inputs.append(aliases)
         self._used.append(used)
         self._outputs.append(torch.empty(0))
-        self.stack.append(visit)
-        try:
-            y = run(given)
-        except NpformerError:
-            raise
-        except Exception as error:
-            raise stopped(site, number, "forward", error) from error
-        self.stack.pop()
+        self._open.append(len(self._outputs) - 1)
+        return given
+
+    def end(self, y: Tensor) -> Tensor:
+        visit = self.stack.pop()
         y = y.view_as(y)
         visit.output, visit.end = to_array(y), self._tick()
-        self._outputs[index] = y
+        self._outputs[self._open.pop()] = y
         return y
+
+    def stopped(self, error: Exception) -> Stopped:
+        """What to raise where the model raised ``error``."""
+        visit = self.stack[-1] if self.stack else None
+        site = Site("", "forward", "") if visit is None else visit.site
+        return stopped(site, 0 if visit is None else visit.number, "forward", error)
 
     def trace(self, loss: Tensor) -> Trace:
         """Everything watched, with the gradients that ``loss`` sends there."""

@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from npformer.errors import NpformerError
 from npformer.text.batches import Batch
-from npformer.verify.lockstep.judge import Judge
-from npformer.verify.lockstep.torch_force import Force
-from npformer.verify.lockstep.torch_taps import loss_through, precise_activations, tapped
-from npformer.verify.lockstep.torch_watch import Watch
-from npformer.verify.lockstep.visits import Array, Trace
+from npformer.verify.lockstep.verdicts import Verdicts
+from npformer.verify.lockstep.twin_force import TwinForce
+from npformer.verify.lockstep.twin_observer import PreciseActivations, TwinObserver, observed
+from npformer.verify.lockstep.twin_watch import TwinWatch
+from npformer.verify.lockstep.visits import Array, Site, Trace, bind
 from npformer.verify.reference import precise
 from torch_ref import ops
 from torch_ref.bridge import to_tensor
@@ -37,8 +38,13 @@ def trace(
     The parameters' ``grad`` is never written to. Raises ``Stopped`` for an exception of the model's
     own that is none of npformer's.
     """
-    watch = Watch(model, light)
-    value = _run(model, batch, watch, loss, label_smoothing, rng)
+    watch = TwinWatch(model, light)
+    try:
+        value = _run(model, batch, watch, loss, label_smoothing, rng)
+    except NpformerError:  # its message says enough
+        raise
+    except Exception as error:
+        raise watch.stopped(error) from error
     return watch.trace(value)
 
 
@@ -47,14 +53,14 @@ def force(
     batch: Batch,
     suspect: Trace,
     own: Trace,
-    judge: Judge,
+    judge: Verdicts,
     *,
     label_smoothing: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> None:
     """Run the reference twin (float64) on the numbers of ``suspect``, and judge each call."""
-    forced = Force(model, suspect, own, judge)
-    with precise_activations(model):
+    forced = TwinForce(model, suspect, own, judge)
+    with PreciseActivations():
         _run(model, batch, forced, precise.cross_entropy, label_smoothing, rng)
 
 
@@ -72,24 +78,26 @@ def widened(model: nn.Module, weights: dict[str, Array]) -> nn.Module:
 def _run(
     model: Any,
     batch: Batch,
-    tap: Any,
+    observer: TwinObserver,
     loss: Any,
     label_smoothing: float,
     rng: np.random.Generator | None,
 ) -> Tensor:
     device = next(model.parameters()).device
     source, target_in, target_out = (torch.tensor(ids, device=device) for ids in batch)
-    cross_entropy = loss_through(tap, loss)
     training = model.training
     model.eval()
     try:
-        with tapped(model, tap), torch.enable_grad():
-            logits = model(source, target_in, rng)
-            value: Tensor = cross_entropy(
-                logits,
-                target_out,
-                label_smoothing=label_smoothing,
-                ignore_index=model.config.padding_id,
+        with observed(model, observer), torch.enable_grad():
+            arguments = {
+                "logits": model(source, target_in, rng),
+                "targets": target_out,
+                "label_smoothing": label_smoothing,
+                "ignore_index": model.config.padding_id,
+            }
+            site = Site("loss", "cross_entropy", "cross_entropy")
+            value: Tensor = observer.call(
+                site, bind(site, loss, (), arguments), lambda given: loss(**given)
             )
     finally:
         model.train(training)

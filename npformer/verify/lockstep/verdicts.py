@@ -1,4 +1,4 @@
-"""What the suspect did beside what the reference does with the same inputs, in natural units.
+"""What the suspect did beside what the reference does with the same inputs, in rounding units.
 
 An op's result is measured on the op's own scale (``scales``), computed from the inputs that the
 suspect's call saw. What stands between the calls of a method, sums, factors, views, has no such
@@ -16,10 +16,9 @@ import numpy as np
 
 from npformer.verify.components.ops_table import OPS
 from npformer.verify.lockstep.compare import between, compare, verdict
-from npformer.verify.lockstep.finding import Finding, within
+from npformer.verify.lockstep.mismatch import Mismatch, within
 from npformer.verify.lockstep.lines import shown
 from npformer.verify.lockstep.visits import (
-    ACTIVATION,
     Accumulation,
     Array,
     Site,
@@ -29,18 +28,14 @@ from npformer.verify.lockstep.visits import (
 from npformer.verify.units.scales import precision
 
 _SCALES = {op.name: op.scale for op in OPS}
-_STATIC: dict[str, tuple[str, dict[str, Any]]] = {
-    "gelu": ("gelu", {"approximate": "none"}),
-    "gelu_tanh": ("gelu", {"approximate": "tanh"}),
-}
 
 
 @dataclass
-class Judge:
-    """Gathers findings, and each visit's largest error in natural units."""
+class Verdicts:
+    """Gathers findings, and each visit's largest error in rounding units."""
 
     dtype: np.dtype
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Mismatch] = field(default_factory=list)
     forward: dict[int, float] = field(default_factory=dict)
     """By id of the visit, of its output given its inputs."""
     backward: dict[int, float] = field(default_factory=dict)
@@ -99,8 +94,12 @@ class Judge:
         back = visit.back
         assert back is not None
         names = real_names(arguments)
-        wanted = [g for g in expected if g is not None]
-        given = [g for g in back.gradients if g is not None]
+        # What a sub-layer's backward returns besides is handed on by NumPy, by autograd it is not.
+        wanted, given = (
+            [g for g in gradients[: len(names)] if g is not None]
+            for gradients in (expected, back.gradients)
+        )
+        names += [name for name, value in arguments.items() if callable(value)]
         if len(wanted) != len(given):
             message = f"{visit.label} sends back {len(given)} gradients, it must be {len(wanted)}"
             self._find(visit, visit.site, "backward", "gradients", "", message, np.inf, back.end)
@@ -154,7 +153,7 @@ class Judge:
             receiver = f"{within(child, owner.site)}{count}"
             self.absent.setdefault((id(owner), phase), (receiver, f"it {verb} {receiver}"))
 
-    def with_reasons(self) -> list[Finding]:
+    def with_reasons(self) -> list[Mismatch]:
         """The findings in the order of the run, each with the call that is missing there."""
         found = []
         for finding in sorted(self.findings, key=lambda finding: finding.tick):
@@ -212,21 +211,19 @@ class Judge:
         error = problem if isinstance(problem, float) else np.inf
         if visit is not None and not where:
             where = visit.source if phase == "forward" or not visit.back else visit.back.source
-        method = site.kind if site.operation == ACTIVATION else site.operation
         self._note(visit, phase, error)
         line = shown(where)
-        finding = Finding(
-            site.path, method, phase, result, receiver, message, error, tick, line, visit=visit
+        finding = Mismatch(
+            site.path, site.operation, phase, result, receiver, message, error, tick, line, visit=visit
         )
         self.findings.append(finding)
 
     def _scales(self, site: Site, arguments: dict[str, Any], dy: Any) -> dict[str, Array]:
-        name, static = _STATIC.get(site.kind, (site.kind, {}))
-        if not site.is_op or name not in _SCALES or dy is None:
+        if not site.is_op or dy is None:
             return {}
         with np.errstate(all="ignore"):
-            found = _SCALES[name](**{**arguments, **static}, dy=dy, fp=precision(self.dtype))
-        if self.pytorch and name == "gelu":
+            found = _SCALES[site.kind](**arguments, dy=dy, fp=precision(self.dtype))
+        if self.pytorch and site.kind == "gelu":
             # PyTorch's (1 + erf) / 2 and (1 + tanh) / 2 cancel in the left tail: that is its own.
             x = np.abs(arguments["x"])
             found = {"y": found["y"] + x, "dx": found["dx"] + np.abs(dy) * (1 + x)}

@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from npformer.verify.lockstep.visits import ACTIVATION, Site, Visit
+from npformer.verify.lockstep.visits import Site, Visit, is_within
 
 
 @dataclass(frozen=True)
-class Finding:
+class Mismatch:
     """One thing that the suspect does otherwise than the reference does on the same inputs."""
 
     path: str
     """The module that does it."""
     method: str
-    """Its method (``forward``, ``leave``), or the op that it calls (``attention``)."""
+    """Its method (``forward``, ``project``), or the op that it calls (``attention``)."""
     phase: str
     """``forward`` or ``backward``."""
     result: str
@@ -38,12 +38,9 @@ class Finding:
 
 def within(child: Site, owner: Site) -> str:
     """A call as the module that makes it would name it."""
-    path = child.path
-    if owner.path and path.startswith(f"{owner.path}."):
+    path, op = child.path, child.operation
+    if owner.path and is_within(path, owner.path):
         path = path[len(owner.path) + 1 :]
-    elif path == owner.path:
-        path = ""
-    op = child.kind if child.operation == ACTIVATION else child.operation
-    if child.operation == "forward":
+    if op == "forward":
         return path or "itself"
     return f"{path}.{op}" if path and path != "loss" else op

@@ -1,0 +1,184 @@
+"""Where the calls of a twin come by: PyTorch's hooks at its modules, and a mode at its functions.
+
+Ops are the functions of ``torch.nn.functional`` and ``torch_ref.ops`` by which the twin answers to
+npformer's; their arguments get npformer's names, so that the two engines' calls can be laid over
+each other. Methods beside ``forward`` come through npformer's own seam.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch.nn.functional as F
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from npformer.seam import Call, watching
+from npformer.verify.components.ops_table import OPS
+from npformer.verify.lockstep.visits import Site, Visit, bind
+from torch_ref import ops
+
+Arguments = dict[str, Any]
+
+
+class TwinObserver:
+    """What is told of each call of a twin; a subclass says what to do with it."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.stack: list[Visit] = []
+        self.parameters = dict(model.named_parameters())
+        self.path_of = {id(parameter): path for path, parameter in self.parameters.items()}
+        self.paths = {id(module): path for path, module in model.named_modules()}
+        self.running: list[Site] = []
+
+    def call(self, site: Site, arguments: Arguments, run: Callable[[Arguments], Any]) -> Any:
+        """A call from its beginning to its end."""
+        return self.after(run(self.before(site, arguments)))
+
+    def before(self, site: Site, arguments: Arguments) -> Arguments:
+        """A call begins; what it is to be given."""
+        self.running.append(site)
+        return self.begin(site, arguments)
+
+    def after(self, y: Any) -> Any:
+        """The last call that began has given y; what its caller is to get."""
+        self.running.pop()
+        return self.end(y)
+
+    def begin(self, site: Site, arguments: Arguments) -> Arguments:
+        """See ``before``."""
+        raise NotImplementedError
+
+    def end(self, y: Any) -> Any:
+        """See ``after``."""
+        raise NotImplementedError
+
+    def method(self, call: Call, run: Any, *args: Any, **kwargs: Any) -> Any:
+        """The observer of the seam."""
+        path = self.paths.get(id(call.owner))
+        site = Site(path or "", call.name, type(call.owner).__name__)
+        if path is None or self.running[-1:] == [site]:  # what a method replaces is a part of it
+            return run(*args, **kwargs)
+        bound = bind(site, call.function.__get__(call.owner), args, kwargs)
+        return self.call(site, bound, lambda given: run(**given))
+
+
+@contextmanager
+def observed(model: nn.Module, observer: TwinObserver) -> Iterator[None]:
+    """``observer`` is told of every call inside ``model``, in this thread, until the block ends."""
+    with ExitStack() as stack:
+        for path, module in model.named_modules():
+            site = Site(path, "forward", type(module).__name__)
+            before = functools.partial(_before, observer, site)
+            after = functools.partial(_after, observer)
+            for hook in (
+                module.register_forward_pre_hook(before, with_kwargs=True),
+                module.register_forward_hook(after),
+            ):
+                stack.callback(hook.remove)
+        stack.enter_context(watching(observer.method))
+        stack.enter_context(_Functions(observer))
+        yield
+
+
+def _before(observer: TwinObserver, site: Site, module: Any, args: Any, kwargs: Any) -> Any:
+    given = observer.before(site, bind(site, module.forward, args, kwargs))
+    positional = tuple(value for name, value in given.items() if name.isdigit())
+    return positional, {name: value for name, value in given.items() if not name.isdigit()}
+
+
+def _after(observer: TwinObserver, module: Any, args: Any, y: Any) -> Any:
+    return observer.after(y)
+
+
+class _Functions(TorchFunctionMode):
+    """Tells of the ops. What an op calls does not come by here."""
+
+    def __init__(self, observer: TwinObserver) -> None:
+        super().__init__()
+        self._observer = observer
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func not in _OPS:
+            return func(*args, **(kwargs or {}))
+        name, named, run = _OPS[func]
+        running = self._observer.running
+        site = Site(running[-1].path if running else "loss", name, name)
+        arguments = named(*args, **(kwargs or {}))
+        return self._observer.call(site, arguments, functools.partial(run, func))
+
+
+class PreciseActivations(TorchFunctionMode):
+    """PyTorch's own activations by formulas that keep their digits in the tails."""
+
+    _FORMULAS = {
+        getattr(F, op.name): op.precise_function
+        for op in OPS
+        if op.precise_function is not None and hasattr(F, op.name) and op.name != "cross_entropy"
+    }
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        formula = self._FORMULAS.get(func)
+        if formula is None:
+            return func(*args, **(kwargs or {}))
+        return formula(**_OPS[func][1](*args, **(kwargs or {})))
+
+
+def _linear(input: Any, weight: Any, bias: Any = None) -> Arguments:
+    return {"x": input, "weight": weight, "bias": bias}
+
+
+def _embedding(input: Any, weight: Any, padding_idx: Any = None, *_: Any, **__: Any) -> Arguments:
+    return {"ids": input, "weight": weight, "padding_idx": padding_idx}
+
+
+def _layer_norm(
+    input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> Arguments:
+    return {"x": input, "weight": weight, "bias": bias, "eps": eps}
+
+
+def _dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Arguments:
+    return {"x": input, "p": p, "rng": None}
+
+
+def _activation(input: Any, inplace: bool = False) -> Arguments:
+    return {"x": input}
+
+
+def _gelu(input: Any, *, approximate: str = "none") -> Arguments:
+    return {"x": input, "approximate": approximate}
+
+
+def _same(name: str, function: Any) -> Any:
+    """A function of ``torch_ref.ops``, whose arguments have npformer's names."""
+
+    def named(*args: Any, **kwargs: Any) -> Arguments:
+        return bind(Site("", name, name), function, args, kwargs)
+
+    return name, named, lambda f, a: f(**a)
+
+
+# The function -> its op, its arguments by npformer's names, and how to call it with these.
+_OPS: dict[Any, tuple[str, Callable[..., Arguments], Callable[..., Any]]] = {
+    F.linear: ("linear", _linear, lambda f, a: f(a["x"], a["weight"], a["bias"])),
+    F.embedding: (
+        "embedding",
+        _embedding,
+        lambda f, a: f(a["ids"], a["weight"], a["padding_idx"]),
+    ),
+    F.layer_norm: (
+        "layer_norm",
+        _layer_norm,
+        lambda f, a: f(a["x"], a["weight"].shape, a["weight"], a["bias"], a["eps"]),
+    ),
+    F.dropout: ("dropout", _dropout, lambda f, a: f(a["x"], a["p"], False)),
+    F.relu: ("relu", _activation, lambda f, a: f(a["x"])),
+    F.silu: ("silu", _activation, lambda f, a: f(a["x"])),
+    F.gelu: ("gelu", _gelu, lambda f, a: f(a["x"], approximate=a["approximate"])),
+    ops.dropout: _same("dropout", ops.dropout),
+    ops.attention: _same("attention", ops.attention),
+}
