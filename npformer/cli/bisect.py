@@ -38,7 +38,7 @@ class Command:
     configuration, and gets the checkpoint's weights. --plant puts a known mistake into one module,
     to see how it is found.
 
-    The table: "its own" is the error of the call itself in natural units, multiples of the
+    The table: "its own" is the error of the call itself in rounding units, multiples of the
     rounding that it cannot avoid; "so far" is how far the two runs are apart there, as a part of
     the size of the array. Exit status: 0 if nothing is wrong, 1 if something is, 2 for bad input.
 
@@ -93,15 +93,14 @@ class Command:
         if smoothing is None:
             smoothing = loaded.config.train.label_smoothing
 
-        ours, loss = loaded.model, None
-        if cls is not None:
-            ours = build(cls, self.implementation or "", loaded)
-        elif mutant is not None:
-            ours, loss = plant(mutant, loaded.model, self.at or "")
+        ours = loaded.model if cls is None else build(cls, self.implementation or "", loaded)
         reference = loaded.model if self.against == "numpy" else _twin(loaded)
-        found = bisect(
-            ours, reference, batch, label_smoothing=smoothing, seed=self.dropout, loss=loss
-        )
+        options: dict[str, Any] = {"label_smoothing": smoothing, "seed": self.dropout}
+        if mutant is None:
+            found = bisect(ours, reference, batch, **options)
+        else:
+            with plant(mutant, ours, self.at or "") as loss:
+                found = bisect(ours, reference, batch, loss=loss, **options)
 
         console = Console()
         console.print(f"{self.text}\n{target}\n", highlight=False, markup=False, soft_wrap=True)

@@ -23,8 +23,8 @@ from npformer.errors import ShapeError, VerifyError, nearest
 from npformer.text.batches import Batch
 from npformer.verify.lockstep import numpy_side
 from npformer.verify.lockstep.bisection import Bisection
-from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.steps import step
+from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.visits import Trace
 
 

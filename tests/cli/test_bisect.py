@@ -17,7 +17,8 @@ class Right(Transformer):
 
 class Wrong(Transformer):
     def _embed_backward(self, dx, cache):
-        self.embedding.backward(self.dropout.backward(dx, cache.dropout), cache.embedding)
+        dx = self.positions.backward(self.dropout.backward(dx, cache.dropout), cache.positions)
+        self.embedding.backward(dx, cache.embedding)
 
 class WrongTwin(Twin):
     def _project(self, y):

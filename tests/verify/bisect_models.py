@@ -11,8 +11,7 @@ from npformer.models import Transformer
 from npformer.models.transformer import TransformerConfig
 from npformer.text.batches import Batch
 from npformer.verify.bisect import Reference
-from npformer.verify.lockstep.numpy_side import CROSS_ENTROPY
-from npformer.verify.lockstep.plant import Planted
+from npformer.verify.lockstep.numpy_side import CROSS_ENTROPY, Pair
 
 SMOOTHING = 0.1
 VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
@@ -75,32 +74,30 @@ def right(variant: str, layers: int = 6) -> Right:
     model = make_model(layers, **changes)
     batch = make_batch(model.config.padding_id)
     reference = Reference(model, batch, model.state_dict(), label_smoothing=SMOOTHING, seed=seed)
-    planted = Planted(model, CROSS_ENTROPY)
-    return Right(model, batch, seed, reference, outcome(planted, batch, seed))
+    return Right(model, batch, seed, reference, outcome(model, CROSS_ENTROPY, batch, seed))
 
 
-def outcome(planted: Planted, batch: Batch, seed: int | None) -> list[np.ndarray]:
+def outcome(model: Transformer, loss: Pair, batch: Batch, seed: int | None) -> list[np.ndarray]:
     """Logits, loss and every parameter's gradient of an ordinary run, without a lockstep."""
-    model = planted.model
     rng = None if seed is None else np.random.default_rng(seed)
-    forward, backward = planted.loss
+    forward, backward = loss
     static = {"ignore_index": model.config.padding_id, "weight": None, "reduction": "mean"}
     with np.errstate(all="ignore"):
         logits, cache = model.forward(**batch.inputs, rng=rng)
-        loss, loss_cache = forward(logits, batch.targets, label_smoothing=SMOOTHING, **static)
-        model.backward(backward(np.ones_like(loss), loss_cache), cache)
+        value, loss_cache = forward(logits, batch.targets, label_smoothing=SMOOTHING, **static)
+        model.backward(backward(np.ones_like(value), loss_cache), cache)
     gradients = [np.zeros_like(p.data) if p.grad is None else p.grad for p in model.parameters()]
     for parameter in model.parameters():
         parameter.grad = None
-    return [logits, loss, *gradients]
+    return [logits, value, *gradients]
 
 
-def shows(planted: Planted, right: Right) -> bool:
-    """Whether the mistake changes the logits, the loss or a gradient by more than rounding.
+def shows(loss: Pair, right: Right) -> bool:
+    """Whether what is planted now changes the logits, the loss or a gradient by more than rounding.
 
     A gradient that is zero but for rounding, such as a key bias's, is measured by the others.
     """
-    wrong = outcome(planted, right.batch, right.seed)
+    wrong = outcome(right.model, loss, right.batch, right.seed)
     largest = max(np.abs(a).max(initial=0.0) for a in right.outcome[2:])
     return any(
         not np.allclose(a, b, rtol=1e-9, atol=1e-10 * largest, equal_nan=True)

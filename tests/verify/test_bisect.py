@@ -7,6 +7,7 @@ import io
 import json
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from npformer import nn
 from npformer.errors import ShapeError, VerifyError
 from npformer.models import Transformer
 from npformer.models import transformer as transformer_file
-from npformer.nn import decoder_layer, feed_forward, layer_norm, multi_head_attention
+from npformer.nn import feed_forward, layer_norm, multi_head_attention, residual
+from npformer.nn import layer as layer_file
 from npformer.ops.masks import padding_mask
 from npformer.verify import bisect
 from npformer.verify.lockstep.plant import find_mutant, plant, sites
@@ -94,10 +96,11 @@ def test_float32_is_measured_in_its_own_rounding():
 
 def test_a_gradient_of_another_dtype_is_found_in_float32():
     model = make_model(2, np.float32)
-    planted = plant(MUTANTS["linear/double-out"], model, "decoder.layers.1.feed_forward.linear2")
-    found = bisect(planted.model, model, BATCH)
+    path = "decoder.layers.1.feed_forward.linear2"
+    with plant(MUTANTS["linear/double-out"], model, path):
+        found = bisect(model, model, BATCH)
     assert found.gradient is not None
-    assert found.gradient.path == "decoder.layers.1.feed_forward.linear2"
+    assert found.gradient.path == path
     assert "comes in float64" in found.gradient.message
 
 
@@ -115,8 +118,12 @@ def test_a_gradient_of_another_dtype_is_found_in_float32():
          "the merge of the heads' dq"),
         ("MultiHeadAttention/values-forgotten", "cross_attn", "forward",
          "the sum of the keys' and the values' gradients"),
+        ("MultiHeadAttention/keys-forgotten", "self_attn", "forward",
+         "the sum of the queries', the keys' and the values' gradients"),
         ("MultiHeadAttention/causal-ignored", "self_attn", "forward", "the causal mask"),
-        ("Residual/skip-dropped", "self_attn_residual", "leave", "the skip path"),
+        ("Residual/skip-dropped", "self_attn_residual", "forward", "the skip path"),
+        ("Residual/skip-doubled", "cross_attn_residual", "forward", "the skip path"),
+        ("Residual/dropout-on-skip", "cross_attn_residual", "forward", "the skip path"),
         ("layer_norm/unbiased-variance", "cross_attn_residual.norm", "layer_norm",
          "the deviation, rstd"),
         ("layer_norm/bias-last-row", "cross_attn_residual.norm", "layer_norm",
@@ -126,36 +133,35 @@ def test_a_gradient_of_another_dtype_is_found_in_float32():
         ("dropout/mask-inverted", "self_attn_residual.dropout", "dropout", "the mask"),
         ("linear/bias-dropped", "self_attn.q_proj", "linear", "the bias"),
         ("linear/swapped-factors", "feed_forward.linear1", "linear", "dy^T x"),
-        ("relu/leaky", "feed_forward", "relu", "its derivative"),
+        ("relu/leaky", "feed_forward.activation", "relu", "its derivative"),
         ("FeedForward/activation-skipped", "feed_forward", "forward", "the call of activation"),
         ("Linear/bias-not-accumulated", "feed_forward.linear1", "forward",
          "what is added to the gradient of bias"),
-        ("DecoderLayer/memory-gradient-lost", "", "forward", "the memory's gradient"),
+        ("Layer/memory-gradient-lost", "", "forward", "the memory's gradient"),
     ],
 )  # fmt: skip
 def test_the_step_within_a_layer_has_a_name(name, path, method, operation):
     side = right("the paper's")
     layer = "decoder.layers.2"
-    planted = plant(MUTANTS[name], side.model, f"{layer}.{path}".rstrip("."))
-    found = side.reference.judge(planted.model, planted.loss)
+    with plant(MUTANTS[name], side.model, f"{layer}.{path}".rstrip(".")) as loss:
+        found = side.reference.judge(side.model, loss)
     first = found.findings[0]
     operations = {finding.operation for finding in found.findings}
     assert first.path == f"{layer}.{path}".rstrip(".")
     assert first.method == method
-    assert operation.replace("activation", "relu") in operations
+    assert operation in operations
 
 
 @pytest.mark.parametrize(
     ("name", "path", "operation"),
     [
-        ("Decoder/memory-averaged", "decoder", "the sum of the memory's gradient over the layers"),
-        ("Encoder/mask-in-first-layer-only", "encoder", "the mask passed on"),
+        ("Stack/memory-averaged", "decoder", "the sum of the memory's gradient over the layers"),
+        ("Stack/mask-in-first-layer-only", "encoder", "the mask passed on"),
         ("Transformer/root-missing-from-gradient", "", "the factor sqrt(D)"),
-        ("Transformer/tied-without-projection", "",
-         "what is added to the gradient of embedding.weight"),
+        ("Transformer/tied-without-projection", "", "the call of embedding.project"),
         ("Transformer/gradient-replaced", "embedding.weight",
          "the sum of the gradients of its uses"),
-        ("Transformer/root-on-projection", "", "the weight"),
+        ("Transformer/root-on-projection", "", "the call of embedding.project"),
         ("Transformer/padding-attended", "", "the padding mask"),
         ("Transformer/source-embedding-frozen", "", "the call of _embed"),
         ("cross_entropy/mean-over-all-tokens", "loss", "the mean's divisor"),
@@ -166,8 +172,8 @@ def test_the_step_within_a_layer_has_a_name(name, path, method, operation):
 )  # fmt: skip
 def test_the_step_outside_the_layers_has_a_name(name, path, operation):
     side = right("the paper's")
-    planted = plant(MUTANTS[name], side.model, path)
-    found = side.reference.judge(planted.model, planted.loss)
+    with plant(MUTANTS[name], side.model, path) as loss:
+        found = side.reference.judge(side.model, loss)
     assert found.findings[0].path == path.removesuffix(".weight")
     assert operation in {finding.operation for finding in found.findings}
 
@@ -179,42 +185,42 @@ def test_the_twin_as_reference_names_the_same():
         "linear/weight-averaged",
         "attention/finite-mask",
         "layer_norm/mean-term-dropped",
-        "EncoderLayer/gradient-of-last-half",
-        "Decoder/memory-of-last-layer",
+        "Layer/gradient-of-last-half",
+        "Stack/memory-of-last-layer",
         "Transformer/tied-without-lookup",
         "cross_entropy/sign",
     ):
         path = sites(MUTANTS[name], model)[-1]
-        planted = plant(MUTANTS[name], model, path)
-        by = [
-            bisect(planted.model, right_side, BATCH, label_smoothing=0.1, loss=planted.loss)
-            for right_side in (model, twin)
-        ]
+        with plant(MUTANTS[name], model, path) as loss:
+            by = [
+                bisect(model, right_side, BATCH, label_smoothing=0.1, loss=loss)
+                for right_side in (model, twin)
+            ]
         named = [{(f.path, f.phase, f.method, f.operation) for f in b.findings} for b in by]
         assert named[0] == named[1] != set(), name
 
 
 def test_two_mistakes_are_both_named():
     model = make_model(2)
-    one = plant(MUTANTS["attention/scale-forgotten"], model, "encoder.layers.0.self_attn").model
-    both = plant(MUTANTS["relu/leaky"], one, "decoder.layers.1.feed_forward").model
-    found = bisect(both, model, BATCH)
+    one, other = "encoder.layers.0.self_attn", "decoder.layers.1.feed_forward.activation"
+    with (
+        plant(MUTANTS["attention/scale-forgotten"], model, one),
+        plant(MUTANTS["relu/leaky"], model, other),
+    ):
+        found = bisect(model, model, BATCH)
     assert found.activation is not None
     assert found.gradient is not None
-    assert found.activation.path == "encoder.layers.0.self_attn"
-    assert found.gradient.path == "decoder.layers.1.feed_forward"
+    assert found.activation.path == one
+    assert found.gradient.path == other
     assert {f.path for f in found.findings} == {found.activation.path, found.gradient.path}
 
 
 def test_the_error_grows_from_where_the_mistake_is():
     model = make_model(3)
     path = "encoder.layers.1.feed_forward"
-    planted = plant(MUTANTS["layer_norm/unbiased-variance"], model, f"{path}_residual.norm")
-    rows = {
-        (row.path, row.method): row
-        for row in bisect(planted.model, model, BATCH).growth
-        if row.number == 0
-    }
+    with plant(MUTANTS["layer_norm/unbiased-variance"], model, f"{path}_residual.norm"):
+        growth = bisect(model, model, BATCH).growth
+    rows = {(row.path, row.method): row for row in growth if row.number == 0}
     assert rows[path, "forward"].forward == 0.0
     assert rows["encoder.layers.1", "forward"].forward > 1e-3
     assert rows["encoder.layers.2", "forward"].forward > 1e-3
@@ -226,7 +232,8 @@ def test_the_error_grows_from_where_the_mistake_is():
 def test_a_subclass_of_the_model():
     class Mine(Transformer):
         def _embed_backward(self, dx, cache):
-            self.embedding.backward(self.dropout.backward(dx, cache.dropout), cache.embedding)
+            dx = self.positions.backward(self.dropout.backward(dx, cache.dropout), cache.positions)
+            self.embedding.backward(dx, cache.embedding)
 
     model = make_model(1)
     mine = same_weights(Mine(model.config, rng=np.random.default_rng(0), dtype=np.float64), model)
@@ -239,16 +246,37 @@ def test_a_subclass_of_the_model():
 
 
 def test_a_copied_and_edited_layer(copied):
-    mine = copied(decoder_layer, "my_decoder_layer", ("dquery + dkey", "dquery"))
+    mine = copied(residual, "my_residual", ("dx = dsum + dh", "dx = dsum"))
     model = make_model(2)
     own = make_model(2)
-    config, rng = model.config, np.random.default_rng(0)
-    layer = mine.DecoderLayer(config, rng=rng, dtype=np.float64)
-    own.decoder.layers[1] = same_weights(layer, own.decoder.layers[1])
-    found = bisect(own, model, BATCH)
-    assert [f.path for f in found.findings] == ["decoder.layers.1"]
-    assert found.findings[0].operation == "dquery + dmemory of self-attention"
-    assert "my_decoder_layer.py:" in found.findings[0].where
+    layer, config = own.decoder.layers[1], model.config
+    new = mine.Residual(config.d_model, config.dropout, dtype=np.float64)
+    layer.cross_attn_residual = same_weights(new, layer.cross_attn_residual)
+    for reference in (model, make_twin(model)):
+        found = bisect(own, reference, BATCH)
+        assert [f.path for f in found.findings] == ["decoder.layers.1.cross_attn_residual"]
+        assert found.findings[0].operation == "the branch"
+        assert "my_residual.py:" in found.findings[0].where
+
+
+def test_what_a_layer_hands_to_a_sublayer_is_its_own(copied):
+    edits = (
+        ("self.cross_attn.forward(h, memory, memory_mask)",
+         "self.cross_attn.forward(h, memory, None)"),
+        ("return self.self_attn.forward(h, None, mask, causal=self.causal, kept=kept)",
+         "return self.self_attn.forward(h, None, mask, causal=False, kept=kept)"),
+    )  # fmt: skip
+    for edit, operation in zip(edits, ("the mask passed on", "the causal mask"), strict=True):
+        mine = copied(layer_file, "my_layer", edit)
+        model, own = make_model(2), make_model(2)
+        config = dict(causal=True, cross_attention=True, rng=np.random.default_rng(0))
+        new = mine.Layer(4, 2, 5, dropout=0.25, dtype=np.float64, **config)
+        own.decoder.layers[1] = same_weights(new, own.decoder.layers[1])
+        for reference in (model, make_twin(model)):
+            found = bisect(own, reference, BATCH)
+            assert {f.path for f in found.findings} == {"decoder.layers.1"}
+            assert found.findings[0].operation == operation
+            assert "my_layer.py:" in found.findings[0].where
 
 
 def test_a_copied_module_with_an_op_of_its_own(copied):
@@ -271,17 +299,18 @@ class LayerNorm(Module):"""
     assert {f.path for f in found.findings} == {"encoder.layers.0.self_attn_residual.norm"}
 
 
-def test_an_op_under_a_name_of_its_own_is_judged_with_its_module(copied):
-    renamed = (
-        ("attention_backward, attention_forward",
-         "attention_backward as flash_back, attention_forward as flash"),
-        ("attention_forward(\n", "flash(\n"),
+def test_an_op_that_is_not_seen_is_judged_with_its_module(copied):
+    plain = (
+        ("\n\nclass MultiHeadAttentionCache",
+         "\n\nflash, flash_back = attention_forward.__wrapped__, attention_backward.__wrapped__"
+         "\n\nclass MultiHeadAttentionCache"),
+        ("attention_forward(self", "flash(self"),
         ("attention_backward(self", "flash_back(self"),
     )  # fmt: skip
     model = make_model(1)
     for wrong in (False, True):
-        scale = [("causal=causal\n        )", "causal=causal, scale=1.0\n        )")] * wrong
-        mine = copied(multi_head_attention, "my_attention", *renamed, *scale)
+        scale = [("causal=causal)", "causal=causal, scale=1.0)")] * wrong
+        mine = copied(multi_head_attention, "my_attention", *plain, *scale)
         own = make_model(1)
         new = mine.MultiHeadAttention(4, 2, rng=np.random.default_rng(0), dtype=np.float64)
         own.decoder.layers[0].cross_attn = same_weights(new, own.decoder.layers[0].cross_attn)
@@ -295,6 +324,25 @@ def test_an_op_under_a_name_of_its_own_is_judged_with_its_module(copied):
                 assert "it never calls attention" in str(found)
 
 
+def test_an_op_under_a_name_of_its_own_is_seen(copied):
+    renamed = (
+        ("attention_backward, attention_forward",
+         "attention_backward as flash_back, attention_forward as flash"),
+        ("attention_forward(self", "flash(self"),
+        ("attention_backward(self", "flash_back(self"),
+        ("causal=causal)", "causal=causal, scale=1.0)"),
+    )  # fmt: skip
+    mine = copied(multi_head_attention, "my_attention", *renamed)
+    model, own = make_model(1), make_model(1)
+    new = mine.MultiHeadAttention(4, 2, rng=np.random.default_rng(0), dtype=np.float64)
+    own.decoder.layers[0].cross_attn = same_weights(new, own.decoder.layers[0].cross_attn)
+    for reference in (model, make_twin(model)):
+        found = bisect(own, reference, BATCH)
+        assert found.activation is not None
+        assert found.activation.path == "decoder.layers.0.cross_attn"
+        assert found.activation.operation == "the scale of the scores"
+
+
 class Inlined(Transformer):
     """Without the helper methods of the original."""
 
@@ -303,11 +351,11 @@ class Inlined(Transformer):
     def forward(self, source, target, rng=None):
         mask = padding_mask(source, self.config.padding_id)
         x, source_cache = self.embedding.forward(source)
-        x, source_drop = self.dropout.forward(x * 2.0 + self._positions[: x.shape[1]], rng)
-        memory, encoder = self.encoder.forward(x, mask, rng)
+        x, source_drop = self.dropout.forward(self.positions.forward(x * 2.0)[0], rng)
+        memory, encoder = self.encoder.forward(x, mask=mask, rng=rng)
         y, target_cache = self.embedding.forward(target)
-        y, target_drop = self.dropout.forward(y * 2.0 + self._positions[: y.shape[1]], rng)
-        y, decoder = self.decoder.forward(y, memory, mask, rng)
+        y, target_drop = self.dropout.forward(self.positions.forward(y * 2.0)[0], rng)
+        y, decoder = self.decoder.forward(y, memory, memory_mask=mask, rng=rng)
         logits = y @ self.embedding.weight.data.T
         caches = source_cache, source_drop, encoder, target_cache, target_drop, decoder, y
         return logits, caches
@@ -338,7 +386,7 @@ def test_a_model_without_the_originals_helpers():
 def test_a_copied_feed_forward_without_its_activation(copied):
     mine = copied(
         feed_forward, "my_feed_forward",
-        ("dh = activation_backward(dh, cache.activation)\n", "del activation_backward\n"),
+        ("dh = self.activation.backward(dh, cache.activation)\n", "pass\n"),
     )  # fmt: skip
     model, own = make_model(2), make_model(2)
     new = mine.FeedForward(4, 5, "relu", rng=np.random.default_rng(0), dtype=np.float64)
@@ -346,34 +394,35 @@ def test_a_copied_feed_forward_without_its_activation(copied):
     for reference in (model, make_twin(model)):
         found = bisect(own, reference, BATCH)
         assert {f.path for f in found.findings} == {"encoder.layers.1.feed_forward"}
-        assert "never runs the backward of relu" in str(found)
+        assert "never runs the backward of activation" in str(found)
 
 
 def test_a_whole_copied_model_file(copied):
     mine = copied(
         transformer_file, "my_transformer",
-        ("math.sqrt(self.config.d_model) + self", "self.config.d_model + self"),
+        ("forward(x * math.sqrt(self.config.d_model)", "forward(x * self.config.d_model"),
     )  # fmt: skip
     model = make_model(1)
     own = mine.Transformer(model.config, rng=np.random.default_rng(0), dtype=np.float64)
     found = bisect(same_weights(own, model), model, BATCH)
     assert found.activation is not None
-    assert found.activation.operation == "the factor sqrt(D) and the positions"
+    assert found.activation.operation == "the factor sqrt(D)"
     assert len(found.findings) == 2  # the source's and the target's
 
 
 def test_a_modified_twin():
     class Unscaled(torch_ref.nn.MultiHeadAttention):
-        def attend(self, x, k, v, mask=None, *, causal=False):
+        def forward(self, x, memory=None, mask=None, *, causal=False, kept=None):
             q = self._split(self.q_proj(x))
+            k, v = self.keys_values(x if memory is None else memory)
             y = ops.attention(q, k, v, mask, causal=causal, scale=1.0)
             return self.out_proj(y.flatten(2))
 
-    class Detached(torch_ref.nn.Decoder):
-        def forward(self, x, memory, memory_mask=None, rng=None):
+    class Detached(torch_ref.nn.Stack):
+        def forward(self, x, memory=None, mask=None, memory_mask=None, rng=None):
             for layer in self.layers[:-1]:
-                x = layer(x, memory.detach(), memory_mask, rng)
-            return self.layers[-1](x, memory, memory_mask, rng)
+                x = layer(x, memory.detach(), mask, memory_mask, rng)
+            return self.layers[-1](x, memory, mask, memory_mask, rng)
 
     model = make_model(2)
     own = make_twin(model)
@@ -427,13 +476,33 @@ def test_both_models_are_left_as_they_were():
     assert twin.training
     assert vars_before == {path: dict(vars(m)) for path, m in model.named_modules()}
     assert all(model.state_dict()[name] is array for name, array in before.items())
-    assert torch.nn.functional.linear.__name__ == "linear"
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in twin.modules())
+
+
+def test_two_threads_at_once():
+    models = [make_model(2), make_model(3, norm="pre")]
+    paths = ["encoder.layers.1.self_attn", "decoder.layers.2.cross_attn"]
+    names = ["attention/scale-forgotten", "attention/scale-missing-from-dk"]
+
+    def find(index):
+        model, found = models[index], []
+        for reference in (model, make_twin(model)):
+            with plant(MUTANTS[names[index]], model, paths[index]):
+                found.append(bisect(model, reference, BATCH))
+            found.append(bisect(make_twin(model), reference, BATCH))
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        for index, found in enumerate(pool.map(find, range(2))):
+            assert [bool(one) for one in found] == [False, True, False, True]
+            for one in found[::2]:
+                assert {f.path for f in one.findings} == {paths[index]}
 
 
 def test_the_result_as_text_table_and_json():
     side = right("the paper's")
-    planted = plant(MUTANTS["attention/scale-twice"], side.model, "encoder.layers.4.self_attn")
-    found = side.reference.judge(planted.model)
+    with plant(MUTANTS["attention/scale-twice"], side.model, "encoder.layers.4.self_attn"):
+        found = side.reference.judge(side.model)
     assert not found
     text = str(found)
     assert "Every activation is what its inputs explain." in text
@@ -480,11 +549,16 @@ def test_what_is_no_pair_of_models_is_refused(ours, error, said):
 
 def test_mutants_and_places_that_do_not_exist():
     model = make_model(1)
+
+    def with_mutant(name, path):
+        with plant(MUTANTS[name], model, path):
+            pass
+
     with pytest.raises(VerifyError, match="does not exist; .* did you mean 'relu/leaky'"):
         find_mutant("relu/leeky")
     with pytest.raises(VerifyError, match="which does not exist; did you mean 'decoder.layers.0"):
-        plant(MUTANTS["relu/leaky"], model, "decoder.layers.0.feedforward")
+        with_mutant("relu/leaky", "decoder.layers.0.feedforward.activation")
     with pytest.raises(VerifyError, match="which is no place for it"):
-        plant(MUTANTS["relu/leaky"], model, "decoder.layers.0")
+        with_mutant("relu/leaky", "decoder.layers.0")
     with pytest.raises(VerifyError, match="has no place in this model"):
-        plant(MUTANTS["softmax/zero"], model, "decoder.layers.0")
+        with_mutant("softmax/zero", "decoder.layers.0")

@@ -13,10 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from npformer.verify.lockstep.compare import LIMIT
-from npformer.verify.lockstep.mismatch import Mismatch
 from npformer.verify.lockstep.growth import Growth, growth
+from npformer.verify.lockstep.mismatch import Mismatch
 from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.visits import Trace
+
 
 @dataclass(frozen=True)
 class Bisection:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from npformer.verify.lockstep.alignment import add_share, aligned, call, counterpart, one_of, wide
-from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.numpy_observer import NumpyObserver, Run
+from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.visits import (
     Array,
     Back,

@@ -1,4 +1,4 @@
-"""Where the calls of a NumPy model come by: an observer of the seam that knows the model's paths."""
+"""Where the calls of a NumPy model come by: an observer of the seam that knows its paths."""
 
 from __future__ import annotations
 

@@ -14,10 +14,10 @@ import numpy as np
 from npformer.ops.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from npformer.seam import watching
 from npformer.text.batches import Batch
-from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.numpy_force import NumpyForce
 from npformer.verify.lockstep.numpy_observer import NumpyObserver
 from npformer.verify.lockstep.numpy_watch import NumpyWatch
+from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.visits import Array, Trace, real
 
 Pair = tuple[Callable[..., Any], Callable[..., Any]]

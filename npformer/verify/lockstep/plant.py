@@ -102,7 +102,7 @@ def _objects(model: Any) -> list[tuple[str, Any]]:
 
 def _methods(mutant: Mutant, one: Any) -> dict[Any, Any]:
     """The methods of one object that the mutant replaces, and by what."""
-    wrong = getattr(mutant.plant(component(mutant.component)), "replacements", {})
+    wrong: dict[Any, Any] = getattr(mutant.plant(component(mutant.component)), "replacements", {})
     return {
         getattr(one, function.__name__): replacement
         for function, replacement in wrong.items()

@@ -37,10 +37,6 @@ _PASSED: tuple[tuple[str, str, str, str], ...] = (
     ("backward", "dy", "attention", "the split into heads"),
     ("backward", "dy", "encoder", "the memory's gradient"),
     ("backward", "dy", "embedding", "the factor sqrt(D)"),
-    ("backward", "dy", "dropout", "the branch's gradient"),
-    ("backward", "dy", "attn", "the branch's gradient"),
-    ("backward", "dy", "feed_forward", "the branch's gradient"),
-    ("backward", "dy", "norm", "the branch's gradient"),
 )
 # (the class, its method, the result) -> the step, where the result is more than what a call gave.
 _RESULTS = {
@@ -77,10 +73,8 @@ def step(finding: Mismatch) -> str:
 
 
 def _between(finding: Mismatch) -> str:
-    if (finding.method, finding.phase) == ("_embed", "backward") and (
-        finding.receiver in ("positions", "dropout")
-    ):
-        return f"the gradient that goes to {finding.receiver}"
+    if finding.phase == "backward" and _class(finding.visit) == "Residual":
+        return "the branch's gradient"
     for phase, name, receiver, words in _PASSED:
         if (phase, name) == (finding.phase, finding.result) and (
             not receiver or finding.receiver.endswith(receiver)
@@ -107,17 +101,19 @@ def _class(visit: Visit | None) -> str:
 
 def _skip_or_branch(visit: Visit) -> str:
     """Which path of a residual brings a wrong gradient: dx = dsum + dh."""
-    norm = next((v.back for v in visit.children if v.site.path.endswith(".norm")), None)
-    inner = next((v.back for v in visit.children if not is_within(v.site.path, visit.site.path)), None)
-    both = "the sum of the skip's and the branch's gradients"
-    if visit.back is None or norm is None or inner is None:
-        return both
-    pre = norm.begin > inner.begin
-    branch = norm.gradients[0] if pre else inner.gradients[0]
-    dsum = visit.back.dy if pre else norm.gradients[0]
-    dx = visit.back.gradients[0]
-    if dx is None or dsum is None or branch is None:
-        return both
-    if close(dx, dsum):
-        return "the branch"
-    return "the skip path"
+    norm, sublayer = None, None
+    for child in visit.children:
+        if not is_within(child.site.path, visit.site.path):
+            sublayer = child.back
+        elif child.site.path.endswith(".norm"):
+            norm = child.back
+    if visit.back is not None and norm is not None and sublayer is not None:
+        pre = norm.begin > sublayer.begin
+        dh = (norm if pre else sublayer).gradients[0]
+        dsum = visit.back.dy if pre else norm.gradients[0]
+        dx = visit.back.gradients[0]
+        if dx is not None and dsum is not None and dh is not None:
+            rest = dx - dsum
+            factor = (rest * dh).sum() / max((dh * dh).sum(), 1e-300)
+            return "the branch" if close(rest, factor * dh) else "the skip path"
+    return "the sum of the skip's and the branch's gradients"

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from npformer.verify.lockstep.alignment import add_share, aligned, counterpart
-from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.twin_observer import Arguments, TwinObserver
 from npformer.verify.lockstep.twin_watch import plain
+from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.visits import (
     Array,
     Key,

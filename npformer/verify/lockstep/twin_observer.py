@@ -114,17 +114,11 @@ class _Functions(TorchFunctionMode):
 class PreciseActivations(TorchFunctionMode):
     """PyTorch's own activations by formulas that keep their digits in the tails."""
 
-    _FORMULAS = {
-        getattr(F, op.name): op.precise_function
-        for op in OPS
-        if op.precise_function is not None and hasattr(F, op.name) and op.name != "cross_entropy"
-    }
-
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        formula = self._FORMULAS.get(func)
-        if formula is None:
+        name, named, _ = _OPS.get(func, ("", dict, None))
+        if name not in _PRECISE:
             return func(*args, **(kwargs or {}))
-        return formula(**_OPS[func][1](*args, **(kwargs or {})))
+        return _PRECISE[name](**named(*args, **(kwargs or {})))
 
 
 def _linear(input: Any, weight: Any, bias: Any = None) -> Arguments:
@@ -182,3 +176,4 @@ _OPS: dict[Any, tuple[str, Callable[..., Arguments], Callable[..., Any]]] = {
     ops.dropout: _same("dropout", ops.dropout),
     ops.attention: _same("attention", ops.attention),
 }
+_PRECISE = {op.name: op.precise_function for op in OPS if op.precise_function is not None}

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from npformer.errors import NpformerError
 from npformer.text.batches import Batch
-from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.twin_force import TwinForce
 from npformer.verify.lockstep.twin_observer import PreciseActivations, TwinObserver, observed
 from npformer.verify.lockstep.twin_watch import TwinWatch
+from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.visits import Array, Site, Trace, bind
 from npformer.verify.reference import precise
 from torch_ref import ops

@@ -31,6 +31,7 @@ from npformer.verify.lockstep.visits import (
 )
 from torch_ref.bridge import to_array
 
+
 class TwinWatch(TwinObserver):
     """Notes every call."""
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from npformer.verify.components.ops_table import OPS
 from npformer.verify.lockstep.compare import between, compare, verdict
-from npformer.verify.lockstep.mismatch import Mismatch, within
 from npformer.verify.lockstep.lines import shown
+from npformer.verify.lockstep.mismatch import Mismatch, within
 from npformer.verify.lockstep.visits import (
     Accumulation,
     Array,
@@ -212,10 +212,8 @@ class Verdicts:
         if visit is not None and not where:
             where = visit.source if phase == "forward" or not visit.back else visit.back.source
         self._note(visit, phase, error)
-        line = shown(where)
-        finding = Mismatch(
-            site.path, site.operation, phase, result, receiver, message, error, tick, line, visit=visit
-        )
+        place = (site.path, site.operation, phase, result, receiver)
+        finding = Mismatch(*place, message, error, tick, shown(where), visit=visit)
         self.findings.append(finding)
 
     def _scales(self, site: Site, arguments: dict[str, Any], dy: Any) -> dict[str, Array]:
