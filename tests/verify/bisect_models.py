@@ -24,7 +24,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
         {"activation": "gelu_tanh", "norm": "pre", "d_k": 3, "d_v": 1},
         None,
     ),
-    "silu": ({"activation": "silu"}, 3),
+    "silu, learned positions": ({"activation": "silu", "positions": "learned"}, 3),
 }
 
 

@@ -106,7 +106,7 @@ def _methods(mutant: Mutant, one: Any) -> dict[Any, Any]:
     return {
         getattr(one, function.__name__): replacement
         for function, replacement in wrong.items()
-        if getattr(type(one), function.__name__, None) is function
+        if getattr(type(one), function.__name__, None) == function
     }
 
 

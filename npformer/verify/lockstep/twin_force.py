@@ -121,6 +121,10 @@ class TwinForce(TwinObserver):
                 given[name] = generator_at(visit.generator)
         leaves = {n: v for n, v in given.items() if isinstance(v, Tensor) and v.requires_grad}
         running = _Running(leaves, [v for v in wide.values() if real(v)])
+        if not site.is_op:  # a module may use its parameters without an op
+            for path, parameter in self.parameters.items():
+                if path.rpartition(".")[0] == site.path:
+                    running.parameters[path] = parameter
         self.stack.append(visit)
         self._running.append(running)
         self._open.append(_Call(visit, owner, here, running, arguments, wide, self._alone))
