@@ -39,7 +39,7 @@ def bisect(
 ) -> Bisection:
     """Walk ``ours`` and ``reference`` in lockstep over one batch, forward, loss and backward.
 
-    Each is a ``npformer.models.Transformer`` or its twin, or any class with the same tree. The
+    Each is a model of ``npformer.models`` or its twin, or any class with the same tree. The
     reference is copied, in float64 and with the weights of ``ours``; both models are left as they
     were. ``seed`` decides the dropout of both; None drops nothing. ``loss`` is the loss of ours,
     if it is not npformer's: a pair (forward, backward) for NumPy, a function for a twin, with
@@ -125,7 +125,7 @@ def _side(model: Any, what: str) -> Any:
     missing = [name for name in needed if not hasattr(model, name)]
     if missing:
         raise VerifyError(
-            f"{what} is a {type(model).__name__} without {', '.join(missing)}; give a Transformer "
+            f"{what} is a {type(model).__name__} without {', '.join(missing)}; give a model "
             "of npformer.models or torch_ref.models, or a class with the same tree"
         )
     return numpy_side

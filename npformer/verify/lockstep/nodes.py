@@ -18,14 +18,15 @@ import numpy as np
 
 from npformer.inspect.recorder import record
 from npformer.inspect.recording import Array, Recording
-from npformer.models.transformer import Transformer
+from npformer.models import make_model
+from npformer.models.model import Model
 from npformer.text.batches import Batch
 from npformer.verify.units.error import error_units, worst
 from npformer.verify.units.noise import measured_scales
 from npformer.verify.units.scales import precision
 from torch_ref.bridge import to_torch
 from torch_ref.inspect import record as record_twin
-from torch_ref.models.transformer import Transformer as Twin
+from torch_ref.models.model import Model as Twin
 
 
 class NodeError(NamedTuple):
@@ -37,21 +38,21 @@ class NodeError(NamedTuple):
     """Of the gradients of outputs and inputs, and of the module's own parameters."""
 
 
-def node_errors(model: Transformer, twin: Twin, batch: Batch) -> dict[str, NodeError]:
+def node_errors(model: Model, twin: Twin, batch: Batch) -> dict[str, NodeError]:
     """Path of each call -> how far ``model`` is from ``twin`` there, without dropout.
 
     The twin gives its configuration, and a copy of it the reference: with the model's weights, in
     float64. Errors are in units of the model's own dtype. An activation whose input is within
     rounding of a kink (ReLU at 0) may be on in one and off in the other; its gradient then differs
     by all that passes there. Raises ``ShapeError`` unless the twin's parameters have the model's
-    names, shapes and dtype, and as ``Transformer.forward``.
+    names, shapes and dtype, and as the model's ``forward``.
     """
     reference = copy.deepcopy(twin)
     to_torch(model.state_dict(), reference)
     expected = _arrays(record_twin(reference.double(), batch))
     found = _arrays(record(model, batch))
 
-    wide = Transformer(model.config, rng=np.random.default_rng(0), dtype=np.float64)
+    wide = make_model(model.config, rng=np.random.default_rng(0), dtype=np.float64)
     wide.load_state_dict({path: a.astype(np.float64) for path, a in model.state_dict().items()})
     dtype = model.embedding.weight.data.dtype
     scales = measured_scales(lambda: _arrays(record(wide, batch)), precision(dtype))

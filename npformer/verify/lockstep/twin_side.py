@@ -84,14 +84,14 @@ def _run(
     rng: np.random.Generator | None,
 ) -> Tensor:
     device = next(model.parameters()).device
-    source, target_in, target_out = (torch.tensor(ids, device=device) for ids in batch)
+    inputs = {name: torch.tensor(ids, device=device) for name, ids in batch.inputs.items()}
     training = model.training
     model.eval()
     try:
         with observed(model, observer), torch.enable_grad():
             arguments = {
-                "logits": model(source, target_in, rng),
-                "targets": target_out,
+                "logits": model(**inputs, rng=rng),
+                "targets": torch.tensor(batch.targets, device=device),
                 "label_smoothing": label_smoothing,
                 "ignore_index": model.config.padding_id,
             }
