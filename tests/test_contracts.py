@@ -41,7 +41,7 @@ ALLOWED = {
 }
 WITH_TORCH = {"verify", "bench", "cli"}
 CHOOSES_ENGINE = "npformer.train.engines"  # it alone, below these, names the twin, and late
-TWIN_MAY_IMPORT = {"config", "errors", "files", "plan", "text", "train"}
+TWIN_MAY_IMPORT = {"config", "errors", "files", "seam", "plan", "text", "train"}
 TWIN_COMMAND = "torch_ref.train.__main__"  # a command line: it may import npformer's
 PLAIN_DATA = {"npformer.inspect.recording"}  # shared with the twin
 BLOCKS = ("Shapes", "Forward", "Backward", "Reading")

@@ -96,10 +96,10 @@ def ordinary(twin, batch, seed):
         memory[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    source, target_in, target_out = map(torch.tensor, batch)
+    inputs = {name: torch.tensor(ids) for name, ids in batch.inputs.items()}
     with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
-        logits = twin(source, target_in, generator(seed))
-        loss = cross_entropy(logits, target_out, ignore_index=0)
+        logits = twin(**inputs, rng=generator(seed))
+        loss = cross_entropy(logits, torch.tensor(batch.targets), ignore_index=0)
     for parameter in twin.parameters():
         memory.pop(parameter.untyped_storage().data_ptr(), None)
     named = dict(twin.named_parameters())

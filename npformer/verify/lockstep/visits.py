@@ -160,7 +160,8 @@ _KNOWN: dict[Any, Parameters | None] = {}
 
 def _parameters(function: Any) -> Parameters | None:
     """Name -> default of a function's parameters; None if it takes any number of them."""
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    # What decorators wrap: their own code is the same for every function.
+    code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
     if code is None or code not in _KNOWN:
         try:
             found = _of(inspect.signature(function))
