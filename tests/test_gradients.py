@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from npformer import ops
 from npformer.verify import arrays_like, check_arrays, seeds
-from npformer.verify.check import check_case
 from npformer.verify.components.ops_table import OPS
 from npformer.verify.components.optimizers import OPTIMIZERS
 from npformer.verify.drawing.strategies import HypothesisSource
+from npformer.verify.judge import check_case
 from tests.examples import examples
 
 DTYPES = (np.float64, np.float32)

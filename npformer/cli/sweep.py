@@ -27,8 +27,7 @@ from npformer.cli.train import INTERRUPTED
 from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.sweep.pictures import BEST, CURVES, EFFECTS
 from npformer.sweep.plan import Objective, Sampler, read_plan
-from npformer.sweep.result import SweepResult
-from npformer.sweep.run import sweep
+from npformer.sweep.run import SweepResult, sweep
 from npformer.sweep.table import TABLES, cells
 
 

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from npformer.errors import VerifyError
+from npformer.verify.answer.message import message
 from npformer.verify.answer.reproduce import reproduction
 from npformer.verify.case import Case
 from npformer.verify.components.registry import COMPONENTS, component
+from npformer.verify.result import Checked
 from npformer.verify.tally import ALONE, Tally, check_component
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from npformer.verify.check import CheckResult
     from npformer.verify.diagnosis import Diagnosis
 
 DTYPES = ("float64", "float32")
@@ -34,7 +35,7 @@ class Report:
     seed: int
     against: str = "PyTorch"
     """Whose errors stand beside ours."""
-    checks: tuple[CheckResult, ...] = ()
+    checks: tuple[Checked, ...] = ()
     """Where the results come from a ``check``, it: with the failure's code and diagnosis."""
 
     @property
@@ -115,7 +116,7 @@ class Report:
     def messages(self) -> list[tuple[str, str]]:
         """For each failure a heading, and all that is to be said about it."""
         if self.checks:
-            return [(check.name, str(check)) for check in self.checks if not check.passed]
+            return [(check.name, message(check)) for check in self.checks if not check.passed]
         return [
             (f"{r.component}, {r.dtype}", f"{r.failure}\n\n{r.failure.reproduce}".rstrip())
             for r in self.results
@@ -133,7 +134,7 @@ class Report:
         return lines
 
 
-def of(result: CheckResult) -> Report:
+def of(result: Checked) -> Report:
     """The report of one ``check``."""
     return Report(result.tallies, result.seed, result.against, (result,))
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npformer.verify.answer.message import number
+from npformer.verify.report import Report
 from npformer.verify.tally import Tally
 from npformer.verify.units.error import ACCEPT, CAP
 
 if TYPE_CHECKING:
     from npformer.verify.mutants import KillRate
-    from npformer.verify.report import Report
 
 
 def page(report: Report, killed: KillRate | None = None) -> str:
