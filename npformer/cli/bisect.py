@@ -39,7 +39,7 @@ class Command:
     configuration, and gets the checkpoint's weights. --plant puts a known mistake into one module,
     to see how it is found.
 
-    The table: "its own" is the error of the call itself in natural units, multiples of the
+    The table: "its own" is the error of the call itself in rounding units, multiples of the
     rounding that it cannot avoid; "so far" is how far the two runs are apart there, as a part of
     the size of the array. Exit status: 0 if nothing is wrong, 1 if something is, 2 for bad input.
 

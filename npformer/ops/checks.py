@@ -14,7 +14,7 @@ from npformer.ops.array import Array
 
 
 def check_ids(ids: Array, count: int, what: str) -> None:
-    """Every id must be a whole number in [0, count); NumPy would wrap -1 to the last row.
+    """Every id must be an integer in [0, count); NumPy would wrap -1 to the last row.
 
     Raises ``ShapeError`` for ids that are not integers, ``IndexError`` for one out of range.
     """

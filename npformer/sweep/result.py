@@ -42,7 +42,7 @@ class Trials:
     plan: Plan
     trials: tuple[Trial, ...]
     interrupted: bool = False
-    """Stopped by Ctrl-C or SIGTERM; the same sweep goes on with ``resume``."""
+    """Stopped by Ctrl-C or SIGTERM; ``resume`` continues the sweep."""
 
     @property
     def best(self) -> Trial | None:

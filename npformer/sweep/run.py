@@ -67,7 +67,7 @@ def sweep(
     ``make_engine`` is as in ``run_training``.
 
     A trial whose values do not go together, or whose loss is not finite, has failed: the table says
-    why, and the sweep goes on. Only the best trial keeps weights. Interrupted, a sweep goes on with
+    why, and the sweep continues. Only the best trial keeps weights. Interrupted, it continues with
     the same arguments and ``resume``; a larger ``trials`` then makes it longer.
 
     Raises ``ConfigError`` for a sweep that cannot be, ``CheckpointError`` for a directory that

@@ -238,5 +238,5 @@ def _unsaved(path: Path, error: OSError) -> CheckpointError:
         advice = "make room, or keep fewer checkpoints with --keep,"
     return CheckpointError(
         f"cannot save the checkpoint {path}: {error.strerror or error}. Earlier checkpoints are as "
-        f"they were; {advice} and go on with --resume"
+        f"they were; {advice} and continue with --resume"
     )

@@ -34,7 +34,7 @@ class Report:
     results: tuple[Tally, ...]
     seed: int
     against: str = "PyTorch"
-    """Whose errors stand beside ours."""
+    """Whose errors are shown with ours."""
     checks: tuple[Checked, ...] = ()
     """Where the results come from a ``check``, it: with the failure's code and diagnosis."""
 
@@ -51,10 +51,8 @@ class Report:
     def bound(self) -> str:
         """What counts as right, in a sentence."""
         if any(r.kind == "function" for r in self.results) and self.against != "PyTorch":
-            return (
-                "The unit is measured, so up to 1000 is right, or twice the reference's own error."
-            )
-        return "At most 4 is right, or twice PyTorch's own up to 8."
+            return "The unit is measured: errors up to 1000 pass, or twice the reference's own."
+        return "Errors up to 4 pass, or up to twice PyTorch's own but at most 8."
 
     def verdict(self, result: Tally) -> str:
         """A word or two on one result.
@@ -68,7 +66,7 @@ class Report:
         return "as in float64" if alone else "right"
 
     def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON; errors are in natural units."""
+        """Ready for JSON; errors are in rounding units."""
         return {
             "passed": self.passed,
             "seed": self.seed,
@@ -84,7 +82,7 @@ class Report:
         from rich.table import Table
 
         table = Table(
-            title=f"errors in natural units. {self.bound}",
+            title=f"errors in rounding units. {self.bound}",
             title_style="dim",
             box=box.SIMPLE_HEAD,
             padding=0,
@@ -94,7 +92,7 @@ class Report:
         table.add_column("component")
         table.add_column("dtype")
         other = "torch" if self.against == "PyTorch" else "reference"
-        for title in ("cases", "forward", other, "gradient", other, "slope"):
+        for title in ("cases", "forward", other, "gradient", other, "direc-\ntional"):
             table.add_column(title, justify="right")
         table.add_column("verdict")
         for r in self.results:

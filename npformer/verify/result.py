@@ -55,12 +55,12 @@ class Checked:
 
     @property
     def forward_error(self) -> float:
-        """The worst error of an output, in natural units."""
+        """The worst error of an output, in rounding units."""
         return max(t.forward_error for t in self.tallies)
 
     @property
     def gradient_error(self) -> float:
-        """The worst error of a gradient, in natural units."""
+        """The worst error of a gradient, in rounding units."""
         return max(t.gradient_error for t in self.tallies)
 
     @property

@@ -34,6 +34,6 @@ def located(component: Component, failure: Failure) -> Failure:
     return dataclasses.replace(
         worst,
         oracle="its own forward",
-        message=f"{text} by finite differences: off by {worst.error:.3g} natural units",
+        message=f"{text} by finite differences: off by {worst.error:.3g} rounding units",
         pytorch=None,
     )

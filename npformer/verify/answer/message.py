@@ -31,7 +31,7 @@ def message(result: Checked) -> str:
 
 def _right(result: Checked) -> str:
     dtypes = " and ".join(t.dtype for t in result.tallies)
-    told = f"worst error of a gradient {number(result.gradient_error)} natural units"
+    told = f"worst error of a gradient {number(result.gradient_error)} rounding units"
     if any(t.pytorch_gradient_error for t in result.tallies):
         told += f", {result.against}'s own {number(result.pytorch_gradient_error)}"
     if result.directional_cases:
@@ -54,7 +54,7 @@ def _headline(result: Checked, failure: Failure) -> list[str]:
             f"  {dtype}; {share}"
         ]
     at = at_index(failure.result, failure.index)
-    error = f"off by {number(failure.error)} natural units"
+    error = f"off by {number(failure.error)} rounding units"
     if failure.pytorch is not None:
         error += f", {result.against} by {number(failure.pytorch)}"
     return [

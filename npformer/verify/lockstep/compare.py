@@ -1,4 +1,4 @@
-"""Two values beside each other: numbers in natural units, everything else the same or not."""
+"""Two values beside each other: numbers in rounding units, everything else the same or not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from npformer.verify.lockstep.visits import Array, real
 
 LIMIT = 16.0
-"""More natural units than this are no rounding. A right operation is off by 4 at most, and so may
+"""More rounding units than this are no rounding. A right operation is off by 4 at most, and so may
 the reference be; a sum's scale is a rougher guess than an op's."""
 
 
@@ -78,7 +78,7 @@ def verdict(problem: Any) -> str:
         if problem <= LIMIT:
             return ""
         words = getattr(problem, "words", "")
-        return f"{words}: off by {float(problem):.3g} natural units"
+        return f"{words}: off by {float(problem):.3g} rounding units"
     return str(problem)
 
 
