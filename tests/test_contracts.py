@@ -30,14 +30,15 @@ ALLOWED = {
     "plan": FOUNDATION,
     "train": MATHEMATICS | {"text", "optim", "decode", "plan"},
     "inspect": MATHEMATICS | {"text", "decode"},
-    "verify": MATHEMATICS | {"optim", "text", "train", "decode", "inspect"},
+    "cards": MATHEMATICS | {"optim"},
+    "verify": MATHEMATICS | {"cards", "optim", "text", "train", "decode", "inspect"},
     "bench": MATHEMATICS | {"presets", "optim", "text", "train", "decode", "inspect", "plan"},
-    "exercises": MATHEMATICS | {"text", "decode", "train", "verify"},
+    "exercises": MATHEMATICS | {"text", "decode", "train", "cards", "verify"},
     "explorer": MATHEMATICS | {"text", "decode", "inspect"},
     "sweep": MATHEMATICS | {"optim", "text", "train", "decode", "inspect"},
     "pytest_plugin": {"verify"},
 }
-WITH_TORCH = {"verify", "bench", "cli"}
+WITH_TORCH = {"cards", "verify", "bench", "cli"}
 CHOOSES_ENGINE = "npformer.train.engines"  # it alone, below these, names the twin, and late
 TWIN_MAY_IMPORT = {"config", "errors", "files", "plan", "text", "train"}
 TWIN_COMMAND = "torch_ref.train.__main__"  # a command line: it may import npformer's

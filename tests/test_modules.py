@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from npformer.cards.strategies import HypothesisSource
 from npformer.config import ModelConfig
 from npformer.models import Transformer
 from npformer.nn import DecoderLayer, Encoder, MultiHeadAttention
 from npformer.verify import seeds
 from npformer.verify.components.modules_table import MODULES, draw_parameters
-from npformer.verify.drawing.strategies import HypothesisSource
 from npformer.verify.judge import check_case
 from tests.examples import examples
 

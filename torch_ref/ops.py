@@ -1,12 +1,11 @@
 """Which PyTorch function answers to which op of ``npformer.ops``.
 
 Each takes the arguments of the op's forward, as tensors, and returns its result; the backward is
-autograd's. ``OPS`` maps the name of an op's file to its answer.
+autograd's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
@@ -145,21 +144,3 @@ def padding_mask(ids: Tensor, padding_id: int) -> Tensor:
 def causal_mask(t: int, s: int | None = None, *, device: torch.device | None = None) -> Tensor:
     """(t, s), True where the key is not after the query."""
     return torch.ones(t, t if s is None else s, dtype=torch.bool, device=device).tril()
-
-
-OPS: dict[str, Callable[..., Tensor]] = {
-    op.__name__: op
-    for op in (
-        linear,
-        embedding,
-        softmax,
-        log_softmax,
-        attention,
-        layer_norm,
-        relu,
-        gelu,
-        silu,
-        dropout,
-        cross_entropy,
-    )
-}

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Case, Result, live
+from npformer.cards.strategies import Source
 from npformer.exercises.faults import Complaint, a_kind
 from npformer.exercises.question import Function, Question, private
 from npformer.exercises.render import assignment, given, short
-from npformer.verify.case import Case, Result, live
-from npformer.verify.drawing.strategies import Source
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,13 @@ package itself has to prove. How it works, in the order in which a case goes thr
 Needs torch; drawing by Hypothesis and shrinking need that too.
 """
 
+from npformer.cards.case import Case
+from npformer.cards.strategies import arrays_like, seeds
 from npformer.verify.agreement import agreement, autograd_gradients, finite_differences
 from npformer.verify.bisect import Bisection, bisect
-from npformer.verify.case import Case, Component, cases
 from npformer.verify.check import CheckResult, check
+from npformer.verify.component import Component, cases
 from npformer.verify.components.registry import COMPONENTS, component
-from npformer.verify.drawing.strategies import arrays_like, seeds
 from npformer.verify.given import check_arrays
 from npformer.verify.judge import Failure, check_case
 from npformer.verify.lockstep.nodes import NodeError, node_errors

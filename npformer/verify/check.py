@@ -16,8 +16,8 @@ from npformer.verify.answer.message import message
 from npformer.verify.answer.page import page
 from npformer.verify.answer.reproduce import reproduction
 from npformer.verify.answer.shrink import smallest
-from npformer.verify.case import Component
-from npformer.verify.drawing.inputs import Given
+from npformer.verify.component import Component
+from npformer.verify.inputs import Given
 from npformer.verify.judge import Failure
 from npformer.verify.report import of
 from npformer.verify.result import Checked

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from npformer.verify.case import BrokenContract, Case, Component, Finding, Result
+from npformer.cards.case import Case, Result
+from npformer.cards.invariant import Finding
+from npformer.verify.component import BrokenContract, Component
 from npformer.verify.reference.oracles import REFEREE, directional_gap, reference, steps
 from npformer.verify.units.error import CAP, error_units, worst
 
@@ -169,11 +171,11 @@ def _check_invariants(
     component: Component, case: Case, ours: Result, scales: Result, to: Outcome
 ) -> None:
     for invariant in component.invariants:
-        for finding in invariant(component, case, ours, scales):
+        for finding in invariant.findings(component, case, ours, scales):
             gap = violation(finding, case.dy.dtype)
             if gap > CAP:
                 message = f"broken by {gap:.3g} rounding units"
-                to.failures.append(Failure(finding.what, "invariant", message, gap, case))
+                to.failures.append(Failure(invariant.what, "invariant", message, gap, case))
 
 
 def violation(finding: Finding, dtype: np.dtype) -> float:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from npformer.cards.case import Case
 from npformer.errors import VerifyError
 from npformer.verify.answer.message import message
 from npformer.verify.answer.reproduce import reproduction
-from npformer.verify.case import Case
 from npformer.verify.components.registry import COMPONENTS, component
 from npformer.verify.result import Checked
 from npformer.verify.tally import ALONE, Tally, check_component

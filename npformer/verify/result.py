@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from npformer.verify.case import Component
+from npformer.verify.component import Component
 from npformer.verify.judge import Failure
 from npformer.verify.tally import Tally
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from npformer.cards.strategies import GeneratorSource
 from npformer.exercises.catalogue import BUILT_IN, catalogue
 from npformer.exercises.grade import grade
 from npformer.exercises.load import load_python
 from npformer.exercises.questions import SolutionBase, question_of
 from npformer.verify import finite_differences
-from npformer.verify.drawing.strategies import GeneratorSource
 from tests.exercises.files import written
 from tests.exercises.wrong import SUBMISSIONS, wrong_submissions
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from npformer.verify.case import Component
+from npformer.verify.component import Component
 from npformer.verify.judge import Failure, furthest
 from npformer.verify.subjects.user_component import UserComponent
 

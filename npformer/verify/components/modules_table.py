@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from npformer import models, nn
+from npformer.cards.case import Case
+from npformer.cards.strategies import Source, draw_array, draw_rng, draw_sizes, rarely
 from npformer.config import ModelConfig
-from npformer.verify.case import Case
 from npformer.verify.components.module_component import ModuleComponent
-from npformer.verify.drawing.strategies import Source, draw_array, draw_rng, draw_sizes, rarely
 
 Array = np.ndarray
 # Sharper magnitudes belong to the ops: here a result must stay within PyTorch's own range.

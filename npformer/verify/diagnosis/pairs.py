@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from npformer.verify.case import Component, Result
+from npformer.cards.case import Result
+from npformer.verify.component import Component
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.diagnosis.diagnosis import chapter_of
 from npformer.verify.diagnosis.evidence import Evidence
@@ -18,7 +19,7 @@ from npformer.verify.diagnosis.known import known
 from npformer.verify.diagnosis.suspect import Suspect, mutants_of, planted, single_mutants, when
 
 if TYPE_CHECKING:
-    from npformer.verify.mutants.mutant import Mutant
+    from npformer.cards.mutant import Mutant
 
 
 def pairs(evidence: Evidence) -> list[Suspect]:

@@ -11,14 +11,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from npformer.cards.discovery import op_cards
 from npformer.verify.lockstep.compare import LIMIT
 from npformer.verify.lockstep.finding import Finding
 from npformer.verify.lockstep.growth import Growth, growth
 from npformer.verify.lockstep.judge import Judge
 from npformer.verify.lockstep.visits import Trace
-
-LEAVES = ("linear", "layer_norm", "dropout", "embedding")
-"""Ops that a module of their own calls, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +119,10 @@ class Bisection:
         layers = {_layer(path) for path in accused if _layer(path)}
         modules = {row.path for row in self.growth if row.method == "forward"}
         rows = []
+        leaves = {card.name for card in op_cards() if card.leaf}
         for row in self.growth:
             inside = _layer(row.path) in layers
-            if row.method in LEAVES and row.path in modules and row.path:
+            if row.method in leaves and row.path in modules and row.path:
                 continue  # of a module that does nothing else; its row has the errors
             method_of_accused = row.path in accused and row.path and row.method == "forward"
             if inside or _is_stage(row) or method_of_accused:

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from npformer.verify.components.ops_table import OPS
+from npformer.cards.discovery import CARDS
+from npformer.cards.op_card import OpCard
+from npformer.cards.scales import precision
 from npformer.verify.lockstep.compare import between, compare, verdict
 from npformer.verify.lockstep.finding import Finding, within
 from npformer.verify.lockstep.lines import shown
@@ -26,9 +28,7 @@ from npformer.verify.lockstep.visits import (
     Visit,
     real_names,
 )
-from npformer.verify.units.scales import precision
 
-_SCALES = {op.name: op.scale for op in OPS}
 _STATIC: dict[str, tuple[str, dict[str, Any]]] = {
     "gelu": ("gelu", {"approximate": "none"}),
     "gelu_tanh": ("gelu", {"approximate": "tanh"}),
@@ -222,12 +222,11 @@ class Judge:
 
     def _scales(self, site: Site, arguments: dict[str, Any], dy: Any) -> dict[str, Array]:
         name, static = _STATIC.get(site.kind, (site.kind, {}))
-        if not site.is_op or name not in _SCALES or dy is None:
+        card = CARDS.get(name)
+        if not site.is_op or not isinstance(card, OpCard) or card.scales is None or dy is None:
             return {}
         with np.errstate(all="ignore"):
-            found = _SCALES[name](**{**arguments, **static}, dy=dy, fp=precision(self.dtype))
-        if self.pytorch and name == "gelu":
-            # PyTorch's (1 + erf) / 2 and (1 + tanh) / 2 cancel in the left tail: that is its own.
-            x = np.abs(arguments["x"])
-            found = {"y": found["y"] + x, "dx": found["dx"] + np.abs(dy) * (1 + x)}
+            found = card.scales(**{**arguments, **static}, dy=dy, fp=precision(self.dtype))
+        if self.pytorch and card.library_scales is not None:
+            found = card.library_scales(found, arguments, dy)
         return found

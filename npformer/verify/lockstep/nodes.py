@@ -16,13 +16,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from npformer.cards.scales import precision
 from npformer.inspect.recorder import record
 from npformer.inspect.recording import Array, Recording
 from npformer.models.transformer import Transformer
 from npformer.text.batches import Batch
 from npformer.verify.units.error import error_units, worst
 from npformer.verify.units.noise import measured_scales
-from npformer.verify.units.scales import precision
 from torch_ref.bridge import to_torch
 from torch_ref.inspect import record as record_twin
 from torch_ref.models.transformer import Transformer as Twin

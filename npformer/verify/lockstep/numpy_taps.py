@@ -16,9 +16,14 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 from unittest import mock
 
-from npformer.verify.lockstep.visits import ACTIVATION, OP_NAMES, Site
+from npformer.cards.discovery import op_cards
+from npformer.verify.lockstep.visits import ACTIVATION, Site
 
-_OPS = {f"{op}_{which}": (op, which) for op in OP_NAMES for which in ("forward", "backward")}
+_OPS = {
+    f"{card.name}_{which}": (card.name, which)
+    for card in op_cards()
+    for which in ("forward", "backward")
+}
 
 
 class Tap(Protocol):

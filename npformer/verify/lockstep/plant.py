@@ -9,6 +9,8 @@ from __future__ import annotations
 import types
 from typing import Any, NamedTuple
 
+from npformer.cards.discovery import card
+from npformer.cards.mutant import Mutant
 from npformer.errors import VerifyError, nearest
 from npformer.inspect.rebind import rebind
 from npformer.nn.module import Parameter
@@ -17,16 +19,7 @@ from npformer.verify.components.registry import component
 from npformer.verify.lockstep.numpy_side import CROSS_ENTROPY, Pair
 from npformer.verify.lockstep.numpy_taps import pairs
 from npformer.verify.mutants import MUTANTS
-from npformer.verify.mutants.mutant import Mutant
 
-OWNERS = {
-    "linear": ("Linear",),
-    "embedding": ("Embedding",),
-    "layer_norm": ("LayerNorm",),
-    "dropout": ("Dropout",),
-    "attention": ("MultiHeadAttention",),
-}
-"""The classes whose methods call an op themselves."""
 _STATIC = {"gelu_tanh": "gelu"}
 
 
@@ -124,7 +117,7 @@ def _calls(module: Any, op: str) -> bool:
         return bool(_STATIC.get(module.activation, module.activation) == op)
     if kind == "Transformer" and op == "linear":
         return module.output_proj is None
-    return kind in OWNERS.get(op, ())
+    return kind == getattr(card(op), "owner", None)
 
 
 def _patch(mutant: Mutant) -> Any:

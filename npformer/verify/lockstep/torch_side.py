@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from npformer.cards.discovery import op_card
 from npformer.text.batches import Batch
 from npformer.verify.lockstep.judge import Judge
 from npformer.verify.lockstep.torch_force import Force
 from npformer.verify.lockstep.torch_taps import loss_through, precise_activations, tapped
 from npformer.verify.lockstep.torch_watch import Watch
 from npformer.verify.lockstep.visits import Array, Trace
-from npformer.verify.reference import precise
 from torch_ref import ops
 from torch_ref.bridge import to_tensor
 
@@ -55,7 +55,7 @@ def force(
     """Run the reference twin (float64) on the numbers of ``suspect``, and judge each call."""
     forced = Force(model, suspect, own, judge)
     with precise_activations(model):
-        _run(model, batch, forced, precise.cross_entropy, label_smoothing, rng)
+        _run(model, batch, forced, op_card("cross_entropy").precise, label_smoothing, rng)
 
 
 def widened(model: nn.Module, weights: dict[str, Array]) -> nn.Module:

@@ -16,7 +16,7 @@ from unittest import mock
 import torch.nn.functional as F
 from torch import nn
 
-from npformer.verify.components.ops_table import OPS
+from npformer.cards.discovery import op_cards
 from npformer.verify.lockstep.visits import ACTIVATION, Site, bind
 from torch_ref import ops
 from torch_ref.nn.feed_forward import ACTIVATIONS
@@ -52,7 +52,7 @@ def tapped(model: nn.Module, tap: Tap) -> Iterator[None]:
                 kind = str(getattr(getattr(model, "config", None), "activation", ACTIVATION))
                 wrapped = functools.partial(_activation, tap, kind, activation)
                 stack.enter_context(mock.patch.object(module, "activation", wrapped))
-        for home, name, canonical, run in _OPS:
+        for home, name, canonical, run in _ops():
             original = getattr(home, name)
             op = functools.partial(_op, tap, name, original, canonical, run)
             stack.enter_context(mock.patch.object(home, name, op))
@@ -67,7 +67,7 @@ def loss_through(tap: Tap, loss: Any) -> Any:
 @contextmanager
 def precise_activations(model: nn.Module) -> Iterator[None]:
     """PyTorch's own activations by formulas that keep their digits in the tails."""
-    exact = {op.name: op.precise_function for op in OPS if op.precise_function is not None}
+    exact = {op.name: op.precise for op in op_cards() if op.precise is not None}
     own: dict[Any, Any] = {
         _what(ACTIVATIONS["gelu"]): functools.partial(exact["gelu"], approximate="none"),
         _what(ACTIVATIONS["gelu_tanh"]): functools.partial(exact["gelu"], approximate="tanh"),
@@ -107,35 +107,16 @@ def _op(
     return tap.call(site, arguments, lambda given: run(original, given))
 
 
-def _linear(input: Any, weight: Any, bias: Any = None) -> Arguments:
-    return {"x": input, "weight": weight, "bias": bias}
-
-
-def _embedding(input: Any, weight: Any, padding_idx: Any = None, *_: Any, **__: Any) -> Arguments:
-    return {"ids": input, "weight": weight, "padding_idx": padding_idx}
-
-
-def _layer_norm(
-    input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
-) -> Arguments:
-    return {"x": input, "weight": weight, "bias": bias, "eps": eps}
-
-
-def _dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Arguments:
-    return {"x": input, "p": p, "rng": None}
-
-
 _SAME: tuple[Any, Any] = (None, lambda original, given: original(**given))
-_OPS: tuple[tuple[Any, str, Any, Any], ...] = (
-    (F, "linear", _linear, lambda f, a: f(a["x"], a["weight"], a["bias"])),
-    (F, "embedding", _embedding, lambda f, a: f(a["ids"], a["weight"], a["padding_idx"])),
-    (
-        F,
-        "layer_norm",
-        _layer_norm,
-        lambda f, a: f(a["x"], a["weight"].shape, a["weight"], a["bias"], a["eps"]),
-    ),
-    (F, "dropout", _dropout, lambda f, a: f(a["x"], a["p"], False)),
-    (ops, "dropout", *_SAME),
-    (ops, "attention", *_SAME),
-)
+
+
+def _ops() -> list[tuple[Any, str, Any, Any]]:
+    """Where the twin's functions for ops are, and how their arguments answer to the ops'."""
+    found = []
+    for card in op_cards():
+        if card.library is not None:
+            function, read, call = card.library
+            found.append((F, function.__name__, read, call))
+        if card.owner and getattr(ops, card.name, None) is card.twin:
+            found.append((ops, card.name, *_SAME))
+    return found

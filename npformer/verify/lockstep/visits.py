@@ -17,15 +17,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from npformer.cards.discovery import CARDS
+from npformer.cards.op_card import OpCard
 from npformer.errors import VerifyError
-from npformer.verify.components.ops_table import OPS
 
 Array = np.ndarray
 Key = tuple[str, str]
 
 ACTIVATION = "activation"
 """The key's name for whichever activation a feed-forward network has."""
-OP_NAMES = tuple(op.name for op in OPS)
 
 
 class Site(NamedTuple):
@@ -44,7 +44,7 @@ class Site(NamedTuple):
 
     @property
     def is_op(self) -> bool:
-        return self.operation in OP_NAMES or self.operation == ACTIVATION
+        return self.operation == ACTIVATION or is_op(self.operation)
 
 
 @dataclass
@@ -140,7 +140,7 @@ def name_of(site: Site, number: int = 0) -> str:
 
 def bind(site: Site, function: Callable[..., Any], args: Any, kwargs: Any) -> dict[str, Any]:
     """Arguments by name, defaults included; of an op by the names that npformer has for them."""
-    own = _PARAMETERS.get(site.operation) if site.is_op else None
+    own = _parameters_of(site.operation)
     for parameters in (own, _parameters(function)):
         if (
             parameters is None
@@ -179,8 +179,16 @@ def _of(signature: inspect.Signature) -> Parameters | None:
     return {p.name: p.default for p in parameters}
 
 
-_PARAMETERS = {op.name: _of(inspect.signature(op.pair[0])) for op in OPS}
-_PARAMETERS[ACTIVATION] = {"x": inspect.Parameter.empty}
+def _parameters_of(operation: str) -> Parameters | None:
+    """Of an op; None for a method."""
+    if operation == ACTIVATION:
+        return {"x": inspect.Parameter.empty}
+    return _parameters(CARDS[operation].pair[0]) if is_op(operation) else None  # type: ignore[attr-defined]
+
+
+def is_op(operation: str) -> bool:
+    """Whether an operation is an op of the package, not a method."""
+    return isinstance(CARDS.get(operation), OpCard)
 
 
 def real(value: Any) -> bool:

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npformer.verify.case import Array, Case, Component, Result
+from npformer.cards.case import Array, Case, Result
+from npformer.verify.component import Component
 
 WIDE = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
 """Whether ``np.longdouble`` is wider than float64 here."""

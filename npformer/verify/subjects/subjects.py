@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from npformer.verify.case import Array, BrokenContract, Case, Result, live
+from npformer.cards.case import Array, Case, Result, live
+from npformer.verify.component import BrokenContract
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,12 @@ from unittest import mock
 
 import numpy as np
 
+from npformer.cards.case import Array, Case, Result
+from npformer.cards.discovery import op_cards
+from npformer.cards.op_card import OpCard
+from npformer.cards.scales import Precision, Scales, precision
 from npformer.nn.feed_forward import ACTIVATIONS
-from npformer.verify.case import Array, Case, Component, Result
-from npformer.verify.components.op_component import OpComponent
-from npformer.verify.components.ops_table import OPS
-from npformer.verify.units.scales import Precision, Scales, precision
+from npformer.verify.component import Component
 
 K = TypeVar("K")
 
@@ -66,9 +67,8 @@ def measured_scales(run: Callable[[], dict[K, Array]], fp: Precision) -> dict[K,
 def _noisy_ops(rng: np.random.Generator, fp: Precision) -> Iterator[None]:
     """Every op that a module of ``nn`` or ``models``, or the recorder's loss, calls, disturbed."""
     noisy: dict[Any, Any] = {}
-    for op in OPS:
-        forward, backward = _disturbed(op, op.pair, rng, fp)
-        noisy[op.pair[0]], noisy[op.pair[1]] = forward, backward
+    for card in op_cards():
+        noisy.update(zip(card.pair, _disturbed(card, card.pair, rng, fp), strict=True))
     activations = {
         name: (
             functools.partial(noisy[f.func], **f.keywords)
@@ -99,7 +99,7 @@ def _hashable(value: Any) -> bool:
 
 
 def _disturbed(
-    op: OpComponent,
+    op: OpCard,
     pair: tuple[Callable[..., Any], Callable[..., Any]],
     rng: np.random.Generator,
     fp: Precision,
@@ -111,7 +111,7 @@ def _disturbed(
 
     def scales(arguments: dict[str, Any], dy: Any) -> Scales:
         with np.errstate(all="ignore"):
-            return op.scale(**arguments, dy=dy, fp=fp)
+            return op.scales(**arguments, dy=dy, fp=fp)
 
     @functools.wraps(pair[0])  # a recording names the inputs by the signature
     def forward(*args: Any, **kwargs: Any) -> Any:

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from npformer.errors import VerifyError
-from npformer.verify.drawing.values import (
+from npformer.cards.values import (
     EXPONENTS,
     KINDS,
     LAYOUTS,
@@ -27,6 +26,7 @@ from npformer.verify.drawing.values import (
     in_layout,
     make_values,
 )
+from npformer.errors import VerifyError
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

@@ -7,16 +7,17 @@ import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
-from npformer.errors import VerifyError
-from npformer.verify.case import cases, draw_case
-from npformer.verify.components.ops_table import OPS
-from npformer.verify.drawing.strategies import (
+from npformer.cards.case import draw_case
+from npformer.cards.strategies import (
     GeneratorSource,
     HypothesisSource,
     arrays_like,
     draw_sizes,
     parse_spec,
 )
+from npformer.errors import VerifyError
+from npformer.verify import component
+from npformer.verify.component import cases
 from tests.examples import examples
 
 
@@ -65,9 +66,8 @@ def test_limits_bound_the_magnitudes():
 
 
 def test_hypothesis_shrinks_a_case_to_a_small_one():
-    softmax = next(c for c in OPS if c.name == "softmax")
     case = find(
-        cases(softmax, np.float64),
+        cases(component("softmax"), np.float64),
         lambda c: c.dy.size > 0,
         settings=settings(derandomize=True, database=None, max_examples=500, deadline=None),
     )
@@ -76,7 +76,8 @@ def test_hypothesis_shrinks_a_case_to_a_small_one():
 
 def test_the_same_seed_draws_the_same_case():
     first, second = (
-        OPS[0].draw(GeneratorSource(np.random.default_rng(5)), np.float32) for _ in range(2)
+        component("linear").draw(GeneratorSource(np.random.default_rng(5)), np.float32)
+        for _ in range(2)
     )
     for name, array in first.inputs.items():
         np.testing.assert_array_equal(array, second.inputs[name])

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from npformer.errors import VerifyError
-from npformer.verify.drawing.strategies import (
+from npformer.cards.strategies import (
     HypothesisSource,
     Source,
     draw_array,
     draw_sizes,
     rarely,
 )
+from npformer.errors import VerifyError
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from npformer.cards.strategies import FirstSource, GeneratorSource
 from npformer.errors import VerifyError
-from npformer.verify.drawing.inputs import as_inputs
-from npformer.verify.drawing.strategies import FirstSource, GeneratorSource
+from npformer.verify.inputs import as_inputs
 
 F64 = np.dtype(np.float64)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from npformer.verify.drawing.values import (
+from npformer.cards.values import (
     EXPONENTS,
     KINDS,
     LAYOUTS,
