@@ -37,7 +37,7 @@ class Card:
 
     def lacks(self) -> list[str]:
         """What is missing from the card."""
-        missing = [what for what in self.needed if not getattr(self, what)]
+        missing = [what for what in self.needed if not getattr(self, what, None)]
         return missing + (["a wrong version"] if not self.mutants else [])
 
     def invariant(self, what: str, broken_by: str = "") -> Callable[[Any], Any]:

@@ -36,7 +36,7 @@ class OpCard(Card):
     kind = "op"
     needed = ("twin", "scales", "invariants")
 
-    twin: Callable[..., Any] | None = None
+    twin: Callable[..., Any]
     """The op's arguments as tensors -> its result; the backward is autograd's."""
     static: Mapping[str, Sequence[Any]]
     """What the arguments that are no arrays may be."""
@@ -46,7 +46,7 @@ class OpCard(Card):
     """A float64 PyTorch formula more exact than the library's own, where that is needed."""
     extended: tuple[Op, Op] | None = None
     """The op for extended precision, where the package's holds float64 constants."""
-    scales: Callable[..., Scales] | None = None
+    scales: Callable[..., Scales]
     """(**arguments, dy, fp) -> S of every result; see ``npformer.cards.scales``."""
     kink: float | None = None
     """Where the op has a corner: a line that passes within 0.01 of it is not differentiated."""

@@ -25,11 +25,11 @@ class OptimizerCard(Card):
     kind = "optimizer"
     needed = ("twin", "static", "scales")
 
-    twin: Callable[..., Any] | None = None
+    twin: Callable[..., Any]
     """The optimizer of ``torch.optim``."""
     static: Mapping[str, Sequence[Any]]
     """What each setting may be; several settings at once under their names joined by commas."""
-    scales: Callable[[Array, Array, Settings], Array] | None = None
+    scales: Callable[[Array, Array, Settings], Array]
     """(weight, gradients, settings) -> S of the weight in the end."""
 
     def __init__(self, optimizer: type) -> None:

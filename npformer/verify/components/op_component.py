@@ -69,7 +69,6 @@ class OpComponent(Component):
     def scales(self, case: Case) -> Result:
         fp = precision(case.dy.dtype)
         case = case.cast(np.float64)
-        assert self.card.scales is not None
         with np.errstate(all="ignore"):
             return self.card.scales(**case.inputs, **case.static, dy=case.dy, fp=fp)
 

@@ -54,7 +54,6 @@ class OptimizerComponent(Component):
         if "beta1" in settings:
             settings["betas"] = (settings.pop("beta1"), settings.pop("beta2"))
         weight = to_tensor(case.inputs["weight"])
-        assert self.card.twin is not None
         optimizer = self.card.twin([weight], lr=rate, **settings)
         for gradient in gradients:
             weight.grad = to_tensor(gradient)
@@ -64,7 +63,6 @@ class OptimizerComponent(Component):
     def scales(self, case: Case) -> Result:
         tiny = float(np.finfo(case.dy.dtype).tiny)
         case = case.cast(np.float64)
-        assert self.card.scales is not None
         weight, gradients = case.inputs["weight"], case.static["gradients"]
         return {"y": self.card.scales(weight, gradients, case.static) + tiny}
 

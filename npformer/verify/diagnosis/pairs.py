@@ -126,7 +126,7 @@ def compose(component: Any, a: Mutant, b: Mutant) -> Component | None:
 
         @contextlib.contextmanager
         def patch() -> Iterator[None]:
-            with first.patch(), second.patch():  # type: ignore[attr-defined]
+            with first.patch(), second.patch():
                 yield
 
         return dataclasses.replace(component, patch=patch)
@@ -135,7 +135,7 @@ def compose(component: Any, a: Mutant, b: Mutant) -> Component | None:
     if {a.site, b.site} == {"forward", "backward"}:
         return b.plant(a.plant(component)) if a.site == "forward" else None
     side = {"forward": 0, "backward": 1}[a.site]
-    inner, outer = (m.plant(component).pair[side] for m in (a, b))  # type: ignore[attr-defined]
+    inner, outer = (m.plant(component).pair[side] for m in (a, b))
     return component.implemented_by(**{a.site: _within(inner, outer, component.pair[side])})
 
 

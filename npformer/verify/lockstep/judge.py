@@ -223,7 +223,7 @@ class Judge:
     def _scales(self, site: Site, arguments: dict[str, Any], dy: Any) -> dict[str, Array]:
         name, static = _STATIC.get(site.kind, (site.kind, {}))
         card = CARDS.get(name)
-        if not site.is_op or not isinstance(card, OpCard) or card.scales is None or dy is None:
+        if not site.is_op or not isinstance(card, OpCard) or dy is None:
             return {}
         with np.errstate(all="ignore"):
             found = card.scales(**{**arguments, **static}, dy=dy, fp=precision(self.dtype))

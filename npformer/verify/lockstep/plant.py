@@ -122,7 +122,7 @@ def _calls(module: Any, op: str) -> bool:
 
 def _patch(mutant: Mutant) -> Any:
     """What the mutant would replace: ``getter`` gives the class, ``attribute`` and ``new``."""
-    return mutant.plant(component(mutant.component)).patch()  # type: ignore[attr-defined]
+    return mutant.plant(component(mutant.component)).patch()
 
 
 def _owner(mutant: Mutant) -> type | None:
