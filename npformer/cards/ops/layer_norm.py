@@ -137,13 +137,13 @@ def _forgotten(dy, cache):
     return layer_norm_backward(dy, plain)[0], dweight, dbias
 
 
-@card.wrong_backward("mean-term-dropped", "the road through mu is left out")
+@card.wrong_backward("mean-term-dropped", "the path through mu is left out")
 def _no_mean(dy, cache):
     _, dweight, dbias = layer_norm_backward(dy, cache)
     return _dx(dy, cache, mean=False), dweight, dbias
 
 
-@card.wrong_backward("xhat-term-dropped", "the road through rstd is left out")
+@card.wrong_backward("xhat-term-dropped", "the path through rstd is left out")
 def _no_along(dy, cache):
     _, dweight, dbias = layer_norm_backward(dy, cache)
     return _dx(dy, cache, along=False), dweight, dbias
