@@ -70,7 +70,10 @@ class Command:
 
     @classmethod
     def default(cls, arguments: Sequence[str]) -> Command:
-        """What the options change: the named preset, or with --resume the run's own settings."""
+        """What the options change: the named preset, or with --resume the run's own settings.
+
+        Raises ``UsageError`` for both together, ``CheckpointError`` if there is none to resume.
+        """
         preset = preset_of(arguments)
         command = cls._of(preset_config(preset))
         if "--resume" not in arguments:

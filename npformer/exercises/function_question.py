@@ -58,7 +58,10 @@ class FunctionQuestion(Question):
 
 
 def flat(value: Any, name: str) -> dict[str, Any]:
-    """Nested results by name: ``result[0]``, ``result['m']``."""
+    """Nested results by name: ``result[0]``, ``result['m']``.
+
+    Raises ``Complaint`` for one that is neither text, None nor numbers.
+    """
     if isinstance(value, dict):
         parts = [(f"{name}[{k!r}]", v) for k, v in value.items()]
     elif hasattr(value, "_fields"):

@@ -90,7 +90,10 @@ def component_question(
     static: Mapping[str, Any] | None = None,
     largest: float = 20.0,
 ) -> Question:
-    """Functions in the place of a registered op's, or of a registered module's methods."""
+    """Functions in the place of a registered op's, or of a registered module's methods.
+
+    Raises ``ExerciseError`` if nothing of that name is registered.
+    """
     if name not in COMPONENTS:
         raise ExerciseError(f"there is no component {name!r}" + nearest(name, COMPONENTS))
     base = COMPONENTS[name]

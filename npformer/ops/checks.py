@@ -27,7 +27,10 @@ def check_ids(ids: Array, count: int, what: str) -> None:
 
 
 def check_mask(mask: Array) -> None:
-    """A mask is boolean; a 0 / -inf mask that is added to scores would be read upside down."""
+    """A mask is boolean; a 0 / -inf mask that is added to scores would be read upside down.
+
+    Raises ``ShapeError`` for another dtype.
+    """
     if mask.dtype != np.bool_:
         raise ShapeError(f"mask has dtype {mask.dtype}; it must be bool, True = may attend")
 

@@ -186,7 +186,10 @@ def read_checkpoint(path: Path, *, optimizer: bool = False) -> Checkpoint:
 
 
 def open_checkpoint(path: Path, *, optimizer: bool = False) -> Checkpoint:
-    """As ``read_checkpoint``, but each array is read from its file only when asked for."""
+    """As ``read_checkpoint``, but each array is read from its file only when asked for.
+
+    Raises ``CheckpointError`` as that does.
+    """
     manifest = read_manifest(path)
     for name in manifest:
         if name != OPTIMIZER or optimizer:
