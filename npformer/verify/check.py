@@ -17,7 +17,7 @@ from npformer.verify.answer.page import page
 from npformer.verify.answer.reproduce import reproduction
 from npformer.verify.answer.shrink import smallest
 from npformer.verify.component import Component
-from npformer.verify.inputs import Given
+from npformer.verify.inputs import FixedInputs
 from npformer.verify.judge import Failure
 from npformer.verify.report import of
 from npformer.verify.result import Checked
@@ -122,7 +122,7 @@ def _checked(
     stop_at_failure: bool,
     progress: Callable[[str], None] | None,
 ) -> CheckResult:
-    if isinstance(getattr(component, "inputs", None), Given):
+    if isinstance(getattr(component, "inputs", None), FixedInputs):
         cases = min(cases, GIVEN)
     tell = progress or (lambda text: None)
     tallies: list[Tally] = []

@@ -31,8 +31,8 @@ class Component:
     """The widest dtype that ``forward`` and ``run`` compute in."""
     lenient: bool = False
     """Whether a case that the witness itself gets wrong, by overflow say, is left out."""
-    corners: bool = False
-    """Whether the forward may have corners that ``smooth`` does not know of."""
+    has_kinks: bool = False
+    """Whether the forward may have kinks that ``smooth`` does not know of."""
     only_hypothesis: bool = False
     """Whether its cases come from strategies, which a plain generator cannot draw from."""
 

@@ -68,7 +68,7 @@ def _axes(shape: str, spec: str) -> list[str]:
     return re.findall(r"[A-Za-z]|\d+", shape)
 
 
-class Given(Inputs):
+class FixedInputs(Inputs):
     """The same arrays every time."""
 
     def __init__(self, arrays: Sequence[Array]) -> None:
@@ -119,7 +119,7 @@ def as_inputs(given: Any) -> Inputs:
                 raise VerifyError(
                     f"inputs holds {type(array).__name__} where an array or a strategy belongs"
                 )
-        return Given([_plain(array) for array in given])
+        return FixedInputs([_plain(array) for array in given])
     raise VerifyError(
         f"inputs is {given!r}; give a letter spec such as 'btd, d, d', a list of arrays, or "
         "Hypothesis strategies for them"

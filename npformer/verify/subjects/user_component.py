@@ -38,7 +38,7 @@ class UserComponent(Component):
     entrywise: bool = False
     """Whether the reference's gradient is to be differentiated entry by entry: exact, but slow."""
     kind: str = "function"
-    corners = True
+    has_kinks = True
     lenient = True
     shapes: dict[Any, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
 
