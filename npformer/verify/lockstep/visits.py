@@ -9,6 +9,7 @@ same key, ``("encoder.layers.0.self_attn.q_proj", "linear")``, and calls of one 
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -179,11 +180,13 @@ def _of(signature: inspect.Signature) -> Parameters | None:
     return {p.name: p.default for p in parameters}
 
 
+@functools.cache
 def _parameters_of(operation: str) -> Parameters | None:
     """Of an op; None for a method."""
     if operation == ACTIVATION:
         return {"x": inspect.Parameter.empty}
-    return _parameters(CARDS[operation].pair[0]) if is_op(operation) else None  # type: ignore[attr-defined]
+    card = CARDS.get(operation)
+    return _of(inspect.signature(card.pair[0])) if isinstance(card, OpCard) else None
 
 
 def is_op(operation: str) -> bool:
