@@ -25,7 +25,7 @@ help:
 	@echo "make test       the test suite; for the explorer's tests it wants Chromium installed"
 	@echo "make test-deep  the same properties over many more cases; takes hours"
 	@echo "make lint       ruff: style and likely bugs"
-	@echo "make types      mypy"
+	@echo "make types      mypy, and its --strict on what a user writes"
 	@echo "make bench      NumPy, its PyTorch twin and the floor, timed side by side"
 	@echo "make clean      remove the environment and the tools' caches (not runs/)"
 
@@ -109,6 +109,7 @@ lint: $(VENV)/installed-dev
 
 types: $(VENV)/installed-dev
 	$(BIN)/python -m mypy
+	$(BIN)/python -m mypy --strict --follow-imports=silent tests/typing/user.py
 
 bench: $(VENV)/installed
 	$(NPFORMER) bench

@@ -156,7 +156,7 @@ class TrainConfig:
     workers: int = 2
     """Slices of a batch that run side by side, each on a thread of its own (NumPy engine)."""
     ahead: int = 2
-    """Batches that stand ready, built by a thread while the engine is busy; 0 builds in turn."""
+    """Batches kept ready, built by a thread while the engine is busy; 0 builds in turn."""
     validate_every: int = 500
     """Updates between looks at the validation set."""
     validation_pairs: int = 200
@@ -286,6 +286,5 @@ def check_types(config: Any) -> None:
 
 
 def _type_name(kind: type) -> str:
-    return {int: "a whole number", float: "a number", str: "text", bool: "true or false"}.get(
-        kind, "nothing (null)" if kind is types.NoneType else kind.__name__
-    )
+    words = {int: "an integer", float: "a number", str: "text", bool: "a boolean, true or false"}
+    return words.get(kind, "nothing (null)" if kind is types.NoneType else kind.__name__)

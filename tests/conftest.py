@@ -14,6 +14,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from npformer.cards import discovery
+
 # A property's own share of the profile is set in examples.py. No deadline: a shared machine's
 # pauses are no property of the code. Drawing a whole model's case is slow and large by nature.
 COMMON: dict[str, Any] = {
@@ -31,7 +33,12 @@ _ran = {"examples": 0}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Make every Hypothesis test count the examples that it completes."""
+    """Make every Hypothesis test count the examples that it completes.
+
+    A component whose card is missing, or lacks something, is an error whatever tests are asked for.
+    """
+    if problems := discovery.problems():
+        raise pytest.UsageError("\n".join(problems))
     for item in items:
         handle = getattr(getattr(item, "obj", None), "hypothesis", None)
         if handle is not None and not hasattr(handle.inner_test, "counted"):

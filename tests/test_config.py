@@ -62,15 +62,15 @@ def test_a_configuration_survives_json(name):
     [
         (lambda: TransformerConfig(heads=3), "heads is 3, which does not divide d_model, 512"),
         (lambda: TransformerConfig(d_model=0), "d_model is 0; it must be 1 or more"),
-        (lambda: TransformerConfig(d_model=8.0), "it must be a whole number"),
-        (lambda: TransformerConfig(d_model=True), "it must be a whole number"),
+        (lambda: TransformerConfig(d_model=8.0), "it must be an integer"),
+        (lambda: TransformerConfig(d_model=True), "it must be an integer"),
         (lambda: TransformerConfig(d_k=0, d_v=1), "d_k is 0"),
         (lambda: TransformerConfig(dropout=1.0), r"it must be in \[0, 1\)"),
         (lambda: TransformerConfig(norm="middle"), "choose one of post, pre"),
         (lambda: TransformerConfig(padding_id=-1), "padding_id is -1"),
         (lambda: TransformerConfig(init_std=0), "init_std is 0; it must be > 0, or not given"),
         (lambda: TransformerConfig(init_std="small"), "it must be a number or nothing"),
-        (lambda: TransformerConfig(tie_output=1), "it must be true or false"),
+        (lambda: TransformerConfig(tie_output=1), "it must be a boolean, true or false"),
         (lambda: OptimConfig(name="adan"), "did you mean 'adam'"),
         (lambda: OptimConfig(beta2=1.0), r"it must be in \[0, 1\)"),
         (lambda: OptimConfig(learning_rate=float("nan")), "it must be finite"),
@@ -93,7 +93,7 @@ def test_heads_need_not_divide_the_width_when_their_sizes_are_given():
     ("change", "said"),
     [
         (lambda d: d["model"].update(haeds=3), "has no field 'haeds'; did you mean 'heads'"),
-        (lambda d: d["model"].update(heads="8"), "it must be a whole number"),
+        (lambda d: d["model"].update(heads="8"), "it must be an integer"),
         (lambda d: d.update(optim=[]), "must be a table of fields, not list"),
     ],
 )

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from npformer import ops
+from npformer.cards.discovery import op_card, op_cards
+from npformer.cards.strategies import HypothesisSource
 from npformer.verify import arrays_like, check_arrays, seeds
-from npformer.verify.check import check_case
-from npformer.verify.components.ops_table import OPS
-from npformer.verify.components.optimizers import OPTIMIZERS
-from npformer.verify.drawing.strategies import HypothesisSource
+from npformer.verify.components.registry import COMPONENTS
+from npformer.verify.judge import check_case
 from tests.examples import examples
 
 DTYPES = (np.float64, np.float32)
+OPS, OPTIMIZERS = (
+    [c for c in COMPONENTS.values() if c.kind == kind] for kind in ("op", "optimizer")
+)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -40,60 +41,13 @@ def test_an_optimizer_agrees_with_torch_optim(component, dtype, data):
     assert not outcome.failures, "\n".join(map(str, outcome.failures))
 
 
-# Edges that must be looked at whatever Hypothesis draws: name, inputs, static arguments.
-INF = np.inf
-EDGES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
-    "no variance": ("layer_norm", {"x": np.full((1, 2, 4), 3.0), "weight": [2.0, 1, -1, 0.5],
-                                   "bias": np.zeros(4)}, {}),
-    "width 1": ("layer_norm", {"x": [[3.0], [-1]], "weight": [2.0], "bias": [1.0]}, {}),
-    "width 2 of large equal numbers": (
-        "layer_norm", {"x": [[1e30, 1e30]], "weight": [2.0, 3], "bias": [0.0, 1]}, {}),
-    "no rows, layer norm": (
-        "layer_norm", {"x": np.zeros((0, 3, 4)), "weight": np.ones(4), "bias": np.ones(4)}, {}),
-    "no rows, linear": ("linear", {"x": np.zeros((0, 4)), "weight": np.ones((3, 4)),
-                                   "bias": np.ones(3)}, {}),
-    "no inputs, linear": ("linear", {"x": np.zeros((2, 0)), "weight": np.ones((3, 0)),
-                                     "bias": [1.0, 2, 3]}, {}),
-    "repeated ids": ("embedding", {"weight": np.arange(12.0).reshape(4, 3)},
-                     {"ids": np.array([[1, 1], [1, 3]])}),
-    "only padding": ("embedding", {"weight": np.ones((4, 3))},
-                     {"ids": np.array([2, 2]), "padding_idx": 2}),
-    "no width, embedding": ("embedding", {"weight": np.ones((4, 0))}, {"ids": np.array([2, 2])}),
-    "softmax far apart": ("softmax", {"x": [[1e30, -1e30, 0.0]]}, {}),
-    "softmax of -inf": ("softmax", {"x": [[-INF, 1.0, 2.0]]}, {}),
-    "softmax of one": ("softmax", {"x": [[5.0], [-5.0]]}, {}),
-    "softmax of none": ("softmax", {"x": np.zeros((2, 0))}, {}),
-    "log-softmax far apart": ("log_softmax", {"x": [[1e30, -1e30, 0.0]]}, {}),
-    "everything hidden": (
-        "attention", {"q": np.ones((1, 2, 1, 3)), "k": np.ones((1, 4, 1, 3)),
-                      "v": np.ones((1, 4, 1, 2))}, {"mask": np.zeros((1, 1, 1, 4), bool)}),
-    "one row hidden": (
-        "attention", {"q": np.ones((1, 2, 1, 3)), "k": np.eye(4, 3)[None, :, None, :],
-                      "v": np.eye(4, 2)[None, :, None, :]},
-        {"mask": np.array([[True] * 4, [False] * 4])}),
-    "fewer keys than queries, causal": (
-        "attention", {"q": np.ones((1, 4, 1, 3)), "k": np.eye(2, 3)[None, :, None, :],
-                      "v": np.eye(2)[None, :, None, :]}, {"causal": True}),
-    "ReLU at its corner": ("relu", {"x": [0.0, -0.0, 1.0, -1.0]}, {}),
-    "GELU's tails": ("gelu", {"x": [-30.0, -12, -6, -3, 3, 6, 12, 30]}, {}),
-    "GELU's tails, tanh": ("gelu", {"x": [-30.0, -9, -6, -3, 3, 6, 9, 30]},
-                           {"approximate": "tanh"}),
-    "SiLU's tails": ("silu", {"x": [-80.0, -30, -5, 5, 30, 80]}, {}),
-    "all targets ignored": ("cross_entropy", {"logits": [[1.0, 2], [3, 4]]},
-                            {"targets": np.array([-100, -100])}),
-    "one class": ("cross_entropy", {"logits": [[1.0], [3]]},
-                  {"targets": np.array([0, 0]), "label_smoothing": 0.1}),
-    "logits far apart": ("cross_entropy", {"logits": [[1e30, -1e30], [0, 1e30]]},
-                         {"targets": np.array([1, 1])}),
-    "a class ruled out": ("cross_entropy", {"logits": [[-INF, 1.0, 2]]},
-                          {"targets": np.array([1])}),
-}  # fmt: skip
+EDGES = [(card.name, words) for card in op_cards() for words in card.edges]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("edge", EDGES)
-def test_an_edge_agrees_with_every_oracle(edge, dtype):
-    name, inputs, static = EDGES[edge]
+@pytest.mark.parametrize(("name", "words"), EDGES)
+def test_an_edge_agrees_with_every_oracle(name, words, dtype):
+    inputs, static = op_card(name).edges[words]
     arrays = {n: np.array(a, dtype) for n, a in inputs.items()}
     outcome = check_arrays(name, arrays, seed=1, **static)
     assert not outcome.failures, "\n".join(map(str, outcome.failures))

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from npformer.cards.strategies import HypothesisSource
 from npformer.models import Transformer
 from npformer.models.transformer import TransformerConfig
 from npformer.nn import Layer, MultiHeadAttention, Stack
 from npformer.verify import seeds
-from npformer.verify.check import check_case
 from npformer.verify.components.modules_table import MODULES, draw_parameters
-from npformer.verify.drawing.strategies import HypothesisSource
+from npformer.verify.judge import check_case
 from tests.examples import examples
 
 LARGE = ("Layer", "Stack", "Transformer")

@@ -75,7 +75,7 @@ def test_a_wrong_gradient_fails_its_test_with_the_message(tmp_path):
     assert status == 1
     assert "1 failed, 4 passed" in out
     assert "AssertionError: function is wrong: dx[" in out
-    assert "natural units, square by" in out
+    assert "rounding units, square by" in out
     assert "pytest_plugin.py" not in out  # the traceback ends in the test
 
 

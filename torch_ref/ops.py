@@ -1,12 +1,11 @@
 """Which PyTorch function answers to which op of ``npformer.ops``.
 
 Each takes the arguments of the op's forward, as tensors, and returns its result; the backward is
-autograd's. ``OPS`` maps the name of an op's file to its answer.
+autograd's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
@@ -169,21 +168,3 @@ def causal_mask(t: int, s: int | None = None, *, device: torch.device | None = N
     """(t, s), True where the key is not after the query; the last query sees every key."""
     s = t if s is None else s
     return torch.ones(t, s, dtype=torch.bool, device=device).tril(s - t)
-
-
-OPS: dict[str, Callable[..., Tensor]] = {
-    function.__name__: function
-    for function in (
-        linear,
-        embedding,
-        softmax,
-        log_softmax,
-        attention,
-        layer_norm,
-        relu,
-        gelu,
-        silu,
-        dropout,
-        cross_entropy,
-    )
-}

@@ -1,4 +1,4 @@
-"""The floor under a NumPy training step: its matrix products alone, on arrays that stand ready."""
+"""The floor under a NumPy training step: its matrix products alone, on arrays made beforehand."""
 
 from __future__ import annotations
 

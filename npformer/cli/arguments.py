@@ -21,7 +21,7 @@ from npformer.errors import NpformerError, nearest
 T = TypeVar("T")
 
 _FRAME = "│╭╮╰╯"
-_KINDS = {"invalid literal for int": "a whole number", "could not convert string to": "a number"}
+_KINDS = {"invalid literal for int": "an integer", "could not convert string to": "a number"}
 
 
 class UsageError(NpformerError):

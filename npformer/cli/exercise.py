@@ -33,7 +33,7 @@ class Command:
 
       list           the exercises, in the order of the walkthroughs
       start NAME     write a file with the forward given and a blank for you; show the task
-      check NAME     run your file: which gradient is off, on which smallest input, and why
+      check NAME     run your file: which gradient is wrong, on which smallest input, and why
       hint NAME      the next of three hints
       solution NAME  a solution with comments, after --yes
       progress       what you have passed

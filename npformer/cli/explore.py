@@ -25,7 +25,7 @@ class Command:
       for each token what every head attends to, and what its loss's gradient reaches
       for each target position how the gradient of its loss comes down through the model
 
-    With PyTorch installed it also shows how far each node is from the twin, in natural units.
+    With PyTorch installed it also shows how far each node is from the twin, in rounding units.
     The target is the model's own translation unless you give one.
 
     Examples:

@@ -43,7 +43,7 @@ class Command:
     """Tokenise a corpus into a directory of shards, which training reads by memory map.
 
     A corpus larger than memory is read as a stream; no GPU is needed. Ended at any moment, the work
-    goes on when the command is given again with the directory alone; damaged files are then made
+    continues when the command is given again with the directory alone; damaged files are then made
     again, too. The finished directory is all that training needs of the corpus: it holds the
     tokenizer and the validation pairs as well, and may be copied to another machine.
 
@@ -56,7 +56,7 @@ class Command:
     """
 
     directory: tyro.conf.Positional[Path]
-    """Directory for the shards: a new one, or one to go on with."""
+    """Directory for the shards: a new one, or an unfinished one."""
     preset: str = DEFAULT_PRESET
     """A preset of npformer train, of which the data's settings are taken."""
     verify: tyro.conf.FlagCreatePairsOff[bool] = False

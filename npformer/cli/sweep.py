@@ -27,8 +27,7 @@ from npformer.cli.train import INTERRUPTED
 from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.sweep.pictures import BEST, CURVES, EFFECTS
 from npformer.sweep.plan import Objective, Sampler, read_plan
-from npformer.sweep.result import SweepResult
-from npformer.sweep.run import sweep
+from npformer.sweep.run import SweepResult, sweep
 from npformer.sweep.table import TABLES, cells
 
 
@@ -48,8 +47,8 @@ class Command:
     (--over train.seed=0,1,2) before you believe a small difference.
 
     A trial that cannot be (heads that do not divide d_model) or whose loss is not finite is marked
-    as failed, and the sweep goes on. Ctrl-C saves and stops; the same command with --resume, or
-    --resume alone, goes on inside the trial that was cut off, and a larger --trials adds trials.
+    as failed, and the sweep continues. Ctrl-C saves and stops; the same command with --resume, or
+    --resume alone, continues inside the trial that was cut off, and a larger --trials adds trials.
 
     The directory then holds table.csv, table.md and table.json; curves.png, effects.png and
     best.png; and in trials/ a run for each trial, of which only the best keeps its weights.
@@ -146,7 +145,7 @@ def _report(result: SweepResult, console: Console) -> None:
             f"best         {best.directory}",
         ]
     if result.interrupted:
-        lines.append(f"go on with   npformer sweep {where} --resume")
+        lines.append(f"continue with   npformer sweep {where} --resume")
     elif best is not None:
         lines.append(f'try          npformer translate {best.directory} "Some text."')
     console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)

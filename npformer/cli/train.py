@@ -41,9 +41,9 @@ class Command:
     --optim. The defaults below are those of the preset: npformer train --preset small --help shows
     small's.
 
-    Ctrl-C saves and stops, and --resume goes on as if nothing had happened, with the same settings;
-    a larger --updates makes a finished run longer. Only how long, how often, and how the twin runs
-    may change then.
+    Ctrl-C saves and stops, and --resume continues as if nothing had happened, with the same
+    settings; a larger --updates makes a finished run longer. Only how long, how often, and how
+    the twin runs may change then.
 
     On many GPUs, torchrun starts the same command with --engine torch:
     torchrun --nproc-per-node 8 -m torch_ref.train RUN [OPTIONS].
@@ -72,13 +72,16 @@ class Command:
 
     @classmethod
     def default(cls, arguments: Sequence[str]) -> Command:
-        """What the options change: the named preset, or with --resume the run's own settings."""
+        """What the options change: the named preset, or with --resume the run's own settings.
+
+        Raises ``UsageError`` for both together, ``CheckpointError`` if there is none to resume.
+        """
         preset = word_of(arguments, "--preset")
         command = cls._of(named_config(arguments))
         if "--resume" not in arguments:
             return command
         if preset is not None:
-            raise UsageError("--resume goes on with the run's own settings; leave --preset out")
+            raise UsageError("--resume continues with the run's own settings; leave --preset out")
         run = parse(cls, "npformer train", arguments, default=command).run
         path, _ = latest_checkpoint(run)
         return cls._of(open_checkpoint(path).config)
@@ -98,7 +101,7 @@ class Command:
             resume = restarted
             if not resume:
                 raise UsageError(
-                    f"{self.run} already holds a run; go on with it by --resume, or name another "
+                    f"{self.run} already holds a run; continue it with --resume, or name another "
                     "directory"
                 )
         first = ranks.rank == 0
@@ -136,7 +139,7 @@ def _report(result: TrainResult, console: Console) -> None:
         f"loss curve   {run / 'loss.png'}",
     ]
     if result.interrupted:
-        lines.append(f"go on with   npformer train {run} --resume")
+        lines.append(f"continue with   npformer train {run} --resume")
     else:
         lines.append(f'try          npformer translate {run} "Some text."')
     console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)

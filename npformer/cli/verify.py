@@ -39,11 +39,12 @@ class Command:
     autograd, a directional derivative of the NumPy forward itself, and the invariants of the
     operation.
 
-    The columns: forward and gradient are the worst errors in natural units, multiples of the
-    rounding error that the operation cannot avoid; torch beside each is PyTorch's own, measured
-    the same way. At most 4 is right, or twice PyTorch's own, up to 8; a gradient that is really
-    wrong has an error of millions. slope counts the cases that the directional derivative
-    confirmed. Modules and optimizers get fewer cases than operations, as theirs take longer.
+    The columns: forward and gradient are the worst errors in rounding units,
+    |result - reference| / (eps x condition scale), so that 1 is the rounding that the operation
+    cannot avoid; torch is PyTorch's own error, measured the same way. Errors up to 4 pass, or up
+    to twice PyTorch's own but at most 8; a wrong gradient has an error of millions. directional
+    counts the cases that the directional derivative confirmed. Modules and optimizers get fewer
+    cases than operations, as theirs take longer.
 
     --implementation takes a gradient of your own: my_package.my_module:name, found from the current
     directory. The name may be a torch.autograd.Function, a torch.nn.Module, a function of tensors,
@@ -52,8 +53,8 @@ class Command:
     something of yours; without it, the derivative of its own forward. --inputs says what goes in,
     one letter an axis.
 
-    --mutants turns the question round: known wrong backwards take the place of the right ones, and
-    each must be caught. Exit status: 0 if all is right, 1 if not, 2 for a bad command line.
+    --mutants measures the mutation score: known wrong backwards take the place of the right ones,
+    and each must be caught. Exit status: 0 if all is right, 1 if not, 2 for a bad command line.
 
     Examples:
       npformer verify
@@ -176,7 +177,7 @@ class Command:
         outcome = check_arrays(self.component[0], inputs, dy, self.seed, **static)
         table = Table(box=box.SIMPLE_HEAD, show_edge=False)
         table.add_column("result")
-        table.add_column("natural units", justify="right")
+        table.add_column("rounding units", justify="right")
         table.add_column("torch", justify="right")
         for name, error in outcome.ours.items():
             table.add_row(name, f"{error:.3g}", f"{outcome.pytorch[name]:.3g}")

@@ -110,7 +110,8 @@ def n_best(
 ) -> list[list[Hypothesis]]:
     """As ``beam``, but for each row up to ``n`` <= ``beam`` hypotheses with scores, best first.
 
-    There are fewer than ``n`` only if the model has fewer outputs within the length limit.
+    There are fewer than ``n`` only if the model has fewer outputs within the length limit. Raises
+    ``ConfigError`` for a ``beam``, ``n`` or ``alpha`` out of range.
     """
     if beam < 1:
         raise ConfigError(f"beam is {beam}; it must be 1 or more")

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Case, Result
+from npformer.cards.strategies import GeneratorSource
 from npformer.exercises.faults import wrong_names
 from npformer.exercises.function_question import FunctionQuestion
 from npformer.exercises.question import Question, private
-from npformer.verify.case import Case, Result
-from npformer.verify.drawing.strategies import GeneratorSource
 
 CASES = 6
 

@@ -18,7 +18,7 @@ CLOSE = 1e-10
 """How far a right result may be off, relative to its own size and that of dy.
 
 An exercise asks for the mathematics, so any formulation in float64 must fit in here. A wrong
-formula is off by far more, and one that computes in float32 by a thousand times as much.
+formula has a far larger error, and one that computes in float32 one a thousand times as large.
 """
 PLAIN = 0.01
 """An example's result should be off by as much, if the mistake can be."""

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Case, Result, live
+from npformer.cards.strategies import Source
 from npformer.exercises.faults import Complaint, a_kind
 from npformer.exercises.question import Function, Question, private
 from npformer.exercises.render import assignment, given, short
-from npformer.verify.case import Case, Result, live
-from npformer.verify.drawing.strategies import Source
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,10 @@ class FunctionQuestion(Question):
 
 
 def flat(value: Any, name: str) -> dict[str, Any]:
-    """Nested results by name: ``result[0]``, ``result['m']``."""
+    """Nested results by name: ``result[0]``, ``result['m']``.
+
+    Raises ``Complaint`` for one that is neither text, None nor numbers.
+    """
     if isinstance(value, dict):
         parts = [(f"{name}[{k!r}]", v) for k, v in value.items()]
     elif hasattr(value, "_fields"):

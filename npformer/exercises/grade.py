@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Case
+from npformer.cards.strategies import GeneratorSource
 from npformer.exercises.exercise import Exercise, ExerciseError
 from npformer.exercises.explain import Mistake, explain
 from npformer.exercises.faults import Fault, compare, of_exception, wrong_names
@@ -24,8 +26,6 @@ from npformer.exercises.question import Question, parameters_of, private
 from npformer.exercises.questions import question_of
 from npformer.exercises.render import indexed
 from npformer.exercises.smallest import smallest
-from npformer.verify.case import Case
-from npformer.verify.drawing.strategies import GeneratorSource
 
 on_fault: ContextVar[Callable[[Outcome], None] | None] = ContextVar("on_fault", default=None)
 """Told of a fault before the search for its smallest example and its cause, which may take long."""

@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from npformer.cards.strategies import Source
 from npformer.exercises.explain import Mistake
 from npformer.exercises.function_question import FunctionQuestion
 from npformer.exercises.grade import answer
 from npformer.exercises.outcome import Outcome
 from npformer.exercises.questions import component_question, solution_question
-from npformer.verify.case import Component
-from npformer.verify.drawing.strategies import Source
+from npformer.verify.component import Component
 
 Function = Callable[..., Any]
 Mistakes = Sequence[tuple[str, Mapping[str, Function]]]

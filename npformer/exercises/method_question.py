@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Case, Result
 from npformer.exercises.faults import Complaint, a_kind, gradients
 from npformer.exercises.question import Function, Question
 from npformer.exercises.render import assignment, built, filled, given, indexed, is_other
 from npformer.seam import replacing
-from npformer.verify.case import Case, Result
 
 
 @dataclass(frozen=True)

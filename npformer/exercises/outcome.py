@@ -17,7 +17,7 @@ class Outcome:
     """``passed``; ``wrong``: a result is not right; ``blank``: something is not written yet;
     ``broken``: the file or a call gave an error; ``stopped``: a limit or a crash ended it."""
     verdict: str
-    """One sentence: what is off, and where."""
+    """One sentence: what is wrong, and where."""
     example: str = ""
     """Code that rebuilds the smallest input that shows it."""
     diagnosis: str = ""

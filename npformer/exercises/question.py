@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Case, Result, live
+from npformer.cards.strategies import Source
 from npformer.exercises.exercise import ExerciseError
 from npformer.exercises.faults import Complaint, a_kind, an_array, gradients
 from npformer.exercises.render import assignment, given, is_other
-from npformer.verify.case import Case, Component, Result, live
-from npformer.verify.drawing.strategies import Source
+from npformer.verify.component import Component
 
 Array = np.ndarray
 Function = Callable[..., Any]

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 
 from npformer import models, nn, ops
+from npformer.cards.case import Case, Result, live
+from npformer.cards.strategies import Source, draw_array
 from npformer.errors import nearest
 from npformer.exercises.exercise import Exercise, ExerciseError
 from npformer.exercises.function_question import FunctionQuestion
 from npformer.exercises.method_question import MethodQuestion
 from npformer.exercises.question import PairQuestion, Question, parameters_of
-from npformer.verify.case import Case, Component, Result, live
+from npformer.verify.component import Component
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.registry import COMPONENTS
-from npformer.verify.drawing.inputs import Spec
-from npformer.verify.drawing.strategies import Source, draw_array
+from npformer.verify.inputs import Spec
 
 Function = Callable[..., Any]
 
@@ -89,7 +90,10 @@ def component_question(
     static: Mapping[str, Any] | None = None,
     largest: float = 20.0,
 ) -> Question:
-    """Functions in the place of a registered op's, or of a registered module's methods."""
+    """Functions in the place of a registered op's, or of a registered module's methods.
+
+    Raises ``ExerciseError`` if nothing of that name is registered.
+    """
     if name not in COMPONENTS:
         raise ExerciseError(f"there is no component {name!r}" + nearest(name, COMPONENTS))
     base = COMPONENTS[name]

@@ -64,7 +64,10 @@ def check_files(
     seed: int = 0,
     limits: Limits | None = None,
 ) -> Iterator[Outcome]:
-    """The answers to several files of one learner, in one child unless a file ends it."""
+    """The answers to several files of one learner, in one child unless a file ends it.
+
+    Raises ``ExerciseError`` for a file that does not exist, or where there are no child processes.
+    """
     if os.name != "posix":
         raise ExerciseError("files are checked in a child process, which needs Linux or macOS")
     limits = limits or Limits()

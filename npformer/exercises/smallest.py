@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Case
+from npformer.cards.strategies import HypothesisSource
 from npformer.exercises.method_question import MethodQuestion
 from npformer.exercises.question import Question
-from npformer.verify.case import Case
-from npformer.verify.drawing.strategies import HypothesisSource
 
 Array = np.ndarray
 Shows = Callable[[Case], bool]

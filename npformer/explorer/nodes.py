@@ -12,7 +12,7 @@ from npformer.inspect.recording import Call, Recording
 from npformer.ops.array import Array
 
 Errors = Mapping[str, tuple[float, float]]
-"""Module path -> error of the forward and of the gradient, in natural units."""
+"""Module path -> error of the forward and of the gradient, in rounding units."""
 
 
 def node_data(

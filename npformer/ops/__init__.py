@@ -6,62 +6,37 @@ cache is the exact list of what the backward needs. Inputs are never written to,
 strides, may be read-only, and may have no rows. NOTATION.md, one folder up, explains the letters.
 """
 
+import pkgutil
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from npformer.ops.array import Array
-from npformer.ops.attention import AttentionCache, attention_backward, attention_forward
-from npformer.ops.cross_entropy import (
-    CrossEntropyCache,
-    cross_entropy_backward,
-    cross_entropy_forward,
-)
-from npformer.ops.dropout import DropoutCache, dropout_backward, dropout_forward, keep_mask
-from npformer.ops.embedding import EmbeddingCache, embedding_backward, embedding_forward
-from npformer.ops.gelu import GeluCache, gelu_backward, gelu_forward
-from npformer.ops.layer_norm import LayerNormCache, layer_norm_backward, layer_norm_forward
-from npformer.ops.linear import LinearCache, linear_backward, linear_forward
-from npformer.ops.log_softmax import LogSoftmaxCache, log_softmax_backward, log_softmax_forward
 from npformer.ops.masks import causal_mask, padding_mask
 from npformer.ops.positions import sinusoidal_positions
-from npformer.ops.relu import ReluCache, relu_backward, relu_forward
-from npformer.ops.silu import SiluCache, silu_backward, silu_forward
-from npformer.ops.softmax import SoftmaxCache, softmax_backward, softmax_forward
 
-__all__ = [
-    "Array",
-    "AttentionCache",
-    "CrossEntropyCache",
-    "DropoutCache",
-    "EmbeddingCache",
-    "GeluCache",
-    "LayerNormCache",
-    "LinearCache",
-    "LogSoftmaxCache",
-    "ReluCache",
-    "SiluCache",
-    "SoftmaxCache",
-    "attention_backward",
-    "attention_forward",
-    "causal_mask",
-    "cross_entropy_backward",
-    "cross_entropy_forward",
-    "dropout_backward",
-    "dropout_forward",
-    "embedding_backward",
-    "embedding_forward",
-    "gelu_backward",
-    "gelu_forward",
-    "keep_mask",
-    "layer_norm_backward",
-    "layer_norm_forward",
-    "linear_backward",
-    "linear_forward",
-    "log_softmax_backward",
-    "log_softmax_forward",
-    "padding_mask",
-    "relu_backward",
-    "relu_forward",
-    "silu_backward",
-    "silu_forward",
-    "sinusoidal_positions",
-    "softmax_backward",
-    "softmax_forward",
-]
+__all__ = ["Array", "causal_mask", "padding_mask", "sinusoidal_positions"]
+
+
+def _discover() -> None:
+    """The public names of every file X that holds an op, X_forward with X_backward.
+
+    So a new op is known here by its file alone. What is imported this way is found when the package
+    is, and ``dir`` and completion in a running Python see it; a type checker, which runs nothing,
+    takes any name of this package on trust. The op's own file has the types:
+    ``from npformer.ops.layer_norm import layer_norm_forward``.
+    """
+    for file in pkgutil.iter_modules(__path__):
+        module = import_module(f"{__name__}.{file.name}")
+        if not hasattr(module, f"{file.name}_forward"):
+            continue
+        for name, value in vars(module).items():
+            if not name.startswith("_") and getattr(value, "__module__", "") == module.__name__:
+                globals()[name] = value
+                __all__.append(name)
+
+
+_discover()
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...

@@ -14,7 +14,7 @@ from npformer.ops.array import Array
 
 
 def check_ids(ids: Array, count: int, what: str) -> None:
-    """Every id must be a whole number in [0, count); NumPy would wrap -1 to the last row.
+    """Every id must be an integer in [0, count); NumPy would wrap -1 to the last row.
 
     Raises ``ShapeError`` for ids that are not integers, ``IndexError`` for one out of range.
     """
@@ -27,7 +27,10 @@ def check_ids(ids: Array, count: int, what: str) -> None:
 
 
 def check_mask(mask: Array) -> None:
-    """A mask is boolean; a 0 / -inf mask that is added to scores would be read upside down."""
+    """A mask is boolean; a 0 / -inf mask that is added to scores would be read upside down.
+
+    Raises ``ShapeError`` for another dtype.
+    """
     if mask.dtype != np.bool_:
         raise ShapeError(f"mask has dtype {mask.dtype}; it must be bool, True = may attend")
 

@@ -7,7 +7,7 @@ Forward     mu   = <x>                                 <.> is the mean over D
             xhat = (x - mu) * rstd
             y    = xhat * weight + bias
 
-Backward    Let g = dL/dxhat = dy * weight. A row of x reaches xhat by three roads:
+Backward    Let g = dL/dxhat = dy * weight. A row of x reaches xhat by three paths:
             directly, through mu, and through rstd. With r = rstd,
 
                 dmu/dx_j = 1/D        dr/dx_j = -r^2 xhat_j / D

@@ -46,7 +46,7 @@ def adam_update(
         weight -= learning_rate * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 
     The quotient has no unit: scale all gradients, and the step stays the same. It is near 1
-    while successive gradients agree and near 0 while they cancel. ``eps`` stands beside the root
+    while successive gradients agree and near 0 while they cancel. ``eps`` is added to the root
     and matters only where gradients are about as small as itself. Multiplied through by
     r = sqrt(1 - beta2^t), both corrections become scalars (the end of the paper's section 2):
 

@@ -28,7 +28,7 @@ def sgd_update(
         velocity = momentum velocity + g
         weight  -= learning_rate velocity
 
-    A gradient goes on acting for about 1 / (1 - momentum) steps: along a direction on which
+    A gradient keeps acting for about 1 / (1 - momentum) steps: along a direction on which
     successive gradients agree, the step grows by that factor; where they alternate, they cancel.
     The velocity starts at zero and is not divided by 1 - momentum^t. ``spare`` is scratch.
     """

@@ -3,8 +3,8 @@
 ``npformer.sweep.study`` needs optuna (extra ``sweep``); it is imported when a sweep starts.
 """
 
-from npformer.sweep.result import SweepResult, Trial
-from npformer.sweep.run import sweep
+from npformer.sweep.result import Trial, Trials
+from npformer.sweep.run import SweepResult, sweep
 from npformer.sweep.space import Axis, Choices, Range, configure, search_space
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Range",
     "SweepResult",
     "Trial",
+    "Trials",
     "configure",
     "search_space",
     "sweep",

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from npformer.inspect.plots import Picture, save_figure
-from npformer.sweep.result import SweepResult, Trial
+from npformer.sweep.result import Trial, Trials
 from npformer.sweep.space import Axis, Choices, Value, show
 from npformer.train.curve import draw_curve
 from npformer.train.metrics import read_metrics
@@ -25,7 +25,7 @@ _NAMED = 8  # more curves than this cannot each have a colour and a name
 _PANELS = 3  # in a row of the effects
 
 
-def draw_pictures(result: SweepResult) -> list[Path]:
+def draw_pictures(result: Trials) -> list[Path]:
     """Draw what there is to see into the sweep's directory: none before a trial has finished."""
     best = result.best
     if best is None:
@@ -45,7 +45,7 @@ def settings(trial: Trial) -> str:
     return ", ".join(f"{name.partition('.')[2]} {_short(v)}" for name, v in trial.values.items())
 
 
-def curves_figure(result: SweepResult) -> Picture:
+def curves_figure(result: Trials) -> Picture:
     """Left the training objective, right what was measured on the validation pairs, a line a trial.
 
     Up to eight trials have a colour and a name each; of more, only the best is told apart. The
@@ -85,7 +85,7 @@ def curves_figure(result: SweepResult) -> Picture:
     return figure
 
 
-def effects_figure(result: SweepResult) -> Picture:
+def effects_figure(result: Trials) -> Picture:
     """One panel a field: the objective of every trial over its value, and the mean of each value.
 
     All panels share the vertical axis, so that the field that matters most spans most of it. The
@@ -113,7 +113,7 @@ def effects_figure(result: SweepResult) -> Picture:
     return figure
 
 
-def _effect(axes: Axes, axis: Axis, result: SweepResult) -> None:
+def _effect(axes: Axes, axis: Axis, result: Trials) -> None:
     best = result.best
     ended = [trial for trial in result.trials if trial.state != "unfinished"]
     places = [_place(axis, trial.values[axis.field]) for trial in ended]
@@ -160,7 +160,7 @@ def _place(axis: Axis, value: Any) -> float:
     return float(axis.values.index(value) if isinstance(axis, Choices) else value)
 
 
-def _run_of(trial: Trial, result: SweepResult) -> Path:
+def _run_of(trial: Trial, result: Trials) -> Path:
     return trial.directory if trial.same_as is None else result.trials[trial.same_as].directory
 
 
@@ -171,7 +171,7 @@ def _ordered(axis: Choices) -> bool:
     return list(values) == sorted(values, key=lambda value: float(value or 0))
 
 
-def _measured(result: SweepResult) -> str:
+def _measured(result: Trials) -> str:
     if result.plan.objective == "bleu":
         return "BLEU (%)"
     return "validation loss (nats per token)"

@@ -35,14 +35,14 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class SweepResult:
+class Trials:
     """A sweep's trials, in the order in which they were made."""
 
     directory: Path
     plan: Plan
     trials: tuple[Trial, ...]
     interrupted: bool = False
-    """Stopped by Ctrl-C or SIGTERM; the same sweep goes on with ``resume``."""
+    """Stopped by Ctrl-C or SIGTERM; ``resume`` continues the sweep."""
 
     @property
     def best(self) -> Trial | None:
@@ -75,14 +75,6 @@ class SweepResult:
         )
         found = {value: [o for v, o in finished if v == value] for value in order}
         return {value: objectives for value, objectives in found.items() if objectives}
-
-    def __str__(self) -> str:
-        from npformer.sweep.table import markdown
-
-        return markdown(self)
-
-    def _repr_markdown_(self) -> str:
-        return str(self)
 
 
 def _number(pair: tuple[Any, float]) -> float:

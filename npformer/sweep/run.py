@@ -21,9 +21,9 @@ from npformer.errors import (
 from npformer.files.atomic import clean_up, remove_directory
 from npformer.sweep.pictures import draw_pictures
 from npformer.sweep.plan import JOURNAL, PLAN, Objective, Plan, Sampler, check_same_sweep, read_plan
-from npformer.sweep.result import SweepResult, Trial
+from npformer.sweep.result import Trial, Trials
 from npformer.sweep.space import configure, show
-from npformer.sweep.table import TABLES, write_tables
+from npformer.sweep.table import TABLES, markdown, write_tables
 from npformer.train.engine import Engine
 from npformer.train.run import run_training
 from npformer.train.run_directory import averaged_path, checkpoints, prune
@@ -32,6 +32,16 @@ if TYPE_CHECKING:
     from npformer.sweep.study import Study
 
 MakeEngine = Callable[[RunConfig], Engine]
+
+
+class SweepResult(Trials):
+    """What a sweep found; printed, or at the end of a notebook's cell, it is the table."""
+
+    def __str__(self) -> str:
+        return markdown(self)
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
 
 
 def sweep(
@@ -57,7 +67,7 @@ def sweep(
     ``make_engine`` is as in ``run_training``.
 
     A trial whose values do not go together, or whose loss is not finite, has failed: the table says
-    why, and the sweep goes on. Only the best trial keeps weights. Interrupted, a sweep goes on with
+    why, and the sweep continues. Only the best trial keeps weights. Interrupted, it continues with
     the same arguments and ``resume``; a larger ``trials`` then makes it longer.
 
     Raises ``ConfigError`` for a sweep that cannot be, ``CheckpointError`` for a directory that
@@ -93,7 +103,7 @@ def _run_all(study: Study, make_engine: MakeEngine | None, console: Console) -> 
             if not _make(study, trial, make_engine, console):
                 return True
             _tidy(study)
-            write_tables(SweepResult(study.directory, study.plan, tuple(study.trials())))
+            write_tables(Trials(study.directory, study.plan, tuple(study.trials())))
     except KeyboardInterrupt:  # while no run was training, or the second Ctrl-C in one
         return True
     return False

@@ -187,7 +187,7 @@ def _read(field: str, word: str) -> Value:
         return None
     if bool in kinds:
         if word.lower() not in ("true", "false"):
-            raise ConfigError(f"{field} is {word!r}; it must be true or false")
+            raise ConfigError(f"{field} is {word!r}; it must be a boolean, true or false")
         return word.lower() == "true"
     if int in kinds or float in kinds:
         return _number(field, word, float if float in kinds else int)
@@ -198,7 +198,7 @@ def _number(field: str, word: str, kind: type) -> int | float:
     try:
         number = kind(word)
     except ValueError:
-        what = "a whole number" if kind is int else "a number"
+        what = "an integer" if kind is int else "a number"
         raise ConfigError(f"{field} is {word!r}; it must be {what}") from None
     if not math.isfinite(number):
         raise ConfigError(f"{field} is {word!r}; it must be finite")

@@ -9,7 +9,7 @@ from typing import Any
 
 from npformer.config import to_dict
 from npformer.files.atomic import write_file
-from npformer.sweep.result import SweepResult, Trial
+from npformer.sweep.result import Trial, Trials
 from npformer.sweep.space import configure, show
 
 TABLES = ("table.csv", "table.md", "table.json")
@@ -30,20 +30,20 @@ _FORMATS = {
 }
 
 
-def write_tables(result: SweepResult) -> None:
+def write_tables(result: Trials) -> None:
     """Write ``table.csv``, ``table.md`` and ``table.json`` into the sweep's directory. OSError."""
     contents = (_csv(result), markdown(result), _json(result))
     for name, content in zip(TABLES, contents, strict=True):
         write_file(result.directory / name, content.encode())
 
 
-def ordered(result: SweepResult) -> list[Trial]:
+def ordered(result: Trials) -> list[Trial]:
     """The finished trials, best first, then the others by number."""
     ranked = result.ranked()
     return [*ranked, *(trial for trial in result.trials if trial.objective is None)]
 
 
-def cells(result: SweepResult) -> tuple[list[str], list[list[str]]]:
+def cells(result: Trials) -> tuple[list[str], list[list[str]]]:
     """Titles and rows for a person: the numbers rounded, what failed in words."""
     fields = [axis.field for axis in result.plan.axes]
     known = {name for trial in result.trials for name, x in trial.results.items() if x is not None}
@@ -69,7 +69,7 @@ def cells(result: SweepResult) -> tuple[list[str], list[list[str]]]:
     return titles, rows
 
 
-def markdown(result: SweepResult) -> str:
+def markdown(result: Trials) -> str:
     """The table in Markdown."""
     titles, rows = cells(result)
     numbers = len(titles) - (titles[-1] == "")
@@ -79,7 +79,7 @@ def markdown(result: SweepResult) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _csv(result: SweepResult) -> str:
+def _csv(result: Trials) -> str:
     fields = [axis.field for axis in result.plan.axes]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -92,7 +92,7 @@ def _csv(result: SweepResult) -> str:
     return text.getvalue()
 
 
-def _json(result: SweepResult) -> str:
+def _json(result: Trials) -> str:
     plan, best = result.plan, result.best
     content: dict[str, Any] = {
         "over": [str(axis) for axis in plan.axes],

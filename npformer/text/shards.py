@@ -48,7 +48,7 @@ class ShardedPairs:
             self.manifest.check_settings(self.directory, data)
         if not self.manifest.complete:
             raise CorpusError(
-                f"the shards in {self.directory} are unfinished; go on with: "
+                f"the shards in {self.directory} are unfinished; continue with: "
                 f"npformer shard {self.directory}"
             )
         for name, file in self.manifest.files.items():

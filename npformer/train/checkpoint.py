@@ -187,7 +187,10 @@ def read_checkpoint(path: Path, *, optimizer: bool = False) -> Checkpoint:
 
 
 def open_checkpoint(path: Path, *, optimizer: bool = False) -> Checkpoint:
-    """As ``read_checkpoint``, but each array is read from its file only when asked for."""
+    """As ``read_checkpoint``, but each array is read from its file only when asked for.
+
+    Raises ``CheckpointError`` as that does.
+    """
     manifest = read_manifest(path)
     for name in manifest:
         if name != OPTIMIZER or optimizer:
@@ -239,5 +242,5 @@ def _unsaved(path: Path, error: OSError) -> CheckpointError:
         advice = "make room, or keep fewer checkpoints with --keep,"
     return CheckpointError(
         f"cannot save the checkpoint {path}: {error.strerror or error}. Earlier checkpoints are as "
-        f"they were; {advice} and go on with --resume"
+        f"they were; {advice} and continue with --resume"
     )

@@ -63,7 +63,7 @@ def make_engine(config: RunConfig, *, console: Console, ranks: Ranks | None = No
 def join(config: RunConfig) -> Iterator[tuple[Ranks, bool]]:
     """The ranks that train together, for the time of a block; and whether they were restarted.
 
-    A process that torchrun started in the place of one that failed goes on with its run. Raises
+    A process that torchrun started in the place of one that failed continues its run. Raises
     ``ConfigError`` for many ranks on an engine that trains in one, ``NpformerError`` without
     PyTorch, and ``RankError``.
     """

@@ -42,7 +42,7 @@ class Feed:
 
     ``share`` is (rank, size): this rank's rows of every batch, each ``size``-th from ``rank`` on. A
     rank for which none is left gets a row without a valid token, as it must take part. ``ahead``
-    batches stand ready, built by a thread that ``close`` lets go.
+    batches are kept ready, built by a thread that ``close`` lets go.
     """
 
     def __init__(

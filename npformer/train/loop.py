@@ -66,7 +66,7 @@ class TrainResult:
     position: Position
     """Where it stands: updates made, target tokens seen, seconds spent."""
     interrupted: bool
-    """Stopped by Ctrl-C or SIGTERM; resuming goes on from the checkpoint."""
+    """Stopped by Ctrl-C or SIGTERM; resuming continues from the checkpoint."""
     checkpoint: Path
     """The last checkpoint."""
     averaged: Path | None

@@ -1,4 +1,4 @@
-"""Tokenise a corpus once, into a directory of shards; ended at any moment, it goes on later.
+"""Tokenise a corpus once, into a directory of shards; ended at any moment, it continues later.
 
 The corpus is read as a stream: once to count its pairs, once to train the tokenizer, once to
 tokenise. Shard n holds rows n R to (n + 1) R of the corpus, whatever else happened, and each file
@@ -72,7 +72,7 @@ def make_shards(
     progress: Progress = lambda what, done, total: None,
     rows_per_shard: int = ROWS_PER_SHARD,
 ) -> ShardedPairs:
-    """Make the shards of ``data`` in ``directory``, or go on with them, or repair them.
+    """Make the shards of ``data`` in ``directory``, or continue, or repair them.
 
     ``tokenizer``, if given, is used instead of one trained on the corpus, and must be that of
     shards already there. Raises ``CorpusError`` for a corpus or directory that cannot be, or has

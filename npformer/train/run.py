@@ -53,8 +53,8 @@ def run_training(
 
     ``config.model.vocab_size`` is set from the trained tokenizer. ``make_engine`` makes another
     engine than the one that ``config.train.engine`` names, from the final configuration. ``resume``
-    goes on from the newest whole checkpoint in ``directory``, under the same configuration but for
-    ``MAY_CHANGE``. Each of many ``ranks`` calls this; they share the directory.
+    continues from the newest whole checkpoint in ``directory``, under the same configuration except
+    for ``MAY_CHANGE``. Each of many ``ranks`` calls this; they share the directory.
 
     Raises ``ConfigError``, ``CorpusError``, ``TokenizerError``, ``CheckpointError`` (also for a
     directory that holds another run) and ``NonFiniteError``.
@@ -89,7 +89,7 @@ def run_training(
 def _first_alone(ranks: Ranks, work: Callable[[], T]) -> T:
     """The work's result, done by rank 0 while the others wait, and then by them.
 
-    What one rank alone must do (make a directory, tokenise a corpus into shards) stands ready when
+    What one rank alone must do (make a directory, tokenise a corpus into shards) is ready when
     the others come to it. An error of rank 0 is raised on every rank.
     """
     if ranks.rank == 0:

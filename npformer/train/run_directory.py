@@ -103,7 +103,7 @@ def prune(run: Path, update: int, *, keep: int, every: int) -> None:
 
 
 def _check_place(checkpoint: Checkpoint, update: int) -> None:
-    """Raise ``CheckpointError`` if a whole checkpoint is not one to go on with from ``update``."""
+    """Raise ``CheckpointError`` if a whole checkpoint is not one to continue from at ``update``."""
     held = checkpoint.position.update
     if held != update:
         raise CheckpointError(f"{checkpoint.path} is damaged: by its state, it holds update {held}")

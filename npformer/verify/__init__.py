@@ -6,26 +6,26 @@
 ``check`` takes a gradient of your own, ``bisect`` two versions of a whole model, ``run`` what the
 package itself has to prove. How it works, in the order in which a case goes through it:
 
-    drawing      sizes, values and memory layouts, from Hypothesis or a plain generator
-    components   every op, module and optimizer by name: what to draw, what must hold of it
+    components   every card as what can be checked: a case drawn, run on either side
     subjects     what a caller hands in, as a component
     reference    what is right: autograd, wider arithmetic, the derivative of the forward
     units        how far off that is, in multiples of the rounding that cannot be avoided
     judge        the verdict on one case; ``tally`` adds up many
     answer       the smallest input, code that shows the fault, the message, the page
-    mutants      wrong on purpose: the proof that the checker can fail
+    mutants      the cards' wrong versions: the proof that the checker can fail
     diagnosis    which mutant gives just that wrong result
     lockstep     two models side by side, call by call
 
 Needs torch; drawing by Hypothesis and shrinking need that too.
 """
 
+from npformer.cards.case import Case
+from npformer.cards.strategies import arrays_like, seeds
 from npformer.verify.agreement import agreement, autograd_gradients, finite_differences
 from npformer.verify.bisect import Bisection, bisect
-from npformer.verify.case import Case, Component, cases
 from npformer.verify.check import CheckResult, check
+from npformer.verify.component import Component, cases
 from npformer.verify.components.registry import COMPONENTS, component
-from npformer.verify.drawing.strategies import arrays_like, seeds
 from npformer.verify.given import check_arrays
 from npformer.verify.judge import Failure, check_case
 from npformer.verify.lockstep.nodes import NodeError, node_errors

@@ -1,7 +1,7 @@
 """A gradient beside its witnesses, in a few lines: what a walkthrough shows and a reader can break.
 
 ``finite_differences`` knows nothing but the forward; ``autograd_gradients`` knows PyTorch's
-forward. For a verdict in natural units over generated cases, see ``check``.
+forward. For a verdict in rounding units over generated cases, see ``check``.
 
 Chapter     walkthroughs/14_how_we_know.md
 """

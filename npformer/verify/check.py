@@ -8,17 +8,19 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from npformer.errors import VerifyError
 from npformer.verify.answer.locate import located
 from npformer.verify.answer.message import message
+from npformer.verify.answer.page import page
 from npformer.verify.answer.reproduce import reproduction
 from npformer.verify.answer.shrink import smallest
-from npformer.verify.case import Component
-from npformer.verify.drawing.inputs import Given
-from npformer.verify.judge import Failure, Outcome, check_case
+from npformer.verify.component import Component
+from npformer.verify.inputs import FixedInputs
+from npformer.verify.judge import Failure
+from npformer.verify.report import of
+from npformer.verify.result import Checked
 from npformer.verify.subjects.prepare import prepare
 from npformer.verify.subjects.registered import RegisteredComponent
 from npformer.verify.subjects.user_component import UserComponent
@@ -34,75 +36,8 @@ GIVEN = 20
 """Upstream gradients drawn for arrays that are given: nothing else differs between the cases."""
 
 
-@dataclass(repr=False)
-class CheckResult:
+class CheckResult(Checked):
     """What all cases showed. False if one failed; printed, it says how, in a dozen lines."""
-
-    name: str
-    against: str
-    seed: int
-    tallies: tuple[Tally, ...]
-    """One for each dtype."""
-    failure: Failure | None = None
-    """The smallest case that fails."""
-    diagnoses: tuple[Diagnosis, ...] = ()
-    """Mistakes that would give this wrong result, likeliest first."""
-    subject: Component | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def passed(self) -> bool:
-        return self.failure is None
-
-    def __bool__(self) -> bool:
-        return self.passed
-
-    @property
-    def cases(self) -> int:
-        """Cases in all."""
-        return sum(t.cases for t in self.tallies)
-
-    @property
-    def failed_cases(self) -> int:
-        return sum(t.failed_cases for t in self.tallies)
-
-    @property
-    def wrong(self) -> dict[str, int]:
-        """By result, in how many cases it was not accepted; the most frequent first."""
-        total: dict[str, int] = {}
-        for tally in self.tallies:
-            for name, count in tally.wrong.items():
-                total[name] = total.get(name, 0) + count
-        return dict(sorted(total.items(), key=lambda item: -item[1]))
-
-    @property
-    def forward_error(self) -> float:
-        """The worst error of an output, in natural units."""
-        return max(t.forward_error for t in self.tallies)
-
-    @property
-    def gradient_error(self) -> float:
-        """The worst error of a gradient, in natural units."""
-        return max(t.gradient_error for t in self.tallies)
-
-    @property
-    def pytorch_forward_error(self) -> float:
-        """The witness's own worst error of an output."""
-        return max(t.pytorch_forward_error for t in self.tallies)
-
-    @property
-    def pytorch_gradient_error(self) -> float:
-        """The witness's own worst error of a gradient."""
-        return max(t.pytorch_gradient_error for t in self.tallies)
-
-    @property
-    def directional_cases(self) -> int:
-        """Cases in which the derivative of the forward itself was asked too."""
-        return sum(t.directional_cases for t in self.tallies)
-
-    @property
-    def directional_gap(self) -> float:
-        """The largest relative gap between that and the gradient."""
-        return max(t.directional_gap for t in self.tallies)
 
     def __str__(self) -> str:
         return message(self)
@@ -113,21 +48,14 @@ class CheckResult:
 
     def page(self) -> str:
         """The same as an HTML page in one piece."""
-        from npformer.verify.answer.page import page
-        from npformer.verify.report import of
-
         return page(of(self))
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
-        from npformer.verify.report import of
-
         return of(self).to_dict()
 
     def table(self) -> Table:
         """The errors as a rich table."""
-        from npformer.verify.report import of
-
         return of(self).table()
 
 
@@ -194,7 +122,7 @@ def _checked(
     stop_at_failure: bool,
     progress: Callable[[str], None] | None,
 ) -> CheckResult:
-    if isinstance(getattr(component, "inputs", None), Given):
+    if isinstance(getattr(component, "inputs", None), FixedInputs):
         cases = min(cases, GIVEN)
     tell = progress or (lambda text: None)
     tallies: list[Tally] = []
@@ -262,6 +190,3 @@ def _confirmed(component: Component, tallies: Sequence[Tally]) -> None:
         f"{sum(t.cases for t in tallies)} cases; check it in float64, on inputs at which it is "
         "smooth, or against a reference that has a gradient"
     )
-
-
-__all__ = ["CheckResult", "Failure", "Outcome", "check", "check_case", "check_component"]

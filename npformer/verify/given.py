@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Case
 from npformer.errors import VerifyError, nearest
-from npformer.verify.case import Case
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.registry import component
 from npformer.verify.judge import Outcome, check_case

@@ -1,4 +1,4 @@
-"""The verdict on one case: a result against every oracle, in natural units.
+"""The verdict on one case: a result against every oracle, in rounding units.
 
 Chapter     walkthroughs/14_how_we_know.md
 """
@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from npformer.verify.case import BrokenContract, Case, Component, Finding, Result
+from npformer.cards.case import Case, Result
+from npformer.cards.invariant import Finding
+from npformer.verify.component import BrokenContract, Component
 from npformer.verify.reference.oracles import REFEREE, directional_gap, reference, steps
 from npformer.verify.units.error import CAP, error_units, worst
 
@@ -30,14 +32,14 @@ class Failure:
     """``contract``, ``PyTorch``, ``directional derivative`` or ``invariant``."""
     message: str
     error: float = np.inf
-    """In natural units; relative for the directional derivative."""
+    """In rounding units; relative for the directional derivative."""
     case: Case | None = field(default=None, repr=False)
     index: tuple[int, ...] | None = None
     """Of the entry that is furthest off."""
     expected: float | None = None
     got: float | None = None
     pytorch: float | None = None
-    """The witness's own worst error on the same result, in natural units."""
+    """The witness's own worst error on the same result, in rounding units."""
     reproduce: str = field(default="", repr=False)
     """Python that rebuilds the case and prints the wrong number."""
 
@@ -47,7 +49,7 @@ class Failure:
 
 @dataclass
 class Outcome:
-    """What one case showed: errors in natural units by result name, and what was not accepted."""
+    """What one case showed: errors in rounding units by result name, and what was not accepted."""
 
     ours: dict[str, float] = field(default_factory=dict)
     pytorch: dict[str, float] = field(default_factory=dict)
@@ -154,7 +156,7 @@ def furthest(name: str, a: Array, ref: Array, units: Array, pytorch: float, case
     got, expected = float(np.asarray(a)[index]) + 0.0, float(np.asarray(ref)[index]) + 0.0
     message = (
         f"{at_index(name, index)} is {got!r}, expected {expected!r}: "
-        f"off by {units[index]:.3g} natural units, PyTorch by {pytorch:.3g} at worst"
+        f"off by {units[index]:.3g} rounding units, PyTorch by {pytorch:.3g} at worst"
     )
     error = float(units[index])
     return Failure(name, "PyTorch", message, error, case, index, expected, got, pytorch)
@@ -169,15 +171,15 @@ def _check_invariants(
     component: Component, case: Case, ours: Result, scales: Result, to: Outcome
 ) -> None:
     for invariant in component.invariants:
-        for finding in invariant(component, case, ours, scales):
+        for finding in invariant.findings(component, case, ours, scales):
             gap = violation(finding, case.dy.dtype)
             if gap > CAP:
-                message = f"broken by {gap:.3g} natural units"
-                to.failures.append(Failure(finding.what, "invariant", message, gap, case))
+                message = f"broken by {gap:.3g} rounding units"
+                to.failures.append(Failure(invariant.what, "invariant", message, gap, case))
 
 
 def violation(finding: Finding, dtype: np.dtype) -> float:
-    """By how much an invariant is broken, in natural units."""
+    """By how much an invariant is broken, in rounding units."""
     return worst(error_units(finding.value, finding.expected, finding.scale, dtype))
 
 

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from npformer.cards.case import Case
 from npformer.errors import VerifyError
+from npformer.verify.answer.message import message
 from npformer.verify.answer.reproduce import reproduction
-from npformer.verify.case import Case
 from npformer.verify.components.registry import COMPONENTS, component
+from npformer.verify.result import Checked
 from npformer.verify.tally import ALONE, Tally, check_component
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from npformer.verify.check import CheckResult
     from npformer.verify.diagnosis import Diagnosis
 
 DTYPES = ("float64", "float32")
@@ -33,8 +34,8 @@ class Report:
     results: tuple[Tally, ...]
     seed: int
     against: str = "PyTorch"
-    """Whose errors stand beside ours."""
-    checks: tuple[CheckResult, ...] = ()
+    """Whose errors are shown with ours."""
+    checks: tuple[Checked, ...] = ()
     """Where the results come from a ``check``, it: with the failure's code and diagnosis."""
 
     @property
@@ -50,10 +51,8 @@ class Report:
     def bound(self) -> str:
         """What counts as right, in a sentence."""
         if any(r.kind == "function" for r in self.results) and self.against != "PyTorch":
-            return (
-                "The unit is measured, so up to 1000 is right, or twice the reference's own error."
-            )
-        return "At most 4 is right, or twice PyTorch's own up to 8."
+            return "The unit is measured: errors up to 1000 pass, or twice the reference's own."
+        return "Errors up to 4 pass, or up to twice PyTorch's own but at most 8."
 
     def verdict(self, result: Tally) -> str:
         """A word or two on one result.
@@ -67,7 +66,7 @@ class Report:
         return "as in float64" if alone else "right"
 
     def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON; errors are in natural units."""
+        """Ready for JSON; errors are in rounding units."""
         return {
             "passed": self.passed,
             "seed": self.seed,
@@ -83,7 +82,7 @@ class Report:
         from rich.table import Table
 
         table = Table(
-            title=f"errors in natural units. {self.bound}",
+            title=f"errors in rounding units. {self.bound}",
             title_style="dim",
             box=box.SIMPLE_HEAD,
             padding=0,
@@ -93,7 +92,7 @@ class Report:
         table.add_column("component")
         table.add_column("dtype")
         other = "torch" if self.against == "PyTorch" else "reference"
-        for title in ("cases", "forward", other, "gradient", other, "slope"):
+        for title in ("cases", "forward", other, "gradient", other, "direc-\ntional"):
             table.add_column(title, justify="right")
         table.add_column("verdict")
         for r in self.results:
@@ -115,7 +114,7 @@ class Report:
     def messages(self) -> list[tuple[str, str]]:
         """For each failure a heading, and all that is to be said about it."""
         if self.checks:
-            return [(check.name, str(check)) for check in self.checks if not check.passed]
+            return [(check.name, message(check)) for check in self.checks if not check.passed]
         return [
             (f"{r.component}, {r.dtype}", f"{r.failure}\n\n{r.failure.reproduce}".rstrip())
             for r in self.results
@@ -133,7 +132,7 @@ class Report:
         return lines
 
 
-def of(result: CheckResult) -> Report:
+def of(result: Checked) -> Report:
     """The report of one ``check``."""
     return Report(result.tallies, result.seed, result.against, (result,))
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from npformer.verify.case import Case, Component
-from npformer.verify.case import cases as generated
-from npformer.verify.drawing.strategies import GeneratorSource
+from npformer.cards.case import Case
+from npformer.cards.strategies import GeneratorSource
+from npformer.verify.component import Component
+from npformer.verify.component import cases as generated
 from npformer.verify.judge import Failure, Outcome, check_case
 
 ALONE = "its own forward"

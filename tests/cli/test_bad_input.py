@@ -29,7 +29,7 @@ from tests.cli.conftest import SMALL
         (["train", "r", "--preset", "smal"], "did you mean 'small'?"),
         (["train", "r", "--engine", "nunpy"], "did you mean 'numpy'?"),
         (["train", "r", "--updatez", "3"], "did you mean '--updates'?"),
-        (["train", "r", "--updates", "ten"], "--updates is 'ten'; it must be a whole number"),
+        (["train", "r", "--updates", "ten"], "--updates is 'ten'; it must be an integer"),
         (["train", "r", "--optim.beta1", "x"], "--optim.beta1 is 'x'; it must be a number"),
         (["train", "r", "--updates", "0"], "it must be 1 or more"),
         (["train", "r", "--updates"], "Missing value"),
@@ -61,7 +61,7 @@ def test_a_terminal_without_box_characters():
         timeout=120,
     )
     assert ended.returncode == 2
-    assert ended.stderr == b"npformer: --updates is 'ten'; it must be a whole number\n"
+    assert ended.stderr == b"npformer: --updates is 'ten'; it must be an integer\n"
 
 
 CORPORA = {

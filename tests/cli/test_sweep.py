@@ -121,7 +121,7 @@ def test_more_trials_are_added_to_a_finished_sweep(npformer, tmp_path, corpus):
         ([], "a sweep needs a field to vary"),
         (["--over", "model.heds=1,2"], "did you mean 'heads'?"),
         (["--over", "modle.heads=1,2"], "did you mean 'model.heads'?"),
-        (["--over", "model.heads=1,two"], "model.heads is 'two'; it must be a whole number"),
+        (["--over", "model.heads=1,two"], "model.heads is 'two'; it must be an integer"),
         (["--over", "model.heads"], "names no values"),
         (["--over", "optim.warmup=9..1", "--trials", "2"], "the range 9..1 is empty"),
         (["--over", "optim.warmup=1..9"], "say how many trials"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from npformer.cards.strategies import draw_rng
 from npformer.exercises.catalogue import catalogue, find
 from npformer.exercises.grade import grade
 from npformer.exercises.grading import against_component, against_function, first_failure
@@ -12,7 +13,6 @@ from npformer.exercises.load import load_python, load_submission
 from npformer.exercises.outcome import Outcome
 from npformer.nn import Layer
 from npformer.ops import attention_forward
-from npformer.verify.drawing.strategies import draw_rng
 from tests.exercises.files import FORWARD, RIGHT, backward, written
 
 LINEAR = find("linear_backward", catalogue())

@@ -8,20 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from npformer.cards.strategies import GeneratorSource
 from npformer.exercises.catalogue import BUILT_IN, catalogue
 from npformer.exercises.grade import grade
 from npformer.exercises.load import load_python
 from npformer.exercises.questions import SolutionBase, question_of
 from npformer.verify import finite_differences
-from npformer.verify.drawing.strategies import GeneratorSource
+from tests.exercises.files import written
+from tests.exercises.wrong import SUBMISSIONS, wrong_submissions
 
 EXERCISES = {e.name: e for e in catalogue()}
-SUBMISSIONS = Path(__file__).parent / "submissions"
-MARK = "# diagnosis: "
-
-
-def files(pattern: str) -> list[str]:
-    return sorted(str(p.relative_to(SUBMISSIONS)) for p in SUBMISSIONS.glob(f"*/{pattern}"))
+RIGHT = sorted(str(p.relative_to(SUBMISSIONS)) for p in SUBMISSIONS.glob("*/right_*.py"))
+WRONG = list(wrong_submissions())
 
 
 def answer(name: str, path: Path):
@@ -42,30 +40,27 @@ def test_the_start_is_blank(name):
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_there_are_submissions_of_both_kinds(name):
-    assert len([f for f in files("right_*.py") if f.startswith(name + "/")]) >= 2
-    assert len([f for f in files("wrong_*.py") if f.startswith(name + "/")]) >= 3
+    assert len([file for file in RIGHT if file.startswith(name + "/")]) >= 2
+    assert len([wrong for wrong in WRONG if wrong.exercise == name]) >= 3
 
 
 def test_every_submission_belongs_to_an_exercise():
     assert {p.name for p in SUBMISSIONS.iterdir() if p.is_dir()} == EXERCISES.keys()
 
 
-@pytest.mark.parametrize("file", files("right_*.py"))
+@pytest.mark.parametrize("file", RIGHT)
 def test_any_right_formulation_passes(file):
     outcome = answer(Path(file).parts[0], SUBMISSIONS / file)
     assert outcome.passed, outcome
 
 
-@pytest.mark.parametrize("file", files("wrong_*.py"))
-def test_a_mistake_is_found_and_named(file):
-    path = SUBMISSIONS / file
-    first = path.read_text(encoding="utf-8").splitlines()[0]
-    assert first.startswith(MARK)
-    outcome = answer(path.parent.name, path)
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+def test_a_mistake_is_found_and_named(tmp_path, wrong):
+    outcome = answer(wrong.exercise, written(tmp_path, wrong.text, f"{wrong.name}.py"))
     assert outcome.kind in ("wrong", "broken"), outcome
-    assert first.removeprefix(MARK) in str(outcome)
+    assert wrong.says in str(outcome)
     assert outcome.example
-    for line in own_lines(path.parent.name):
+    for line in own_lines(wrong.exercise):
         assert line not in str(outcome), "the answer holds a line of the solution"
 
 

@@ -3,130 +3,90 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 import inspect
 import pkgutil
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 
 from npformer import ops
+from npformer.cards.case import live
+from npformer.cards.discovery import op_cards
+from npformer.cards.op_card import OpCard
 from npformer.ops import Array
 
 
-class Case(NamedTuple):
-    forward: Callable[..., tuple[Array, Any]]
-    backward: Callable[..., Any]
-    inputs: Callable[[int, np.random.Generator], list[Array]]
-    gradients: tuple[int, ...]
-    """Which of the inputs get one, in the order of the backward's answer."""
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """An op with one of the variants of its card's example."""
+
+    card: OpCard
+    which: int
+
+    def arrays(
+        self, rows: int, dtype: type = np.float64
+    ) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Inputs that get a gradient, and static arguments; an array may be among those too."""
+        inputs, static = self.card.examples(rows, np.random.default_rng(0))[self.which]
+        return cast(inputs, dtype), cast(static, dtype)
+
+    def forward(self, inputs: dict[str, Array], static: dict[str, Any]) -> tuple[Array, Any]:
+        return self.card.pair[0](**inputs, **live(static))
+
+    def backward(self, dy: Array, cache: Any) -> list[Array]:
+        answer = self.card.pair[1](dy, cache)
+        return list(answer) if isinstance(answer, tuple) else [answer]
 
 
-def normal(*shape: int) -> Callable[[int, np.random.Generator], list[Array]]:
-    return lambda b, rng: [rng.standard_normal((b, *shape))]
+def cast(arguments: dict[str, Any], dtype: type) -> dict[str, Any]:
+    return {n: a.astype(dtype) if real(a) else a for n, a in arguments.items()}
 
 
-def attention_inputs(b: int, rng: np.random.Generator) -> list[Array]:
-    q, k, v = (rng.standard_normal((b, length, 2, size)) for length, size in
-               ((3, 4), (5, 4), (5, 6)))  # fmt: skip
-    return [q, k, v, rng.random((b, 1, 3, 5)) < 0.6]
+def real(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 
-def dropout(x: Array) -> tuple[Array, Any]:
-    return ops.dropout_forward(x, 0.3, np.random.default_rng(0))
+def each_array(change: Callable[[Array], Array], arguments: dict[str, Any]) -> dict[str, Any]:
+    return {n: change(a) if isinstance(a, np.ndarray) else a for n, a in arguments.items()}
 
 
 CASES = {
-    "linear": Case(
-        ops.linear_forward,
-        ops.linear_backward,
-        lambda b, rng: [rng.standard_normal(s) for s in ((b, 3, 4), (5, 4), (5,))],
-        (0, 1, 2),
-    ),
-    "embedding": Case(
-        ops.embedding_forward,
-        ops.embedding_backward,
-        lambda b, rng: [rng.integers(0, 6, (b, 3)), rng.standard_normal((6, 4))],
-        (1,),
-    ),
-    "softmax": Case(ops.softmax_forward, ops.softmax_backward, normal(3, 4), (0,)),
-    "softmax_axis_1": Case(
-        lambda x: ops.softmax_forward(x, axis=1), ops.softmax_backward, normal(3, 4), (0,)
-    ),
-    "log_softmax": Case(ops.log_softmax_forward, ops.log_softmax_backward, normal(3, 4), (0,)),
-    "log_softmax_axis_1": Case(
-        lambda x: ops.log_softmax_forward(x, axis=1), ops.log_softmax_backward, normal(3, 4), (0,)
-    ),
-    "attention": Case(ops.attention_forward, ops.attention_backward, attention_inputs, (0, 1, 2)),
-    "layer_norm": Case(
-        ops.layer_norm_forward,
-        ops.layer_norm_backward,
-        lambda b, rng: [rng.standard_normal(s) for s in ((b, 3, 5), (5,), (5,))],
-        (0, 1, 2),
-    ),
-    "relu": Case(ops.relu_forward, ops.relu_backward, normal(3, 4), (0,)),
-    "gelu": Case(ops.gelu_forward, ops.gelu_backward, normal(3, 4), (0,)),
-    "gelu_tanh": Case(
-        lambda x: ops.gelu_forward(x, approximate="tanh"),
-        ops.gelu_backward,
-        normal(3, 4),
-        (0,),
-    ),
-    "silu": Case(ops.silu_forward, ops.silu_backward, normal(3, 4), (0,)),
-    "dropout": Case(dropout, ops.dropout_backward, normal(3, 4), (0,)),
-    "cross_entropy": Case(
-        lambda logits, targets, weight: ops.cross_entropy_forward(
-            logits, targets, weight=weight, label_smoothing=0.1, ignore_index=2
-        ),
-        ops.cross_entropy_backward,
-        lambda b, rng: [rng.standard_normal((b, 3, 6)), rng.integers(0, 6, (b, 3)), rng.random(6)],
-        (0,),
-    ),
+    f"{card.name} {variant or ''}".strip(): Case(card, which)
+    for card in op_cards()
+    for which, variant in enumerate(({}, *card.variants))
 }
 
 every_op = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
-def cast(arrays: list[Array], dtype: type) -> list[Array]:
-    return [a.astype(dtype) if a.dtype.kind == "f" else a for a in arrays]
-
-
-def gradients_of(case: Case, dy: Array, cache: Any) -> list[Array]:
-    answer = case.backward(dy, cache)
-    return list(answer) if isinstance(answer, tuple) else [answer]
-
-
-def run(case: Case, arrays: list[Array]) -> tuple[Array, list[Array], Array]:
+def run(case: Case, inputs: Any, static: Any) -> tuple[Array, list[Array], Array]:
     """y, the gradients, and the upstream gradient that was drawn for them."""
-    y, cache = case.forward(*arrays)
+    y, cache = case.forward(inputs, static)
     dy = np.asarray(np.random.default_rng(7).standard_normal(y.shape), y.dtype)
     dy.flags.writeable = False
-    return y, gradients_of(case, dy, cache), dy
-
-
-def test_every_op_has_a_case():
-    forwards = {name.removesuffix("_forward") for name in ops.__all__ if name.endswith("_forward")}
-    assert forwards <= CASES.keys()
+    return y, case.backward(dy, cache), dy
 
 
 @every_op
 @every_dtype
 def test_dtype_and_shapes_are_kept(case, dtype):
-    arrays = cast(case.inputs(2, np.random.default_rng(0)), dtype)
-    y, gradients, _ = run(case, arrays)
+    inputs, static = case.arrays(2, dtype)
+    y, gradients, _ = run(case, inputs, static)
     assert y.dtype == dtype
-    assert [g.dtype for g in gradients] == [dtype] * len(case.gradients)
-    assert [g.shape for g in gradients] == [arrays[i].shape for i in case.gradients]
+    assert [g.dtype for g in gradients] == [dtype] * len(inputs)
+    assert [g.shape for g in gradients] == [a.shape for a in inputs.values()]
 
 
 @every_op
 def test_the_cache_holds_no_other_precision(case):
     """A float64 scalar array in the cache would promote a float32 backward without a word."""
-    _, cache = case.forward(*cast(case.inputs(2, np.random.default_rng(0)), np.float32))
+    _, cache = case.forward(*case.arrays(2, np.float32))
     for value in cache:
         if hasattr(value, "dtype") and value.dtype.kind == "f":
             assert value.dtype == np.float32
@@ -134,11 +94,12 @@ def test_the_cache_holds_no_other_precision(case):
 
 @every_op
 def test_inputs_may_be_read_only_and_are_left_alone(case):
-    arrays = case.inputs(2, np.random.default_rng(0))
+    inputs, static = case.arrays(2)
+    arrays = [a for a in (*inputs.values(), *static.values()) if isinstance(a, np.ndarray)]
     before = [a.copy() for a in arrays]
     for a in arrays:
         a.flags.writeable = False
-    y, _, dy = run(case, arrays)
+    y, _, dy = run(case, inputs, static)
     assert y.shape == dy.shape
     for was, now in zip(before, arrays, strict=True):
         np.testing.assert_array_equal(was, now)
@@ -146,9 +107,9 @@ def test_inputs_may_be_read_only_and_are_left_alone(case):
 
 @every_op
 def test_the_backward_may_run_twice(case):
-    y, cache = case.forward(*case.inputs(2, np.random.default_rng(0)))
+    y, cache = case.forward(*case.arrays(2))
     dy = np.random.default_rng(7).standard_normal(y.shape)
-    twice = gradients_of(case, dy, cache), gradients_of(case, dy, cache)
+    twice = case.backward(dy, cache), case.backward(dy, cache)
     for first, second in zip(*twice, strict=True):
         np.testing.assert_array_equal(first, second)
 
@@ -165,9 +126,9 @@ LAYOUTS = {
 @every_op
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_any_strides_give_the_same_answer(case, layout):
-    arrays = case.inputs(3, np.random.default_rng(0))
-    y, gradients, _ = run(case, arrays)
-    y_strided, gradients_strided, _ = run(case, [layout(a) for a in arrays])
+    arrays = case.arrays(3)
+    y, gradients, _ = run(case, *arrays)
+    y_strided, gradients_strided, _ = run(case, *(each_array(layout, a) for a in arrays))
     np.testing.assert_allclose(y_strided, y, rtol=1e-13, atol=1e-14)
     for strided, plain in zip(gradients_strided, gradients, strict=True):
         np.testing.assert_allclose(strided, plain, rtol=1e-13, atol=1e-14)
@@ -177,11 +138,11 @@ def test_any_strides_give_the_same_answer(case, layout):
 @every_dtype
 def test_no_rows_at_all(case, dtype):
     """Parameters still get a gradient, of zeros; a mean over nothing is 0."""
-    arrays = cast(case.inputs(0, np.random.default_rng(0)), dtype)
-    y, gradients, _ = run(case, arrays)
+    inputs, static = case.arrays(0, dtype)
+    y, gradients, _ = run(case, inputs, static)
     assert y.size == 0 or y == 0
-    for i, gradient in zip(case.gradients, gradients, strict=True):
-        assert gradient.shape == arrays[i].shape
+    for a, gradient in zip(inputs.values(), gradients, strict=True):
+        assert gradient.shape == a.shape
         assert gradient.dtype == dtype
         assert not gradient.any()
 
@@ -190,11 +151,14 @@ def test_no_rows_at_all(case, dtype):
 @pytest.mark.parametrize("magnitude", [1e-45, 1e-38, 1e-20, 1.0, 1e10, 1e19, 1e30])
 def test_no_finite_input_warns(case, magnitude):
     """Warnings are errors in these tests, so this fails if one escapes; see ``silent``."""
-    arrays = cast(case.inputs(2, np.random.default_rng(0)), np.float32)
-    arrays = [a * np.float32(magnitude) if a.dtype.kind == "f" else a for a in arrays]
-    y, cache = case.forward(*arrays)
+
+    def scaled(arguments: dict[str, Any]) -> dict[str, Any]:
+        return each_array(lambda a: a * np.float32(magnitude) if real(a) else a, arguments)
+
+    inputs, static = (scaled(a) for a in case.arrays(2, np.float32))
+    y, cache = case.forward(inputs, static)
     with np.errstate(all="raise"):
-        again, _ = case.forward(*arrays)
+        again, _ = case.forward(inputs, static)
         case.backward(np.full(y.shape, 3e30, np.float32), cache)
     np.testing.assert_array_equal(again, y)
 

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from npformer.sweep import sweep
 from npformer.sweep.pictures import curves_figure, draw_pictures, effects_figure, settings
-from npformer.sweep.result import SweepResult
+from npformer.sweep.result import Trials
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,6 @@ def test_a_range_stands_on_a_scale_of_its_own(base, tmp_path, quiet):
 
 
 def test_nothing_is_drawn_before_a_trial_has_finished(result, tmp_path):
-    empty = SweepResult(tmp_path, result.plan, ())
+    empty = Trials(tmp_path, result.plan, ())
     assert draw_pictures(empty) == []
     assert not list(tmp_path.iterdir())

@@ -236,5 +236,5 @@ def test_unfinished_shards(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         make_shards(data, tmp_path / "shards", progress=stop)
-    with pytest.raises(CorpusError, match="unfinished; go on with: npformer shard"):
+    with pytest.raises(CorpusError, match="unfinished; continue with: npformer shard"):
         ShardedPairs(tmp_path / "shards")

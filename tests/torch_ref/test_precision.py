@@ -216,10 +216,20 @@ def test_other_errors_pass_through_unchanged():
 
 
 def test_the_cpus_speed_and_memory_are_measured():
-    engine = make(precision="bf16")
+    engine = make()
     assert 1e9 < engine.peak_flops < 1e14
     assert engine.peak_flops == engine.peak_flops
     assert engine.memory() > 2**26
+
+
+def test_the_cpus_speed_is_measured_in_the_dtype_of_the_products(monkeypatch):
+    """A CPU without instructions for bf16 takes seconds for products of the usual size."""
+    monkeypatch.setattr(devices, "SIDE", 128)
+    devices._measured.cache_clear()
+    measured = make(precision="bf16").peak_flops
+    assert 0 < measured < 1e14
+    assert measured == devices._measured(torch.bfloat16, torch.get_num_threads())
+    devices._measured.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 import npformer.ops
+from npformer.cards.discovery import op_cards
 from npformer.ops.masks import causal_mask, padding_mask
 from npformer.ops.positions import sinusoidal_positions
 from torch_ref import ops
@@ -19,18 +20,13 @@ def draw(*shape: int, seed: int = 0, dtype=torch.float64) -> torch.Tensor:
     return torch.tensor(np.random.default_rng(seed).standard_normal(shape), dtype=dtype)
 
 
-def test_every_op_of_npformer_has_an_answer_with_its_arguments():
-    forwards = {
-        name.removesuffix("_forward"): value
-        for name, value in vars(npformer.ops).items()
-        if name.endswith("_forward")
-    }
-    assert forwards.keys() == ops.OPS.keys()
-    for name, forward in forwards.items():
-        ours, theirs = inspect.signature(forward), inspect.signature(ops.OPS[name])
-        assert [(p.name, p.default, p.kind) for p in ours.parameters.values()] == [
-            (p.name, p.default, p.kind) for p in theirs.parameters.values()
-        ], name
+@pytest.mark.parametrize("card", op_cards(), ids=lambda card: card.name)
+def test_the_twin_of_an_op_has_its_arguments(card):
+    theirs = inspect.signature(card.twin).parameters
+    ours = card.arguments
+    assert [(p.name, p.kind) for p in ours.values()] == [(p.name, p.kind) for p in theirs.values()]
+    for p in theirs.values():
+        assert p.default in (p.empty, ours[p.name].default)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

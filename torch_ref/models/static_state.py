@@ -181,7 +181,7 @@ class StaticState:
         )
 
     def _move(self, shape: Shape, parents: np.ndarray) -> None:
-        """Row i of the buffers goes on from row ``parents[i]``, in buffers of another shape."""
+        """Row i of the buffers continues from row ``parents[i]``, in buffers of another shape."""
         old, new = self._buffers, self._buffers
         if shape != old.shape:
             new = self._pool.lend(shape, self, old.layers, old.memory_mask)

@@ -98,7 +98,7 @@ def _measured(dtype: torch.dtype, threads: int) -> float:
 
 @contextmanager
 def enough_memory(device: torch.device) -> Iterator[None]:
-    """Turn PyTorch's running out of memory into an error that says what to do."""
+    """Raise ``NpformerError``, which says what to do, where PyTorch runs out of memory."""
     try:
         yield
     except RuntimeError as error:  # torch.OutOfMemoryError is one

@@ -163,7 +163,7 @@ class Meeting:
                 if now - signs[rank][1] > self.timeout and not self.store.check([key]):
                     raise LostError(
                         f"rank {self.place.rank} lost the others: rank {rank} gave no sign of life "
-                        f"for {self.timeout:g} seconds; go on with --resume"
+                        f"for {self.timeout:g} seconds; continue with --resume"
                     )
 
     def _looks(self, keys: list[str]) -> Iterator[float]:

@@ -69,7 +69,7 @@ def _number(environment: Mapping[str, str], name: str, least: int, most: int | N
     if number < least or (most is not None and number > most):
         allowed = f"from {least} to {most}" if most is not None else f"of {least} or more"
         raise ConfigError(
-            f"the environment variable {name} is {text!r}; it must be a whole number {allowed}: "
+            f"the environment variable {name} is {text!r}; it must be an integer {allowed}: "
             "start the ranks with torchrun, which sets it"
         )
     return number

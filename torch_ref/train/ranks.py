@@ -111,7 +111,7 @@ class TorchRanks:
             if isinstance(error, NpformerError) or not is_loss(error):
                 raise
             raise LostError(
-                f"rank {self.rank} lost the others: {_shortened(error)}; go on with --resume"
+                f"rank {self.rank} lost the others: {_shortened(error)}; continue with --resume"
             ) from error
 
     def close(self) -> None:

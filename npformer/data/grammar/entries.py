@@ -36,7 +36,7 @@ class Noun:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Place:
+class Location:
     noun: Noun
     where: tuple[str, str]  # English and German preposition of rest
     whither: str  # German preposition of motion
@@ -130,10 +130,10 @@ WEATHER = _nouns(nouns.WEATHER, "n", "-")
 PARTS = _nouns(nouns.PART, "q", "-")
 
 
-def _place(line: str) -> Place:
+def _place(line: str) -> Location:
     entry, where, whither = line.split(";")
     english_where, german_where = where.split()
-    return Place(_noun(entry, "h", "h"), (english_where, german_where), whither.strip())
+    return Location(_noun(entry, "h", "h"), (english_where, german_where), whither.strip())
 
 
 PLACES = tuple(_place(line) for line in _lines(nouns.PLACE))

@@ -50,7 +50,7 @@ function values(entry) {
   return decoded.get(entry);
 }
 
-/** Three digits, as many as the page keeps; whole numbers whole. */
+/** Three digits, as many as the page keeps; integers whole. */
 function number(value) {
   if (value === null || value === undefined) return "–";
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";

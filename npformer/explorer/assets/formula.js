@@ -95,7 +95,7 @@ function chapterLine(doc) {
   );
 }
 
-/** The error of a node against the twin, on a line from 0 to 8 natural units. */
+/** The error of a node against the twin, on a line from 0 to 8 rounding units. */
 function errorMeter(error) {
   if (!page.measured) {
     return h(
@@ -138,7 +138,7 @@ function errorMeter(error) {
     h(
       "p",
       { class: "muted small" },
-      "Error in natural units: multiples of the rounding error that cannot be avoided here. Up to 4, the mark, is right.",
+      "Error in rounding units: multiples of the rounding error that cannot be avoided here. Errors up to 4, the mark, pass.",
       error.some((value) => value > 4)
         ? " A ReLU whose input is within rounding of 0 may be on here and off there, and is no error."
         : null,

@@ -138,6 +138,6 @@ function why(tensor, gradient) {
   if (!gradient) return " not kept: the forward overwrites it";
   const array = page.arrays[tensor.value];
   return array.type === "i32"
-    ? " none: whole numbers and masks have no gradient"
+    ? " none: integers and masks have no gradient"
     : " not kept: the backward never forms it";
 }

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from npformer.verify.case import Component
+from npformer.verify.component import Component
 from npformer.verify.judge import Failure, furthest
 from npformer.verify.subjects.user_component import UserComponent
 
@@ -34,6 +34,6 @@ def located(component: Component, failure: Failure) -> Failure:
     return dataclasses.replace(
         worst,
         oracle="its own forward",
-        message=f"{text} by finite differences: off by {worst.error:.3g} natural units",
+        message=f"{text} by finite differences: off by {worst.error:.3g} rounding units",
         pytorch=None,
     )

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from npformer.verify.judge import Failure, at_index
-
-if TYPE_CHECKING:
-    from npformer.verify.check import CheckResult
+from npformer.verify.result import Checked
 
 LONG = 24
 """Lines of code beyond this are left to ``result.failure.reproduce``."""
 WIDTH = 100
 
 
-def message(result: CheckResult) -> str:
+def message(result: Checked) -> str:
     """What was checked and how it did; of a failure, what, where, why, and how to see it."""
     if result.failure is None:
         return _right(result)
@@ -32,9 +29,9 @@ def message(result: CheckResult) -> str:
     return "\n".join(lines)
 
 
-def _right(result: CheckResult) -> str:
+def _right(result: Checked) -> str:
     dtypes = " and ".join(t.dtype for t in result.tallies)
-    told = f"worst error of a gradient {number(result.gradient_error)} natural units"
+    told = f"worst error of a gradient {number(result.gradient_error)} rounding units"
     if any(t.pytorch_gradient_error for t in result.tallies):
         told += f", {result.against}'s own {number(result.pytorch_gradient_error)}"
     if result.directional_cases:
@@ -45,7 +42,7 @@ def _right(result: CheckResult) -> str:
     )
 
 
-def _headline(result: CheckResult, failure: Failure) -> list[str]:
+def _headline(result: Checked, failure: Failure) -> list[str]:
     dtype = failure.case.dy.dtype if failure.case is not None else ""
     share = f"{result.failed_cases:,} of {result.cases:,} cases fail"
     named = [n for n in result.wrong if n == "y" or n.startswith("grad ") or n[1:].isidentifier()]
@@ -57,7 +54,7 @@ def _headline(result: CheckResult, failure: Failure) -> list[str]:
             f"  {dtype}; {share}"
         ]
     at = at_index(failure.result, failure.index)
-    error = f"off by {number(failure.error)} natural units"
+    error = f"off by {number(failure.error)} rounding units"
     if failure.pytorch is not None:
         error += f", {result.against} by {number(failure.pytorch)}"
     return [
@@ -66,7 +63,7 @@ def _headline(result: CheckResult, failure: Failure) -> list[str]:
     ]
 
 
-def _why(result: CheckResult) -> list[str]:
+def _why(result: Checked) -> list[str]:
     if not result.diagnoses:
         return []
     first = result.diagnoses[0]

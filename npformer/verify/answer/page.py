@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npformer.verify.answer.message import number
+from npformer.verify.report import Report
 from npformer.verify.tally import Tally
 from npformer.verify.units.error import ACCEPT, CAP
 
 if TYPE_CHECKING:
     from npformer.verify.mutants import KillRate
-    from npformer.verify.report import Report
 
 
 def page(report: Report, killed: KillRate | None = None) -> str:
@@ -52,15 +52,15 @@ def _table(report: Report) -> str:
     against = html.escape(report.against)
     rows = "\n".join(_row(r, report.verdict(r)) for r in report.results)
     return (
-        '<div class="wide"><table>\n<caption>Worst errors in natural units, multiples of the '
+        '<div class="wide"><table>\n<caption>Worst errors in rounding units, multiples of the '
         f"rounding error that the operation cannot avoid. {report.bound} "
         f"The upper bar is ours, the lower {against}'s; a full bar is {CAP:.0f} or more. "
-        "Slope counts the cases that the derivative of the forward itself confirmed."
+        "Directional counts the cases that a directional derivative of the forward confirmed."
         "</caption>\n<thead><tr><th>checked</th><th>dtype</th>"
         '<th class="number">cases</th><th class="number">forward</th>'
         f'<th class="number">{against}</th><th class="number">gradient</th>'
         f'<th class="number">{against}</th><th>gradient, {against} below</th>'
-        '<th class="number">slope</th><th>verdict</th></tr></thead>\n'
+        '<th class="number">directional</th><th>verdict</th></tr></thead>\n'
         f"<tbody>\n{rows}\n</tbody>\n</table></div>"
     )
 

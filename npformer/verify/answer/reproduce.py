@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from npformer.verify.case import Array, Case, Component
+from npformer.cards.case import Array, Case
+from npformer.cards.values import layout_of
+from npformer.verify.component import Component
 from npformer.verify.components.op_component import OpComponent
-from npformer.verify.drawing.values import layout_of
 from npformer.verify.judge import Failure, at_index
 from npformer.verify.subjects.subjects import VJP, Pair, Subject, callable_name
 from npformer.verify.subjects.torch_subjects import (
@@ -66,7 +67,7 @@ class _Script:
         if any("np." in line for line in body) and self.torch:
             libraries.insert(0, "import numpy as np")
         if any("in_layout(" in line for line in body):
-            self.imports["npformer.verify.drawing.values"] = ["in_layout"]
+            self.imports["npformer.cards.values"] = ["in_layout"]
         imports = [f"from {m} import {', '.join(names)}" for m, names in self.imports.items()]
         return [*libraries, *imports, *body, *call, self._shown()]
 

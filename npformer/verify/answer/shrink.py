@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from npformer.verify.case import Array, Case, Component
-from npformer.verify.case import cases as generated
-from npformer.verify.drawing.strategies import SimpleSource
+from npformer.cards.case import Array, Case
+from npformer.cards.strategies import SimpleSource
+from npformer.verify.component import Component
+from npformer.verify.component import cases as generated
 from npformer.verify.judge import Failure, check_case
 
 BUDGET = {"module": 120, "optimizer": 200}

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Array, Case, Result, live
+from npformer.cards.strategies import Source
 from npformer.seam import replacing
-from npformer.verify.case import Array, Case, Component, Invariant, Result, live
-from npformer.verify.drawing.strategies import Source
+from npformer.verify.component import Component, Invariant
 from npformer.verify.reference.autograd import gradients, to_tensor, to_tensors, torch_dtype
 from npformer.verify.units.noise import noise_scales
 from torch_ref.bridge import to_torch

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from npformer import models, nn
+from npformer.cards.case import Case
+from npformer.cards.strategies import Source, draw_array, draw_rng, draw_sizes, rarely
 from npformer.models.transformer import TransformerConfig
 from npformer.nn.activation import ACTIVATIONS
-from npformer.verify.case import Case
 from npformer.verify.components.module_component import ModuleComponent
-from npformer.verify.drawing.strategies import Source, draw_array, draw_rng, draw_sizes, rarely
 from npformer.verify.units.noise import sum_scales
 
 Array = np.ndarray

@@ -1,18 +1,34 @@
-"""Every component by name: what ``npformer verify`` runs; no new op may be missing from it."""
+"""Every component by name: what ``npformer verify`` runs, made from the cards."""
 
 from __future__ import annotations
 
-import inspect
+from collections.abc import Mapping
 
-from npformer import models, nn, ops
+from npformer.cards.card import Card
+from npformer.cards.discovery import CARDS, Lazy
+from npformer.cards.op_card import OpCard
+from npformer.cards.optimizer_card import OptimizerCard
 from npformer.errors import VerifyError, nearest
-from npformer.nn.module import Module
-from npformer.verify.case import Component
+from npformer.verify.component import Component
 from npformer.verify.components.modules_table import MODULES
-from npformer.verify.components.ops_table import OPS
-from npformer.verify.components.optimizers import OPTIMIZERS
+from npformer.verify.components.op_component import OpComponent
+from npformer.verify.components.optimizer_component import OptimizerComponent
 
-COMPONENTS: dict[str, Component] = {c.name: c for c in (*OPS, *MODULES, *OPTIMIZERS)}
+
+def _of(card: Card) -> Component:
+    if isinstance(card, OpCard):
+        return OpComponent.of(card)
+    assert isinstance(card, OptimizerCard)
+    return OptimizerComponent(card)
+
+
+def _made() -> dict[str, Component]:
+    made = [_of(card) for card in CARDS.values()]
+    order = ("op", "module", "optimizer")
+    return {c.name: c for kind in order for c in (*made, *MODULES) if c.kind == kind}
+
+
+COMPONENTS: Mapping[str, Component] = Lazy(_made)
 
 
 def component(name: str) -> Component:
@@ -23,13 +39,3 @@ def component(name: str) -> Component:
             + nearest(name, COMPONENTS)
         )
     return COMPONENTS[name]
-
-
-def missing() -> list[str]:
-    """Ops, modules and models of the package that are not registered."""
-    found = [n.removesuffix("_forward") for n in vars(ops) if n.endswith("_forward")]
-    for package in (nn, models):
-        for name, value in vars(package).items():
-            if inspect.isclass(value) and issubclass(value, Module) and value is not Module:
-                found.append(name)
-    return sorted(set(found) - COMPONENTS.keys())

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from npformer.verify.case import Case, Component
+from npformer.cards.case import Case
+from npformer.cards.strategies import GeneratorSource, Source
+from npformer.verify.component import Component
 from npformer.verify.diagnosis.describe import describe
 from npformer.verify.diagnosis.diagnosis import Diagnosis
 from npformer.verify.diagnosis.evidence import Evidence, observe, silence
@@ -16,7 +18,6 @@ from npformer.verify.diagnosis.generic import generic
 from npformer.verify.diagnosis.inside import mutants_inside
 from npformer.verify.diagnosis.pairs import pairs
 from npformer.verify.diagnosis.suspect import Suspect, single_mutants, when
-from npformer.verify.drawing.strategies import GeneratorSource, Source
 
 MORE = 40
 """Cases drawn, at most, to tell suspects apart that agree on the first."""

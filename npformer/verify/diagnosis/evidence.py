@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Array, Case, Result
 from npformer.verify.agreement import finite_differences
-from npformer.verify.case import Array, Case, Component, Result
+from npformer.verify.component import Component
 from npformer.verify.reference.oracles import reference
 from npformer.verify.units.error import CAP, RATIO, error_units, worst
 from npformer.verify.units.measured import ACCEPT

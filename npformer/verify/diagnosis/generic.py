@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 
-from npformer.verify.case import Result
+from npformer.cards.case import Result
 from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.mistake import Mistake
 from npformer.verify.diagnosis.suspect import Prediction, Suspect

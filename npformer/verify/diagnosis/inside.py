@@ -8,7 +8,7 @@ from typing import Any
 
 from npformer.verify.components.module_component import ModuleComponent
 from npformer.verify.components.op_component import OpComponent
-from npformer.verify.components.optimizers import OptimizerComponent
+from npformer.verify.components.optimizer_component import OptimizerComponent
 from npformer.verify.diagnosis.diagnosis import chapter_of
 from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.known import known

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from npformer.verify.case import Case, Component, Result
+from npformer.cards.case import Case, Result
+from npformer.verify.component import Component
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.diagnosis.evidence import Evidence, silence
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from npformer.verify.case import Array
+from npformer.cards.case import Array
 from npformer.verify.diagnosis.evidence import Evidence
 
 

@@ -7,8 +7,9 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from npformer.cards.case import Result
 from npformer.seam import replacing
-from npformer.verify.case import Component, Result
+from npformer.verify.component import Component
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.diagnosis.diagnosis import chapter_of
 from npformer.verify.diagnosis.evidence import Evidence
@@ -17,7 +18,7 @@ from npformer.verify.diagnosis.known import known
 from npformer.verify.diagnosis.suspect import Suspect, mutants_of, planted, single_mutants, when
 
 if TYPE_CHECKING:
-    from npformer.verify.mutants.mutant import Mutant
+    from npformer.cards.mutant import Mutant
 
 
 def pairs(evidence: Evidence) -> list[Suspect]:
@@ -127,7 +128,7 @@ def compose(component: Any, a: Mutant, b: Mutant) -> Component | None:
     if {a.site, b.site} == {"forward", "backward"}:
         return b.plant(a.plant(component)) if a.site == "forward" else None
     side = {"forward": 0, "backward": 1}[a.site]
-    inner, outer = (m.plant(component).pair[side] for m in (a, b))  # type: ignore[attr-defined]
+    inner, outer = (m.plant(component).pair[side] for m in (a, b))
     return component.implemented_by(**{a.site: _within(inner, outer, component.pair[side])})
 
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npformer.verify.case import Case, Component
+from npformer.cards.case import Case
+from npformer.cards.mutant import Mutant
+from npformer.cards.strategies import GeneratorSource
+from npformer.verify.component import Component
 from npformer.verify.components.registry import COMPONENTS, component
 from npformer.verify.diagnosis.diagnose import diagnose_implementation
 from npformer.verify.diagnosis.diagnosis import Diagnosis
 from npformer.verify.diagnosis.known import Known
 from npformer.verify.diagnosis.suspect import mutants_of
-from npformer.verify.drawing.strategies import GeneratorSource
 from npformer.verify.judge import check_case
-from npformer.verify.mutants.mutant import Mutant
 
 
 @dataclass(frozen=True)

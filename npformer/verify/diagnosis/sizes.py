@@ -8,21 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Case
+from npformer.cards.discovery import CARDS
+from npformer.cards.letters import LONGER, axes
+from npformer.cards.op_card import OpCard
 from npformer.config import ModelConfig
-from npformer.verify.case import Case, Component
+from npformer.verify.component import Component
 
 LETTERS = {
-    "linear": {"x": "...I", "weight": "OI", "bias": "O", "dy": "...O"},
-    "embedding": {"weight": "VD", "dy": "...D"},
-    "attention": {"q": "BTNH", "k": "BSNH", "v": "BSNv", "dy": "BTNv"},
-    "layer_norm": {"x": "...D", "weight": "D", "bias": "D", "dy": "...D"},
-    "cross_entropy": {"logits": "...V", "dy": "..."},
-    "relu": {"x": "...D", "dy": "...D"},
-    "gelu": {"x": "...D", "dy": "...D"},
-    "silu": {"x": "...D", "dy": "...D"},
-    "dropout": {"x": "...D", "dy": "...D"},
-    "softmax": {"x": "....", "dy": "...."},
-    "log_softmax": {"x": "....", "dy": "...."},
     "Linear": {"x": "BTI", "weight": "OI", "bias": "O", "dy": "BTO"},
     "Embedding": {"weight": "VD", "dy": "BTD"},
     "LayerNorm": {"x": "BTD", "weight": "D", "bias": "D", "dy": "BTD"},
@@ -37,8 +30,6 @@ LETTERS = {
     "Transformer": {"dy": "BTV"},
 }
 """Letters of NOTATION.md for the axes of arguments; ``...`` is any number of leading axes."""
-LONGER = {"v": "Hv"}
-LEADING = ("", "B", "BT", "ABT")
 
 CONSTANTS = {
     "2": 2.0,
@@ -61,16 +52,15 @@ CONSTANTS = {
 def sizes(component: Component, case: Case) -> dict[str, int]:
     """Letter -> length of that axis; R, rows, and what a configuration or the targets count."""
     found: dict[str, int] = {}
-    letters = _letters_of(component)
     for name, array in {**case.inputs, "dy": case.dy}.items():
-        axes = _letters(letters.get(name, ""), array.ndim)
+        letters = _axes(component, name, case, array.ndim)
         for axis, length in enumerate(array.shape):
-            if axis >= len(axes):
-                if name.isidentifier() and (name != "dy" or not letters):
+            if axis >= len(letters or ""):
+                if name.isidentifier() and (name != "dy" or letters is None):
                     found[f"{name}.shape[{axis}]"] = length
-            elif axes[axis].isalpha():
-                found.setdefault(LONGER.get(axes[axis], axes[axis]), length)
-    if component.name in ("softmax", "log_softmax") and "axis" in case.static:
+            elif letters is not None and letters[axis].isalpha():
+                found.setdefault(LONGER.get(letters[axis], letters[axis]), length)
+    if "axis" in case.static:
         x = case.inputs["x"]
         found["K"] = x.shape[case.static["axis"]]
         if x.ndim > 1:
@@ -81,25 +71,22 @@ def sizes(component: Component, case: Case) -> dict[str, int]:
     return found
 
 
-def _letters_of(component: Component) -> dict[str, str]:
-    """By argument; those of the caller's own letter spec, if that is where its cases come from."""
+def _axes(component: Component, name: str, case: Case, ndim: int) -> str | None:
+    """A letter for each axis of an array; None where nothing is known of the component.
+
+    Those of the caller's own letter spec, if that is where its cases come from.
+    """
     spec = getattr(getattr(component, "inputs", None), "shapes", None)
-    if spec is None:
-        return LETTERS.get(component.name, {})
-    return {
-        name: "".join(a if a.isalpha() else "." for a in axes)
-        for name, axes in zip(getattr(component, "names", ()), spec, strict=False)
-    }
-
-
-def _letters(letters: str, ndim: int) -> str:
-    if letters == "....":
-        return "." * ndim
-    if letters.startswith("..."):
-        own = letters[3:]
-        lead = ndim - len(own)
-        return (LEADING[lead] if 0 <= lead < len(LEADING) else "") + own
-    return letters if len(letters) == ndim else ""
+    if spec is not None:
+        own = dict(zip(getattr(component, "names", ()), spec, strict=False))
+        return "".join(a if a.isalpha() else "." for a in own.get(name, ())) or None
+    known = CARDS.get(component.name)
+    if isinstance(known, OpCard):
+        # Any axis may be the one that counts: which, only the case says.
+        return "." * ndim if "axis" in case.static else known.axes(name, ndim)
+    if component.name in LETTERS:
+        return axes(LETTERS[component.name].get(name, ""), ndim)
+    return None
 
 
 def _counts(static: dict[str, Any]) -> Iterator[tuple[str, int]]:

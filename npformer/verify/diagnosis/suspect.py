@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from npformer.verify.case import Component, Result
+from npformer.cards.case import Result
+from npformer.verify.component import Component
 from npformer.verify.diagnosis.diagnosis import Diagnosis, chapter_of
 from npformer.verify.diagnosis.evidence import Evidence, observe
 from npformer.verify.diagnosis.known import Known, known
 
 if TYPE_CHECKING:
-    from npformer.verify.mutants.mutant import Mutant
+    from npformer.cards.mutant import Mutant
 
 Prediction = Callable[[Evidence], Result | None]
 """The wrong results, by name; what is not named is right. None where it has nothing to say."""

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from npformer.verify.case import Array
+from npformer.cards.case import Array
 from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.mistake import Mistake
 

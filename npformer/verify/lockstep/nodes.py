@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from npformer.cards.scales import precision
 from npformer.inspect.recorder import record
 from npformer.inspect.recording import Array, Recording
 from npformer.models import make_model
@@ -23,7 +24,6 @@ from npformer.models.model import Model
 from npformer.text.batches import Batch
 from npformer.verify.units.error import error_units, worst
 from npformer.verify.units.noise import measured_scales
-from npformer.verify.units.scales import precision
 from torch_ref.bridge import to_torch
 from torch_ref.inspect import record as record_twin
 from torch_ref.models.model import Model as Twin

@@ -11,23 +11,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from npformer.cards.discovery import card
+from npformer.cards.mutant import Mutant
 from npformer.errors import VerifyError, nearest
+from npformer.nn.activation import ACTIVATIONS, Activation
 from npformer.seam import Call, replacing, watching
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.registry import component
 from npformer.verify.lockstep.numpy_side import CROSS_ENTROPY, Pair
 from npformer.verify.mutants import MUTANTS
-from npformer.verify.mutants.mutant import Mutant
-
-OWNERS = {
-    "linear": ("Linear",),
-    "embedding": ("Embedding",),
-    "layer_norm": ("LayerNorm",),
-    "dropout": ("Dropout",),
-    "attention": ("MultiHeadAttention",),
-}
-"""The classes whose methods call an op themselves."""
-_STATIC = {"gelu_tanh": "gelu"}
 
 
 def find_mutant(name: str) -> Mutant:
@@ -111,9 +103,16 @@ def _methods(mutant: Mutant, one: Any) -> dict[Any, Any]:
 
 
 def _calls(module: Any, op: str, model: Any) -> bool:
-    kind = type(module).__name__
-    if kind == "Activation":
-        return bool(_STATIC.get(module.name, module.name) == op)
-    if kind == "Embedding" and op == "linear":
-        return model.output_proj is None
-    return kind in OWNERS.get(op, ())
+    if isinstance(module, Activation):
+        forward = ACTIVATIONS[module.name][0]
+        return getattr(forward, "func", forward) is card(op).pair[0]
+    # Besides its forward, a module may call ops in other methods: a tied embedding projects.
+    others = () if getattr(model, "output_proj", None) is not None else vars(type(module))
+    methods = [getattr(type(module), name, None) for name in ("forward", *others)]
+    return any(f"{op}_forward" in _names(each) for each in methods if callable(each))
+
+
+def _names(method: Any) -> tuple[str, ...]:
+    """What a method's code looks up."""
+    code = getattr(inspect.unwrap(method), "__code__", None)
+    return code.co_names if code is not None else ()

@@ -10,14 +10,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
-import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from npformer.cards.discovery import op_card, op_cards
 from npformer.seam import Call, watching
-from npformer.verify.components.ops_table import OPS
 from npformer.verify.lockstep.visits import Site, Visit, bind
 from torch_ref import ops
 
@@ -102,9 +101,9 @@ class _Functions(TorchFunctionMode):
         self._observer = observer
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func not in _OPS:
+        if func not in _functions():
             return func(*args, **(kwargs or {}))
-        name, named, run = _OPS[func]
+        name, named, run = _functions()[func]
         running = self._observer.running
         site = Site(running[-1].path if running else "loss", name, name)
         arguments = named(*args, **(kwargs or {}))
@@ -115,65 +114,40 @@ class PreciseActivations(TorchFunctionMode):
     """PyTorch's own activations by formulas that keep their digits in the tails."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name, named, _ = _OPS.get(func, ("", dict, None))
-        if name not in _PRECISE:
+        own = _functions().get(func)
+        precise = None if own is None else op_card(own.op).precise
+        if own is None or precise is None:
             return func(*args, **(kwargs or {}))
-        return _PRECISE[name](**named(*args, **(kwargs or {})))
+        return precise(**own.read(*args, **(kwargs or {})))
 
 
-def _linear(input: Any, weight: Any, bias: Any = None) -> Arguments:
-    return {"x": input, "weight": weight, "bias": bias}
+class Function(NamedTuple):
+    """A function by which the twin answers to an op."""
+
+    op: str
+    read: Callable[..., Arguments]
+    """Its arguments -> the op's, by npformer's names."""
+    call: Callable[..., Any]
+    """(function, the op's arguments) -> its result."""
 
 
-def _embedding(input: Any, weight: Any, padding_idx: Any = None, *_: Any, **__: Any) -> Arguments:
-    return {"ids": input, "weight": weight, "padding_idx": padding_idx}
+@functools.cache
+def _functions() -> dict[Any, Function]:
+    """PyTorch's functions, and those of ``torch_ref.ops``, that answer to ops of modules."""
+    found = {}
+    for card in op_cards():
+        if card.library is not None:
+            function, read, call = card.library
+            found[function] = Function(card.name, read, call)
+        if card.owner and getattr(ops, card.name, None) is card.twin:
+            found[card.twin] = _same(card.name, card.twin)
+    return found
 
 
-def _layer_norm(
-    input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
-) -> Arguments:
-    return {"x": input, "weight": weight, "bias": bias, "eps": eps}
+def _same(name: str, function: Any) -> Function:
+    """A function whose arguments have npformer's names."""
 
-
-def _dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Arguments:
-    return {"x": input, "p": p, "rng": None}
-
-
-def _activation(input: Any, inplace: bool = False) -> Arguments:
-    return {"x": input}
-
-
-def _gelu(input: Any, *, approximate: str = "none") -> Arguments:
-    return {"x": input, "approximate": approximate}
-
-
-def _same(name: str, function: Any) -> Any:
-    """A function of ``torch_ref.ops``, whose arguments have npformer's names."""
-
-    def named(*args: Any, **kwargs: Any) -> Arguments:
+    def read(*args: Any, **kwargs: Any) -> Arguments:
         return bind(Site("", name, name), function, args, kwargs)
 
-    return name, named, lambda f, a: f(**a)
-
-
-# The function -> its op, its arguments by npformer's names, and how to call it with these.
-_OPS: dict[Any, tuple[str, Callable[..., Arguments], Callable[..., Any]]] = {
-    F.linear: ("linear", _linear, lambda f, a: f(a["x"], a["weight"], a["bias"])),
-    F.embedding: (
-        "embedding",
-        _embedding,
-        lambda f, a: f(a["ids"], a["weight"], a["padding_idx"]),
-    ),
-    F.layer_norm: (
-        "layer_norm",
-        _layer_norm,
-        lambda f, a: f(a["x"], a["weight"].shape, a["weight"], a["bias"], a["eps"]),
-    ),
-    F.dropout: ("dropout", _dropout, lambda f, a: f(a["x"], a["p"], False)),
-    F.relu: ("relu", _activation, lambda f, a: f(a["x"])),
-    F.silu: ("silu", _activation, lambda f, a: f(a["x"])),
-    F.gelu: ("gelu", _gelu, lambda f, a: f(a["x"], approximate=a["approximate"])),
-    ops.dropout: _same("dropout", ops.dropout),
-    ops.attention: _same("attention", ops.attention),
-}
-_PRECISE = {op.name: op.precise_function for op in OPS if op.precise_function is not None}
+    return Function(name, read, lambda f, a: f(**a))

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from npformer.cards.discovery import op_card
 from npformer.errors import NpformerError
 from npformer.text.batches import Batch
 from npformer.verify.lockstep.twin_force import TwinForce
@@ -19,7 +20,6 @@ from npformer.verify.lockstep.twin_observer import PreciseActivations, TwinObser
 from npformer.verify.lockstep.twin_watch import TwinWatch
 from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.visits import Array, Site, Trace, bind
-from npformer.verify.reference import precise
 from torch_ref import ops
 from torch_ref.bridge import to_tensor
 
@@ -61,7 +61,7 @@ def force(
     """Run the reference twin (float64) on the numbers of ``suspect``, and judge each call."""
     forced = TwinForce(model, suspect, own, judge)
     with PreciseActivations():
-        _run(model, batch, forced, precise.cross_entropy, label_smoothing, rng)
+        _run(model, batch, forced, op_card("cross_entropy").precise, label_smoothing, rng)
 
 
 def widened(model: nn.Module, weights: dict[str, Array]) -> nn.Module:

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from npformer.verify.components.ops_table import OPS
+from npformer.cards.discovery import CARDS
+from npformer.cards.op_card import OpCard
+from npformer.cards.scales import precision
 from npformer.verify.lockstep.compare import between, compare, verdict
 from npformer.verify.lockstep.lines import shown
 from npformer.verify.lockstep.mismatch import Mismatch, within
@@ -25,9 +27,6 @@ from npformer.verify.lockstep.visits import (
     Visit,
     real_names,
 )
-from npformer.verify.units.scales import precision
-
-_SCALES = {op.name: op.scale for op in OPS}
 
 
 @dataclass
@@ -217,12 +216,11 @@ class Verdicts:
         self.findings.append(finding)
 
     def _scales(self, site: Site, arguments: dict[str, Any], dy: Any) -> dict[str, Array]:
-        if not site.is_op or dy is None:
+        card = CARDS.get(site.kind)
+        if not site.is_op or not isinstance(card, OpCard) or dy is None:
             return {}
         with np.errstate(all="ignore"):
-            found = _SCALES[site.kind](**arguments, dy=dy, fp=precision(self.dtype))
-        if self.pytorch and site.kind == "gelu":
-            # PyTorch's (1 + erf) / 2 and (1 + tanh) / 2 cancel in the left tail: that is its own.
-            x = np.abs(arguments["x"])
-            found = {"y": found["y"] + x, "dx": found["dx"] + np.abs(dy) * (1 + x)}
+            found = card.scales(**arguments, dy=dy, fp=precision(self.dtype))
+        if self.pytorch and card.library_scales is not None:
+            found = card.library_scales(found, arguments, dy)
         return found

@@ -9,6 +9,7 @@ same key, ``("encoder.layers.0.self_attn.q_proj", "linear")``, and calls of one 
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -17,13 +18,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from npformer.cards.discovery import CARDS
+from npformer.cards.op_card import OpCard
 from npformer.errors import VerifyError
-from npformer.verify.components.ops_table import OPS
 
 Array = np.ndarray
 Key = tuple[str, str]
-
-OP_NAMES = tuple(op.name for op in OPS)
 
 
 class Site(NamedTuple):
@@ -42,7 +42,7 @@ class Site(NamedTuple):
 
     @property
     def is_op(self) -> bool:
-        return self.operation in OP_NAMES
+        return is_op(self.operation)
 
 
 @dataclass
@@ -140,7 +140,7 @@ def name_of(site: Site, number: int = 0) -> str:
 
 def bind(site: Site, function: Callable[..., Any], args: Any, kwargs: Any) -> dict[str, Any]:
     """Arguments by name, defaults included; of an op by the names that npformer has for them."""
-    own = _PARAMETERS.get(site.operation) if site.is_op else None
+    own = _parameters_of(site.operation)
     for parameters in (own, _parameters(function)):
         if (
             parameters is None
@@ -180,7 +180,16 @@ def _of(signature: inspect.Signature) -> Parameters | None:
     return {p.name: p.default for p in parameters}
 
 
-_PARAMETERS = {op.name: _of(inspect.signature(op.pair[0])) for op in OPS}
+@functools.cache
+def _parameters_of(operation: str) -> Parameters | None:
+    """Of an op; None for a method."""
+    card = CARDS.get(operation)
+    return _of(inspect.signature(card.pair[0])) if isinstance(card, OpCard) else None
+
+
+def is_op(operation: str) -> bool:
+    """Whether an operation is an op of the package, not a method."""
+    return isinstance(CARDS.get(operation), OpCard)
 
 
 def giver(owner: Visit | None, path: str, first: bool) -> Visit | None:

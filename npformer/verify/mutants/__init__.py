@@ -8,39 +8,28 @@ Chapter     walkthroughs/14_how_we_know.md
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from npformer.cards.discovery import CARDS, Lazy
+from npformer.cards.mutant import Mutant
 from npformer.errors import VerifyError, nearest
 from npformer.verify.components.registry import component
 from npformer.verify.judge import Failure
-from npformer.verify.mutants import (
-    activations,
-    attention,
-    cross_entropy,
-    layer_norm,
-    linear,
-    modules,
-    optimizers,
-    softmax,
-)
-from npformer.verify.mutants.mutant import Mutant
+from npformer.verify.mutants import modules
 from npformer.verify.tally import check_component
 
-FAMILIES = (
-    linear,
-    softmax,
-    attention,
-    layer_norm,
-    activations,
-    cross_entropy,
-    modules,
-    optimizers,
-)
-MUTANTS: dict[str, Mutant] = {m.name: m for family in FAMILIES for m in family.MUTANTS}
+
+def _all() -> dict[str, Mutant]:
+    cards = [mutant for card in CARDS.values() for mutant in card.mutants]
+    return {mutant.name: mutant for mutant in (*cards, *modules.MUTANTS)}
+
+
+MUTANTS: Mapping[str, Mutant] = Lazy(_all)
+"""Every wrong version of every card, by ``component/name``."""
 
 
 @dataclass(frozen=True)

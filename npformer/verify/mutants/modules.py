@@ -21,7 +21,7 @@ from npformer.ops.attention import attention_backward
 from npformer.ops.layer_norm import layer_norm_backward
 from npformer.ops.linear import linear_backward, linear_forward
 from npformer.ops.masks import padding_mask
-from npformer.verify.mutants.mutant import Family
+from npformer.verify.mutants.family import Family
 
 linear = Family("Linear")
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from npformer.verify.case import Array, Case, Result
+from npformer.cards.case import Array, Case, Result
 
 
 def torch_dtype(dtype: np.dtype) -> torch.dtype:

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npformer.verify.case import Array, Case, Component, Result
+from npformer.cards.case import Array, Case, Result
+from npformer.verify.component import Component
 
 WIDE = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
 """Whether ``np.longdouble`` is wider than float64 here."""
@@ -88,7 +89,7 @@ def directional_gap(component: Component, case: Case, rng: np.random.Generator) 
         return component.forward(wide.with_inputs(moved))
 
     above, below = ([along(sign * h / n) for n in (1, 2, 4)] for sign in (1, -1))
-    if component.corners and _turns(above, component.forward(wide), below, h):
+    if component.has_kinks and _turns(above, component.forward(wide), below, h):
         return None
     slopes = [(a - b) * (n / (2 * h)) for a, b, n in zip(above, below, (1, 2, 4), strict=True)]
     coarse, fine = ((4 * b - a) / 3 for a, b in zip(slopes, slopes[1:], strict=False))
@@ -108,15 +109,15 @@ def directional_gap(component: Component, case: Case, rng: np.random.Generator) 
     around = max((np.abs(a).max(initial=0.0) for a in wide.inputs.values()), default=0.0)
     noise = 10 * np.finfo(wide.dy.dtype).eps / h * (np.abs(wide.dy) * (1 + around)).sum()
     # A jump looks like a slope, if one that grows as the step shrinks.
-    if component.corners and doubt > np.abs(wide.dy * fine).sum() / 100 + noise:
+    if component.has_kinks and doubt > np.abs(wide.dy * fine).sum() / 100 + noise:
         return None
     return max(0.0, float(abs(left - right) - noise) - doubt) / size
 
 
 def _turns(above: list[Array], at: Array, below: list[Array], h: Any) -> bool:
-    """Whether an output has a corner here: its two slopes stay apart however small the step.
+    """Whether an output has a kink here: its two slopes stay apart however small the step.
 
-    The second difference shrinks as h^2 where the forward is smooth, and as h at a corner, so over
+    The second difference shrinks as h^2 where the forward is smooth, and as h at a kink, so over
     a quarter of the step by 16 or by 4. Central differences would give the mean of both slopes.
     """
     coarse, fine = (np.abs(above[i] - 2 * at + below[i]) for i in (0, 2))

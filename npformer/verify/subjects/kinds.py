@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from npformer.cards.case import Array, Case
 from npformer.errors import VerifyError
-from npformer.verify.case import Array, BrokenContract, Case
+from npformer.verify.component import BrokenContract
 from npformer.verify.judge import line_of
 from npformer.verify.subjects.subjects import (
     VJP,

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Array, Case
+from npformer.cards.strategies import FirstSource, HypothesisSource
 from npformer.errors import VerifyError, nearest
-from npformer.verify.case import Array, Case, Component, cases
+from npformer.verify.component import Component, cases
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.registry import component
-from npformer.verify.drawing.inputs import Inputs, as_inputs
-from npformer.verify.drawing.strategies import FirstSource, HypothesisSource
+from npformer.verify.inputs import Inputs, as_inputs
 from npformer.verify.subjects.kinds import candidates, settle
 from npformer.verify.subjects.registered import RegisteredComponent, fit
 from npformer.verify.subjects.subjects import Call, Pair, Subject, count

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Array, Case, Result
+from npformer.cards.strategies import Source, draw_array
 from npformer.errors import VerifyError
-from npformer.verify.case import Array, Case, Component, Result
+from npformer.verify.component import Component
 from npformer.verify.components.op_component import OpComponent
-from npformer.verify.drawing.inputs import Inputs
-from npformer.verify.drawing.strategies import Source, draw_array
+from npformer.verify.inputs import Inputs
 from npformer.verify.subjects.subjects import Call, Subject
 from npformer.verify.subjects.user_component import split
 from npformer.verify.units.error import ACCEPT, RATIO

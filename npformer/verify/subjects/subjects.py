@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from npformer.verify.case import Array, BrokenContract, Case, Result, live
+from npformer.cards.case import Array, Case, Result, live
+from npformer.verify.component import BrokenContract
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ class ForwardOnly(Subject):
 
 
 def result_of(y: Array, gradients: Any, case: Case, call: Call) -> Result:
-    """Named gradients, of which there must be one for each input, or one for each argument."""
+    """Named gradients. Raises ``BrokenContract`` unless each input, or argument, has its own."""
     found = gradients if isinstance(gradients, (tuple, list)) else (gradients,)
     arguments = [n for n in call.positional if n in case.inputs or n in case.static]
     wanted = [n for n in arguments if n in case.inputs]
@@ -155,7 +156,7 @@ def result_of(y: Array, gradients: Any, case: Case, call: Call) -> Result:
 
 
 def output(y: Any, name: str) -> Array:
-    """y as an array, if it is one array of real numbers."""
+    """y as an array. Raises ``BrokenContract`` unless it is one array of real numbers."""
     if isinstance(y, (tuple, list)):
         raise BrokenContract(
             f"{name} returned {a_kind(y)}; it must return one array (a forward that also returns "

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from npformer.verify.case import Array, BrokenContract, Case, Result
+from npformer.cards.case import Array, Case, Result
+from npformer.verify.component import BrokenContract
 from npformer.verify.reference.autograd import torch_dtype
 from npformer.verify.subjects.subjects import Call, Subject, a_kind, parameters_of, result_of
 from npformer.verify.subjects.tensors import to_array, to_value

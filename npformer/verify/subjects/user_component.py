@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from npformer.cards.case import Array, Case, Result
+from npformer.cards.strategies import Source, draw_array, draw_rng
 from npformer.errors import VerifyError
 from npformer.verify.agreement import finite_differences
-from npformer.verify.case import Array, Case, Component, Result
-from npformer.verify.drawing.inputs import Inputs
-from npformer.verify.drawing.strategies import Source, draw_array, draw_rng
+from npformer.verify.component import Component
+from npformer.verify.inputs import Inputs
 from npformer.verify.subjects.kinds import refusal
 from npformer.verify.subjects.subjects import Subject
 from npformer.verify.units.measured import ACCEPT, RATIO, measured_scales
@@ -37,7 +38,7 @@ class UserComponent(Component):
     entrywise: bool = False
     """Whether the reference's gradient is to be differentiated entry by entry: exact, but slow."""
     kind: str = "function"
-    corners = True
+    has_kinks = True
     lenient = True
     shapes: dict[Any, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
 

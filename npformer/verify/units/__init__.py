@@ -1,1 +1,1 @@
-"""Error in natural units: multiples of the rounding that cannot be avoided."""
+"""Error in rounding units: multiples of the rounding that cannot be avoided."""

@@ -1,12 +1,12 @@
-"""Error in natural units, and what counts as right.
+"""Error in rounding units, and what passes.
 
     err = max |a - ref| / (eps * S)
 
-eps is the rounding unit of the dtype under test, and S is the size of the terms that were added
-and subtracted to make the result: the op evaluated on absolute values, with its condition factor
-(``scales``). A dot product that cancels to nearly nothing may be off by eps times the sum of
-its absolute terms, and no implementation can do better; so measured, a correct op is off by 0 to
-4 whatever its inputs, while plain relative error is either loose or flaky.
+eps is the machine epsilon of the dtype under test, and S, the condition scale, is the size of the
+terms that were added and subtracted to make the result: the op evaluated on absolute values, with
+its condition factor (``scales``). A dot product that cancels to nearly nothing may have an error of
+eps times the sum of its absolute terms, and no implementation can do better; so measured, a correct
+op has errors of 0 to 4 whatever its inputs, while plain relative error is either loose or flaky.
 
 Chapter     walkthroughs/14_how_we_know.md
 """
@@ -18,9 +18,9 @@ import numpy as np
 Array = np.ndarray
 
 ACCEPT = 4.0
-"""A result this far off, in natural units, is right."""
+"""Errors up to this, in rounding units, pass."""
 RATIO = 2.0
-"""Further off is right only up to this many times PyTorch's own error ..."""
+"""Larger ones pass only up to this many times PyTorch's own error ..."""
 CAP = 8.0
 """... and never beyond this."""
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from npformer.verify.case import Array, Case, Result
-from npformer.verify.drawing.values import in_layout, layout_of
+from npformer.cards.case import Array, Case, Result
+from npformer.cards.values import in_layout, layout_of
 
 TRIALS = 4
 ACCEPT = 1000.0

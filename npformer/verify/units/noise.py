@@ -13,16 +13,18 @@ little as it is wrong by in proportion, while its error is measured against PyTo
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 
+from npformer.cards.case import Array, Case, Result
+from npformer.cards.discovery import op_cards
+from npformer.cards.scales import Precision, Scales, precision
 from npformer.seam import Call, watching
-from npformer.verify.case import Array, Case, Component, Result
-from npformer.verify.components.ops_table import OPS
-from npformer.verify.units.scales import Precision, Scales, precision
+from npformer.verify.component import Component
 
 K = TypeVar("K")
 
@@ -70,7 +72,10 @@ def measured_scales(run: Callable[[], dict[K, Array]], fp: Precision) -> dict[K,
     }
 
 
-_SCALES = {op.name: (op.scale, inspect.signature(op.pair[0])) for op in OPS}
+@functools.cache
+def _ops() -> dict[str, tuple[Callable[..., Scales], inspect.Signature]]:
+    """The scale and the arguments of every op."""
+    return {card.name: (card.scales, inspect.signature(card.pair[0])) for card in op_cards()}
 
 
 class _Disturber:
@@ -82,9 +87,9 @@ class _Disturber:
         self._arguments: dict[int, tuple[Any, dict[str, Any]]] = {}
 
     def __call__(self, call: Call, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        if call.owner is not None or call.pair not in _SCALES:
+        if call.owner is not None or call.pair not in _ops():
             return run(*args, **kwargs)
-        scale, signature = _SCALES[call.pair]
+        scale, signature = _ops()[call.pair]
         if call.is_backward:
             dy, cache = args
             return self._gradients(run(dy, cache), scale, self._arguments[id(cache)][1], dy)

@@ -8,6 +8,7 @@ import functools
 import numpy as np
 import pytest
 
+from npformer.cards.scales import precision
 from npformer.config import RunConfig
 from npformer.inspect.recorder import record
 from npformer.text.batches import Batch
@@ -15,7 +16,6 @@ from npformer.train.engine import Step
 from npformer.train.ranks import Alone
 from npformer.verify.units.error import ACCEPT, error_units, worst
 from npformer.verify.units.noise import measured_scales
-from npformer.verify.units.scales import precision
 from tests.torch_ref.distributed.example import (
     MODEL,
     batch,

@@ -47,13 +47,13 @@ def test_torchruns_environment_gives_the_place():
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"RANK": "8"}, "RANK is '8'; it must be a whole number from 0 to 7"),
+        ({"RANK": "8"}, "RANK is '8'; it must be an integer from 0 to 7"),
         ({"RANK": "-1"}, "RANK is '-1'"),
         ({"RANK": "one"}, "RANK is 'one'"),
         ({"RANK": None}, "RANK is not set"),
-        ({"WORLD_SIZE": "0"}, "WORLD_SIZE is '0'; it must be a whole number of 1 or more"),
+        ({"WORLD_SIZE": "0"}, "WORLD_SIZE is '0'; it must be an integer of 1 or more"),
         ({"WORLD_SIZE": None}, "WORLD_SIZE is not set"),
-        ({"LOCAL_RANK": "2"}, "LOCAL_RANK is '2'; it must be a whole number from 0 to 1"),
+        ({"LOCAL_RANK": "2"}, "LOCAL_RANK is '2'; it must be an integer from 0 to 1"),
         ({"LOCAL_WORLD_SIZE": "9"}, "LOCAL_WORLD_SIZE is '9'"),
         ({"MASTER_ADDR": ""}, "MASTER_ADDR is not set"),
         ({"MASTER_PORT": "70000"}, "MASTER_PORT is '70000'"),
@@ -134,8 +134,8 @@ def test_ranks_do_not_wait_for_one_that_stands_still():
     first, second = with_ranks(2, work, timeout=2)
     assert (first.status, second.status) == (2, -signal.SIGKILL)
     assert lines([first, second]) == [
-        "npformer: rank 0 lost the others: rank 1 gave no sign of life for 2 seconds; go on with "
-        "--resume"
+        "npformer: rank 0 lost the others: rank 1 gave no sign of life for 2 seconds; continue "
+        "with --resume"
     ]
 
 
@@ -150,7 +150,7 @@ def test_of_a_rank_that_dies_one_other_tells(size):
     ended = with_ranks(size, work)
     assert [end.status for end in ended] == [2, -signal.SIGKILL, 2, 2][:size]
     (line,) = lines(ended)
-    assert re.fullmatch("npformer: rank 0 lost the others: .*; go on with --resume", line)
+    assert re.fullmatch("npformer: rank 0 lost the others: .*; continue with --resume", line)
 
 
 def test_a_rank_that_does_not_answer_is_not_waited_for():

@@ -190,7 +190,7 @@ def test_a_rank_that_dies_in_the_backward_takes_nothing_with_it(tmp_path, corpus
     ended = run(2, directory, *options, engine=Dies)
     assert [end.status for end in ended] == [2, -signal.SIGKILL]
     (line,) = lines(ended)
-    assert re.fullmatch("npformer: rank 0 lost the others: .*; go on with --resume", line)
+    assert re.fullmatch("npformer: rank 0 lost the others: .*; continue with --resume", line)
     again = {"environment": lambda rank: {"TORCHELASTIC_RESTART_COUNT": "1"}}
     trained(2, directory, *options, **again)
     trained(2, tmp_path / "whole", *options)

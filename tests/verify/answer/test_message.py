@@ -18,7 +18,7 @@ def test_a_failure_is_told_in_a_dozen_lines():
     lines = text.splitlines()
     assert len(lines) <= 17
     assert re.match(r"layer_norm is wrong: dx\[\d\] is \S+, expected \S+$", lines[0])
-    assert re.search(r"off by \S+ natural units, PyTorch by \S+; float64; \d+ of 60", lines[1])
+    assert re.search(r"off by \S+ rounding units, PyTorch by \S+; float64; \d+ of 60", lines[1])
     assert "Diagnosis: this is what you get when the weight is applied outside" in text
     assert "walkthroughs/03_layer_norm.md" in text
     assert "    dx, dweight, dbias = weight_too_late(dy, cache)" in lines
@@ -39,7 +39,7 @@ def test_success_is_told_in_one_line():
     text = str(check(Swish, "btd", against=F.silu, cases=40))
     assert re.fullmatch(
         r"Swish is right against silu: 40 cases, float64 and float32, seed 0; worst error of a "
-        r"gradient \d\.\d\d natural units, silu's own \d\.\d\d; the forward's own derivative "
+        r"gradient \d\.\d\d rounding units, silu's own \d\.\d\d; the forward's own derivative "
         r"agrees in \d+",
         text,
     )

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from npformer.cards.values import LAYOUTS, in_layout
 from npformer.verify import check, component
 from npformer.verify.answer.reproduce import array_literal, tensor_literal
-from npformer.verify.drawing.values import LAYOUTS, in_layout
 from npformer.verify.mutants import MUTANTS
 from tests.verify.functions import LATE, WRONG, Gated, WrongSwish
 

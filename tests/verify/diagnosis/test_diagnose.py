@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from npformer.cards.strategies import GeneratorSource
 from npformer.ops import (
     LayerNormCache,
     attention_backward,
@@ -18,7 +19,6 @@ from npformer.verify.components.registry import COMPONENTS
 from npformer.verify.diagnosis import diagnose, diagnose_implementation
 from npformer.verify.diagnosis.evidence import Evidence, observe
 from npformer.verify.diagnosis.rate import first_failure
-from npformer.verify.drawing.strategies import GeneratorSource
 from npformer.verify.mutants import MUTANTS
 
 

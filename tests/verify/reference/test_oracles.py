@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from npformer.verify.case import Case
+from npformer.cards.case import Case
+from npformer.cards.strategies import GeneratorSource
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.registry import COMPONENTS, component
-from npformer.verify.drawing.strategies import GeneratorSource
 from npformer.verify.reference.oracles import DIRECTIONAL, WIDE, directional_gap, reference
 
 RNG = np.random.default_rng

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from npformer.cards.case import Case
+from npformer.cards.strategies import GeneratorSource
 from npformer.verify import component
-from npformer.verify.case import Case
-from npformer.verify.drawing.strategies import GeneratorSource
 from npformer.verify.units.measured import ACCEPT, disturbed, measured_scales
 
 SMOOTH = ("linear", "softmax", "layer_norm", "silu")

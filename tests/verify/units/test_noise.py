@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from npformer.cards.strategies import GeneratorSource
 from npformer.nn import activation, layer_norm
 from npformer.verify.components.registry import component
-from npformer.verify.drawing.strategies import GeneratorSource
 from npformer.verify.units.noise import noise_scales
 
 
@@ -27,7 +27,7 @@ def test_a_gradient_that_cancels_to_zero_has_the_scale_of_its_terms():
 
 def test_the_scale_of_one_op_is_about_the_ops_own():
     module, op = component("LayerNorm"), component("layer_norm")
-    from npformer.verify.case import Case
+    from npformer.cards.case import Case
 
     for seed in range(8):
         case = draw("LayerNorm", seed)

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 
 from npformer import ops
+from npformer.cards.case import draw_case
+from npformer.cards.strategies import draw_rng
 from npformer.exercises.explain import Mistake
 from npformer.exercises.grade import answer
 from npformer.exercises.question import PairQuestion
-from npformer.verify.case import draw_case
 from npformer.verify.components.registry import COMPONENTS
-from npformer.verify.drawing.strategies import draw_rng
 
 IGNORED = -100
 

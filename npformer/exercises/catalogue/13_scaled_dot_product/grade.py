@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
+from npformer.cards.case import Case
+from npformer.cards.strategies import draw_rng
 from npformer.exercises.explain import Mistake
 from npformer.exercises.grade import answer
 from npformer.exercises.grading import against_component, first_failure
 from npformer.exercises.load import load_python
 from npformer.exercises.question import PairQuestion
-from npformer.verify.case import Case
 from npformer.verify.components.registry import COMPONENTS
-from npformer.verify.drawing.strategies import draw_rng
 
 KNOWN = load_python(Path(__file__).parent / "mistakes.py")
 LARGE = 60.0

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from npformer.cards.strategies import draw_rng
 from npformer.exercises.grading import against_function, first_failure
 from npformer.exercises.load import load_python
-from npformer.verify.drawing.strategies import draw_rng
 
 SOLUTION = load_python(Path(__file__).parent / "solution.py")
 

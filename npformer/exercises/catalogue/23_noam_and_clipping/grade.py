@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from npformer.cards.strategies import draw_rng
 from npformer.exercises.faults import Complaint, a_kind
 from npformer.exercises.grading import against_function, first_failure
 from npformer.exercises.load import load_python
-from npformer.verify.drawing.strategies import draw_rng
 
 SOLUTION = load_python(Path(__file__).parent / "solution.py")
 

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from npformer.cards.strategies import GeneratorSource, draw_rng
 from npformer.exercises.faults import Complaint, a_kind
 from npformer.exercises.grading import against_function
 from npformer.exercises.load import load_python
-from npformer.verify.drawing.strategies import GeneratorSource, draw_rng
 
 TOLD_BY = 400
 """Cases by which one mistake is told from another."""

@@ -1,0 +1,59 @@
+"""What every card has: a name, a chapter, invariants, and wrong versions."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from npformer.cards.invariant import Invariant
+from npformer.cards.mutant import Mutant
+
+
+class Card:
+    """All that the rest of the house wants to know of a component, besides its source.
+
+    One file a component under ``npformer/cards``, at the path that the component's own file has
+    under ``npformer``; it is found by that name. See ``npformer.cards``.
+    """
+
+    kind: str
+    needed: tuple[str, ...] = ()
+    """Attributes without which a card is not complete."""
+
+    def __init__(self, name: str, home: str) -> None:
+        self.name = name
+        self.home = home
+        """The module of the component."""
+        self.invariants: list[Invariant] = []
+        self.mutants: list[Mutant] = []
+        found = re.search(r"^Chapter\s+(\S+)$", sys.modules[home].__doc__ or "", re.MULTILINE)
+        self.chapter = found[1] if found else None
+        """The walkthrough that derives it, ``walkthroughs/03_layer_norm.md``."""
+
+    def __repr__(self) -> str:
+        return f"<card of {self.name}>"
+
+    def lacks(self) -> list[str]:
+        """What is missing from the card."""
+        missing = [what for what in self.needed if not getattr(self, what, None)]
+        return missing + (["a wrong version"] if not self.mutants else [])
+
+    def invariant(self, what: str, broken_by: str = "") -> Callable[[Any], Any]:
+        """The decorated (component, case, result, scales) -> findings says whether it holds."""
+
+        def decorate(look: Any) -> Any:
+            self.invariants.append(Invariant(what, look, broken_by))
+            return look
+
+        return decorate
+
+    def _wrong(self, name: str, wrong: str, site: Any, **more: Any) -> Callable[[Any], Any]:
+        def decorate(function: Any) -> Any:
+            self.mutants.append(
+                Mutant(f"{self.name}/{name}", self.name, wrong, site, function, **more)
+            )
+            return function
+
+        return decorate

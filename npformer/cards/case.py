@@ -1,0 +1,88 @@
+"""A case: one set of arguments with an upstream gradient, and how it is drawn.
+
+A result, of either engine, is a dictionary: ``y`` for the output, ``dx`` for the gradient of the
+input ``x``, ``grad q_proj.weight`` for that of a parameter. Everything that the gradient is taken
+with respect to stands in ``Case.inputs``, a module's parameters included (by their paths), so
+ops, modules and whole models are checked by the same lines.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from npformer.cards.strategies import Source, draw_array, draw_exponents, draw_sizes, parse_spec
+
+Array = np.ndarray
+Result = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set of arguments, and the upstream gradient dy."""
+
+    inputs: dict[str, Array]
+    """Floating-point arrays that get a gradient, by the name of the argument or parameter."""
+    static: dict[str, Any]
+    """The other arguments: ids, masks, seeds, flags."""
+    dy: Array
+
+    def cast(self, dtype: Any) -> Case:
+        """The same numbers in another floating-point type."""
+
+        def to(value: Any) -> Any:
+            real = isinstance(value, np.ndarray) and value.dtype.kind == "f"
+            return value.astype(dtype) if real else value
+
+        return Case(
+            {name: to(a) for name, a in self.inputs.items()},
+            {name: to(a) for name, a in self.static.items()},
+            to(self.dy),
+        )
+
+    def with_inputs(self, changes: Mapping[str, Array]) -> Case:
+        """The same case with some inputs replaced."""
+        return dataclasses.replace(self, inputs={**self.inputs, **changes})
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds: small cases make good examples."""
+        return self.dy.size + sum(a.size for a in self.inputs.values())
+
+
+def draw_case(
+    source: Source,
+    spec: str,
+    names: Iterable[str],
+    dtype: Any,
+    *,
+    static: Callable[[dict[str, int]], dict[str, Any]] | None = None,
+    least: Mapping[str, int] | None = None,
+    limits: Mapping[str, tuple[int, int]] | None = None,
+) -> Case:
+    """A case for a spec with an arrow, ``"btd, d, d -> btd"``: what goes in and what dy is like.
+
+    ``static`` makes the remaining arguments from the sizes. ``limits`` are by name, ``dy`` too.
+    """
+    arguments, output = spec.split("->")
+    shapes = [*parse_spec(arguments), *parse_spec(output)]
+    names = [*names, "dy"]
+    sizes = draw_sizes(source, "".join(shapes), least)
+    bounds = [(limits or {}).get(name, (-310, 30)) for name in names]
+    exponents = draw_exponents(source, len(names), bounds)
+    arrays = {
+        name: draw_array(source, tuple(sizes[a] for a in shape), np.dtype(dtype), exponent)
+        for name, shape, exponent in zip(names, shapes, exponents, strict=True)
+    }
+    dy = arrays.pop("dy")
+    return Case(arrays, static(sizes) if static else {}, dy)
+
+
+def live(static: dict[str, Any]) -> dict[str, Any]:
+    """Static arguments for one call: a fresh generator for each seed, so that draws repeat."""
+    seed = static.get("rng")
+    return static if seed is None else {**static, "rng": np.random.default_rng(seed)}

@@ -1,0 +1,118 @@
+"""Cards are found by file name: ``ops/rms_norm.py`` has its card in ``cards/ops/rms_norm.py``."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from types import ModuleType
+from typing import TypeVar
+
+from npformer.cards.card import Card
+from npformer.cards.op_card import OpCard
+from npformer.errors import VerifyError, nearest
+from npformer.nn.module import Module
+from npformer.optim.optimizer import Optimizer
+
+V = TypeVar("V")
+
+FOLDERS = ("ops", "optim")
+BASES: dict[str, type] = {"nn": Module, "models": Module, "optim": Optimizer}
+
+
+class Lazy(Mapping[str, V]):
+    """A table that is made when somebody first looks into it, for its making imports PyTorch."""
+
+    def __init__(self, make: Callable[[], dict[str, V]]) -> None:
+        self._make = make
+        self._table: dict[str, V] | None = None
+
+    def _made(self) -> dict[str, V]:
+        if self._table is None:
+            self._table = self._make()
+        return self._table
+
+    def __getitem__(self, name: str) -> V:
+        return self._made()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made())
+
+    def __len__(self) -> int:
+        return len(self._made())
+
+
+def files(package: str) -> list[str]:
+    """The modules of a package, by dotted name."""
+    home = import_module(package)
+    return [f"{package}.{file.name}" for file in pkgutil.iter_modules(home.__path__)]
+
+
+def _load() -> dict[str, Card]:
+    found: dict[str, Card] = {}
+    for folder in FOLDERS:
+        for name in files(f"npformer.cards.{folder}"):
+            for value in vars(import_module(name)).values():
+                if isinstance(value, Card):
+                    found[value.name] = value
+    return found
+
+
+CARDS: Mapping[str, Card] = Lazy(_load)
+"""Every card by the component's name."""
+
+
+def card(name: str) -> Card:
+    """The card of that name; ``VerifyError`` with the nearest name if there is none."""
+    if name not in CARDS:
+        raise VerifyError(
+            f"component {name!r} does not exist; choose one of {', '.join(CARDS)}"
+            + nearest(name, CARDS)
+        )
+    return CARDS[name]
+
+
+def op_cards() -> list[OpCard]:
+    """Those of ops."""
+    return [card for card in CARDS.values() if isinstance(card, OpCard)]
+
+
+def op_card(name: str) -> OpCard:
+    """The card of an op; ``VerifyError`` for anything else."""
+    found = card(name)
+    if not isinstance(found, OpCard):
+        raise VerifyError(f"{name!r} is no op; it is a component of the kind {found.kind}")
+    return found
+
+
+def defined(folder: str, module: ModuleType) -> list[str]:
+    """The components that a file of ``npformer.ops``, ``nn``, ``models`` or ``optim`` defines."""
+    name = module.__name__.rpartition(".")[2]
+    if folder == "ops":
+        pair = (f"{name}_forward", f"{name}_backward")
+        return [name] if any(each in vars(module) for each in pair) else []
+    base = BASES[folder]
+    return [
+        each
+        for each, value in vars(module).items()
+        if inspect.isclass(value)
+        and issubclass(value, base)
+        and value is not base
+        and value.__module__ == module.__name__
+        and not each.startswith("_")
+    ]
+
+
+def problems() -> list[str]:
+    """What is missing, one line each: a component without a card, a card that is not complete."""
+    found = []
+    for folder in FOLDERS:
+        for home in files(f"npformer.{folder}"):
+            for name in defined(folder, import_module(home)):
+                path = f"npformer/cards/{folder}/{home.rpartition('.')[2]}.py"
+                if name not in CARDS:
+                    found.append(f"{name} ({home}) has no card; write one in {path}")
+                elif lacking := CARDS[name].lacks():
+                    found.append(f"the card of {name} ({path}) lacks {', '.join(lacking)}")
+    return found

@@ -1,0 +1,37 @@
+"""A wrong version of a component: one mistake, of a kind that people make."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A wrong implementation and what it gets wrong."""
+
+    name: str
+    """With the component's before it, ``layer_norm/rstd-missing``."""
+    component: str
+    wrong: str
+    """One line, to follow "this is what you get when ..."."""
+    site: Literal["forward", "backward", "method"]
+    """What is wrong: an op's forward, an op's backward, or a method between the ops."""
+    function: Callable[..., Any]
+    """What takes its place."""
+    owner: Any = None
+    """Whose attribute a wrong method is."""
+    attribute: str = ""
+    seen: str = ""
+    """Where it was made in public, a project's issue say; empty if only in lectures and here."""
+    beyond_forward: bool = False
+    """Whether it breaks what the forward's derivative cannot know: a convention, a dtype."""
+
+    def plant(self, component: Any) -> Any:
+        """The component of that name with the mistake in it."""
+        if self.site == "method":
+            right = getattr(self.owner, self.attribute)
+            return dataclasses.replace(component, replacements={right: self.function})
+        return component.implemented_by(**{self.site: self.function})

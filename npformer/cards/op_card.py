@@ -1,0 +1,148 @@
+"""The card of an op: a pair of pure functions beside PyTorch's function of the same arguments."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npformer.cards.card import Card
+from npformer.cards.case import Array, Case
+from npformer.cards.letters import axes, draw_by_letters, example_by_letters, letters_of
+from npformer.cards.scales import Scales
+from npformer.cards.strategies import Source
+
+Op = Callable[..., Any]
+Inputs = dict[str, Array]
+Static = dict[str, Any]
+
+
+class Library(NamedTuple):
+    """The function of ``torch.nn.functional`` by which a model in PyTorch calls the op."""
+
+    function: Callable[..., Any]
+    read: Callable[..., dict[str, Any]]
+    """Its arguments -> the op's, by name."""
+    call: Callable[[Any, dict[str, Any]], Any]
+    """(function, the op's arguments) -> its result."""
+
+
+class OpCard(Card):
+    """What is to be known of one op; the attributes below are for its file to set."""
+
+    kind = "op"
+    needed = ("twin", "scales", "invariants")
+
+    twin: Callable[..., Any]
+    """The op's arguments as tensors -> its result; the backward is autograd's."""
+    static: Mapping[str, Sequence[Any]]
+    """What the arguments that are no arrays may be."""
+    least: Mapping[str, int]
+    """Of a letter, the smallest size that makes sense, where it is not 0."""
+    precise: Callable[..., Any] | None = None
+    """A float64 PyTorch formula more exact than the library's own, where that is needed."""
+    extended: tuple[Op, Op] | None = None
+    """The op for extended precision, where the package's holds float64 constants."""
+    scales: Callable[..., Scales]
+    """(**arguments, dy, fp) -> S of every result; see ``npformer.cards.scales``."""
+    kink: float | None = None
+    """Where the op has a corner: a line that passes within 0.01 of it is not differentiated."""
+    library: Library | None = None
+    library_scales: Callable[[Scales, dict[str, Any], Any], Scales] | None = None
+    """(scales, arguments, dy) -> scales, where PyTorch's own formula rounds more than it must."""
+    owner: str = ""
+    """The class of ``npformer.nn`` that calls the op."""
+    words: Mapping[str, str]
+    """What step makes a result, by the result's name."""
+    step: Callable[[Any, str], str] | None = None
+    """(visit, result) -> which step inside the op is wrong, by what its cache shows."""
+    variants: Sequence[Static] = ()
+    """Static arguments of further examples, besides the defaults."""
+
+    def __init__(self, module: ModuleType) -> None:
+        name = module.__name__.rpartition(".")[2]
+        super().__init__(name, module.__name__)
+        self.pair: tuple[Op, Op] = (
+            vars(module)[f"{name}_forward"],
+            vars(module)[f"{name}_backward"],
+        )
+        self.letters = letters_of(self.pair[0])
+        """The shape of each argument and of y, ``{"x": "...D", "weight": "D", "y": "...D"}``."""
+        self.static, self.least, self.words = {}, {}, {}
+        self.frozen: Callable[[Case], dict[str, int | None]] = lambda case: {}
+        """By input, the row that gets no gradient although the output depends on it, if any."""
+        self.edges: dict[str, tuple[dict[str, Any], Static]] = {}
+        """By a few words, inputs and static arguments that must be looked at whatever is drawn."""
+        self._draw: Callable[[Source, Any], Case] | None = None
+        self._example: Callable[[int, np.random.Generator], tuple[Inputs, Static]] | None = None
+
+    @classmethod
+    def of(cls, module: ModuleType) -> OpCard:
+        """The card of the op in a file of ``npformer.ops``; KeyError if it holds no pair."""
+        return cls(module)
+
+    @property
+    def leaf(self) -> bool:
+        """Whether a module of the op's own name calls it, and does nothing else."""
+        return self.owner.lower() == self.name.replace("_", "")
+
+    @property
+    def arguments(self) -> dict[str, inspect.Parameter]:
+        """Of the forward, by name."""
+        return dict(inspect.signature(self.pair[0]).parameters)
+
+    def axes(self, argument: str, ndim: int) -> str:
+        """Letters for the axes of an argument, or of ``dy``; empty where they are not known."""
+        return axes(self.letters.get("y" if argument == "dy" else argument, ""), ndim)
+
+    def draw(self, draw: Callable[[Source, Any], Case]) -> Any:
+        """Decorator: how a case is drawn, where letters and ``static`` do not say enough."""
+        self._draw = draw
+        return draw
+
+    def drawn(self, source: Source, dtype: Any) -> Case:
+        """A case."""
+        if self._draw is not None:
+            return self._draw(source, dtype)
+        return draw_by_letters(source, dtype, self.letters, self.static, self.least)
+
+    def example(self, example: Callable[[int, np.random.Generator], Any]) -> Any:
+        """Decorator: (rows, rng) -> inputs, static, where the letters do not say enough."""
+        self._example = example
+        return example
+
+    def examples(self, rows: int, rng: np.random.Generator) -> list[tuple[Inputs, Static]]:
+        """Plain inputs with ``rows`` along their first axis, once for each of the variants."""
+        make = self._example or (lambda b, rng: (example_by_letters(self.letters, b, rng), {}))
+        found = []
+        for variant in ({}, *self.variants):
+            inputs, static = make(rows, rng)
+            found.append((inputs, {**static, **variant}))
+        return found
+
+    def edge(self, words: str, inputs: Mapping[str, Any], **static: Any) -> None:
+        """Inputs that must be looked at, whatever is drawn."""
+        self.edges[words] = (dict(inputs), static)
+
+    def scale(self, scales: Any) -> Any:
+        """Decorator: S of every result."""
+        self.scales = scales
+        return scales
+
+    def steps(self, step: Any) -> Any:
+        """Decorator: which step is wrong."""
+        self.step = step
+        return step
+
+    def wrong_forward(self, name: str, wrong: str, *, seen: str = "") -> Callable[[Any], Any]:
+        """The decorated function takes the place of the forward."""
+        return self._wrong(name, wrong, "forward", seen=seen)
+
+    def wrong_backward(
+        self, name: str, wrong: str, *, seen: str = "", beyond_forward: bool = False
+    ) -> Callable[[Any], Any]:
+        """The decorated (dy, cache) -> gradients takes the place of the backward."""
+        return self._wrong(name, wrong, "backward", seen=seen, beyond_forward=beyond_forward)

@@ -1,0 +1,135 @@
+"""The cards of Adam and AdamW."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from npformer.cards.case import Array
+from npformer.cards.optimizer_card import OptimizerCard, Settings
+from npformer.optim.adam import Adam, AdamW, adam_update
+
+adam, adamw = OptimizerCard.of(Adam), OptimizerCard.of(AdamW)
+adam.twin, adamw.twin = torch.optim.Adam, torch.optim.AdamW
+for each in (adam, adamw):
+    each.static = {
+        "beta2, eps": ((0.98, 1e-9), (0.999, 1e-8), (0.9, 1e-3)),  # the paper's, PyTorch's, large
+        "beta1": (0.9, 0.0),
+        "weight_decay": (0.0, 0.1),
+    }
+
+
+def _scale(weight: Array, gradients: Array, s: Settings, coupled: float) -> Array:
+    """The weight and every step's size; a step is as well conditioned as its gradients.
+
+    A mean of gradients of both signs is off by eps times the mean of their sizes; weight
+    decay, where it is ``coupled``, mixes the weight into the gradient, and both their errors.
+    """
+    total, m, v = np.abs(weight), np.zeros_like(weight), np.zeros_like(weight)
+    for step, gradient in enumerate(gradients, 1):
+        g = np.abs(gradient) + coupled * total
+        m = s["beta1"] * m + (1 - s["beta1"]) * g
+        # The least that v can be: the gradient's signed value, as the decay leaves it.
+        v = s["beta2"] * v + (1 - s["beta2"]) * (gradient + coupled * weight) ** 2
+        root = np.sqrt(v / (1 - s["beta2"] ** step)) + s["eps"]
+        quotient = m / (1 - s["beta1"] ** step) / root
+        # root's own relative error grows where decay cancelled the gradient: g over root.
+        total = total + s["learning_rate"] * quotient * (1 + g / root)
+    return total
+
+
+@adam.scale
+def _adam_scale(weight: Array, gradients: Array, settings: Settings) -> Array:
+    return _scale(weight, gradients, settings, settings["weight_decay"])
+
+
+@adamw.scale
+def _adamw_scale(weight: Array, gradients: Array, settings: Settings) -> Array:
+    return _scale(weight, gradients, settings, 0.0)
+
+
+def _adam_step(name: str, wrong: str) -> Any:
+    return adam.wrong_method(name, wrong, "adam_update")
+
+
+def _moments(gradient, m, v, beta1, beta2):
+    m *= beta1
+    m += (1 - beta1) * gradient
+    v *= beta2
+    v += (1 - beta2) * gradient * gradient
+
+
+@_adam_step("no-bias-correction", "neither moment is corrected for starting at zero")
+def _uncorrected(
+    weight, gradient, m, v, spare, *, step, learning_rate, beta1, beta2, eps
+):  # fmt: skip
+    _moments(gradient, m, v, beta1, beta2)
+    weight -= learning_rate * m / (np.sqrt(v) + eps)
+
+
+@_adam_step("second-moment-uncorrected", "the second moment is not corrected for starting at zero")
+def _half_corrected(
+    weight, gradient, m, v, spare, *, step, learning_rate, beta1, beta2, eps
+):  # fmt: skip
+    _moments(gradient, m, v, beta1, beta2)
+    weight -= learning_rate * m / (1 - beta1**step) / (np.sqrt(v) + eps)
+
+
+@_adam_step("eps-inside-the-root", "eps stands inside the root")
+def _inside(
+    weight, gradient, m, v, spare, *, step, learning_rate, beta1, beta2, eps
+):  # fmt: skip
+    _moments(gradient, m, v, beta1, beta2)
+    root = np.sqrt(v / (1 - beta2**step) + eps)
+    weight -= learning_rate * m / (1 - beta1**step) / root
+
+
+@_adam_step("eps-before-correction", "eps is added to the uncorrected root")
+def _before(
+    weight, gradient, m, v, spare, *, step, learning_rate, beta1, beta2, eps
+):  # fmt: skip
+    _moments(gradient, m, v, beta1, beta2)
+    rate = learning_rate * np.sqrt(1 - beta2**step).item() / (1 - beta1**step)
+    weight -= rate * m / (np.sqrt(v) + eps)
+
+
+@_adam_step("multiplied-by-root", "the root multiplies where its reciprocal belongs")
+def _reciprocal(
+    weight, gradient, m, v, spare, *, step, learning_rate, beta1, beta2, eps
+):  # fmt: skip
+    _moments(gradient, m, v, beta1, beta2)
+    root = np.sqrt(v / (1 - beta2**step)) + eps
+    weight -= learning_rate * m / (1 - beta1**step) * root
+
+
+@_adam_step("square-of-the-mean", "v is the square of the mean, not the mean of squares")
+def _square(
+    weight, gradient, m, v, spare, *, step, learning_rate, beta1, beta2, eps
+):  # fmt: skip
+    m *= beta1
+    m += (1 - beta1) * gradient
+    v[...] = m * m
+    root = np.sqrt(v / (1 - beta2**step)) + eps
+    weight -= learning_rate * m / (1 - beta1**step) / root
+
+
+@_adam_step("steps-from-zero", "the correction counts steps from 2, as after one too many")
+def _late(weight, gradient, m, v, spare, *, step, **settings):
+    adam_update(weight, gradient, m, v, spare, step=step + 1, **settings)
+
+
+@_adam_step("uphill", "the step goes up the gradient")
+def _uphill(weight, gradient, m, v, spare, *, learning_rate, **settings):
+    adam_update(weight, gradient, m, v, spare, learning_rate=-learning_rate, **settings)
+
+
+@adamw.wrong_method("decay-coupled", "the decay goes through the moments, as in Adam", "decay")
+def _coupled(self, weight, gradient, spare, learning_rate):
+    gradient += self.weight_decay * weight
+
+
+@adamw.wrong_method("decay-without-rate", "the decay is not scaled by the learning rate", "decay")
+def _no_rate(self, weight, gradient, spare, learning_rate):
+    weight *= 1 - self.weight_decay

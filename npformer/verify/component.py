@@ -1,0 +1,94 @@
+"""What can be verified: a component draws its cases and runs them on either side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from npformer.cards.case import Array, Case, Result
+from npformer.cards.invariant import Invariant
+from npformer.cards.strategies import HypothesisSource, Source
+from npformer.verify.units.error import acceptable
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+
+class BrokenContract(Exception):
+    """A call that gave something other than a result: too few gradients, no array, no output."""
+
+
+class Component:
+    """What the checker needs to know of an op, a module or a model."""
+
+    name: str
+    kind: str
+    witness: str = "PyTorch"
+    """Whose result it is measured against."""
+    widest: Any = np.longdouble
+    """The widest dtype that ``forward`` and ``run`` compute in."""
+    lenient: bool = False
+    """Whether a case that the witness itself gets wrong, by overflow say, is left out."""
+    has_kinks: bool = False
+    """Whether the forward may have kinks that ``smooth`` does not know of."""
+    only_hypothesis: bool = False
+    """Whether its cases come from strategies, which a plain generator cannot draw from."""
+
+    def draw(self, source: Source, dtype: Any) -> Case:
+        """A case, parameters off their initial values."""
+        raise NotImplementedError
+
+    def forward(self, case: Case) -> Array:
+        """The NumPy output alone, in the case's own dtype."""
+        raise NotImplementedError
+
+    def run(self, case: Case) -> Result:
+        """The NumPy output and gradients of the implementation under test."""
+        raise NotImplementedError
+
+    def extended(self, case: Case) -> Result:
+        """The same of the registered implementation, for a case in extended precision."""
+        raise NotImplementedError
+
+    def twin(self, case: Case) -> Result:
+        """PyTorch's output and autograd's gradients, in the case's dtype."""
+        raise NotImplementedError
+
+    def precise(self, case: Case) -> Result:
+        """PyTorch's, of a float64 case, by the most accurate formula that it has."""
+        return self.twin(case)
+
+    def scales(self, case: Case) -> Result:
+        """S of every entry of a result."""
+        raise NotImplementedError
+
+    def reference(self, case: Case) -> Result | None:
+        """The results to measure a case against, if the component knows; see ``oracles``."""
+        return None
+
+    def accepts(self, ours: float, pytorch: float) -> bool:
+        """Whether an error is right, given the witness's own on the same case."""
+        return acceptable(ours, pytorch)
+
+    def smooth(self, case: Case) -> bool:
+        """Whether the forward can be differentiated along a line through this case."""
+        return True
+
+    invariants: tuple[Invariant, ...] = ()
+
+    def frozen_rows(self, case: Case) -> dict[str, int | None]:
+        """By input, the row that gets no gradient although the output depends on it, if any."""
+        return {}
+
+
+def cases(component: Component, dtype: Any) -> SearchStrategy[Case]:
+    """Cases of a registered component, as a Hypothesis strategy."""
+    from hypothesis import strategies as st
+
+    @st.composite
+    def drawn(draw: Callable[[SearchStrategy[Any]], Any]) -> Case:
+        return component.draw(HypothesisSource(draw), np.dtype(dtype))
+
+    return drawn()

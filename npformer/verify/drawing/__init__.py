@@ -1,1 +1,0 @@
-"""How cases come about: letter specs, kinds of values, memory layouts."""

@@ -1,0 +1,84 @@
+"""What a check found, as data: how it is told is for ``answer`` and ``report``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from npformer.verify.component import Component
+from npformer.verify.judge import Failure
+from npformer.verify.tally import Tally
+
+if TYPE_CHECKING:
+    from npformer.verify.diagnosis import Diagnosis
+
+
+@dataclass(repr=False)
+class Checked:
+    """What all cases of one check showed."""
+
+    name: str
+    against: str
+    seed: int
+    tallies: tuple[Tally, ...]
+    """One for each dtype."""
+    failure: Failure | None = None
+    """The smallest case that fails."""
+    diagnoses: tuple[Diagnosis, ...] = ()
+    """Mistakes that would give this wrong result, likeliest first."""
+    subject: Component | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def passed(self) -> bool:
+        return self.failure is None
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    @property
+    def cases(self) -> int:
+        """Cases in all."""
+        return sum(t.cases for t in self.tallies)
+
+    @property
+    def failed_cases(self) -> int:
+        return sum(t.failed_cases for t in self.tallies)
+
+    @property
+    def wrong(self) -> dict[str, int]:
+        """By result, in how many cases it was not accepted; the most frequent first."""
+        total: dict[str, int] = {}
+        for tally in self.tallies:
+            for name, count in tally.wrong.items():
+                total[name] = total.get(name, 0) + count
+        return dict(sorted(total.items(), key=lambda item: -item[1]))
+
+    @property
+    def forward_error(self) -> float:
+        """The worst error of an output, in rounding units."""
+        return max(t.forward_error for t in self.tallies)
+
+    @property
+    def gradient_error(self) -> float:
+        """The worst error of a gradient, in rounding units."""
+        return max(t.gradient_error for t in self.tallies)
+
+    @property
+    def pytorch_forward_error(self) -> float:
+        """The witness's own worst error of an output."""
+        return max(t.pytorch_forward_error for t in self.tallies)
+
+    @property
+    def pytorch_gradient_error(self) -> float:
+        """The witness's own worst error of a gradient."""
+        return max(t.pytorch_gradient_error for t in self.tallies)
+
+    @property
+    def directional_cases(self) -> int:
+        """Cases in which the derivative of the forward itself was asked too."""
+        return sum(t.directional_cases for t in self.tallies)
+
+    @property
+    def directional_gap(self) -> float:
+        """The largest relative gap between that and the gradient."""
+        return max(t.directional_gap for t in self.tallies)
