@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from npformer.seam import Call
-from npformer.verify.lockstep.visits import OP_NAMES, Site, Visit
+from npformer.verify.lockstep.visits import Site, Visit, is_op
 
 Run = Callable[..., Any]
 
@@ -68,7 +68,7 @@ class NumpyObserver:
         if here.is_op:
             return None
         if call.owner is None:
-            known = call.pair in OP_NAMES and call.name != call.pair
+            known = is_op(call.pair) and call.name != call.pair
             return Site(here.path, call.pair, call.pair) if known else None
         path = self._paths.get(id(call.owner))
         if path is None:
