@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from importlib import import_module
 from types import ModuleType
 from typing import TypeVar
@@ -21,7 +21,7 @@ FOLDERS = ("ops", "optim")
 BASES: dict[str, type] = {"nn": Module, "models": Module, "optim": Optimizer}
 
 
-class Lazy(Mapping[str, V]):
+class Lazy(MutableMapping[str, V]):
     """A table that is made when somebody first looks into it, for its making imports PyTorch."""
 
     def __init__(self, make: Callable[[], dict[str, V]]) -> None:
@@ -35,6 +35,12 @@ class Lazy(Mapping[str, V]):
 
     def __getitem__(self, name: str) -> V:
         return self._made()[name]
+
+    def __setitem__(self, name: str, value: V) -> None:
+        self._made()[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self._made()[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._made())

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
-from npformer.inspect.plots import Picture
 from npformer.inspect.recording import Array, Recording
 from npformer.inspect.statistics import rms
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from npformer.inspect.picture import Picture
 
 BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
 SUBLAYERS = {"self_attn": "self", "cross_attn": "cross", "feed_forward": "ff"}
@@ -82,7 +84,14 @@ def gradient_flow_figure(recording: Recording) -> Picture:
     at the right and flows to the left. Below, the part of it that passes each sub-layer on the
     skip path, and the part that comes through the sub-layer.
     """
+<<<<<<< HEAD
     streams = {stack: gradient_flow(recording, stack) for stack in _stacks(recording)}
+=======
+    from npformer.inspect.picture import Picture
+
+    streams = {stack: gradient_flow(recording, stack) for stack in STACKS}
+    streams = {stack: stream for stack, stream in streams.items() if stream.names}
+>>>>>>> main
     figure = Picture(
         figsize=(1.6 + 3.4 * len(streams), 5.4), facecolor="white", layout="constrained"
     )
@@ -116,6 +125,10 @@ def statistics_figure(recording: Recording) -> Picture:
 
     A column is a stack, a line a kind of sub-layer, and the grey one the residual stream itself.
     """
+    from matplotlib.ticker import MaxNLocator
+
+    from npformer.inspect.picture import Picture
+
     rows: list[tuple[str, Callable[[str], float]]] = [
         ("output", lambda path: rms(recording[path].output)),
         ("gradient of output", lambda path: rms(recording[path].doutput)),

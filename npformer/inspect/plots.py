@@ -7,33 +7,28 @@ Chapter     walkthroughs/13_looking_inside.md
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from npformer.errors import NpformerError, ShapeError
 from npformer.inspect.alignment import alignment_share
 from npformer.ops.array import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from npformer.inspect.picture import Picture
 
 COLOURS = "Blues"  # one hue, light to dark: its order survives every colour blindness and grey
 MARK = "#D55E00"  # vermilion of Okabe and Ito, distinct from blue for everybody
 SUFFIXES = (".png", ".svg", ".pdf")
 CELL, LARGEST_PANEL, SMALLEST_PANEL = 0.19, 6.0, 1.4  # inches
 LABELS = 40  # more tokens than this and only every second, third ... is named
-
-
-class Picture(Figure):
-    """A figure that a notebook shows, also one that has not imported pyplot."""
-
-    def _repr_png_(self) -> bytes:
-        file = io.BytesIO()
-        self.savefig(file, format="png", bbox_inches="tight")
-        return file.getvalue()
 
 
 def attention_figure(
@@ -53,6 +48,8 @@ def attention_figure(
     attention that falls on them (``alignment_share``) then stands behind a panel's name. Raises
     ``ShapeError`` if the tokens, the alignment and the map do not fit together.
     """
+    from npformer.inspect.picture import Picture
+
     _check(probs, query_tokens, key_tokens)
     links = sorted(alignment or ())
     for key, query in links:

@@ -6,12 +6,16 @@ Chapter     walkthroughs/13_looking_inside.md
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from npformer.inspect.alignment import token_alignment
 from npformer.inspect.attention import attention_maps
-from npformer.inspect.plots import Picture, attention_figure
+from npformer.inspect.plots import attention_figure
 from npformer.models.model import Model
 from npformer.text.tokenizer import BOS, EOS, Tokenizer
+
+if TYPE_CHECKING:
+    from npformer.inspect.picture import Picture
 
 
 def sentence_figures(

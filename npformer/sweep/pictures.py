@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from npformer.inspect.plots import Picture, save_figure
+from npformer.inspect.picture import Picture
+from npformer.inspect.plots import save_figure
 from npformer.sweep.result import Trial, Trials
 from npformer.sweep.space import Axis, Choices, Value, show
 from npformer.train.curve import draw_curve

@@ -7,8 +7,9 @@ probabilities tell a wrong softmax from a wrong product with the values.
 
 from __future__ import annotations
 
+from npformer.cards.steps import close
 from npformer.verify.lockstep.mismatch import Mismatch
-from npformer.verify.lockstep.op_steps import close, inside
+from npformer.verify.lockstep.op_steps import inside
 from npformer.verify.lockstep.visits import Visit, is_within
 
 # (phase, what is passed, to whom by the end of its name) -> the step. The first that fits counts.
