@@ -84,14 +84,9 @@ def gradient_flow_figure(recording: Recording) -> Picture:
     at the right and flows to the left. Below, the part of it that passes each sub-layer on the
     skip path, and the part that comes through the sub-layer.
     """
-<<<<<<< HEAD
-    streams = {stack: gradient_flow(recording, stack) for stack in _stacks(recording)}
-=======
     from npformer.inspect.picture import Picture
 
-    streams = {stack: gradient_flow(recording, stack) for stack in STACKS}
-    streams = {stack: stream for stack, stream in streams.items() if stream.names}
->>>>>>> main
+    streams = {stack: gradient_flow(recording, stack) for stack in _stacks(recording)}
     figure = Picture(
         figsize=(1.6 + 3.4 * len(streams), 5.4), facecolor="white", layout="constrained"
     )
