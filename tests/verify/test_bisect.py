@@ -400,7 +400,7 @@ def test_a_copied_feed_forward_without_its_activation(copied):
 def test_a_whole_copied_model_file(copied):
     mine = copied(
         transformer_file, "my_transformer",
-        ("forward(x * math.sqrt(self.config.d_model)", "forward(x * self.config.d_model"),
+        ("self.embedding_scale = math.sqrt(c.d_model)", "self.embedding_scale = c.d_model"),
     )  # fmt: skip
     model = make_model(1)
     own = mine.Transformer(model.config, rng=np.random.default_rng(0), dtype=np.float64)

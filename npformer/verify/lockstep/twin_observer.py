@@ -8,6 +8,7 @@ each other. Methods beside ``forward`` come through npformer's own seam.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from npformer.cards.discovery import op_card, op_cards
 from npformer.seam import Call, watching
 from npformer.verify.lockstep.visits import Site, Visit, bind
 from torch_ref import ops
+from torch_ref.seam import OPS
 
 Arguments = dict[str, Any]
 
@@ -101,6 +103,9 @@ class _Functions(TorchFunctionMode):
         self._observer = observer
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in OPS and func not in _functions():  # what it calls is to be seen
+            with self:
+                return inspect.unwrap(func)(*args, **(kwargs or {}))
         if func not in _functions():
             return func(*args, **(kwargs or {}))
         name, named, run = _functions()[func]
