@@ -40,7 +40,7 @@ ALLOWED = {
     "sweep": MATHEMATICS | {"optim", "text", "train", "decode", "inspect"},
     "pytest_plugin": {"verify"},
 }
-WITH_TORCH = {"cards", "verify", "bench", "cli"}
+WITH_TORCH = {"cards", "verify", "bench", "plan", "cli"}
 CHOOSES_ENGINE = "npformer.train.engines"  # it alone, below these, names the twin, and late
 TWIN_MAY_IMPORT = {"config", "errors", "files", "seam", "plan", "text", "train"}
 TWIN_COMMAND = "torch_ref.train.__main__"  # a command line: it may import npformer's
@@ -112,7 +112,7 @@ def test_the_arrows_have_no_circle():
 
 
 @pytest.mark.parametrize("name", [n for n in NUMPY_SIDE if part_of(n) not in WITH_TORCH])
-def test_no_torch_below_verify_bench_and_cli(name):
+def test_no_torch_below_verify_bench_plan_and_cli(name):
     for imported in imports(NUMPY_SIDE[name], lazy=name != CHOOSES_ENGINE):
         assert imported.split(".")[0] not in ("torch", "torch_ref"), f"{name} imports {imported}"
 

@@ -75,7 +75,7 @@ def _fast_kernels(q: Tensor) -> AbstractContextManager[None]:
     There the fused one's backward takes many times as long as that of the plain products and
     soft-max, for which sequences of a sentence's length leave room.
     """
-    plain = q.device.type == "cpu" and q.dtype == torch.bfloat16
+    plain = q.is_cpu and q.dtype == torch.bfloat16
     return sdpa_kernel(SDPBackend.MATH) if plain else nullcontext()
 
 

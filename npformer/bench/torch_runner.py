@@ -25,7 +25,6 @@ from npformer.bench.shapes import bench_config, padded_batch, training_shape
 from npformer.config import RunConfig
 from npformer.decode.beam import beam as beam_search
 from npformer.decode.greedy import greedy
-from npformer.plan.flops import batch_flops
 from npformer.text.tokenizer import BOS, PAD
 from npformer.train.memory import peak_memory
 
@@ -60,14 +59,13 @@ class Runner:
 
     def describe(self) -> Answer:
         """Sizes, and what the device can do."""
-        sides = (self.batch.inputs["source"], self.batch.targets)
         return {
             "parameters": self.engine.parameter_count,
             "rows": len(self.batch),
             "length": self.length,
             "tokens": self.batch.tokens,
             "padding": 1 - self.batch.tokens / self.batch.targets.size,
-            "flops": batch_flops(self.config.model, *((s != PAD).sum(axis=1) for s in sides)),
+            "flops": self.engine.flops(self.batch),
             "peak_flops": self.engine.peak_flops,
             "device": str(self.engine.device),
         }

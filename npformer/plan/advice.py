@@ -48,16 +48,15 @@ def advise(
     def need(config: RunConfig, ranks: int) -> int:
         return peak_memory(config, full_batch(config.data, length, ranks), device, ranks).total
 
-    now, found = need(config, ranks), []
+    now = need(config, ranks)
+    each: dict[str, Advice] = {}  # of one option's values, the first that is enough, else the last
     for remedy in _remedies(config, ranks, length, bf16, many=device == "cuda"):
+        option = remedy.options.split()[0]
+        if option in each and each[option].fits:
+            continue
         total = need(remedy.config, remedy.ranks)
         if total < now:
-            found.append(Advice(remedy.options, total, total <= memory))
-    each: dict[str, Advice] = {}
-    for advice in found:  # of one option's values, the first that is enough, else the last
-        option = advice.options.split()[0]
-        if option not in each or not each[option].fits:
-            each[option] = advice
+            each[option] = Advice(remedy.options, total, total <= memory)
     if any(advice.fits for option, advice in each.items() if option != "--gpus"):
         return tuple(each.values())
     return (*each.values(), *_together(config, memory, ranks, length, bf16, device))

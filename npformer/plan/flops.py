@@ -11,85 +11,107 @@ Backward    y = x weight^T has two products in its backward, dx = dy weight and 
             each as large as the forward's one; so have q k^T and probs v. Forward and backward
             together are 3 times the forward.
 
-Forward     For a pair of S source and T target tokens, with K = N d_k and W = N d_v:
-
-            attention of t queries over s keys    2 t D K + 2 s D (K + W) + 2 t W D   projections
-                                                + 2 t s (K + W)                scores, mixing
-            feed-forward at t positions           4 t D F
-            output projection                     2 T D V
-
-            An encoder layer attends S over S, a decoder layer T over T and T over S.
+Forward     PyTorch counts the products of the twin for one pair, with one layer a stack; a layer's
+            count as often as the stack has layers. A projection's grow with S or T, scores with a
+            product of two lengths: for a pair of S source and T target tokens the count is a
+            polynomial of degree 2, which six pairs of lengths determine.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
-from operator import mul
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from npformer.models.transformer import TransformerConfig
+import torch
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+from npformer.config import ModelConfig, RunConfig
+from npformer.plan.shape import Shape
+from npformer.plan.twin import fake, ids, shallow, stacks, twin
+
+LEAST = 2
+"""The shortest length that is counted: at 1, PyTorch may take other products."""
 
 
-class Work(NamedTuple):
-    """What a batch's arithmetic depends on: sums over its pairs of S source, T target tokens."""
+class Polynomial(NamedTuple):
+    """Coefficients of 1, s, t, s (s - 1) / 2, t (t - 1) / 2 and s t.
 
-    source: int  # sum of S
-    target: int  # sum of T
-    source_source: int  # sum of S^2
-    target_target: int  # sum of T^2
-    target_source: int  # sum of T S
+    Here s = S - LEAST, t = T - LEAST.
+    """
 
-    @classmethod
-    def of(cls, source_lengths: Iterable[int], target_lengths: Iterable[int]) -> Work:
-        """The sums over pairs, given the tokens of each pair's two sides.
+    one: int
+    s: int
+    t: int
+    ss: int
+    tt: int
+    st: int
 
-        Raises ValueError unless there are as many of one as of the other.
-        """
-        # Python's own integers, whatever came in: a sum of squares must not overflow.
-        source, target = list(map(int, source_lengths)), list(map(int, target_lengths))
-        if len(source) != len(target):
-            raise ValueError(f"{len(source)} source lengths and {len(target)} target lengths")
-        return cls(
-            sum(source),
-            sum(target),
-            sum(map(mul, source, source)),
-            sum(map(mul, target, target)),
-            sum(map(mul, target, source)),
+    def __call__(self, source: int, target: int) -> int:
+        """Its value for a pair of that many tokens."""
+        s, t = source - LEAST, target - LEAST
+        return (
+            self.one
+            + self.s * s
+            + self.t * t
+            + self.ss * (s * (s - 1) // 2)
+            + self.tt * (t * (t - 1) // 2)
+            + self.st * s * t
         )
 
 
-def forward_flops(config: TransformerConfig, work: Work) -> int:
-    """Operations of the forward's matrix products."""
-    c, w = config, work
-    k, v = c.heads * c.head_k, c.heads * c.head_v
+@functools.lru_cache(maxsize=64)
+def forward_flops(config: ModelConfig) -> Polynomial:
+    """Operations of the forward's matrix products, for a pair of S source and T target tokens."""
+    run = RunConfig(model=shallow(config, 1))
+    depths = stacks(twin(RunConfig(model=config), "meta"))
+    with fake("cpu"), torch.no_grad():
+        objective = twin(run).eval()
 
-    def attention(queries: int, keys: int, scores: int) -> int:
-        projections = queries * c.d_model * (k + v) + keys * c.d_model * (k + v)
-        return 2 * (projections + scores * (k + v))
+        def count(source: int, target: int) -> int:
+            counter = FlopCounterMode(display=False, custom_mapping=UNCOUNTED)
+            with counter:
+                objective(*ids(Shape(1, LEAST + source, LEAST + target), objective))
+            counts = counter.get_flop_counts()
+            layers = {name.partition(".")[2]: sum(c.values()) for name, c in counts.items()}
+            more = ((depth - 1) * layers.get(f"{stack}.0", 0) for stack, depth in depths.items())
+            return counter.get_total_flops() + sum(more)
 
-    encoder = attention(w.source, w.source, w.source_source) + 4 * w.source * c.d_model * c.d_ff
-    decoder = (
-        attention(w.target, w.target, w.target_target)
-        + attention(w.target, w.source, w.target_source)
-        + 4 * w.target * c.d_model * c.d_ff
-    )
-    output = 2 * w.target * c.d_model * c.vocab_size
-    return c.encoder_layers * encoder + c.decoder_layers * decoder + output
+        one, s, t = count(0, 0), count(1, 0), count(0, 1)
+        return Polynomial(
+            one=one,
+            s=s - one,
+            t=t - one,
+            ss=count(2, 0) - 2 * s + one,
+            tt=count(0, 2) - 2 * t + one,
+            st=count(1, 1) - s - t + one,
+        )
 
 
 def batch_flops(
-    config: TransformerConfig, source_lengths: Iterable[int], target_lengths: Iterable[int]
+    config: ModelConfig, source_lengths: Iterable[int], target_lengths: Iterable[int]
 ) -> int:
     """Operations of forward and backward of one batch, its valid tokens alone.
 
     Each length is the number of tokens of a row that are not padding, EOS (or BOS) included, as in
-    ``(batch.source != PAD).sum(axis=1)``. Raises ValueError if the two differ in number.
+    ``(batch.targets != PAD).sum(axis=1)``. Raises ValueError if the two differ in number.
     """
-    return 3 * forward_flops(config, Work.of(source_lengths, target_lengths))
+    # Python's own integers, whatever came in: a square must not overflow.
+    source, target = list(map(int, source_lengths)), list(map(int, target_lengths))
+    if len(source) != len(target):
+        raise ValueError(f"{len(source)} source lengths and {len(target)} target lengths")
+    forward = forward_flops(config)
+    return 3 * sum(forward(s, t) for s, t in zip(source, target, strict=True))
 
 
-def update_flops(
-    config: TransformerConfig, pairs: int, source_length: int, target_length: int
-) -> int:
+def update_flops(config: ModelConfig, pairs: int, source_length: int, target_length: int) -> int:
     """Operations of forward and backward of ``pairs`` pairs of that many tokens a side."""
-    return batch_flops(config, [source_length] * pairs, [target_length] * pairs)
+    return pairs * batch_flops(config, [source_length], [target_length])
+
+
+def _attention(q: Any, k: Any, v: Any, *_: object, **__: object) -> int:
+    return int(sdpa_flop_count(q, k, v))
+
+
+UNCOUNTED = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
+"""Products that FlopCounterMode does not know: it takes the CPU's fused attention for none."""

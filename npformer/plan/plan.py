@@ -10,9 +10,7 @@ from npformer.config import RunConfig
 from npformer.errors import ConfigError
 from npformer.plan.advice import Advice, advise
 from npformer.plan.devices import Arithmetic, Gpu
-from npformer.plan.flops import update_flops
 from npformer.plan.memory import Memory, peak_memory
-from npformer.plan.parameters import count_parameters
 from npformer.plan.shape import Shape, full_batch
 
 MFU = 0.45
@@ -122,6 +120,9 @@ def make_plan(
     Raises ConfigError for no GPU, sentences longer than the model takes or a batch holds, and
     arithmetic that the GPU does not have.
     """
+    from npformer.plan.flops import update_flops  # PyTorch takes seconds to import
+    from npformer.plan.weights import weigh
+
     assumed = assumed or Assumptions()
     if gpus < 1:
         raise ConfigError(f"gpus is {gpus}; it must be 1 or more")
@@ -141,7 +142,7 @@ def make_plan(
         gpus=gpus,
         assumed=assumed,
         shape=shape,
-        parameters=count_parameters(config.model).total,
+        parameters=weigh(config).numbers,
         memory=memory,
         tokens=rows * assumed.length,
         flops=update_flops(config.model, rows, assumed.length, assumed.length),

@@ -45,6 +45,13 @@ class Engine(Protocol):
         """Floating-point operations that the device can do in a second; 0 if that is not known."""
         ...
 
+    def flops(self, batch: Batch) -> float:
+        """The floating-point operations that a batch's valid tokens need, forward and backward.
+
+        What is done on padding is no use to anybody. Asked only where ``peak_flops`` is known.
+        """
+        ...
+
     def gradients(self, batch: Batch, seed: tuple[int, ...]) -> None:
         """Add the gradient of the *sum* of a batch's token losses to what is gathered so far.
 

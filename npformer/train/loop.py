@@ -26,9 +26,6 @@ from npformer.config import RunConfig
 from npformer.errors import CheckpointError, NonFiniteError, ShapeError
 from npformer.files.atomic import remove_directory
 from npformer.optim import learning_rate
-from npformer.plan.flops import batch_flops
-from npformer.text.batches import Batch
-from npformer.text.tokenizer import PAD
 from npformer.train.average import average_weights
 from npformer.train.checkpoint import (
     Checkpoint,
@@ -193,7 +190,7 @@ class _Run:
         for micro in range(train.accumulate):
             batch = self.feed.next()
             self.engine.gradients(batch, (train.seed, update, micro))
-            work += self._flops(batch)
+            work += self.engine.flops(batch) if self.engine.peak_flops else 0.0
         rate = learning_rate(self.config.optim, self.config.model.d_model, update, train.updates)
         try:
             step = self.engine.update(rate)
@@ -227,11 +224,6 @@ class _Run:
         )
         self._tell(line)
         self.display.step(line)
-
-    def _flops(self, batch: Batch) -> float:
-        """The work in a batch's valid tokens: what is done on padding is no use to anybody."""
-        lengths = ((ids != PAD).sum(axis=1) for ids in (batch.inputs["source"], batch.targets))
-        return batch_flops(self.config.model, *lengths)
 
     def _tell(self, line: dict[str, Any]) -> None:
         self.metrics.write(**line)

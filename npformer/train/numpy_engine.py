@@ -63,6 +63,10 @@ class NumpyEngine:
         self._pool = ThreadPoolExecutor(train.workers)
         self._blas = ThreadpoolController()
 
+    def flops(self, batch: Batch) -> float:
+        """Of no use without a peak to compare it with: 0."""
+        return 0.0
+
     def gradients(self, batch: Batch, seed: tuple[int, ...]) -> None:
         """Add the gradient of the summed token losses.
 

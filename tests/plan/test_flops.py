@@ -11,9 +11,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from npformer.bench.shapes import model_flops
+from npformer.config import RunConfig
 from npformer.models.transformer import TransformerConfig
-from npformer.plan.flops import Work, batch_flops, forward_flops, update_flops
-from npformer.plan.parameters import count_parameters
+from npformer.plan.flops import batch_flops, forward_flops, update_flops
+from npformer.plan.weights import weigh
 from npformer.presets import model_preset
 from torch_ref.models.transformer import Transformer
 
@@ -47,7 +48,7 @@ def test_it_is_what_pytorch_counts_in_the_twin(config):
         logits = twin(source, target)
         forward = counter.get_total_flops()
         logits.sum().backward()
-    assert forward == forward_flops(config, Work.of([6] * 3, [4] * 3))
+    assert forward == 3 * forward_flops(config)(6, 4)
     assert counter.get_total_flops() == update_flops(config, 3, 6, 4)
 
 
@@ -55,7 +56,9 @@ def test_six_operations_a_parameter_and_token():
     """Kaplan et al. (2020): 6 N D, to which attention's scores add a little at short lengths."""
     config = model_preset("big")
     tokens = 100 * 32
-    ratio = update_flops(config, 100, 32, 32) / (6 * count_parameters(config).total * tokens)
+    ratio = update_flops(config, 100, 32, 32) / (
+        6 * weigh(RunConfig(model=config)).numbers * tokens
+    )
     assert 1 < ratio < 1.02
 
 

@@ -79,7 +79,10 @@ def test_arithmetic_is_what_the_run_asks_for_and_the_gpu_has():
 
 def test_float64_has_memory_but_no_time():
     plan = make_plan(changed(BIG, "train", dtype="float64"), GPUS["h200"])
-    assert plan.memory.optimizer == 2 * make_plan(BIG, GPUS["h200"]).memory.optimizer
+    assert plan.memory.optimizer == pytest.approx(
+        2 * make_plan(BIG, GPUS["h200"]).memory.optimizer,
+        rel=1e-5,  # but for the counts of steps
+    )
     assert plan.update_seconds is plan.seconds is plan.cost is None
 
 

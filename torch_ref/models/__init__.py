@@ -9,11 +9,11 @@ from npformer.errors import ConfigError
 from torch_ref.models.model import Model
 from torch_ref.models.transformer import Transformer
 
-__all__ = ["Model", "Transformer", "make_twin"]
+__all__ = ["Model", "Transformer", "make_twin", "twin_class"]
 
 
-def make_twin(config: Any, **options: Any) -> Any:
-    """The twin of the model that ``config`` describes; ``options`` are ``dtype`` and ``device``.
+def twin_class(config: Any) -> type[Model]:
+    """The twin of the models that ``config`` describes.
 
     Raises ``ConfigError`` for a family that has no twin.
     """
@@ -23,5 +23,13 @@ def make_twin(config: Any, **options: Any) -> Any:
         raise ConfigError(f"model {config.family!r} has no twin in torch_ref/models") from error
     for value in vars(module).values():
         if isinstance(value, type) and getattr(value, "family", None) == config.family:
-            return value(config, **options)
+            return value
     raise ConfigError(f"torch_ref/models/{config.family}.py defines no model of that family")
+
+
+def make_twin(config: Any, **options: Any) -> Any:
+    """A twin with weights of its own; ``options`` are ``dtype`` and ``device``.
+
+    Raises ``ConfigError`` as ``twin_class``.
+    """
+    return twin_class(config)(config, **options)

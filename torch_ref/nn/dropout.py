@@ -24,7 +24,7 @@ class Dropout(nn.Module):
         """x (...) -> (...); a generator decides the mask, and that there is one."""
         if rng is not None:
             return ops.dropout(x, self.p, rng)
-        if x.device.type != "cpu" or not self.training or self.p == 0.0:
+        if not x.is_cpu or not self.training or self.p == 0.0:
             return F.dropout(x, self.p, self.training)
         # PyTorch's Bernoulli draws take a CPU twice as long as its uniform ones.
         keep = torch.rand(x.shape).ge_(self.p)

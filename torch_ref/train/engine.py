@@ -20,12 +20,12 @@ from torch import Tensor
 
 from npformer.config import RunConfig
 from npformer.errors import ConfigError, NonFiniteError, ShapeError
+from npformer.text.tokenizer import PAD
 from npformer.train.engine import Step, not_finite
 from npformer.train.ranks import Alone, Ranks
 from torch_ref.bridge import check_arrays, to_array, to_torch
-from torch_ref.models import make_twin
 from torch_ref.train import device as devices
-from torch_ref.train.objective import Objective, TwinObjective
+from torch_ref.train.objective import Objective, make_objective
 from torch_ref.train.optimizer import make_optimizer, moments, set_steps
 from torch_ref.train.precision import Precision
 from torch_ref.train.spread import spread
@@ -76,12 +76,7 @@ class TorchEngine:
 
     def _make(self) -> Objective:
         """What is trained; drawn from PyTorch's generator, which the seed has set."""
-        twin = self.config.twin
-        model = make_twin(self.config.model, dtype=self.precision.weights, device=self.device)
-        model.run_layers(compiled=twin.compile, checkpointed=twin.checkpoint_activations)
-        return TwinObjective(
-            model, self.precision, chunk=twin.loss_chunk, compiled=twin.compile
-        ).eval()
+        return make_objective(self.config, self.precision, self.device)
 
     @property
     def model(self) -> Any:
@@ -100,6 +95,14 @@ class TorchEngine:
     def peak_flops(self) -> float:
         """Floating-point operations a second that this device can do; 0 if that is not known."""
         return devices.peak_flops(self.device, self.precision)
+
+    def flops(self, batch: Batch) -> float:
+        """The floating-point operations that a batch's valid tokens need, forward and backward."""
+        from npformer.plan.flops import batch_flops  # most of a second, at the first update alone
+
+        source = batch.inputs.get("source", batch.targets)
+        lengths = ((ids != PAD).sum(axis=1) for ids in (source, batch.targets))
+        return batch_flops(self.config.model, *lengths)
 
     def gradients(self, batch: Batch, seed: tuple[int, ...]) -> None:
         """Add the gradient of the summed token losses, without waiting for the device.

@@ -12,6 +12,7 @@ from torch.profiler import ProfilerActivity, profile
 from npformer.config import RunConfig
 from npformer.plan.shape import Shape
 from npformer.text.batches import Batch
+from torch_ref.models import twin_class
 from torch_ref.train.engine import TorchEngine
 
 
@@ -60,4 +61,6 @@ def random_batch(config: RunConfig, shape: Shape, seed: int) -> Batch:
         low = min(4, config.model.vocab_size - 1)
         return rng.integers(low, config.model.vocab_size, size=(shape.rows, length))
 
-    return Batch.of_pairs(ids(shape.source), ids(shape.target), ids(shape.target))
+    lengths = {"source": shape.source, "target": shape.target}
+    inputs = {name: ids(lengths[name]) for name in twin_class(config.model).streams}
+    return Batch(inputs, ids(shape.target))

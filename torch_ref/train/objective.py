@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from npformer.config import RunConfig
+from torch_ref.models import make_twin
 from torch_ref.models.model import Model
 from torch_ref.train.linear_cross_entropy import linear_cross_entropy
 from torch_ref.train.precision import Precision
@@ -93,3 +96,12 @@ class TwinObjective(Objective):
                 hidden, weight, targets, chunk=self.chunk, compiled=self.compiled, **options
             )
         return F.cross_entropy(F.linear(hidden, weight), targets, reduction="sum", **options)
+
+
+def make_objective(config: RunConfig, precision: Precision, device: torch.device) -> TwinObjective:
+    """The twin of a run and its loss, in evaluation mode, drawn from PyTorch's generator."""
+    twin = config.twin
+    model = make_twin(config.model, dtype=precision.weights, device=device)
+    model.run_layers(compiled=twin.compile, checkpointed=twin.checkpoint_activations)
+    objective = TwinObjective(model, precision, chunk=twin.loss_chunk, compiled=twin.compile)
+    return objective.eval()
