@@ -223,8 +223,8 @@ class TwinConfig:
 class RunConfig:
     """A whole run; a checkpoint carries it as config.json."""
 
-    model: ModelConfig
-    """Of one of the families in ``npformer.models``."""
+    model: Any
+    """A ``ModelConfig``, of one of the families in ``npformer.models``; each has its own fields."""
     optim: OptimConfig = field(default_factory=OptimConfig)
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)

@@ -21,8 +21,10 @@ DEFAULT_FAMILY = models.DEFAULT
 def model_options(config: ModelConfig) -> ModelConfig:
     """The configuration as options: all of it but what the tokenizer decides, and the family."""
     hints = typing.get_type_hints(type(config))
+    suppress: Any = tyro.conf.Suppress
+    fixed: Any = tyro.conf.Fixed
     hidden = [
-        (name, tyro.conf.Suppress[tyro.conf.Fixed[hints[name]]], getattr(config, name))
+        (name, suppress[fixed[hints[name]]], getattr(config, name))
         for name in ("family", "vocab_size", "padding_id")
     ]
     bases = (type(config),)

@@ -5,7 +5,7 @@ Chapter     walkthroughs/09_whole_model.md
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -52,6 +52,11 @@ class Model(Module):
         self, config: Any, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
     ) -> None:
         raise NotImplementedError
+
+    forward: Callable[..., tuple[Array, Any]]
+    """The inputs that ``streams`` names, ``rng`` -> logits (B, T, V), cache."""
+    backward: Callable[..., None]
+    """dlogits (B, T, V), cache -> nothing: ids have no gradient."""
 
     def _embed(
         self, ids: Array, rng: np.random.Generator | None = None, at: int = 0

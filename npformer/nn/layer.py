@@ -105,6 +105,7 @@ class Layer(Module):
         dx = self.feed_forward_residual.backward(dy, cache.feed_forward, self.feed_forward.backward)
         dmemory = None
         if self.cross_attn_residual is not None and self.cross_attn is not None:
+            assert cache.cross_attn is not None
             dx, dmemory = self.cross_attn_residual.backward(
                 dx, cache.cross_attn, self.cross_attn.backward
             )

@@ -74,7 +74,9 @@ class Stack(Module):
 
         Every layer reads the memory, so its gradient is the sum over the layers.
         """
-        dx = dy if self.norm is None else self.norm.backward(dy, cache.norm)
+        dx = dy
+        if self.norm is not None and cache.norm is not None:
+            dx = self.norm.backward(dx, cache.norm)
         dmemory: Array | None = None
         for layer, layer_cache in zip(reversed(self.layers), reversed(cache.layers), strict=True):
             dx = layer.backward(dx, layer_cache)

@@ -172,16 +172,16 @@ def _recorded(
                 parameter.data = parameter.data.to(precision.products)
             if gradients:
                 parameter.grad = parameter.detach().clone()
-        modules, inputs = Modules(objective), ids(shape, objective)
+        modules, (inputs, targets) = Modules(objective), ids(shape, objective)
         record = Storages(modules.place, casts=device == "cpu")
         for there in (*parameters.values(), *objective.buffers()):
             record.know(there)
             if there.grad is not None:
                 record.know(there.grad)
-        for array in inputs:
+        for array in (*inputs.values(), targets):
             record.see(array, Place("", True, False))
         with record:
-            loss = objective(*inputs, label_smoothing=config.train.label_smoothing)
+            loss = objective(inputs, targets, label_smoothing=config.train.label_smoothing)
             forward = len(record.moments)
             backward(loss)
         made = {} if gradients else _gradients(parameters.items(), record)

@@ -15,19 +15,19 @@ from torch.overrides import TorchFunctionMode
 
 from npformer.config import ModelConfig, RunConfig
 from npformer.plan.shape import DeviceKind, Shape
-from torch_ref.train.objective import Objective, make_objective
+from torch_ref.train.objective import TwinObjective, make_objective
 from torch_ref.train.precision import Precision
 
 CPU = torch.device("cpu")
 
 
-def twin(config: RunConfig, device: torch.device | str = CPU) -> Objective:
+def twin(config: RunConfig, device: torch.device | str = CPU) -> TwinObjective:
     """The twin with its loss, as a training engine makes it; not compiled, which keeps no more."""
     config = dataclasses.replace(config, twin=dataclasses.replace(config.twin, compile=False))
     return make_objective(config, Precision.of(config, CPU), torch.device(device)).train()
 
 
-def ids(shape: Shape, objective: Objective) -> tuple[dict[str, Tensor], Tensor]:
+def ids(shape: Shape, objective: TwinObjective) -> tuple[dict[str, Tensor], Tensor]:
     """What an objective reads: the inputs of its model, (B, S) or (B, T), and targets (B, T)."""
     lengths = {"source": shape.source, "target": shape.target}
 

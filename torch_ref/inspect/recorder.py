@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -163,7 +163,7 @@ class _Recorder(TorchFunctionMode):
         return call.output
 
     def recording(
-        self, loss: Tensor, parameters: dict[str, Tensor], streams: dict[str, str]
+        self, loss: Tensor, parameters: dict[str, Tensor], streams: Mapping[str, str]
     ) -> Recording:
         """Everything watched, with the gradients that ``loss`` sends there."""
         aliases = [

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ class Model(Decoding):
 
     family: str
     """Name of the family, its file's here and in ``npformer/models``."""
-    streams: dict[str, str]
+    streams: ClassVar[Mapping[str, str]]
     """Of each input, the path of the stack that reads it."""
     config: Any
     embedding: Embedding
@@ -37,9 +38,8 @@ class Model(Decoding):
         for name in vars(cls).keys() & {"_embed", "_project"}:
             setattr(cls, name, method(vars(cls)[name]))
 
-    def hidden(self, **inputs: Any) -> Tensor:
-        """What ``forward`` projects to the logits: the decoder's last states (B, T, D)."""
-        raise NotImplementedError
+    hidden: Callable[..., Tensor]
+    """The inputs that ``streams`` names, ``rng`` -> what is projected to the logits (B, T, D)."""
 
     def stacks(self) -> list[Stack]:
         """The stacks of layers, in the order of the forward."""

@@ -77,7 +77,7 @@ class Buffers:
         self.memory_mask.zero_()
         self.memory_mask[..., : mask.shape[3]] = mask
         for mine, given in zip(self.layers, layers, strict=True):
-            mine.self_attn.restart(given.self_attn)
+            _static(mine).restart(given.self_attn)
             if mine.memory is not None and given.memory is not None:
                 for buffer, new in zip(
                     mine.memory.keys_values, given.memory.keys_values, strict=True
@@ -187,5 +187,10 @@ class StaticState:
             new = self._pool.lend(shape, self, old.layers, old.memory_mask)
         index = torch.as_tensor(parents, device=old.ids.device)
         for mine, given in zip(new.layers, old.layers, strict=True):
-            mine.self_attn.take(given.self_attn, index, self.length)
+            _static(mine).take(_static(given), index, self.length)
         self._buffers = new
+
+
+def _static(layer: LayerState) -> StaticKeyValueCache:
+    assert isinstance(layer.self_attn, StaticKeyValueCache)
+    return layer.self_attn

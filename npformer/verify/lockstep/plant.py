@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from npformer.cards.discovery import card
+from npformer.cards.discovery import op_card
 from npformer.cards.mutant import Mutant
 from npformer.errors import VerifyError, nearest
 from npformer.nn.activation import ACTIVATIONS, Activation
@@ -105,7 +105,7 @@ def _methods(mutant: Mutant, one: Any) -> dict[Any, Any]:
 def _calls(module: Any, op: str, model: Any) -> bool:
     if isinstance(module, Activation):
         forward = ACTIVATIONS[module.name][0]
-        return getattr(forward, "func", forward) is card(op).pair[0]
+        return getattr(forward, "func", forward) is op_card(op).pair[0]
     # Besides its forward, a module may call ops in other methods: a tied embedding projects.
     others = () if getattr(model, "output_proj", None) is not None else vars(type(module))
     methods = [getattr(type(module), name, None) for name in ("forward", *others)]
