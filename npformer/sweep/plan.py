@@ -44,7 +44,7 @@ class Plan:
         objective: Objective = "loss",
     ) -> Plan:
         """Raises ``ConfigError`` for anything that no sweep can do; see ``sweep``."""
-        axes = search_space(over)
+        axes = search_space(over, type(base.model))
         listed = all(isinstance(axis, Choices) for axis in axes)
         sampler = sampler or ("grid" if listed else "tpe")
         for name, given, allowed in (

@@ -19,17 +19,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from npformer.config import RunConfig
+from npformer.config import ModelConfig, RunConfig
 from npformer.errors import ConfigError, nearest
+from npformer.models.transformer import TransformerConfig
 
 Value = int | float | str | bool | None
 
-_PARTS: dict[str, type] = typing.get_type_hints(RunConfig)
+Parts = Mapping[str, type]
+"""The parts of a run's configuration, by the names of their fields."""
 _OTHER_VALIDATION = "it changes the validation pairs, and trials would not compare"
 _ONLY_LOOKS = "it changes how a run is watched, not what it learns"
 _FIXED = {
     "model.vocab_size": "the trained tokenizer decides it; sweep data.vocab_size",
     "model.padding_id": "the tokenizer decides it",
+    "model.family": "name it with --model",
     "model.max_length": _OTHER_VALIDATION,
     "data.corpus": _OTHER_VALIDATION,
     "data.validation": _OTHER_VALIDATION,
@@ -72,8 +75,12 @@ class Range:
 Axis = Choices | Range
 
 
-def search_space(over: Mapping[str, Any] | Sequence[str]) -> tuple[Axis, ...]:
+def search_space(
+    over: Mapping[str, Any] | Sequence[str], model: type[ModelConfig] = TransformerConfig
+) -> tuple[Axis, ...]:
     """``{"model.heads": [1, 2], "optim.warmup": "log:100..2000"}``, or ``["model.heads=1,2"]``.
+
+    ``model`` is the configuration of the family whose fields ``model.*`` are.
 
     Raises ``ConfigError`` for a field that does not exist, cannot be swept, comes twice, or has a
     value that it can never have.
@@ -83,7 +90,8 @@ def search_space(over: Mapping[str, Any] | Sequence[str]) -> tuple[Axis, ...]:
         raise ConfigError(
             "a sweep needs a field to vary, part.field=values; for example model.heads=1,2,4"
         )
-    axes = tuple(_axis(_field(name), given) for name, given in pairs)
+    parts: Parts = {**typing.get_type_hints(RunConfig), "model": model}
+    axes = tuple(_axis(parts, _field(parts, name), given) for name, given in pairs)
     names = [axis.field for axis in axes]
     if twice := [name for name in names if names.count(name) > 1]:
         raise ConfigError(f"{twice[0]} is given twice; list all of its values once")
@@ -116,13 +124,13 @@ def _halves(text: str) -> tuple[str, str]:
     return name, given
 
 
-def _field(name: str) -> str:
+def _field(parts: Parts, name: str) -> str:
     """The full name of an existing field that a sweep may vary."""
     part, _, field = name.strip().replace("-", "_").partition(".")
-    known = [f"{p}.{f.name}" for p, cls in _PARTS.items() for f in dataclasses.fields(cls)]
+    known = [f"{p}.{f.name}" for p, cls in parts.items() for f in dataclasses.fields(cls)]
     full = f"{part}.{field}"
     if full not in known:
-        own = [f.name for f in dataclasses.fields(_PARTS[part])] if part in _PARTS else []
+        own = [f.name for f in dataclasses.fields(parts[part])] if part in parts else []
         elsewhere = [other for other in known if other.endswith(f".{field or part}")]
         hint = f"; did you mean {' or '.join(map(repr, elsewhere))}?" if elsewhere else ""
         if own:
@@ -130,33 +138,33 @@ def _field(name: str) -> str:
             raise ConfigError(f"{part!r} has no field {field!r}{hint}")
         raise ConfigError(
             f"field {name!r} does not exist; a field is part.name, and the parts are "
-            f"{', '.join(_PARTS)}{hint or nearest(full, known)}"
+            f"{', '.join(parts)}{hint or nearest(full, known)}"
         )
     if full in _FIXED:
         raise ConfigError(f"{full} cannot be swept: {_FIXED[full]}")
     return full
 
 
-def _axis(field: str, given: Any) -> Axis:
+def _axis(parts: Parts, field: str, given: Any) -> Axis:
     if isinstance(given, str):
         text = given.strip()
         if ".." in text:
-            return _range(field, text)
-        given = [_read(field, word.strip()) for word in text.split(",")]
+            return _range(parts, field, text)
+        given = [_read(parts, field, word.strip()) for word in text.split(",")]
     elif not isinstance(given, Sequence):
         given = [given]
     values = tuple(given)
     if not values:
         raise ConfigError(f"{field} has no values to try")
     for value in values:
-        _check(field, value)
+        _check(parts, field, value)
         if values.count(value) > 1:
             raise ConfigError(f"{field} lists {show(value)} twice")
     return Choices(field, values)
 
 
-def _range(field: str, text: str) -> Range:
-    kinds = _kinds(field)
+def _range(parts: Parts, field: str, text: str) -> Range:
+    kinds = _kinds(parts, field)
     kind = float if float in kinds else int
     log = text.startswith("log:")
     if kind not in kinds:
@@ -168,21 +176,21 @@ def _range(field: str, text: str) -> Range:
     if log and ends[0] <= 0:
         raise ConfigError(f"{field}: {text} begins at {ends[0]}; a logarithm needs more than 0")
     for end in ends:
-        _check(field, end)
+        _check(parts, field, end)
     return Range(field, ends[0], ends[1], log)
 
 
-def _kinds(field: str) -> tuple[Any, ...]:
+def _kinds(parts: Parts, field: str) -> tuple[Any, ...]:
     """The types that the field declares; for a choice of words, the words."""
     part, _, name = field.partition(".")
-    hint = typing.get_type_hints(_PARTS[part])[name]
+    hint = typing.get_type_hints(parts[part])[name]
     if typing.get_origin(hint) is Literal or isinstance(hint, types.UnionType):
         return typing.get_args(hint)
     return (hint,)
 
 
-def _read(field: str, word: str) -> Value:
-    kinds = _kinds(field)
+def _read(parts: Parts, field: str, word: str) -> Value:
+    kinds = _kinds(parts, field)
     if word.lower() == "none" and types.NoneType in kinds:
         return None
     if bool in kinds:
@@ -205,12 +213,12 @@ def _number(field: str, word: str, kind: type) -> int | float:
     return number
 
 
-def _check(field: str, value: Any) -> None:
+def _check(parts: Parts, field: str, value: Any) -> None:
     """Raise ``ConfigError`` for a value that the field cannot have whatever the others are."""
     part, _, name = field.partition(".")
     # With sizes of a head given, no number of heads has to divide the width.
     free = {"d_k": 1, "d_v": 1} if part == "model" else {}
     try:
-        _PARTS[part](**{**free, name: value})
+        parts[part](**{**free, name: value})
     except ConfigError as error:
         raise ConfigError(f"{part}.{error}") from None

@@ -56,7 +56,7 @@ def test_python_gives_values_as_they_are():
         ("model.head=1,2", "'model' has no field 'head'; did you mean 'heads'?"),
         ("model.label_smoothing=0", "did you mean 'train.label_smoothing'?"),
         ("heads=1,2", "did you mean 'model.heads'?"),
-        ("model=1,2", "'model' has no field ''; its fields are vocab_size, d_model, heads"),
+        ("model=1,2", "'model' has no field ''; its fields are family, vocab_size, d_model"),
         ("optim.zzz=1,2", "its fields are name, beta1"),
         ("zzz.zzz=1", "the parts are model, optim, data, train"),
         ("model.heads", "names no values; write part.field=values"),
