@@ -7,7 +7,7 @@ import pytest
 
 from npformer.errors import VerifyError
 from npformer.verify.components.registry import COMPONENTS, component
-from npformer.verify.mutants import MUTANTS, KillRate, Trial, kill_rate, try_mutant
+from npformer.verify.mutants import MUTANTS, MutationScore, Trial, mutation_score, try_mutant
 from npformer.verify.reference.oracles import DIRECTIONAL
 from npformer.verify.tally import check_component
 
@@ -42,20 +42,20 @@ def test_a_wrong_backward_is_caught_without_pytorch(name):
     assert result.directional_gap > 100 * DIRECTIONAL
 
 
-def test_the_kill_rate_is_of_the_components_asked_for():
-    rate = kill_rate(["softmax", "SGD"])
-    assert {trial.mutant.component for trial in rate.trials} == {"softmax", "SGD"}
-    assert rate.passed
-    assert rate.to_dict()["caught"] == rate.total
+def test_the_mutation_score_is_of_the_components_asked_for():
+    score = mutation_score(["softmax", "SGD"])
+    assert {trial.mutant.component for trial in score.trials} == {"softmax", "SGD"}
+    assert score.passed
+    assert score.to_dict()["caught"] == score.total
 
 
-def test_a_survivor_lowers_the_kill_rate():
+def test_a_survivor_lowers_the_mutation_score():
     trials = tuple(Trial(m, 10, None) for m in list(MUTANTS.values())[:4])
-    rate = KillRate((*trials, try_mutant(MUTANTS["softmax/zero"])))
-    assert rate.rate == pytest.approx(0.2)
-    assert not rate.passed
+    score = MutationScore((*trials, try_mutant(MUTANTS["softmax/zero"])))
+    assert score.rate == pytest.approx(0.2)
+    assert not score.passed
 
 
 def test_a_component_without_mutants_is_named():
     with pytest.raises(VerifyError, match="'Dropout' has no mutants; did you mean 'dropout'"):
-        kill_rate(["Dropout"])
+        mutation_score(["Dropout"])

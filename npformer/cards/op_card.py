@@ -49,7 +49,7 @@ class OpCard(Card):
     scales: Callable[..., Scales]
     """(**arguments, dy, fp) -> S of every result; see ``npformer.cards.scales``."""
     kink: float | None = None
-    """Where the op has a corner: a line that passes within 0.01 of it is not differentiated."""
+    """Where the op has a kink: a line that passes within 0.01 of it is not differentiated."""
     library: Library | None = None
     library_scales: Callable[[Scales, dict[str, Any], Any], Scales] | None = None
     """(scales, arguments, dy) -> scales, where PyTorch's own formula rounds more than it must."""

@@ -41,7 +41,7 @@ class Source(Protocol):
     """Where choices come from; earlier options are simpler, for Hypothesis to shrink towards."""
 
     def integer(self, low: int, high: int) -> int:
-        """A whole number in [low, high]."""
+        """An integer in [low, high]."""
 
     def choice(self, options: Sequence[T]) -> T:
         """One of ``options``."""
@@ -83,7 +83,7 @@ class HypothesisSource:
 
 
 class SimpleSource(HypothesisSource):
-    """Hypothesis's, towards what is easily read: axes of 1 to 3, whole numbers near 0."""
+    """Hypothesis's, towards what is easily read: axes of 1 to 3, integers near 0."""
 
     def choice(self, options: Sequence[T]) -> T:
         """Of letter specs, those with fewer axes first."""
@@ -96,7 +96,7 @@ class SimpleSource(HypothesisSource):
         return {a: max(self.choice((1, 2, 3)), least.get(a, 0)) for a in dict.fromkeys(letters)}
 
     def values(self, shape: tuple[int, ...], dtype: np.dtype) -> Array:
-        """Whole numbers, of which few are not 0 once Hypothesis has shrunk them."""
+        """Integers, of which few are not 0 once Hypothesis has shrunk them."""
         from hypothesis import strategies as st
 
         number = st.integers(-3, 3)

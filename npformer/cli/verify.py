@@ -23,7 +23,7 @@ from npformer.errors import VerifyError
 
 if TYPE_CHECKING:
     from npformer.verify.judge import Failure
-    from npformer.verify.mutants import KillRate
+    from npformer.verify.mutants import MutationScore
     from npformer.verify.report import Report
 
 FAILED = 1
@@ -112,21 +112,21 @@ class Command:
         console.print("\n".join(report.failures()), highlight=False, markup=False, end="")
         passed = report.passed
         found: dict[str, Any] = report.to_dict()
-        killed = None
+        score = None
         console.print(
             f"{sum(r.passed for r in report.results)} of {len(report.results)} right, "
             f"{report.cases:,} cases, seed {self.seed}",
             highlight=False,
         )
         if self.mutants:
-            from npformer.verify.mutants import kill_rate
+            from npformer.verify.mutants import mutation_score
 
             with console.status("planting mutants"):
-                killed = kill_rate(chosen, seed=self.seed)
-            console.print(_mutants_table(killed))
-            passed = passed and killed.passed
-            found["mutants"] = killed.to_dict()
-        self._write(report, found, killed)
+                score = mutation_score(chosen, seed=self.seed)
+            console.print(_mutants_table(score))
+            passed = passed and score.passed
+            found["mutants"] = score.to_dict()
+        self._write(report, found, score)
         return 0 if passed else FAILED
 
     def _check_implementation(self, reference: str, console: Console) -> int:
@@ -158,13 +158,13 @@ class Command:
         self._write(report, report.to_dict(), None)
         return 0 if result.passed else FAILED
 
-    def _write(self, report: Report, found: dict[str, Any], killed: KillRate | None) -> None:
+    def _write(self, report: Report, found: dict[str, Any], score: MutationScore | None) -> None:
         if self.json is not None:
             self.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
         if self.html is not None:
             from npformer.verify.answer.page import page
 
-            self.html.write_text(page(report, killed), encoding="utf-8")
+            self.html.write_text(page(report, score), encoding="utf-8")
 
     def _check_given(self, path: Path, console: Console) -> int:
         if len(self.component) != 1 or self.mutants or self.json or self.html:
@@ -206,13 +206,13 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         ) from error
 
 
-def _mutants_table(killed: KillRate) -> Table:
-    title = f"{killed.caught} of {killed.total} wrong backwards caught"
+def _mutants_table(score: MutationScore) -> Table:
+    title = f"{score.caught} of {score.total} wrong backwards caught"
     table = Table(title=title, title_style="dim", box=box.SIMPLE_HEAD, show_edge=False)
     for heading in ("mutant", "what it gets wrong", "caught by"):
         table.add_column(heading)
     table.add_column("cases", justify="right")
-    for trial in killed.trials:
+    for trial in score.trials:
         by = trial.failure.oracle if trial.failure else "[red]nobody[/]"
         table.add_row(trial.mutant.name, trial.mutant.wrong, by, str(trial.cases))
     return table

@@ -29,7 +29,7 @@ from npformer.verify.components.registry import COMPONENTS, component
 from npformer.verify.given import check_arrays
 from npformer.verify.judge import Failure, check_case
 from npformer.verify.lockstep.nodes import NodeError, node_errors
-from npformer.verify.mutants import KillRate, Mutant, kill_rate
+from npformer.verify.mutants import Mutant, MutationScore, mutation_score
 from npformer.verify.report import Report, run
 from npformer.verify.subjects.subjects import WithVJP
 from npformer.verify.tally import Tally, check_component
@@ -42,8 +42,8 @@ __all__ = [
     "CheckResult",
     "Component",
     "Failure",
-    "KillRate",
     "Mutant",
+    "MutationScore",
     "NodeError",
     "Report",
     "Tally",
@@ -60,7 +60,7 @@ __all__ = [
     "component",
     "error_units",
     "finite_differences",
-    "kill_rate",
+    "mutation_score",
     "node_errors",
     "run",
     "seeds",

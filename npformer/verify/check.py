@@ -86,7 +86,7 @@ def check(
             component of the registry or its name.
         inputs: a letter spec, ``"btd, d, d"``, with a size for each letter; arrays; or Hypothesis
             strategies, one an array or one for all. None where ``against`` is of the registry,
-            which has cases of its own. Arrays of whole numbers get no gradient.
+            which has cases of its own. Arrays of integers get no gradient.
         against: a name of the registry, or any of those kinds, or a function of NumPy arrays
             without a gradient. None: the derivative of the implementation's own forward.
         cases: in all, shared out among ``dtypes``; fewer for arrays that are given.

@@ -38,7 +38,7 @@ def softmax(x):
 
 OWN = {
     "softplus": (F.softplus, "btd"),
-    "ReLU, which has a corner": (torch.relu, "btd"),
+    "ReLU, which has a kink": (torch.relu, "btd"),
     "clamp, which has two": (lambda x: x.clamp(-1, 1), "bt"),
     "maximum, with ties": (lambda x: x.amax(-1), "bt"),
     "sorting, with ties": (lambda x: torch.sort(x).values, "bt"),

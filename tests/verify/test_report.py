@@ -10,7 +10,7 @@ from rich.console import Console
 
 from npformer.errors import VerifyError
 from npformer.verify.components import registry
-from npformer.verify.mutants import MUTANTS, kill_rate
+from npformer.verify.mutants import MUTANTS, mutation_score
 from npformer.verify.report import run
 
 
@@ -57,8 +57,8 @@ def test_a_report_of_a_wrong_component(monkeypatch):
     json.dumps(report.to_dict(), allow_nan=False)
 
 
-def test_the_kill_rate_is_json():
-    found = kill_rate(["silu"]).to_dict()
+def test_the_mutation_score_is_json():
+    found = mutation_score(["silu"]).to_dict()
     assert (found["mutants"], found["caught"]) == (3, 3)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 

@@ -22,7 +22,7 @@ card.draw(draw_elementwise)
 card.kink = 0.0
 card.words = WORDS
 card.library = Library(F.relu, lambda input, inplace=False: {"x": input}, lambda f, a: f(a["x"]))
-card.edge("the corner", {"x": [0.0, -0.0, 1.0, -1.0]})
+card.edge("the kink", {"x": [0.0, -0.0, 1.0, -1.0]})
 
 
 @card.scale
@@ -33,7 +33,7 @@ def scale(x: Array, *, dy: Array, fp: Precision) -> Scales:
 
 @card.invariant("no gradient where x <= 0", broken_by="leaky")
 def _closed(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
-    """At the corner itself the derivative is 0, as in PyTorch."""
+    """At the kink itself the derivative is 0, as in PyTorch."""
     yield Finding(result["dx"][~(case.inputs["x"] > 0)], 0.0, 0.0)
 
 

@@ -15,7 +15,7 @@ from npformer.data.grammar.numbers import (
 )
 from npformer.data.grammar.phrases import Both
 
-Below = Callable[[int], int]  # a random whole number in [0, n)
+Below = Callable[[int], int]  # a random integer in [0, n)
 FIRST_YEAR, YEARS = 1950, 70
 
 

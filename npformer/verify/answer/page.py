@@ -14,10 +14,10 @@ from npformer.verify.tally import Tally
 from npformer.verify.units.error import ACCEPT, CAP
 
 if TYPE_CHECKING:
-    from npformer.verify.mutants import KillRate
+    from npformer.verify.mutants import MutationScore
 
 
-def page(report: Report, killed: KillRate | None = None) -> str:
+def page(report: Report, score: MutationScore | None = None) -> str:
     """The page: a line of summary, the errors, each failure with its code, then the mutants."""
     style = resources.files("npformer.verify.answer").joinpath("report.css")
     right = sum(r.passed for r in report.results)
@@ -33,8 +33,8 @@ def page(report: Report, killed: KillRate | None = None) -> str:
         _table(report),
         *_failures(report),
     ]
-    if killed is not None:
-        parts.append(_mutants(killed))
+    if score is not None:
+        parts.append(_mutants(score))
     return _document(style.read_text(encoding="utf-8"), "\n".join(parts))
 
 
@@ -102,9 +102,9 @@ def _failures(report: Report) -> list[str]:
     return parts
 
 
-def _mutants(killed: KillRate) -> str:
+def _mutants(score: MutationScore) -> str:
     rows = []
-    for trial in killed.trials:
+    for trial in score.trials:
         by = html.escape(trial.failure.oracle) if trial.failure else ""
         caught = f"<td>{by}</td>" if by else '<td class="wrong">nobody</td>'
         rows.append(
@@ -113,7 +113,7 @@ def _mutants(killed: KillRate) -> str:
             f'<td class="number">{trial.cases:,}</td></tr>'
         )
     return (
-        f"<h2>{killed.caught} of {killed.total} wrong backwards caught</h2>\n"
+        f"<h2>{score.caught} of {score.total} wrong backwards caught</h2>\n"
         '<div class="wide"><table>\n<thead><tr><th>mutant</th><th>what it gets wrong</th>'
         '<th>caught by</th><th class="number">cases</th></tr></thead>\n<tbody>\n'
         + "\n".join(rows)

@@ -1,6 +1,6 @@
 """The smallest case that fails in the same way: what Hypothesis makes of one that was found.
 
-Two searches. The first is over cases that are easily read, axes of 1 to 3 and whole numbers; most
+Two searches. The first is over cases that are easily read, axes of 1 to 3 and integers; most
 mistakes show there. One that needs more, a magnitude or a particular size, is shrunk among the
 cases of the kind that found it, starting from that very case. The same failure and seed give the
 same smallest case.

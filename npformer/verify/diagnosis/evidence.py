@@ -20,7 +20,7 @@ from npformer.verify.units.error import CAP, RATIO, error_units, worst
 from npformer.verify.units.measured import ACCEPT
 
 SAME = 2e3
-"""Two formulas of one mistake round differently: they may be this many natural units apart, ..."""
+"""Two formulas of one mistake round differently: they may be this many rounding units apart, ..."""
 SHARE = 1 / 8
 """... but never more than this part of the distance from the right result."""
 AFTERWARDS = " afterwards"
@@ -80,7 +80,7 @@ class Evidence:
 
     @cached_property
     def off(self) -> dict[str, float]:
-        """How far each result is from the right one, in natural units."""
+        """How far each result is from the right one, in rounding units."""
         names = dict.fromkeys((*self.right, *self.wrong))
         return {name: self._apart(name, self.right.get(name)) for name in names}
 
@@ -118,7 +118,7 @@ class Evidence:
         return {name: np.asarray(a).astype(self.case.dy.dtype) for name, a in exact.items()}
 
     def _apart(self, name: str, other: Array | None) -> float:
-        """Largest distance of the wrong result from ``other``, in natural units."""
+        """Largest distance of the wrong result from ``other``, in rounding units."""
         mine = self.wrong.get(name)
         if mine is None or other is None:
             return 0.0 if mine is other else np.inf

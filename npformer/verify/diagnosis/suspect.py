@@ -69,7 +69,7 @@ def when(wrong: str) -> str:
 
 def mutants_of(found: Known) -> list[Mutant]:
     """The catalogue's mutants of a component of the registry."""
-    # Imported late: the catalogue's kill rate runs the checker, and the checker asks for diagnoses.
+    # Imported late: the mutation score runs the checker, and the checker asks for diagnoses.
     from npformer.verify.mutants import MUTANTS
 
     return [mutant for mutant in MUTANTS.values() if mutant.component == found.component.name]

@@ -14,7 +14,7 @@ the reference be; a sum's scale is a rougher guess than an op's."""
 
 
 def compare(expected: Any, found: Any, scale: Any, dtype: np.dtype, own: bool = False) -> Any:
-    """Natural units where both are numbers, else None if they agree and a reason if not.
+    """Rounding units where both are numbers, else None if they agree and a reason if not.
 
     ``scale`` gives S for what is expected. A result of the suspect's ``own`` must be in ``dtype``.
     """
@@ -37,7 +37,7 @@ def compare(expected: Any, found: Any, scale: Any, dtype: np.dtype, own: bool = 
     if (expected == found).all():
         return 0.0
     s = np.asarray(scale(expected))
-    units = _natural(found, expected, s, dtype)
+    units = _rounding(found, expected, s, dtype)
     if not units.size:
         return 0.0
     at = np.unravel_index(int(np.argmax(units)), units.shape)
@@ -50,7 +50,7 @@ def compare(expected: Any, found: Any, scale: Any, dtype: np.dtype, own: bool = 
     )
 
 
-def _natural(found: Array, expected: Array, scale: Array, dtype: np.dtype) -> Array:
+def _rounding(found: Array, expected: Array, scale: Array, dtype: np.dtype) -> Array:
     """``error_units``, in float64, which is enough here and takes a tenth of the time."""
     with np.errstate(all="ignore"):
         units = np.asarray(np.abs(found - expected) / (float(np.finfo(dtype).eps) * scale))

@@ -25,7 +25,7 @@ class Mismatch:
     """The call that it is passed to, by what the module calls it; empty for a result."""
     message: str
     error: float = np.inf
-    """Natural units; infinite where no number is to blame."""
+    """Rounding units; infinite where no number is to blame."""
     tick: int = 0
     where: str = ""
     """The suspect's line of source, or where the method or op begins, where known."""

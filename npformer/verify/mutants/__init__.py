@@ -1,7 +1,7 @@
 """Wrong backwards, on purpose: the proof that the checker can fail.
 
-Each mutant has one mistake of a kind that was seen in public code or in lectures. ``kill_rate``
-runs the checker over them; one that survives is a hole in the checker.
+Each mutant has one mistake of a kind that was seen in public code or in lectures.
+``mutation_score`` runs the checker over them; one that survives is a hole in the checker.
 
 Chapter     walkthroughs/14_how_we_know.md
 """
@@ -59,7 +59,7 @@ def try_mutant(mutant: Mutant, cases: int = 100, seed: int = 0) -> Trial:
 
 
 @dataclass(frozen=True)
-class KillRate:
+class MutationScore:
     """How many mutants the checker catches."""
 
     trials: tuple[Trial, ...]
@@ -101,7 +101,9 @@ class KillRate:
         }
 
 
-def kill_rate(components: Sequence[str] | None = None, cases: int = 100, seed: int = 0) -> KillRate:
+def mutation_score(
+    components: Sequence[str] | None = None, cases: int = 100, seed: int = 0
+) -> MutationScore:
     """The checker against every mutant of these components (all if None).
 
     Raises ``VerifyError`` for a component that does not exist or has no mutants.
@@ -113,4 +115,4 @@ def kill_rate(components: Sequence[str] | None = None, cases: int = 100, seed: i
             raise VerifyError(f"component {name!r} has no mutants{nearest(name, known)}")
     wanted = known if components is None else set(components)
     chosen = [m for m in MUTANTS.values() if m.component in wanted]
-    return KillRate(tuple(try_mutant(mutant, cases, seed) for mutant in chosen))
+    return MutationScore(tuple(try_mutant(mutant, cases, seed) for mutant in chosen))

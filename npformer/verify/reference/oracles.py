@@ -25,7 +25,7 @@ WIDE = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
 """Whether ``np.longdouble`` is wider than float64 here."""
 
 REFEREE = 64.0
-"""Natural units between the extended-precision reference and PyTorch's float64, at most.
+"""Rounding units between the extended-precision reference and PyTorch's float64, at most.
 
 PyTorch's own rounding is in it: 8.5 for one dk of attention in 101,200 cases, where the op was off
 by 1.8. The slightest mistake in a formula, one part in a million of a constant, is billions.

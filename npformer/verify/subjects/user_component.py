@@ -186,7 +186,7 @@ class UserComponent(Component):
 
 
 def split(names: tuple[str, ...], arrays: list[Array]) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Arrays that get a gradient, and those of whole numbers or truth values, which get none."""
+    """Arrays that get a gradient, and those of integers or booleans, which get none."""
     named = dict(zip(names, arrays, strict=True))
     inputs = {n: a for n, a in named.items() if a.dtype.kind == "f"}
     return inputs, {n: a for n, a in named.items() if n not in inputs}

@@ -37,7 +37,7 @@ def measured_scales(
 
     The subject's scatter counts too, around its own result: where terms cancel, a reference may be
     exactly 0 by luck of its formula. A result that is wrong every time does not scatter.
-    At a corner or a tie the scatter is the height of the jump: there is no right result to miss.
+    At a kink or a tie the scatter is the height of the jump: there is no right result to miss.
     """
     fp = np.finfo(case.dy.dtype)
     with np.errstate(all="ignore"):

@@ -1,10 +1,10 @@
-"""The natural scale of a whole module: how far its results move when every op is a little off.
+"""The condition scale of a whole module: how far its results move when every op is a little off.
 
 A composition has no formula for S short of carrying error bounds through every layer by hand. So
 it is measured: the module runs in float64 with every op's result, and every gradient that an
 op's backward returns, disturbed at random in proportion to that op's own S (``scales``). S of the
 module is the root mean square of what comes out, per unit of disturbance. So an error of 1 is what
-one natural unit at every op does, and gradients that cancel to zero, such as a key bias's, get
+one rounding unit at every op does, and gradients that cancel to zero, such as a key bias's, get
 the scale of the terms that cancel.
 
 The NumPy module serves to measure here, not to judge: a wrong backward changes what S is by as

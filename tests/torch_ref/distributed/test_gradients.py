@@ -65,7 +65,7 @@ def alone(name: str) -> tuple[Step, dict[str, np.ndarray]]:
 
 
 @functools.cache
-def natural_scales(name: str) -> dict[str, np.ndarray]:
+def condition_scales(name: str) -> dict[str, np.ndarray]:
     """S of each entry of the gradient: how far it moves when every op is a little off."""
     config = CONFIGS[name]
     model, smoothing = first_model(config), config.train.label_smoothing
@@ -95,7 +95,7 @@ def test_the_gradient_is_that_of_one_process(size, parallel, name):
         assert step.loss == pytest.approx(expected.loss, rel=1e-14, abs=0)
         assert step.norm == pytest.approx(expected.norm, rel=1e-14, abs=0)
         assert gradients.keys() == gradient.keys()
-        scales, dtype = natural_scales(name), np.dtype(np.float64)
+        scales, dtype = condition_scales(name), np.dtype(np.float64)
         off = {
             path: worst(error_units(gradients[path], gradient[path], scales[path], dtype))
             for path in gradient

@@ -40,7 +40,7 @@ def test_a_mistake_that_needs_two_rows_keeps_two():
 
 
 def test_a_mistake_that_needs_a_far_magnitude_is_shrunk_from_the_case_that_was_found():
-    """Whole numbers near 0 do not show it, so the search among easy cases must come back empty."""
+    """Integers near 0 do not show it, so the search among easy cases must come back empty."""
 
     def far(dy, cache):
         return np.where(np.abs(dy) > 1e9, 0 * dy, np.where(cache.y > 0, dy, 0))

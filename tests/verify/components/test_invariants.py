@@ -22,7 +22,7 @@ def test_every_invariant_names_a_wrong_version_that_breaks_it():
 
 
 def worst_violation(invariant, planted, real, cases=80):
-    """Over many cases, in natural units."""
+    """Over many cases, in rounding units."""
     source = GeneratorSource(np.random.default_rng(2))
     worst = 0.0
     with np.errstate(all="ignore"):

@@ -43,7 +43,7 @@ def test_a_sum_that_cancels_has_the_scale_of_its_terms():
     assert 1e7 < s < 1e9
 
 
-def test_at_a_corner_there_is_no_right_result_to_miss():
+def test_at_a_kink_there_is_no_right_result_to_miss():
     case = Case({"x": np.array([0.0, 2.0])}, {}, np.ones(2))
     s = of(case, lambda c: {"dx": np.where(c.inputs["x"] > 0, c.dy, 0.0)})["dx"]
     assert s[0] > 1e14

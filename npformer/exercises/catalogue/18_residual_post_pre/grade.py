@@ -86,7 +86,7 @@ POST = [
     ("post-norm is walked back as if it were pre-norm", _wrong("post_norm", _as_the_other)),
     ("the norm is walked back last; it was the last step of the forward, so it comes first",
      _wrong("post_norm", _norm_of_sum)),
-    ("the norm stands on the branch, after the sub-layer; in post-norm it is applied to the sum",
+    ("the norm is on the branch, after the sub-layer; in post-norm it is applied to the sum",
      _wrong("post_norm", _norm_inside_backward, _norm_inside)),
 ]  # fmt: skip
 PRE = [

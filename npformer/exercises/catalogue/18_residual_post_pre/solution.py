@@ -40,7 +40,7 @@ def residual_backward(dy, cache, sublayer_backward, pre_norm):
     if pre_norm:
         # The sum was the last step. On the branch: first out of the sub-layer, then of the norm.
         branch, dgain, dbias = norm_backward(sublayer_backward(dy, sublayer_cache), norm_cache)
-        # On the skip path stands nothing at all.
+        # Nothing is on the skip path.
         return dy + branch, dgain, dbias
     # The norm was the last step, on both paths: nothing passes it by.
     dsum, dgain, dbias = norm_backward(dy, norm_cache)

@@ -1,4 +1,4 @@
-# diagnosis: the norm stands on the branch
+# diagnosis: the norm is on the branch
 import numpy as np
 
 
