@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -235,3 +237,41 @@ def public_modules(path: Path) -> set[str]:
         for node in classes(path)
         if any(ast.unparse(base) == "Module" for base in node.bases)
     }
+
+
+def own_raises(node: ast.AST) -> Iterator[str]:
+    """What a function's own body raises, not that of a function in it."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.ClassDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.Raise) and isinstance(child.exc, ast.Call):
+            yield ast.unparse(child.exc.func).rpartition(".")[2]
+        yield from own_raises(child)
+
+
+def public(
+    body: list[ast.stmt], owner: ast.ClassDef | None = None
+) -> Iterator[tuple[str, str, Any]]:
+    """Name, docstring and node of every public function; a constructor has its class's too."""
+    for node in body:
+        constructs = owner is not None and getattr(node, "name", "") in (
+            "__init__",
+            "__post_init__",
+        )
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from public(node.body, node)
+        elif isinstance(node, ast.FunctionDef) and (constructs or not node.name.startswith("_")):
+            documents = [node, owner] if constructs and owner else [node]
+            yield node.name, " ".join(ast.get_docstring(d) or "" for d in documents), node
+
+
+@pytest.mark.parametrize("package", ["npformer", "torch_ref"])
+def test_a_function_that_raises_says_so(package):
+    silent = [
+        f"{module}.{name} raises {', '.join(sorted(raised))}"
+        for module, path in modules(package).items()
+        for name, document, node in public(ast.parse(path.read_text(encoding="utf-8")).body)
+        if (raised := set(own_raises(node)) - {"NotImplementedError", "AssertionError"})
+        and not re.search(r"\brais(e|es|ed)\b", document, re.IGNORECASE)
+    ]
+    assert not silent, silent

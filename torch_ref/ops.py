@@ -148,7 +148,7 @@ def sinusoidal_positions(
 ) -> Tensor:
     """The paper's position table (length, d_model): sines in even columns, cosines in odd ones.
 
-    Or, with the ``layout`` "half", all sines before all cosines; ConfigError for another.
+    Or, with the ``layout`` "half", all sines before all cosines; raises ConfigError for another.
     """
     if layout not in ("interleaved", "half"):
         raise ConfigError(f"layout is {layout!r}; choose one of interleaved, half")

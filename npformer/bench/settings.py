@@ -11,7 +11,7 @@ from npformer.errors import ConfigError
 
 @dataclass(frozen=True)
 class BenchConfig:
-    """What to measure."""
+    """What to measure; raises ConfigError for a setting out of range."""
 
     engine: Literal["numpy", "torch"] = "numpy"
     """What is compared: `numpy` with the twin and the floor, or `torch`, the twin, with others'."""

@@ -32,7 +32,7 @@ WORKLOADS = {
 
 
 def workload(preset: str) -> Workload:
-    """The workload of a preset; ConfigError for one that does not exist."""
+    """The workload of a preset; raises ConfigError for one that does not exist."""
     if preset not in WORKLOADS:
         raise ConfigError(
             f"preset {preset!r} does not exist; choose one of {', '.join(WORKLOADS)}"

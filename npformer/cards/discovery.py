@@ -70,7 +70,7 @@ CARDS: Mapping[str, Card] = Lazy(_load)
 
 
 def card(name: str) -> Card:
-    """The card of that name; ``VerifyError`` with the nearest name if there is none."""
+    """The card of that name; raises ``VerifyError`` with the nearest name if there is none."""
     if name not in CARDS:
         raise VerifyError(
             f"component {name!r} does not exist; choose one of {', '.join(CARDS)}"
@@ -85,7 +85,7 @@ def op_cards() -> list[OpCard]:
 
 
 def op_card(name: str) -> OpCard:
-    """The card of an op; ``VerifyError`` for anything else."""
+    """The card of an op; raises ``VerifyError`` for anything else."""
     found = card(name)
     if not isinstance(found, OpCard):
         raise VerifyError(f"{name!r} is no op; it is a component of the kind {found.kind}")

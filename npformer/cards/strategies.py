@@ -125,7 +125,7 @@ def draw_rng(source: Source) -> np.random.Generator:
 
 
 def parse_spec(spec: str) -> list[str]:
-    """``"btd, d, d"`` -> ``["btd", "d", "d"]``; ``"."`` is a scalar. ``VerifyError`` if unclear."""
+    """``"btd, d, d"`` -> ``["btd", "d", "d"]``; ``"."`` is a scalar. Raises ``VerifyError``."""
     shapes = [part.strip() for part in spec.split(",")]
     for shape in shapes:
         if shape != "." and not (shape.isascii() and shape.isalpha()):

@@ -116,7 +116,10 @@ class Command:
 
 
 def find_class(name: str) -> Any:
-    """``my_module:MyTransformer`` -> the class; the working directory is searched too."""
+    """``my_module:MyTransformer`` -> the class; the working directory is searched too.
+
+    Raises UsageError for another form, VerifyError for what cannot be imported or is no class.
+    """
     module_name, colon, class_name = name.partition(":")
     if not colon or not module_name or not class_name:
         raise UsageError(
@@ -145,7 +148,10 @@ def find_class(name: str) -> Any:
 
 
 def build(cls: Any, name: str, loaded: Loaded) -> Any:
-    """The user's model, built as the original is and with its weights."""
+    """The user's model, built as the original is and with its weights.
+
+    Raises VerifyError if it cannot be built so.
+    """
     import torch
 
     config = loaded.config

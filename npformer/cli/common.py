@@ -50,7 +50,7 @@ def read_along(loaded: Loaded, text: str, target: str | None) -> str:
 
 
 def read_text(file: Path | None) -> str:
-    """The UTF-8 text of a file, or of standard input. ``NpformerError`` if it is not text."""
+    """The UTF-8 text of a file, or of standard input. Raises ``NpformerError`` if it is not."""
     content = sys.stdin.buffer.read() if file is None else file.read_bytes()
     try:
         return content.decode("utf-8-sig")

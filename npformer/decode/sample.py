@@ -43,8 +43,8 @@ def sample(
     0 and ``top_p`` 1 cut nothing. Every step draws one number for every row of ``source``,
     ended or not, so that what a row gets does not depend on when the others end.
 
-    Length limit, PAD, BOS and ``NonFiniteError`` as in ``greedy``; ``ConfigError`` for a
-    setting out of range.
+    Length limit, PAD, BOS and ``NonFiniteError`` as in ``greedy``. Raises ``ConfigError`` for
+    a setting out of range.
     """
     if not 0 <= temperature < np.inf:
         raise ConfigError(f"temperature is {temperature}; it must be 0 or more, and finite")

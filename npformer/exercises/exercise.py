@@ -86,7 +86,7 @@ class Exercise:
 
 
 def read_exercise(folder: Path) -> Exercise:
-    """The exercise in a folder; ``ExerciseError`` says what is missing or wrong in which file."""
+    """The exercise in a folder; raises ``ExerciseError`` for a file that is missing or wrong."""
     for name in FILES:
         if not (folder / name).is_file():
             raise ExerciseError(f"{folder} has no {name}; an exercise needs {', '.join(FILES)}")

@@ -60,7 +60,7 @@ class Complaint(Exception):
 
 
 def an_array(value: Any, name: str, function: str) -> Array:
-    """``value`` as a floating-point array, or a ``Complaint`` that says what it is instead."""
+    """``value`` as a floating-point array; raises ``Complaint`` for anything else."""
     if not isinstance(value, (np.ndarray, np.generic, float)):
         raise Complaint("type", f"{name}, from {function}, is {a_kind(value)}; it must be an array",
                         name)  # fmt: skip
@@ -91,7 +91,7 @@ def a_kind(value: Any) -> str:
 
 
 def gradients(found: Any, names: list[str], function: str) -> dict[str, Array]:
-    """What a backward returned, by name; one ``Complaint`` if it is not one array a name."""
+    """What a backward returned, by name; raises ``Complaint`` unless it is one array a name."""
     each = tuple(found) if isinstance(found, (tuple, list)) else (found,)
     if len(each) != len(names):
         wanted = f"{len(names)} gradients: {', '.join(names)}" if len(names) > 1 else names[0]

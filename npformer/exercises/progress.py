@@ -81,7 +81,7 @@ class Progress:
 
 
 def read_progress(folder: Path) -> Progress:
-    """Empty if there is no file yet; ``ExerciseError`` if it cannot be read."""
+    """Empty if there is no file yet; raises ``ExerciseError`` if it cannot be read."""
     path = folder / FILE
     if not path.exists():
         return Progress(folder)

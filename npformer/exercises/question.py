@@ -42,6 +42,7 @@ class Question(Component):
     witness: str = "the reference"
 
     def draw(self, source: Source, dtype: Any = np.float64) -> Case:
+        """A case that suits; raises ExerciseError if none comes up."""
         for _ in range(TRIES):
             case = self.draw_once(source)
             if self.suits(case):
@@ -115,6 +116,7 @@ class PairQuestion(Question):
         return all(n in names for n in case.inputs) and all(n in every for n in needed)
 
     def run(self, case: Case) -> Result:
+        """What the functions return; raises Complaint for what is no pair or no array."""
         name = f"{self.stem}_forward"
         found = self.functions["forward"](**case.inputs, **self._keywords(case))
         if "backward" not in self.functions:

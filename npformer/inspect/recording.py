@@ -95,7 +95,7 @@ class Recording:
         return any(call.path == path for call in self.calls)
 
     def call(self, path: str, number: int) -> Call:
-        """Call ``number`` of ``path``; KeyError, with the nearest path, where there is none."""
+        """Call ``number`` of ``path``; raises KeyError, with the nearest, if there is none."""
         found = [call for call in self.calls if call.path == path]
         for call in found:
             if call.call == number:

@@ -41,7 +41,7 @@ def families() -> dict[str, type[Model]]:
 
 
 def family(name: str) -> type[Model]:
-    """The family of that name; ``ConfigError``, with the nearest name, if there is none."""
+    """The family of that name; raises ``ConfigError``, with the nearest name, if there is none."""
     if name not in families():
         raise ConfigError(
             f"model {name!r} does not exist; choose one of {', '.join(families())}"

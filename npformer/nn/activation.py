@@ -24,7 +24,10 @@ ACTIVATIONS: dict[str, tuple[Callable[..., Any], Callable[..., Array]]] = {
 
 
 class Activation(Module):
-    """A non-linearity, entry by entry; ``name`` is a key of ``ACTIVATIONS``, else ConfigError."""
+    """A non-linearity, entry by entry; ``name`` is a key of ``ACTIVATIONS``.
+
+    Raises ConfigError for another.
+    """
 
     def __init__(self, name: str) -> None:
         if name not in ACTIVATIONS:

@@ -13,7 +13,10 @@ from npformer.ops.dropout import DropoutCache, dropout_backward, dropout_forward
 
 
 class Dropout(Module):
-    """Drops each unit with probability ``p`` in training; without a generator it does nothing."""
+    """Drops each unit with probability ``p`` in training; without a generator it does nothing.
+
+    Raises ConfigError unless ``p`` is in [0, 1).
+    """
 
     def __init__(self, p: float) -> None:
         if not 0.0 <= p < 1.0:

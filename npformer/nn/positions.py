@@ -77,7 +77,7 @@ POSITIONS = ("sinusoidal", "sinusoidal_half", "learned")
 def make_positions(
     name: str, max_length: int, d_model: int, *, rng: np.random.Generator, dtype: DTypeLike
 ) -> SinusoidalPositions | LearnedPositions:
-    """The positions of that name; ConfigError, with the nearest name, if there are none."""
+    """The positions of that name; raises ConfigError, with the nearest, if there are none."""
     if name not in POSITIONS:
         raise ConfigError(
             f"positions {name!r} do not exist; choose one of {', '.join(POSITIONS)}"

@@ -35,7 +35,10 @@ class ResidualCache(NamedTuple):
 
 
 class Residual(Module):
-    """What surrounds a sub-layer; ``norm`` is ``"post"`` or ``"pre"``, else ConfigError."""
+    """What surrounds a sub-layer; ``norm`` is ``"post"`` or ``"pre"``.
+
+    Raises ConfigError for another.
+    """
 
     def __init__(
         self,

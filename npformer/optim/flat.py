@@ -23,8 +23,8 @@ class FlatParameters:
     ``named``: path -> Parameter, or pairs of them, as ``Module.named_parameters`` gives. Values
     are kept, and a gradient that is None becomes zeros. A parameter that appears under two paths,
     or two parameters that hold the same array, are tied: they get one place in the buffers under
-    the first path, so their gradients add up. All parameters must share one dtype (``ShapeError``).
-    Those that are not trainable stay where they are, outside the buffers.
+    the first path, so their gradients add up. Those that are not trainable stay where they are,
+    outside the buffers. Raises ``ShapeError`` unless all parameters share one dtype.
 
     Afterwards write *into* ``parameter.data`` and ``parameter.grad`` (``data[...] = x``); giving
     them another array would cut the tie to the buffers.

@@ -75,7 +75,7 @@ class Optimizer:
         return state
 
     def restore(self, state: dict[str, Array]) -> None:
-        """Copy ``state`` back in; ``ShapeError`` unless names, shapes and dtypes agree."""
+        """Copy ``state`` back in; raises ``ShapeError`` unless names, shapes and dtypes agree."""
         own = self.state()
         if differing := sorted(own.keys() ^ state.keys()):
             raise ShapeError(

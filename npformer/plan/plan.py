@@ -21,7 +21,7 @@ LENGTH = 32
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What a plan does not know, and takes as given."""
+    """What a plan does not know, and takes as given; raises ConfigError for what cannot be."""
 
     mfu: float = MFU
     """Model FLOP utilisation: the matrix products' share of what the GPU can do."""

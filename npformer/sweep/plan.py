@@ -98,7 +98,7 @@ class Plan:
 
 
 def read_plan(directory: Path) -> Plan:
-    """The plan of a sweep's directory; ``CheckpointError`` if there is none, or a damaged one."""
+    """The plan of a sweep's directory; raises ``CheckpointError`` if it is missing or damaged."""
     path = directory / PLAN
     if not path.is_file():
         raise CheckpointError(f"there is no sweep to resume: {path} does not exist")

@@ -58,7 +58,7 @@ class Trials:
     def effect(self, name: str) -> dict[Value, list[float]]:
         """Value of the field -> the objectives of all finished trials that had it.
 
-        In the order in which the values were listed. ``ConfigError`` if the field was not swept.
+        In the order in which the values were listed; raises ``ConfigError`` if it was not swept.
         """
         axis = next((axis for axis in self.plan.axes if axis.field == name), None)
         if axis is None:

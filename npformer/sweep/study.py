@@ -32,7 +32,7 @@ class Study:
     """Hands out trials and keeps their results; each change is on disk when the call returns."""
 
     def __init__(self, directory: Path, plan: Plan) -> None:
-        """Open the study in ``directory``, or begin one. ``CheckpointError`` if it is damaged."""
+        """Open the study in ``directory``, or begin one; raises ``CheckpointError`` if damaged."""
         self.directory, self.plan = directory, plan
         path = directory / JOURNAL
         _drop_partial_line(path)

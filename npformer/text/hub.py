@@ -34,7 +34,7 @@ class DatasetName(NamedTuple):
 
 
 def parse_name(spec: str) -> DatasetName:
-    """Take ``hf:NAME[/CONFIG][:SPLIT]`` apart; ``CorpusError`` if there is no name."""
+    """Take ``hf:NAME[/CONFIG][:SPLIT]`` apart; raises ``CorpusError`` if there is no name."""
     whole = spec.removeprefix("hf:")
     if whole and Path(whole).exists():
         return DatasetName(whole, None, None)

@@ -75,7 +75,7 @@ class PairStream:
                 return
 
     def count(self, progress: Callable[[int], None] = lambda rows: None) -> Counts:
-        """Read it once. ``progress`` hears the rows so far. ``CorpusError`` if none is taken."""
+        """Read it once. ``progress`` hears the rows so far. Raises CorpusError if none is taken."""
         counts = dict.fromkeys((TAKEN, EMPTY, SHARED, HELD_OUT), 0)
         rows = 0
         for rows, row in enumerate(self, 1):

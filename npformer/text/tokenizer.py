@@ -155,7 +155,7 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Tokenizer:
-        """Read what ``save`` wrote; ``TokenizerError`` if it is missing, damaged or foreign.
+        """Read what ``save`` wrote; raises ``TokenizerError`` if it is missing, damaged or foreign.
 
         The file holds the rule that cuts text into pieces, and the rule tells the kind.
         """

@@ -47,7 +47,10 @@ class Metrics:
             raise self._unwritable(error) from error
 
     def write(self, **values: Any) -> None:
-        """Append one line; numbers that JSON does not have (NaN, infinity) become null."""
+        """Append one line; numbers that JSON does not have (NaN, infinity) become null.
+
+        Raises CheckpointError, with the reason, if the file cannot be written.
+        """
         if not self._file:
             return
         try:

@@ -100,7 +100,7 @@ class Strategies(Inputs):
 
 
 def as_inputs(given: Any) -> Inputs:
-    """``inputs`` of ``check`` in one of these forms; ``VerifyError`` if it has none of them."""
+    """``inputs`` of ``check`` in one of these forms; raises ``VerifyError`` if it has none."""
     if isinstance(given, Inputs):
         return given
     if isinstance(given, str):

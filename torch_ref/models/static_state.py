@@ -146,7 +146,10 @@ class StaticState:
         self._grid = self._place(1)
 
     def advance(self, model: Decodes, ids: np.ndarray, choice: Choice) -> Chosen:
-        """The step after ``ids`` (R,): what ``choice`` takes of the rows' logits."""
+        """The step after ``ids`` (R,): what ``choice`` takes of the rows' logits.
+
+        Raises ShapeError once the model's ``max_length`` ids have been given.
+        """
         shape = self._buffers.shape
         if self.length == model.config.max_length:
             raise model.too_long(self.length + 1)

@@ -19,7 +19,10 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class Activation(nn.Module):
-    """A non-linearity, entry by entry; ``name`` is a key of ``ACTIVATIONS``, else ConfigError."""
+    """A non-linearity, entry by entry; ``name`` is a key of ``ACTIVATIONS``.
+
+    Raises ConfigError for another.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__()

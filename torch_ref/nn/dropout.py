@@ -12,7 +12,10 @@ from torch_ref import ops
 
 
 class Dropout(nn.Module):
-    """Drops each unit with probability ``p`` while ``training``, or as ``rng`` says."""
+    """Drops each unit with probability ``p`` while ``training``, or as ``rng`` says.
+
+    Raises ConfigError unless ``p`` is in [0, 1).
+    """
 
     def __init__(self, p: float) -> None:
         super().__init__()

@@ -63,7 +63,7 @@ def make_positions(
     dtype: torch.dtype,
     device: torch.device | str | None,
 ) -> SinusoidalPositions | LearnedPositions:
-    """The positions of that name; ConfigError, with the nearest name, if there are none."""
+    """The positions of that name; raises ConfigError, with the nearest, if there are none."""
     known = ("sinusoidal", "sinusoidal_half", "learned")
     if name not in known:
         raise ConfigError(

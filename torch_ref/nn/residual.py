@@ -18,7 +18,10 @@ from torch_ref.nn.layer_norm import LayerNorm
 
 
 class Residual(nn.Module):
-    """What surrounds a sub-layer; ``norm`` is ``"post"`` or ``"pre"``, else ConfigError."""
+    """What surrounds a sub-layer; ``norm`` is ``"post"`` or ``"pre"``.
+
+    Raises ConfigError for another.
+    """
 
     def __init__(
         self,

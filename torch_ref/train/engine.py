@@ -170,7 +170,7 @@ class TorchEngine:
         }
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over a state; ShapeError unless every name, shape and dtype agrees.
+        """Take over a state; raises ShapeError unless every name, shape and dtype agrees.
 
         A state of weights alone leaves the optimizer as it is. Arrays are read one at a time.
         """

@@ -101,7 +101,7 @@ class TorchRanks:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Turn what PyTorch says of a lost connection or of waiting in vain into ``RankError``.
+        """Raises ``RankError`` for what PyTorch says of a lost connection or of waiting in vain.
 
         For any collective, also those inside a backward pass.
         """
@@ -124,7 +124,7 @@ class TorchRanks:
 
 @contextmanager
 def join(config: TwinConfig) -> Iterator[TorchRanks]:
-    """The ranks of this process's environment, for the time of a block; ``RankError`` as above.
+    """This process's ranks, for the time of a block; raises ``RankError`` as above.
 
     Of an error that ends the block on several ranks, one alone tells: there it is raised as it
     came, on the others as a silent ``SystemExit`` of the same status.

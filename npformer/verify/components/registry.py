@@ -32,7 +32,7 @@ COMPONENTS: Mapping[str, Component] = Lazy(_made)
 
 
 def component(name: str) -> Component:
-    """The component of that name; ``VerifyError`` with the nearest name if there is none."""
+    """The component of that name; raises ``VerifyError`` with the nearest name if there is none."""
     if name not in COMPONENTS:
         raise VerifyError(
             f"component {name!r} does not exist; choose one of {', '.join(COMPONENTS)}"

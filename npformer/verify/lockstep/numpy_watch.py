@@ -45,6 +45,7 @@ class NumpyWatch(NumpyObserver):
         self._blamed: list[bool] = []  # of each running call, whether one inside it overwrote
 
     def forward(self, site: Site, run: Run, function: Run, *args: Any, **kwargs: Any) -> Any:
+        """What the call returns, noted; raises Stopped, with the place, if the call raises."""
         number = self._calls[site.key]
         self._calls[site.key] += 1
         given = bind(site, function, args, kwargs)
@@ -81,6 +82,7 @@ class NumpyWatch(NumpyObserver):
     def backward(
         self, site: Site, run: Run, function: Run, dy: Any, cache: Any, *others: Any
     ) -> Any:
+        """The call's gradients, noted; raises Stopped, with the place, if the call raises."""
         known = self._of_cache.get((*site.key, id(cache)))
         if not known:  # of a call that is not this module's own
             return run(dy, cache, *others)

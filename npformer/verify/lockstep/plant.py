@@ -23,7 +23,7 @@ from npformer.verify.mutants import MUTANTS
 
 
 def find_mutant(name: str) -> Mutant:
-    """The mutant of that name; ``VerifyError`` with the nearest if there is none."""
+    """The mutant of that name; raises ``VerifyError`` with the nearest if there is none."""
     if name not in MUTANTS:
         raise VerifyError(
             f"mutant {name!r} does not exist; npformer verify --mutants lists them"

@@ -87,7 +87,7 @@ class TwinWatch(TwinObserver):
         return stopped(site, 0 if visit is None else visit.number, "forward", error)
 
     def trace(self, loss: Tensor) -> Trace:
-        """Everything watched, with the gradients that ``loss`` sends there."""
+        """Everything watched, with the gradients that ``loss`` sends there; raises Stopped."""
         begun: dict[int, int] = {}
         ended: dict[int, int] = {}
         for index, output in enumerate(self._outputs):

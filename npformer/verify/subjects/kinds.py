@@ -41,7 +41,7 @@ KINDS = (
 
 
 def candidates(given: Any) -> list[Subject]:
-    """The subjects that ``given`` may be, likeliest first; ``VerifyError`` if it can be none."""
+    """The subjects that ``given`` may be, likeliest first; raises ``VerifyError`` if none."""
     if isinstance(given, Subject):
         return [given]
     if isinstance(given, (tuple, list)):

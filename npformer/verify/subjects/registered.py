@@ -105,6 +105,7 @@ class RegisteredComponent(Component):
         return self.inputs is not None and self.inputs.only_hypothesis
 
     def draw(self, source: Source, dtype: Any) -> Case:
+        """A case; raises VerifyError if the op's own lack what the subject needs."""
         if self.inputs is not None:
             return self._drawn_from_inputs(self.inputs, source, np.dtype(dtype))
         for _ in range(100):

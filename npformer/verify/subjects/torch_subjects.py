@@ -32,6 +32,7 @@ class TorchCallable(Subject):
             return to_array(self._output(self._call(case, {})))
 
     def run(self, case: Case) -> Result:
+        """y and autograd's gradients; raises BrokenContract if an input was written to."""
         leaves = {name: to_value(a).requires_grad_() for name, a in case.inputs.items()}
         dy = to_value(case.dy)
         with repeatable():
