@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from npformer.config import ModelConfig
 from npformer.decode import Translator
 from npformer.errors import NpformerError, TokenizerError
+from npformer.models import family
 from npformer.text.tokenizer import EOS, Tokenizer
 from npformer.train.engines import Loaded
 
@@ -47,6 +49,19 @@ def read_along(loaded: Loaded, text: str, target: str | None) -> str:
             "the model translates this text to nothing; give a translation with --target"
         )
     return target
+
+
+def read_texts(loaded: Loaded, text: str, target: str) -> str:
+    """Those of the two that the model reads, a line each."""
+    texts = {"source": text, "target": target}
+    return "\n".join(texts[stream] for stream in loaded.model.streams)
+
+
+def what_to_try(config: ModelConfig, run: Path) -> str:
+    """A command for a finished run: a translation, or a look inside a model without a source."""
+    if "source" in family(config.family).streams:
+        return f'npformer translate {run} "Some text."'
+    return f'npformer explore --checkpoint {run} --text "Some text."'
 
 
 def read_text(file: Path | None) -> str:

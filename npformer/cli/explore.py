@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from npformer.cli.common import read_along
+from npformer.cli.common import read_along, read_texts
 from npformer.errors import NpformerError
 from npformer.explorer import build_page
 from npformer.explorer.nodes import Errors
@@ -54,7 +54,7 @@ class Command:
             write_file(self.out, content)
         except OSError as error:
             raise NpformerError(f"cannot write {self.out}: {error.strerror or error}") from error
-        print(f"{self.text}\n{target}\n\n{self.out}  {len(content) / 1e6:.1f} MB")
+        print(f"{read_texts(loaded, self.text, target)}\n\n{self.out}  {len(content) / 1e6:.1f} MB")
         if errors is None:
             print(
                 "Without PyTorch the page has no errors against it; for these: "

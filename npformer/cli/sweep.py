@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from npformer.cli.arguments import parse
+from npformer.cli.common import what_to_try
 from npformer.cli.settings import (
     DEFAULT_FAMILY,
     DEFAULT_PRESET,
@@ -73,7 +74,7 @@ class Command:
     preset: str = DEFAULT_PRESET
     """What trials begin from: `tiny`, `small`, `base`, `big`, `wmt14-base` or `wmt14-big`."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Go on with the sweep in the directory."""
+    """Continue the sweep in the directory."""
     data: Annotated[DataConfig, tyro.conf.arg(name="")] = field(default_factory=DataConfig)
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
     twin: Annotated[TwinConfig, tyro.conf.arg(name="")] = field(default_factory=TwinConfig)
@@ -117,13 +118,13 @@ class Command:
             resume=self.resume,
             console=console,
         )
-        _report(result, console)
+        _report(result, self.model, console)
         if result.interrupted:
             return INTERRUPTED
         return 0 if result.best else 1
 
 
-def _report(result: SweepResult, console: Console) -> None:
+def _report(result: SweepResult, model: ModelConfig, console: Console) -> None:
     titles, rows = cells(result)
     table = Table(box=box.SIMPLE_HEAD)
     for title in titles:
@@ -147,5 +148,5 @@ def _report(result: SweepResult, console: Console) -> None:
     if result.interrupted:
         lines.append(f"continue with   npformer sweep {where} --resume")
     elif best is not None:
-        lines.append(f'try          npformer translate {best.directory} "Some text."')
+        lines.append(f"try          {what_to_try(model, best.directory)}")
     console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)

@@ -12,6 +12,7 @@ import tyro
 from rich.console import Console
 
 from npformer.cli.arguments import UsageError, parse
+from npformer.cli.common import what_to_try
 from npformer.cli.settings import (
     DEFAULT_FAMILY,
     DEFAULT_PRESET,
@@ -53,6 +54,7 @@ class Command:
       npformer train runs/real --preset small --corpus pairs.tsv.xz
       npformer train runs/twin --preset small --corpus pairs.tsv.xz --engine torch --precision bf16
       npformer train runs/pre --model.norm pre --optim.warmup 1000 --updates 4000
+      npformer train runs/gpt --model gpt --model.layers 2          a language model of the target
       npformer train runs/real --resume
     """
 
@@ -61,7 +63,7 @@ class Command:
     preset: str = DEFAULT_PRESET
     """Model and settings: `tiny`, `small`, `base`, `big`, `wmt14-base` or `wmt14-big`."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Go on from the newest checkpoint in the directory."""
+    """Continue from the newest checkpoint in the directory."""
     data: Annotated[DataConfig, tyro.conf.arg(name="")] = field(default_factory=DataConfig)
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
     twin: Annotated[TwinConfig, tyro.conf.arg(name="")] = field(default_factory=TwinConfig)
@@ -115,7 +117,7 @@ class Command:
                 listeners=listeners,
                 console=console,
             )
-        _report(result, console)
+        _report(result, self.model, console)
         return INTERRUPTED if result.interrupted else 0
 
 
@@ -130,7 +132,7 @@ def _listeners(command: Command, first: bool) -> Iterator[list[Listener]]:
         yield [board]
 
 
-def _report(result: TrainResult, console: Console) -> None:
+def _report(result: TrainResult, model: ModelConfig, console: Console) -> None:
     run, position = result.directory, result.position
     lines = [
         f"{position.update:,} updates, {position.tokens:,} target tokens, "
@@ -141,5 +143,5 @@ def _report(result: TrainResult, console: Console) -> None:
     if result.interrupted:
         lines.append(f"continue with   npformer train {run} --resume")
     else:
-        lines.append(f'try          npformer translate {run} "Some text."')
+        lines.append(f"try          {what_to_try(model, run)}")
     console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)

@@ -49,7 +49,7 @@ class _Watcher:
     def __call__(self, call: seam.Call, run: Any, *args: Any, **kwargs: Any) -> Any:
         above, self._path = self._path, self._paths.get(id(call.owner), self._path)
         result = run(*args, **kwargs)
-        if call.owner is None:
+        if call.owner is None and call.name.endswith("_forward"):
             _, cache = result
             if hasattr(cache, "probs"):
                 self.maps[self._path] = cache.probs[0]

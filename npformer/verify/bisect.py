@@ -102,6 +102,7 @@ class Reference:
             self._own.loss,
             np.dtype(judge.dtype).name,
             len(suspect.visits),
+            tuple(self._batch.inputs),
             (suspect, self._own, judge),
         )
 

@@ -31,6 +31,8 @@ class Bisection:
     """Of ``ours``; rounding units are multiples of its rounding."""
     calls: int
     """How many calls of ours were judged."""
+    inputs: tuple[str, ...]
+    """What the model reads, in the order in which it embeds it."""
     _runs: tuple[Trace, Trace, Verdicts] = field(repr=False, compare=False)
 
     @cached_property
@@ -83,7 +85,7 @@ class Bisection:
         accused = {(f.path, f.phase) for f in self.findings}
         for row in self._rows(every_call):
             table.add_row(
-                _name(row, every_call),
+                self._name(row, every_call),
                 _cell(row.forward_within, (row.path, "forward") in accused),
                 f"{row.forward:.1e}",
                 _cell(row.backward_within, (row.path, "backward") in accused),
@@ -132,6 +134,17 @@ class Bisection:
                 rows.append(row)
         return rows
 
+    def _name(self, row: Growth, whole: bool) -> Text:
+        names = {("", "_embed", i): f"{name} embedded" for i, name in enumerate(self.inputs)}
+        names |= {("", "_project", 0): "logits", ("loss", "cross_entropy", 0): "loss"}
+        if known := names.get((row.path, row.method, row.number)):
+            return Text(known)
+        path, layer = row.path or "the model", _layer(row.path)
+        if not whole and layer and path != layer:
+            path = "  " + path[len(layer) + 1 :]
+        method = "" if row.method == "forward" else f" {row.method.lstrip('_')}"
+        return Text(path + method + (f" ({row.number})" if row.number and whole else ""))
+
 
 def _lines(finding: Mismatch) -> list[str]:
     where = "" if finding.path == "loss" else f"{finding.path or 'the model'}, "
@@ -153,22 +166,6 @@ def _is_stage(row: Growth) -> bool:
         return row.method in ("_embed", "_project", "cross_entropy")
     stages = (_layer(row.path), "encoder.norm", "decoder.norm")
     return row.method == "forward" and row.path in stages
-
-
-def _name(row: Growth, whole: bool) -> Text:
-    names = {
-        ("", "_embed", 0): "source embedded",
-        ("", "_embed", 1): "target embedded",
-        ("", "_project", 0): "logits",
-        ("loss", "cross_entropy", 0): "loss",
-    }
-    if known := names.get((row.path, row.method, row.number)):
-        return Text(known)
-    path, layer = row.path or "the model", _layer(row.path)
-    if not whole and layer and path != layer:
-        path = "  " + path[len(layer) + 1 :]
-    method = "" if row.method == "forward" else f" {row.method.lstrip('_')}"
-    return Text(path + method + (f" ({row.number})" if row.number and whole else ""))
 
 
 def _cell(value: float, accused: bool) -> Text:
