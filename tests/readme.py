@@ -21,7 +21,9 @@ def with_table(text: str) -> str:
 
 def _rows() -> list[str]:
     """A row for each file with a backward of its own; a module named like an op only wraps it."""
-    ops = {path.stem for path in (ROOT / "npformer/ops").glob("*.py")}
+    ops = {
+        path.stem for path in (ROOT / "npformer/ops").glob("*.py") if _has_backward(_parsed(path))
+    }
     files = [
         path
         for folder in ("ops", "nn", "models")

@@ -18,6 +18,7 @@ from tests.readme import README, ROOT, with_table
 
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGE = ROOT / "docs" / "checking_your_own.md"
+FAMILIES = ROOT / "docs" / "families.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]\d+)?")
 
@@ -56,6 +57,12 @@ def test_the_page_on_checking_your_own(here):
         PYTEST_DISABLE_PLUGIN_AUTOLOAD=1,
     )
     assert "2 passed" in ended.out, ended.out + ended.err
+
+
+def test_the_page_on_families():
+    code = [code for kind, code in BLOCK.findall(FAMILIES.read_text("utf-8")) if kind == "python"]
+    assert code
+    exec(compile("\n".join(code), FAMILIES.name, "exec"), {})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,4 +1,4 @@
-"""An activation by its name. The mathematics is in ``npformer/ops``, in the files of their names.
+"""Activation, chosen by its name; the mathematics is in the files of ``npformer/ops``.
 
 Chapter     walkthroughs/04_activations.md
 """
