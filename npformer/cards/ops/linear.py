@@ -1,4 +1,7 @@
-"""The card of the linear layer."""
+"""The card of the linear layer.
+
+Chapter     walkthroughs/14_how_we_know.md
+"""
 
 from __future__ import annotations
 
