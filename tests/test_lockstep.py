@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from npformer.config import OptimConfig, RunConfig, TrainConfig
+from npformer.models import family
+from npformer.models.gpt import GPTConfig
 from npformer.models.transformer import TransformerConfig
 from npformer.optim import learning_rate
 from npformer.text.batches import Batch
@@ -62,12 +64,29 @@ CONFIGS = {
         optim=OptimConfig(name="sgd", schedule="constant", learning_rate=0.1, weight_decay=1e-4),
         train=TrainConfig(dtype="float64", workers=1, seed=5),
     ),
+    "decoder alone": RunConfig(
+        model=GPTConfig(
+            vocab_size=29, d_model=16, heads=4, d_ff=32, layers=2, max_length=16, dropout=0.1
+        ),
+        optim=OptimConfig(schedule="cosine", learning_rate=3e-3, warmup=10),
+        train=TrainConfig(dtype="float64", workers=1, seed=6),
+    ),
 }
 
 
-def copying_batch(rng: np.random.Generator, vocab_size: int) -> Batch:
-    """Sentences of 1 to 8 random words and, as their translation, the same words backwards."""
+def copying_batch(rng: np.random.Generator, config: RunConfig) -> Batch:
+    """Sentences of 1 to 8 random words and, as their translation, the same words backwards.
+
+    Of a language model, which is given no source, there is then still something to learn.
+    """
+    streams = family(config.model.family).streams
+    batch = _pairs(rng, config.model.vocab_size, ordered="source" not in streams)
+    return Batch({name: batch.inputs[name] for name in streams}, batch.targets)
+
+
+def _pairs(rng: np.random.Generator, vocab_size: int, ordered: bool) -> Batch:
     rows = [rng.integers(4, vocab_size, rng.integers(1, 9)) for _ in range(6)]
+    rows = [np.sort(words) for words in rows] if ordered else rows
     width = max(map(len, rows)) + 1
     ids = np.zeros((3, len(rows), width), np.int64)
     for b, words in enumerate(rows):
@@ -89,7 +108,7 @@ def test_a_hundred_updates_in_lockstep(config):
     for update in range(1, UPDATES + 1):
         rate = learning_rate(config.optim, config.model.d_model, update, UPDATES)
         for part in range(config.train.accumulate):
-            batch = copying_batch(rng, config.model.vocab_size)
+            batch = copying_batch(rng, config)
             for engine in (by_hand, twin):
                 engine.gradients(batch, (config.train.seed, update, part))
         step, expected = by_hand.update(rate), twin.update(rate)
@@ -100,7 +119,7 @@ def test_a_hundred_updates_in_lockstep(config):
     # They did learn: two frozen models would agree as well.
     assert np.mean(losses[-10:]) < 0.95 * np.mean(losses[:10])
 
-    unseen = copying_batch(rng, config.model.vocab_size)
+    unseen = copying_batch(rng, config)
     assert by_hand.evaluate(unseen)[0] == pytest.approx(twin.evaluate(unseen)[0], rel=1e-9, abs=0)
     states = by_hand.state(), twin.state()
     assert states[0].keys() == states[1].keys()
@@ -111,7 +130,7 @@ def test_the_twin_replays_dropout_rather_than_doing_without():
     config = CONFIGS["the paper's recipe"]
     by_hand = NumpyEngine(config)
     weights = by_hand.model.state_dict()
-    batch = copying_batch(np.random.default_rng(0), config.model.vocab_size)
+    batch = copying_batch(np.random.default_rng(0), config)
     twin = TorchEngine(config, weights=weights, replay_dropout=True, device="cpu")
 
     def loss(engine, seed):

@@ -65,7 +65,6 @@ def silu_backward(dy: Array, cache: SiluCache) -> Array:
     return dx
 
 
-@op
 def logistic(x: Array) -> Array:
     """x (...) -> 1 / (1 + exp(-x)); exp(-x) = inf gives 0, as it should."""
     y = np.exp(-x, out=np.empty_like(x))  # an array, also where x has no axes
@@ -73,7 +72,6 @@ def logistic(x: Array) -> Array:
     return np.reciprocal(y, out=y)
 
 
-@op
 def logistic_slope(x: Array) -> Array:
     """x (...) -> the derivative of ``logistic`` at x."""
     e = np.exp(-np.abs(x))
