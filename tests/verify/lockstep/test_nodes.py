@@ -8,6 +8,7 @@ import torch
 
 from npformer.errors import ShapeError
 from npformer.inspect import record
+from npformer.seam import watching
 from npformer.verify import node_errors
 from npformer.verify.units.error import ACCEPT
 from tests.inspect.models import VARIANTS, make_batch, make_model
@@ -38,9 +39,13 @@ def test_the_first_wrong_node_of_the_backward_is_the_wrong_one():
     model, twin = pair()
     batch = make_batch()
     wrong = model.decoder.layers[0].feed_forward.linear2
-    right = wrong.backward
-    wrong.backward = lambda dy, cache: right(dy, cache) * np.float32(1.01)
-    errors = node_errors(model, twin, batch)
+
+    def observer(call, run, *args, **kwargs):
+        result = run(*args, **kwargs)
+        return result * np.float32(1.01) if call.owner is wrong and call.is_backward else result
+
+    with watching(observer):
+        errors = node_errors(model, twin, batch)
     backward = [call.path for call in record(model, batch).backward() if call.dinputs]
     beyond = [path for path in backward if errors[path].gradient > ACCEPT]
     inside = [path for path in beyond if "linear" in path or "proj" in path]
@@ -53,14 +58,16 @@ def test_the_first_wrong_node_of_the_backward_is_the_wrong_one():
 def test_a_wrong_forward_shows_from_there_on():
     model, twin = pair()
     wrong = model.encoder.layers[1].self_attn.out_proj
-    right = wrong.forward
 
-    def forward(x):
-        y, cache = right(x)
+    def observer(call, run, *args, **kwargs):
+        result = run(*args, **kwargs)
+        if call.owner is not wrong or call.is_backward:
+            return result
+        y, cache = result
         return y * np.float32(1.001), cache
 
-    wrong.forward = forward
-    errors = node_errors(model, twin, make_batch())
+    with watching(observer):
+        errors = node_errors(model, twin, make_batch())
     beyond = [path for path, error in errors.items() if error.forward > ACCEPT]
     leaves = [path for path in beyond if path.endswith(("proj", "norm", "attention", "linear1"))]
     assert leaves[0] == "encoder.layers.1.self_attn.out_proj"
