@@ -12,7 +12,7 @@ def call_tree(calls: Sequence[Call]) -> list[dict[str, Any]]:
     """Calls in the order of the forward -> items with ``name``, ``calls`` (one number, or none)
     and ``children``.
 
-    The loss stands beside the model, and every other call below the one that made it: a sub-layer
+    The loss is beside the model, and every other call below the one that made it: a sub-layer
     below its residual. A name is the path from the nearest call above that owns the module.
     """
     top: list[dict[str, Any]] = []

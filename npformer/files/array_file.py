@@ -41,7 +41,7 @@ class Form(NamedTuple):
 def write_arrays(path: Path, forms: Mapping[str, Form], array: Callable[[str], Array]) -> None:
     """Write the arrays that ``forms`` names, each gotten from ``array`` when its turn comes.
 
-    They stand in the file by dtype, then by name. Raises ``OSError``, and ``ValueError`` for an
+    They are in the file by dtype, then by name. Raises ``OSError``, and ``ValueError`` for an
     array of another form than was announced.
     """
     order = sorted(forms, key=lambda name: (list(_NAMES).index(forms[name].dtype), name))

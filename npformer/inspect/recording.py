@@ -31,7 +31,7 @@ class Call:
     path: str
     """Through the module tree, as in a parameter's name; ``""`` is the model, ``"loss"`` the loss.
 
-    An op that a module calls besides its children stands below it: ``self_attn.attention``.
+    An op that a module calls besides its children is below it: ``self_attn.attention``.
     """
     call: int
     """Which call of this path it is, from 0."""

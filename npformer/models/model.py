@@ -33,7 +33,7 @@ class Model(Module):
     """A family of models: its configuration, and what its forward reads.
 
     The output projection is the embedding's own matrix where ``output_proj`` is None. Padding
-    stands on the right, so a causal mask alone hides it from the tokens before it.
+    is on the right, so a causal mask alone hides it from the tokens before it.
     """
 
     Config: ClassVar[type[ModelConfig]]

@@ -123,7 +123,7 @@ class Transformer(Model):
     """Source and target ids to the logits of each next target token.
 
     Source and target share one vocabulary and one embedding; the output projection is the same
-    matrix unless ``config.tie_output`` is False. Padding stands on the right, so the causal mask
+    matrix unless ``config.tie_output`` is False. Padding is on the right, so the causal mask
     alone hides a target's padding from its tokens.
     """
 

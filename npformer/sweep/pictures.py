@@ -157,7 +157,7 @@ def _effect(axes: Axes, axis: Axis, result: Trials) -> None:
 
 
 def _place(axis: Axis, value: Any) -> float:
-    """Where a value stands on the panel's horizontal axis."""
+    """Where a value is on the panel's horizontal axis."""
     return float(axis.values.index(value) if isinstance(axis, Choices) else value)
 
 

@@ -216,8 +216,13 @@ def _number(field: str, word: str, kind: type) -> int | float:
 def _check(parts: Parts, field: str, value: Any) -> None:
     """Raise ``ConfigError`` for a value that the field cannot have whatever the others are."""
     part, _, name = field.partition(".")
-    # With sizes of a head given, no number of heads has to divide the width.
-    free = {"d_k": 1, "d_v": 1} if part == "model" else {}
+    free: dict[str, Any] = {}
+    if part == "model":  # one head divides every width, and each number of heads some width
+        free = (
+            {"d_model": value}
+            if name == "heads" and type(value) is int and value > 0
+            else {"heads": 1}
+        )
     try:
         parts[part](**{**free, name: value})
     except ConfigError as error:

@@ -21,7 +21,7 @@ def test_zeros_infinities_and_nan_stay_what_they_are():
     np.testing.assert_array_equal(decode(encode(values), (6,)), values)
 
 
-def test_whole_numbers_and_masks_are_exact():
+def test_integers_and_masks_are_exact():
     ids = np.array([0, 3, 36_999, 2**31 - 1])
     np.testing.assert_array_equal(decode(encode(ids), (4,)), ids)
     np.testing.assert_array_equal(decode(encode(ids > 5), (4,)), [0, 0, 1, 1])

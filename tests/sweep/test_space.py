@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from npformer.config import RunConfig
 from npformer.errors import ConfigError
+from npformer.models.gpt import GPTConfig
 from npformer.presets import run_preset
 from npformer.sweep.space import Choices, Range, configure, search_space
 
@@ -46,6 +47,13 @@ def test_python_gives_values_as_they_are():
         Range("model.dropout", 0.0, 0.3),
         Choices("model.d_k", (None, 4)),
     )
+
+
+def test_fields_are_those_of_the_family():
+    assert search_space(["model.layers=1,3"], GPTConfig) == (Choices("model.layers", (1, 3)),)
+    assert search_space(["model.heads=1,5"], GPTConfig) == (Choices("model.heads", (1, 5)),)
+    with pytest.raises(ConfigError, match="no field 'encoder_layers'"):
+        search_space(["model.encoder_layers=1,2"], GPTConfig)
 
 
 @pytest.mark.parametrize(

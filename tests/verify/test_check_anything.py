@@ -178,7 +178,7 @@ def test_one_strategy_may_draw_all_arrays():
     assert check(linear, plain, against=lambda x, w: F.linear(x, w), cases=30)
 
 
-def test_whole_numbers_get_no_gradient():
+def test_integers_get_no_gradient():
     ids = st.lists(st.integers(0, 2), min_size=1, max_size=4).map(np.array)
     table = arrays_like("vd", limits=[(0, 0)]).map(lambda arrays: arrays[0])
     tall = table.filter(lambda weight: len(weight) > 2)

@@ -1,4 +1,4 @@
-"""An activation by its name: PyTorch's own function."""
+"""Activation, chosen by its name: PyTorch's own function."""
 
 from __future__ import annotations
 

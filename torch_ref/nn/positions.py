@@ -1,4 +1,4 @@
-"""Where a token stands in its sequence, added to its embedding."""
+"""Positions of tokens in a sequence, added to their embeddings."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def _half_corrected(
     weight -= learning_rate * m / (1 - beta1**step) / (np.sqrt(v) + eps)
 
 
-@_adam_step("eps-inside-the-root", "eps stands inside the root")
+@_adam_step("eps-inside-the-root", "eps is inside the root")
 def _inside(
     weight, gradient, m, v, spare, *, step, learning_rate, beta1, beta2, eps
 ):  # fmt: skip

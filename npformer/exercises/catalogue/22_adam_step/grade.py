@@ -112,7 +112,7 @@ MISTAKES = [
      _wrong(lambda m, v, c1, c2, eps: m / c1 / (np.sqrt(v) + eps))),
     ("the first moment is not corrected for starting at zero",
      _wrong(lambda m, v, c1, c2, eps: m / (np.sqrt(v / c2) + eps))),
-    ("eps stands inside the root; it belongs beside it",
+    ("eps is inside the root; it belongs beside it",
      _wrong(lambda m, v, c1, c2, eps: m / c1 / np.sqrt(v / c2 + eps))),
     ("eps is added to the root of v before the correction, not after it",
      _wrong(lambda m, v, c1, c2, eps: m / c1 / (np.sqrt(v) + eps) * np.sqrt(c2))),
