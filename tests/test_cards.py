@@ -70,7 +70,7 @@ def test_a_component_without_a_card_is_named(monkeypatch):
 def test_a_card_says_what_it_lacks():
     from npformer.ops import softmax
 
-    assert OpCard.of(softmax).lacks() == ["twin", "scales", "invariants", "a wrong version"]
+    assert OpCard.of(softmax).lacks() == ["scales", "invariants", "a wrong version"]
 
 
 def test_a_card_is_at_the_path_of_its_component():

@@ -22,7 +22,7 @@ BASES: dict[str, type] = {"nn": Module, "models": Module, "optim": Optimizer}
 
 
 class Lazy(MutableMapping[str, V]):
-    """A table that is made when somebody first looks into it, for its making imports PyTorch."""
+    """A table that is made when somebody first looks into it, for its making imports every card."""
 
     def __init__(self, make: Callable[[], dict[str, V]]) -> None:
         self._make = make

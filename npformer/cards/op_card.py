@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
@@ -12,6 +13,7 @@ import numpy as np
 from npformer.cards.card import Card
 from npformer.cards.case import Array, Case
 from npformer.cards.letters import axes, draw_by_letters, example_by_letters, letters_of
+from npformer.cards.pytorch import ops
 from npformer.cards.scales import Scales
 from npformer.cards.strategies import Source
 
@@ -23,7 +25,7 @@ Static = dict[str, Any]
 class Library(NamedTuple):
     """The function of ``torch.nn.functional`` by which a model in PyTorch calls the op."""
 
-    function: Callable[..., Any]
+    name: str
     read: Callable[..., dict[str, Any]]
     """Its arguments -> the op's, by name."""
     call: Callable[[Any, dict[str, Any]], Any]
@@ -36,8 +38,6 @@ class OpCard(Card):
     kind = "op"
     needed = ("twin", "scales", "invariants")
 
-    twin: Callable[..., Any]
-    """The op's arguments as tensors -> its result; the backward is autograd's."""
     static: Mapping[str, Sequence[Any]]
     """What the arguments that are no arrays may be."""
     least: Mapping[str, int]
@@ -83,6 +83,14 @@ class OpCard(Card):
     def of(cls, module: ModuleType) -> OpCard:
         """The card of the op in a file of ``npformer.ops``; KeyError if it holds no pair."""
         return cls(module)
+
+    @functools.cached_property
+    def twin(self) -> Any:
+        """The op's arguments as tensors -> its result; the backward is autograd's.
+
+        The function of ``torch_ref.ops`` by the op's name, unless its file sets another.
+        """
+        return getattr(ops, self.name, None)
 
     @property
     def leaf(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from npformer.cards.card import Card
 from npformer.cards.case import Array, Case
+from npformer.cards.pytorch import torch
 from npformer.cards.strategies import Source, draw_array, draw_rng, draw_sizes
 
 Settings = dict[str, Any]
@@ -25,8 +27,6 @@ class OptimizerCard(Card):
     kind = "optimizer"
     needed = ("twin", "static", "scales")
 
-    twin: Callable[..., Any]
-    """The optimizer of ``torch.optim``."""
     static: Mapping[str, Sequence[Any]]
     """What each setting may be; several settings at once under their names joined by commas."""
     scales: Callable[[Array, Array, Settings], Array]
@@ -41,6 +41,11 @@ class OptimizerCard(Card):
     def of(cls, optimizer: type) -> OptimizerCard:
         """The card of a class of ``npformer.optim``."""
         return cls(optimizer)
+
+    @functools.cached_property
+    def twin(self) -> Any:
+        """The class of the same name in ``torch.optim``, unless its file sets another."""
+        return getattr(torch.optim, self.name, None)
 
     def drawn(self, source: Source, dtype: Any) -> Case:
         """A weight (A, B), its gradients (steps, A, B), a learning rate, settings."""

@@ -42,6 +42,8 @@ def _check_all(request: dict[str, Any], channel: IO[str]) -> None:
     if any(compiles(Path(file)) for _, file in request["jobs"]):
         importlib.import_module("npformer.exercises.grade")
         importlib.import_module("npformer.verify.diagnosis")
+    if any(b"torch" in Path(file).read_bytes() for _, file in request["jobs"]):
+        importlib.import_module("torch")  # a learner's own witness is no memory of theirs
     _say(channel, {"ready": True})
     trace = Path(request["trace"]).open("w", encoding="utf-8")  # noqa: SIM115
     faulthandler.enable(trace)

@@ -16,7 +16,7 @@ package itself has to prove. How it works, in the order in which a case goes thr
     diagnosis    which mutant gives just that wrong result
     lockstep     two models side by side, call by call
 
-Needs torch; drawing by Hypothesis and shrinking need that too.
+Twins need torch, which is imported when one is asked; drawing by Hypothesis and shrinking that.
 """
 
 from npformer.cards.case import Case

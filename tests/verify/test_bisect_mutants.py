@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import zlib
 
 import pytest
 
+from npformer.verify.lockstep.numpy_side import CROSS_ENTROPY
 from npformer.verify.lockstep.plant import plant, sites
 from npformer.verify.mutants import MUTANTS
 from tests.verify.bisect_models import VARIANTS, right, shows
@@ -44,25 +46,38 @@ def owner(path: str, model) -> str:
     )
 
 
+def named(mutant, side, paths) -> set[str]:
+    """Which of these owners bisect names with the mutant in each; it may name nothing else.
+
+    A mistake may hide another behind it: what was not named is planted again without what was,
+    until nothing is named, and then it changes nothing.
+    """
+    with contextlib.ExitStack() as planted:
+        loss = CROSS_ENTROPY
+        for path in paths:
+            loss = planted.enter_context(plant(mutant, side.model, path))
+        found = side.reference.judge(side.model, loss)
+        assert not found.passed or not shows(loss, side), paths
+    for finding in found.findings:
+        assert finding.path in {owner(path, side.model) for path in paths}, (paths, str(found))
+        if mutant.site != "method":
+            assert finding.method == mutant.component, (paths, str(found))
+        assert finding.operation
+    seen = {finding.path for finding in found.findings}
+    left = [path for path in paths if owner(path, side.model) not in seen]
+    return seen | named(mutant, side, left) if seen and left else seen
+
+
 @pytest.mark.parametrize("name", USED)
 def test_a_mutant_is_named_in_each_layer(name):
-    mutant = MUTANTS[name]
-    named = 0
+    """Every second layer at once, with right ones between."""
     for variant in VARIANTS:
         side = right(variant)
-        for path in places(name, side.model):
-            with plant(mutant, side.model, path) as loss:
-                found = side.reference.judge(side.model, loss)
-                assert not found.passed or not shows(loss, side), (variant, path)
-            for finding in found.findings:
-                assert finding.path == owner(path, side.model), (variant, path, str(found))
-                if mutant.site != "method":
-                    assert finding.method == mutant.component, (variant, path, str(found))
-                assert finding.operation
-            named += not found.passed
-        if named:
+        every = places(name, side.model)
+        seen = [named(MUTANTS[name], side, paths) for paths in (every[::2], every[1::2]) if paths]
+        if any(seen):
             break
-    assert (named > 0) != (name in CANNOT_SHOW), named
+    assert any(seen) != (name in CANNOT_SHOW), seen
 
 
 def test_what_cannot_show_is_in_the_catalogue():

@@ -17,10 +17,8 @@ from npformer.cards.strategies import Source, draw_rng
 from npformer.ops import attention
 from npformer.ops.attention import AttentionCache, attention_backward, attention_forward
 from npformer.ops.softmax import softmax_forward
-from torch_ref import ops
 
 card = OpCard.of(attention)
-card.twin = ops.attention
 card.owner = "MultiHeadAttention"
 card.edge(
     "everything hidden",

@@ -6,22 +6,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from npformer.cards.case import Array, Case, Result, draw_case
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import OpCard
+from npformer.cards.pytorch import ops, torch
 from npformer.cards.scales import Precision, Scales, softmax_errors, walk
 from npformer.cards.steps import CLOSE, close, largest, wide
 from npformer.cards.strategies import Source, draw_rng, rarely
 from npformer.ops import cross_entropy
 from npformer.ops.array import rows
 from npformer.ops.cross_entropy import cross_entropy_backward, cross_entropy_forward
-from torch_ref import ops
 
 card = OpCard.of(cross_entropy)
-card.twin = ops.cross_entropy
 card.edge("all targets ignored", {"logits": [[1.0, 2], [3, 4]]}, targets=np.array([-100, -100]))
 card.edge("one class", {"logits": [[1.0], [3]]}, targets=np.array([0, 0]), label_smoothing=0.1)
 card.edge("far apart", {"logits": [[1e30, -1e30], [0, 1e30]]}, targets=np.array([1, 1]))
@@ -110,7 +107,7 @@ def scale(
     }
 
 
-def _precise(logits: Tensor, targets: Tensor, **static: Any) -> Tensor:
+def _precise(logits: torch.Tensor, targets: torch.Tensor, **static: Any) -> torch.Tensor:
     """PyTorch's loss, but 0 where no target is valid: there its mean is 0 / 0 (see the op)."""
     ignored = torch.zeros_like(targets, dtype=torch.bool)
     if static["ignore_index"] is not None:

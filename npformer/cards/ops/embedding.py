@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch.nn.functional as F
 
 from npformer.cards.case import Array, Case, Result, draw_case
 from npformer.cards.invariant import Finding
@@ -16,15 +15,13 @@ from npformer.cards.strategies import Source, draw_rng
 from npformer.ops import embedding
 from npformer.ops.array import rows
 from npformer.ops.embedding import embedding_backward
-from torch_ref import ops
 
 card = OpCard.of(embedding)
-card.twin = ops.embedding
 card.frozen = lambda case: {"weight": case.static["padding_idx"]}
 card.owner = "Embedding"
 card.words = {"y": "the look-up", "dweight": "the sum over the places of a word"}
 card.library = Library(
-    F.embedding,
+    "embedding",
     lambda input, weight, padding_idx=None, *_, **__: {
         "ids": input, "weight": weight, "padding_idx": padding_idx
     },

@@ -6,26 +6,22 @@ import math
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from npformer.cards.case import Array, Case
 from npformer.cards.elementwise import GATED, WORDS, draw_elementwise, gated
 from npformer.cards.normal import normal_distribution
 from npformer.cards.op_card import Library, OpCard
+from npformer.cards.pytorch import torch
 from npformer.cards.scales import Precision, Scales, logistic
 from npformer.cards.strategies import Source
 from npformer.ops import gelu
 from npformer.ops.gelu import GeluCache, gelu_backward, gelu_forward
-from torch_ref import ops
 
 card = OpCard.of(gelu)
-card.twin = ops.gelu
 card.invariant(GATED, broken_by="density-without-x")(gated)
 card.words = WORDS
 card.library = Library(
-    F.gelu,
+    "gelu",
     lambda input, *, approximate="none": {"x": input, "approximate": approximate},
     lambda f, a: f(a["x"], approximate=a["approximate"]),
 )
@@ -71,7 +67,7 @@ def scale(x: Array, *, approximate: str, dy: Array, fp: Precision) -> Scales:
     }
 
 
-def _precise(x: Tensor, *, approximate: str) -> Tensor:
+def _precise(x: torch.Tensor, *, approximate: str) -> torch.Tensor:
     """x Phi(x) by erfc; the tanh form by the logistic function it equals, (1 + tanh u) / 2.
 
     PyTorch computes x (1 + erf(x / sqrt 2)) / 2, and its tanh form likewise: in the left tail

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-import torch.nn.functional as F
 
 from npformer.cards.case import Array
 from npformer.cards.elementwise import GATED, WORDS, draw_elementwise, gated
 from npformer.cards.op_card import Library, OpCard
+from npformer.cards.pytorch import F
 from npformer.cards.scales import Precision, Scales, logistic
 from npformer.ops import silu
 from npformer.ops.silu import silu_backward
-from torch_ref import ops
 
 card = OpCard.of(silu)
-card.twin = ops.silu
 # Beneath -800, where exp(x) is 0 in float64, PyTorch's derivative is 0 times inf.
 card.precise = lambda x: F.silu(x.clamp(min=-800.0))
 card.draw(draw_elementwise)
 card.invariant(GATED, broken_by="sigmoid-derivative")(gated)
 card.words = WORDS
-card.library = Library(F.silu, lambda input, inplace=False: {"x": input}, lambda f, a: f(a["x"]))
+card.library = Library("silu", lambda input, inplace=False: {"x": input}, lambda f, a: f(a["x"]))
 card.edge("the tails", {"x": [-80.0, -30, -5, 5, 30, 80]})
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 
 from npformer.cards.case import Array
 from npformer.cards.optimizer_card import OptimizerCard, Settings
 from npformer.optim.adam import Adam, AdamW, adam_update
 
 adam, adamw = OptimizerCard.of(Adam), OptimizerCard.of(AdamW)
-adam.twin, adamw.twin = torch.optim.Adam, torch.optim.AdamW
 for each in (adam, adamw):
     each.static = {
         "beta2, eps": ((0.98, 1e-9), (0.999, 1e-8), (0.9, 1e-3)),  # the paper's, PyTorch's, large

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 
 from npformer.cards.case import Array
 from npformer.cards.optimizer_card import OptimizerCard, Settings
 from npformer.optim.sgd import SGD
 
 card = OptimizerCard.of(SGD)
-card.twin = torch.optim.SGD
 card.static = {"momentum": (0.0, 0.9), "weight_decay": (0.0, 0.1)}
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.case import Array, Case, Result, live
+from npformer.cards.pytorch import bridge
 from npformer.cards.strategies import Source
 from npformer.seam import replacing
 from npformer.verify.component import Component, Invariant
 from npformer.verify.reference.autograd import gradients, to_tensor, to_tensors, torch_dtype
 from npformer.verify.units.noise import noise_scales
-from torch_ref.bridge import to_torch
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ class ModuleComponent(Component):
 
     def twin(self, case: Case) -> Result:
         module = self.build_twin(case.static, torch_dtype(case.dy.dtype))
-        to_torch({name: a for name, a in case.inputs.items() if name not in self.inputs}, module)
+        bridge.to_torch(
+            {name: a for name, a in case.inputs.items() if name not in self.inputs}, module
+        )
         names = self._inputs(case)
         inputs = {name: to_tensor(case.inputs[name]).requires_grad_() for name in names}
         y = self.call_twin(module, list(inputs.values()), to_tensors(live(case.static)))

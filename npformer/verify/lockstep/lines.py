@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import npformer.seam
+from npformer.cards.pytorch import torch
 
-_PASSED_OVER = (
-    str(Path(__file__).parent),
-    str(Path(torch.__file__).parent),
-    npformer.seam.__file__,
-)
+
+@functools.cache
+def _passed_over() -> tuple[str, ...]:
+    """Where the lines are that only pass a call on."""
+    return (
+        str(Path(__file__).parent),
+        str(Path(torch.__file__).parent),
+        npformer.seam.__file__,
+    )
 
 
 def caller() -> str:
@@ -24,7 +28,7 @@ def caller() -> str:
     frame: Any = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if not file.startswith(_PASSED_OVER) and not file.endswith("functools.py"):
+        if not file.startswith(_passed_over()) and not file.endswith("functools.py"):
             return f"{file}:{frame.f_lineno}"
         frame = frame.f_back
     return ""

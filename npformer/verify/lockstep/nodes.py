@@ -12,10 +12,11 @@ Chapter     walkthroughs/14_how_we_know.md
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from npformer.cards.pytorch import bridge
 from npformer.cards.scales import precision
 from npformer.inspect.recorder import record
 from npformer.inspect.recording import Array, Recording
@@ -24,9 +25,9 @@ from npformer.models.model import Model
 from npformer.text.batches import Batch
 from npformer.verify.units.error import error_units, worst
 from npformer.verify.units.noise import measured_scales
-from torch_ref.bridge import to_torch
-from torch_ref.inspect import record as record_twin
-from torch_ref.models.model import Model as Twin
+
+if TYPE_CHECKING:
+    from torch_ref.models.model import Model as Twin
 
 
 class NodeError(NamedTuple):
@@ -47,8 +48,10 @@ def node_errors(model: Model, twin: Twin, batch: Batch) -> dict[str, NodeError]:
     by all that passes there. Raises ``ShapeError`` unless the twin's parameters have the model's
     names, shapes and dtype, and as the model's ``forward``.
     """
+    from torch_ref.inspect import record as record_twin
+
     reference = copy.deepcopy(twin)
-    to_torch(model.state_dict(), reference)
+    bridge.to_torch(model.state_dict(), reference)
     expected = _arrays(record_twin(reference.double(), batch))
     found = _arrays(record(model, batch))
 

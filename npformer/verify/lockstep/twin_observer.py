@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
+import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
@@ -142,8 +143,8 @@ def _functions() -> dict[Any, Function]:
     found = {}
     for card in op_cards():
         if card.library is not None:
-            function, read, call = card.library
-            found[function] = Function(card.name, read, call)
+            name, read, call = card.library
+            found[getattr(F, name)] = Function(card.name, read, call)
         if card.owner and getattr(ops, card.name, None) is card.twin:
             found[card.twin] = _same(card.name, card.twin)
     return found

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from npformer.cards.case import Array, Case, Result
+from npformer.cards.pytorch import torch
 
 
 def torch_dtype(dtype: np.dtype) -> torch.dtype:
@@ -17,7 +16,7 @@ def torch_dtype(dtype: np.dtype) -> torch.dtype:
     return torch.from_numpy(np.empty(0, dtype)).dtype
 
 
-def to_tensor(array: Array) -> Tensor:
+def to_tensor(array: Array) -> torch.Tensor:
     """A tensor of its own memory; PyTorch takes no negative strides and no read-only arrays."""
     return torch.from_numpy(np.array(array, order="C"))
 
@@ -27,7 +26,7 @@ def to_tensors(static: dict[str, Any]) -> dict[str, Any]:
     return {n: to_tensor(v) if isinstance(v, np.ndarray) else v for n, v in static.items()}
 
 
-def gradients(y: Tensor, leaves: dict[str, Tensor], dy: Array) -> dict[str, Array]:
+def gradients(y: torch.Tensor, leaves: dict[str, torch.Tensor], dy: Array) -> dict[str, Array]:
     """Autograd's gradient of every leaf, for the upstream gradient ``dy``."""
     if not y.requires_grad:  # an empty batch through a lookup may reach no leaf
         return {name: np.zeros(leaf.shape, dy.dtype) for name, leaf in leaves.items()}
@@ -38,7 +37,7 @@ def gradients(y: Tensor, leaves: dict[str, Tensor], dy: Array) -> dict[str, Arra
     }
 
 
-def run_torch(function: Callable[..., Tensor], case: Case, static: dict[str, Any]) -> Result:
+def run_torch(function: Callable[..., torch.Tensor], case: Case, static: dict[str, Any]) -> Result:
     """A PyTorch function on a case: its output, and autograd's gradient of every input."""
     leaves = {name: to_tensor(a).requires_grad_() for name, a in case.inputs.items()}
     y = function(**leaves, **to_tensors(static))

@@ -9,9 +9,9 @@ import warnings
 from typing import Any
 
 import numpy as np
-import torch
 
 from npformer.cards.case import Array, Case
+from npformer.cards.pytorch import torch
 from npformer.errors import VerifyError
 from npformer.verify.component import BrokenContract
 from npformer.verify.judge import line_of

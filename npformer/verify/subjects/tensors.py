@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from npformer.cards.pytorch import torch
 from npformer.verify.reference.autograd import to_tensor
 
 Array = np.ndarray
 
 
-def to_tensor_as_laid_out(array: Array) -> Tensor:
+def to_tensor_as_laid_out(array: Array) -> torch.Tensor:
     """A tensor of its own memory with the array's strides: a kernel may rely on them unawares.
 
     PyTorch takes no negative strides, and of an array that overlaps itself there is no copy; those
@@ -33,6 +32,6 @@ def to_value(value: Any) -> Any:
     return to_tensor_as_laid_out(value) if isinstance(value, np.ndarray) else value
 
 
-def to_array(tensor: Tensor) -> Array:
+def to_array(tensor: torch.Tensor) -> Array:
     """The tensor's numbers on the CPU."""
     return np.asarray(tensor.detach().cpu().numpy())

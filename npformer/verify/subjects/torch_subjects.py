@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from npformer.cards.case import Array, Case, Result
+from npformer.cards.pytorch import torch
 from npformer.verify.component import BrokenContract
 from npformer.verify.reference.autograd import torch_dtype
 from npformer.verify.subjects.subjects import Call, Subject, a_kind, parameters_of, result_of
@@ -44,24 +43,24 @@ class TorchCallable(Subject):
                 raise BrokenContract(f"{self.name} wrote to {name}, which belongs to the caller")
         return {"y": to_array(y), **{self._named(n): to_array(g) for n, g in gradients.items()}}
 
-    def _call(self, case: Case, leaves: Mapping[str, Tensor]) -> Any:
+    def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
         positional, keywords = self.call.arguments(with_tensors(case, leaves))
         return self.origin(*positional, **keywords)
 
     def _named(self, name: str) -> str:
         return f"d{name}"
 
-    def _output(self, y: Any) -> Tensor:
-        if not isinstance(y, Tensor) or not y.dtype.is_floating_point:
-            kind = f"a tensor of {y.dtype}" if isinstance(y, Tensor) else a_kind(y)
+    def _output(self, y: Any) -> torch.Tensor:
+        if not isinstance(y, torch.Tensor) or not y.dtype.is_floating_point:
+            kind = f"a tensor of {y.dtype}" if isinstance(y, torch.Tensor) else a_kind(y)
             raise BrokenContract(
                 f"{self.name} returned {kind}; it must return one floating-point tensor"
             )
         return y
 
     def _gradients(
-        self, y: Tensor, leaves: Mapping[str, Tensor], dy: Tensor, case: Case
-    ) -> dict[str, Tensor]:
+        self, y: torch.Tensor, leaves: Mapping[str, torch.Tensor], dy: torch.Tensor, case: Case
+    ) -> dict[str, torch.Tensor]:
         if y.dtype != dy.dtype:
             raise BrokenContract(f"the output's dtype is {y.dtype}; it must be {dy.dtype}")
         if y.shape != dy.shape:
@@ -83,7 +82,7 @@ class TorchCallable(Subject):
 class FunctionClass(TorchCallable):
     """A ``torch.autograd.Function``; ``apply`` takes no keywords, so all goes by position."""
 
-    def _call(self, case: Case, leaves: Mapping[str, Tensor]) -> Any:
+    def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
         positional, keywords = self.call.arguments(with_tensors(case, leaves))
         rest = (self.parameters or ())[len(positional) :]
         last = max((i for i, p in enumerate(rest) if p.name in keywords), default=-1)
@@ -110,12 +109,12 @@ class TorchModule(TorchCallable):
         found = self.origin.named_parameters()
         return {name: to_array(p) for name, p in found if p.requires_grad}
 
-    def _call(self, case: Case, leaves: Mapping[str, Tensor]) -> Any:
+    def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
         dtype = torch_dtype(case.dy.dtype)
         case = with_tensors(case, leaves)
         positional, keywords = self.call.arguments(case)
         named = {p: (self.named or {}).get(p, p) for p in self.initial()}
-        state: dict[str, Tensor] = {
+        state: dict[str, torch.Tensor] = {
             name: t.detach().clone().to(dtype if t.is_floating_point() else t.dtype)
             for name, t in (*self.origin.named_parameters(), *self.origin.named_buffers())
         }
@@ -134,14 +133,14 @@ class TorchModule(TorchCallable):
 class TorchVJP(TorchCallable):
     """A ``WithVJP`` on tensors; autograd has no part in it."""
 
-    def _call(self, case: Case, leaves: Mapping[str, Tensor]) -> Any:
+    def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
         positional, keywords = self.call.arguments(with_tensors(case, leaves))
         with torch.no_grad():
             return self.origin.function(*positional, **keywords)
 
     def _gradients(
-        self, y: Tensor, leaves: Mapping[str, Tensor], dy: Tensor, case: Case
-    ) -> dict[str, Tensor]:
+        self, y: torch.Tensor, leaves: Mapping[str, torch.Tensor], dy: torch.Tensor, case: Case
+    ) -> dict[str, torch.Tensor]:
         positional, keywords = self.call.arguments(with_tensors(case, leaves))
         with torch.no_grad():
             found = self.origin.vjp(dy, *positional, **keywords)
@@ -156,7 +155,7 @@ class TorchVJP(TorchCallable):
 class TorchPair(TorchCallable):
     """A pair of functions of tensors in the package's convention."""
 
-    def _both(self, case: Case, leaves: Mapping[str, Tensor]) -> tuple[Any, Any]:
+    def _both(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> tuple[Any, Any]:
         positional, keywords = self.call.arguments(with_tensors(case, leaves))
         with torch.no_grad():
             found = self.origin[0](*positional, **keywords)
@@ -167,12 +166,12 @@ class TorchPair(TorchCallable):
             )
         return found
 
-    def _call(self, case: Case, leaves: Mapping[str, Tensor]) -> Any:
+    def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
         return self._both(case, leaves)[0]
 
     def _gradients(
-        self, y: Tensor, leaves: Mapping[str, Tensor], dy: Tensor, case: Case
-    ) -> dict[str, Tensor]:
+        self, y: torch.Tensor, leaves: Mapping[str, torch.Tensor], dy: torch.Tensor, case: Case
+    ) -> dict[str, torch.Tensor]:
         with torch.no_grad():
             found = self.origin[1](dy, self._both(case, leaves)[1])
         return _tensors(to_array(y), found, case, self.call)
@@ -182,14 +181,14 @@ class TorchPair(TorchCallable):
         return parameters_of(self.origin[0])
 
 
-def _tensors(y: Array, gradients: Any, case: Case, call: Call) -> dict[str, Tensor]:
+def _tensors(y: Array, gradients: Any, case: Case, call: Call) -> dict[str, torch.Tensor]:
     several = gradients if isinstance(gradients, (tuple, list)) else (gradients,)
-    arrays = tuple(to_array(g) if isinstance(g, Tensor) else g for g in several)
+    arrays = tuple(to_array(g) if isinstance(g, torch.Tensor) else g for g in several)
     named = result_of(y, arrays, case, call)
     return {n: torch.from_numpy(named[f"d{n}"]) for n in case.inputs if f"d{n}" in named}
 
 
-def with_tensors(case: Case, leaves: Mapping[str, Tensor]) -> Any:
+def with_tensors(case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
     """The case with tensors for arrays; ``leaves`` stand in for the inputs of their names."""
     return Case(
         {n: leaves[n] if n in leaves else to_value(a) for n, a in case.inputs.items()},  # type: ignore[misc]

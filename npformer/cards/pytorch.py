@@ -1,0 +1,30 @@
+"""PyTorch and the twin's ops, imported when somebody first asks one of them for something.
+
+The import takes seconds, and what only draws cases and runs the NumPy side needs none of it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+
+class Late(ModuleType):
+    """A module in name; its attributes are the real one's."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self.__name__), name)
+
+
+if TYPE_CHECKING:
+    import torch as torch
+    import torch.nn.functional as F
+
+    from torch_ref import bridge as bridge
+    from torch_ref import ops as ops
+else:
+    torch = Late("torch")
+    F = Late("torch.nn.functional")
+    bridge = Late("torch_ref.bridge")
+    ops = Late("torch_ref.ops")
