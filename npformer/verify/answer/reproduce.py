@@ -6,6 +6,7 @@ notebook or inside another is called by its name.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -178,12 +179,11 @@ class _Script:
 
 def _component_lines(component: Component, case: Case, failure: Failure) -> list[str]:
     """A module or an optimizer of the registry: its case, run by the component."""
-    configs = sorted({type(v).__name__ for v in _flat(case.static.values())
-                      if type(v).__module__ == "npformer.config"})  # fmt: skip
+    configs = {type(v) for v in _flat(case.static.values()) if dataclasses.is_dataclass(v)}
     shown = failure.result if failure.index is not None else "y"
     return [
         "import numpy as np",
-        *(f"from npformer.config import {name}" for name in configs),
+        *sorted(f"from {config.__module__} import {config.__name__}" for config in configs),
         "from npformer.verify import Case, component",
         "inputs = {",
         *(f"    {n!r}: {array_literal(a)}," for n, a in case.inputs.items()),

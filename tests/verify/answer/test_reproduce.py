@@ -67,7 +67,9 @@ def test_an_operations_own_backward_may_be_replaced():
 @pytest.mark.parametrize("name", ["Layer/", "Transformer/", "cross_entropy/", "dropout/"])
 def test_the_code_of_any_component_runs(name):
     mutant = next(m for m in MUTANTS.values() if m.name.startswith(name))
-    result = check(mutant.plant(component(mutant.component)), cases=200, shrink=False)
+    result = check(
+        mutant.plant(component(mutant.component)), cases=200, shrink=False, stop_at_failure=True
+    )
     backward = getattr(result.subject, "pair", (None, None))
     names = {getattr(f, "__name__", ""): f for f in backward if f is not None}
     assert printed(result.failure.reproduce, **names)
