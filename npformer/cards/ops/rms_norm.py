@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch.nn.functional as F
 
 from npformer.cards.case import Array, Case, Result
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import OpCard
+from npformer.cards.pytorch import F
 from npformer.cards.scales import Precision, Scales, walk
 from npformer.ops import rms_norm
 from npformer.ops.array import rows
