@@ -81,6 +81,12 @@ class HypothesisSource:
 
         return self.draw(st.sampled_from(list(options)))
 
+    def reject(self) -> None:
+        """Give up the case that is being drawn."""
+        from hypothesis import reject
+
+        reject()
+
 
 class SimpleSource(HypothesisSource):
     """Hypothesis's, towards what is easily read: axes of 1 to 3, integers near 0."""

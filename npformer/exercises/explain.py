@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,16 +17,12 @@ from npformer.exercises.question import Question, private
 CASES = 6
 
 
-@dataclass(frozen=True)
-class Mistake:
-    """A wrong way to write some of an exercise's functions."""
-
-    sentence: str
-    """One line, to follow "this is what you get when"."""
-    functions: Mapping[str, Callable[..., Any]]
+Mistakes = Sequence[tuple[str, str | Mapping[str, Callable[..., Any]]]]
+"""What follows "this is what you get when", and the wrong functions by name, or the name of a
+wrong version on a card."""
 
 
-def explain(question: Question, case: Case, mistakes: Sequence[Mistake] = (), seed: int = 0) -> str:
+def explain(question: Question, case: Case, mistakes: Mistakes = (), seed: int = 0) -> str:
     """A sentence; empty if nothing known explains the submission's results.
 
     The exercise's own mistakes come first, then the catalogue's mutants and what can be wrong with
@@ -35,9 +30,11 @@ def explain(question: Question, case: Case, mistakes: Sequence[Mistake] = (), se
     """
     source = GeneratorSource(np.random.default_rng(seed))
     cases = [case, *(question.draw(source) for _ in range(CASES - 1))]
-    for mistake in mistakes:
-        if _same(question, question.with_functions(mistake.functions), cases):
-            return f"this is what you get when {mistake.sentence}"
+    for sentence, functions in mistakes:
+        if isinstance(functions, str):
+            functions = _on_card(functions)
+        if _same(question, question.with_functions(functions), cases):
+            return f"this is what you get when {sentence}"
     if isinstance(question, FunctionQuestion):
         return ""
     from npformer.verify.diagnosis import diagnose_implementation
@@ -45,6 +42,14 @@ def explain(question: Question, case: Case, mistakes: Sequence[Mistake] = (), se
     found = diagnose_implementation(question, case, seed)
     # A number at its end is of the case that was diagnosed, not of the example that is shown.
     return re.sub(r" = [-\d.e]+$", "", found[0].sentence) if found else ""
+
+
+def _on_card(name: str) -> dict[str, Callable[..., Any]]:
+    """The wrong version ``attention/nan-rows``, by the name of the function that it replaces."""
+    from npformer.verify.mutants import MUTANTS
+
+    mutant = MUTANTS[name]
+    return {f"{mutant.component}_{mutant.site}": mutant.function}
 
 
 def _same(question: Question, other: Question, cases: list[Case]) -> bool:

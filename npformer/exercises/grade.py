@@ -7,10 +7,9 @@ import inspect
 import io
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,19 +17,21 @@ import numpy as np
 from npformer.cards.case import Case
 from npformer.cards.strategies import GeneratorSource
 from npformer.exercises.exercise import Exercise, ExerciseError
-from npformer.exercises.explain import Mistake, explain
+from npformer.exercises.explain import Mistakes, explain
 from npformer.exercises.faults import Fault, compare, of_exception, wrong_names
 from npformer.exercises.load import load_python
 from npformer.exercises.outcome import Kind, Outcome
 from npformer.exercises.question import Question, parameters_of, private
 from npformer.exercises.questions import question_of
 from npformer.exercises.render import indexed
-from npformer.exercises.smallest import smallest
+from npformer.verify.answer.shrink import smallest
 
 on_fault: ContextVar[Callable[[Outcome], None] | None] = ContextVar("on_fault", default=None)
 """Told of a fault before the search for its smallest example and its cause, which may take long."""
 PRINTED = 4000
 """Characters kept of what a submission prints."""
+SEARCH = 4.0
+"""Seconds for the smallest example."""
 LATER = 25
 """Cases looked at after the first fault, to say which results are right all the same."""
 
@@ -84,7 +85,7 @@ def answer(
     submission: Any,
     cases: int = 100,
     seed: int = 0,
-    mistakes: Sequence[Mistake] = (),
+    mistakes: Mistakes = (),
 ) -> Outcome:
     """The answer to one question: ``cases`` generated cases, all of which must be right."""
     path = _path(submission)
@@ -128,7 +129,7 @@ def _failed(
     path: Path | None,
     number: int,
     source: GeneratorSource,
-    mistakes: Sequence[Mistake],
+    mistakes: Mistakes,
     seed: int,
 ) -> Outcome:
     if fault.kind == "blank":
@@ -139,7 +140,9 @@ def _failed(
     right = _right_all_the_same(question, source, case) if fault.kind == "value" else []
     telling = _telling(question, source, case, fault, path)
     found = explain(question, telling, mistakes, seed) if telling else ""
-    case = smallest(question, case, lambda c: fault.same_as(fault_of(question, c, path)))
+    case = smallest(
+        question, case, lambda c: fault.same_as(fault_of(question, c, path)), seconds=SEARCH
+    )
     fault = fault_of(question, case, path) or fault
     verdict = fault.sentence
     if right:
@@ -203,13 +206,10 @@ def _right_all_the_same(question: Question, source: GeneratorSource, case: Case)
     return [n for n in told if not wrong[n]] if len(told) <= 8 else []
 
 
-def mistakes_of(exercise: Exercise) -> list[Mistake]:
+def mistakes_of(exercise: Exercise) -> Mistakes:
     """Those of the exercise's own ``mistakes.py``, if there is one."""
     path = exercise.folder / "mistakes.py"
-    if not path.is_file():
-        return []
-    module: ModuleType = load_python(path)
-    return [Mistake(sentence, functions) for sentence, functions in module.MISTAKES]
+    return load_python(path).MISTAKES if path.is_file() else []
 
 
 @contextlib.contextmanager

@@ -11,11 +11,11 @@ def grade(submission, cases, seed):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from npformer.cards.strategies import Source
-from npformer.exercises.explain import Mistake
+from npformer.exercises.explain import Mistakes
 from npformer.exercises.function_question import FunctionQuestion
 from npformer.exercises.grade import answer
 from npformer.exercises.outcome import Outcome
@@ -23,8 +23,6 @@ from npformer.exercises.questions import component_question, solution_question
 from npformer.verify.component import Component
 
 Function = Callable[..., Any]
-Mistakes = Sequence[tuple[str, Mapping[str, Function]]]
-"""(what follows "this is what you get when", the wrong functions by name)."""
 
 
 def against_component(
@@ -40,7 +38,7 @@ def against_component(
 ) -> Outcome:
     """``component:NAME:PART``. ``static`` fixes arguments; a list is a choice."""
     question = component_question(name, part, submission, static=static, largest=largest)
-    return answer(question, submission, cases, seed, _mistakes(mistakes))
+    return answer(question, submission, cases, seed, mistakes)
 
 
 def against_solution(
@@ -60,7 +58,7 @@ def against_solution(
     question = solution_question(
         stem, part, submission, solution, inputs, static=static, largest=largest
     )
-    return answer(question, submission, cases, seed, _mistakes(mistakes))
+    return answer(question, submission, cases, seed, mistakes)
 
 
 def against_function(
@@ -88,7 +86,7 @@ def against_function(
         right=right,
         call=getattr(submission, function),
     )
-    return answer(question, submission, cases, seed, _mistakes(mistakes))
+    return answer(question, submission, cases, seed, mistakes)
 
 
 def first_failure(*questions: Callable[[], Outcome]) -> Outcome:
@@ -100,7 +98,3 @@ def first_failure(*questions: Callable[[], Outcome]) -> Outcome:
             return outcome
         cases += outcome.cases
     return Outcome("passed", f"right on {cases} generated cases", cases=cases)
-
-
-def _mistakes(mistakes: Mistakes) -> list[Mistake]:
-    return [Mistake(sentence, functions) for sentence, functions in mistakes]

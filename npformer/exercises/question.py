@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.case import Case, Result, live
-from npformer.cards.strategies import Source
+from npformer.cards.strategies import HypothesisSource, Source
 from npformer.exercises.exercise import ExerciseError
 from npformer.exercises.faults import Complaint, a_kind, an_array, gradients
 from npformer.exercises.render import assignment, given, is_other
@@ -47,6 +47,8 @@ class Question(Component):
             case = self.draw_once(source)
             if self.suits(case):
                 return case
+            if isinstance(source, HypothesisSource):
+                source.reject()
         raise ExerciseError(f"{self.name}: {TRIES} draws gave no case that fits its functions")
 
     def draw_once(self, source: Source) -> Case:

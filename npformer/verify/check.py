@@ -15,7 +15,7 @@ from npformer.verify.answer.locate import located
 from npformer.verify.answer.message import message
 from npformer.verify.answer.page import page
 from npformer.verify.answer.reproduce import reproduction
-from npformer.verify.answer.shrink import smallest
+from npformer.verify.answer.shrink import smallest_failure
 from npformer.verify.component import Component
 from npformer.verify.inputs import FixedInputs
 from npformer.verify.judge import Failure
@@ -148,7 +148,7 @@ def _explain(result: CheckResult, component: Component, tally: Tally, shrink: bo
     """Fill in the failure, shrunk and located, its code and its diagnoses."""
     assert tally.failure is not None
     found = tally.failure
-    failure = smallest(component, found, tally.choices, result.seed) if shrink else found
+    failure = smallest_failure(component, found, tally.choices, result.seed) if shrink else found
     failure = located(component, failure)
     result.failure = dataclasses.replace(failure, reproduce=reproduction(component, failure))
     tally.failure = result.failure

@@ -330,13 +330,19 @@ def _dscores(dy, cache):
     return cache.scale * cache.probs * (dprobs - inner)
 
 
+def _triangle(q, k, by=0):
+    """What a query sees where ``causal`` is set: the last one all keys, and ``by`` more."""
+    t, s = q.shape[1], k.shape[1]
+    return np.tri(t, s, s - t + by, dtype=bool)
+
+
 def _by_hand(q, k, v, mask, causal, scale, softmax):
     """The forward with ``softmax(scores, allowed)`` in the middle."""
     scale = 1 / np.sqrt(q.dtype.type(q.shape[-1])) if scale is None else scale
     scores = (np.einsum("btnh,bsnh->bnts", q, k) * scale).astype(q.dtype)
     allowed = np.ones(scores.shape, bool) if mask is None else np.broadcast_to(mask, scores.shape)
     if causal:
-        allowed = allowed & np.tril(np.ones(scores.shape[-2:], bool))
+        allowed = allowed & _triangle(q, k)
     probs = softmax(scores, allowed).astype(q.dtype)
     return np.einsum("bnts,bsnh->btnh", probs, v), AttentionCache(q, k, v, probs, float(scale))
 
@@ -377,8 +383,7 @@ def _nan(q, k, v, mask=None, *, causal=False, scale=None):
 def _shifted(by):
     def forward(q, k, v, mask=None, *, causal=False, scale=None):
         if causal:
-            triangle = np.tri(q.shape[1], k.shape[1], by, dtype=bool)
-            mask = triangle if mask is None else mask & triangle
+            mask = _triangle(q, k, by) if mask is None else mask & _triangle(q, k, by)
         return attention_forward(q, k, v, mask, scale=scale)
 
     return forward

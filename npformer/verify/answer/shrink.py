@@ -1,16 +1,19 @@
-"""The smallest case that fails in the same way: what Hypothesis makes of one that was found.
+"""The smallest and plainest case that still shows a fault, from one that was found.
 
-Two searches. The first is over cases that are easily read, axes of 1 to 3 and integers; most
-mistakes show there. One that needs more, a magnitude or a particular size, is shrunk among the
-cases of the kind that found it, starting from that very case. The same failure and seed give the
+Two searches by Hypothesis. The first is over cases that are easily read, axes of 1 to 3 and
+integers; most mistakes show there. One that needs more, a magnitude or a particular size, is shrunk
+among the cases of the kind that found it, starting from that very case. Then whole arrays are made
+0, 1 or round, and laid out plainly, as long as the fault stays. The same case and seed give the
 same smallest case.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,77 +27,134 @@ from npformer.verify.judge import Failure, check_case
 BUDGET = {"module": 120, "optimizer": 200}
 """How many cases are tried, by kind: a model's case is dearer."""
 USUAL_BUDGET = 500
+TIDYING = 200
+"""Further cases for the last step."""
 KEY = b"npformer"
 
 
 def smallest(
-    component: Component, failure: Failure, choices: tuple[int, ...] = (), seed: int = 0
-) -> Failure:
-    """The failure of the smallest case found. ``choices`` are those that drew ``failure.case``."""
-    assert failure.case is not None
-    fails = _Fails(component, failure, BUDGET.get(component.kind, USUAL_BUDGET))
-    dtype = failure.case.dy.dtype
+    component: Component,
+    case: Case,
+    shows: Callable[[Case], bool],
+    choices: tuple[int, ...] = (),
+    seed: int = 0,
+    seconds: float = np.inf,
+) -> Case:
+    """The plainest case found for which ``shows`` is still true.
+
+    ``choices`` are those that drew ``case``. After so many seconds of this process's own time the
+    search ends with what it has.
+    """
+    import hypothesis  # noqa: F401  which takes a second the first time, and not from the search
+
+    still = _Shows(shows, BUDGET.get(component.kind, USUAL_BUDGET), seconds)
     found = None
     if not component.only_hypothesis:
-        found = _find(_simple(component, dtype), fails, seed, (), 150)
+        found = _find(_simple(component, case.dy.dtype), still, seed, (), 150)
     if found is None:
-        fails.left = max(fails.left, USUAL_BUDGET // 2)
-        found = _find(generated(component, dtype), fails, seed, choices, 60)
+        still.left = max(still.left, USUAL_BUDGET // 2)
+        found = _find(generated(component, case.dy.dtype), still, seed, choices, 60)
     # Hypothesis prefers few and plain choices; of those, a larger array may cost fewer.
-    simplest = failure.case if found is None else found
-    best = fails.tidied(min(simplest, failure.case, key=lambda case: case.size))
-    return fails.failures.get(_key(best)) or failure
+    best = min(case if found is None else found, case, key=lambda case: case.size)
+    still.left += TIDYING
+    for plainer in (_laid_out, _other_arrays, _numbers):
+        best = plainer(best, still)
+    return best
 
 
-class _Fails:
-    """Whether a case fails as the first one did, remembered, and for so many cases only."""
+def smallest_failure(
+    component: Component, like: Failure, choices: tuple[int, ...] = (), seed: int = 0
+) -> Failure:
+    """The failure of the smallest case that fails as ``like``, which ``choices`` drew."""
 
-    def __init__(self, component: Component, like: Failure, budget: int) -> None:
-        self.component, self.like, self.left = component, like, budget
-        self.failures: dict[Any, Failure | None] = {}
+    def again(case: Case) -> Failure | None:
+        found = check_case(component, case, np.random.default_rng(0)).failures
+        same = (f for f in found if (f.result, f.oracle) == (like.result, like.oracle))
+        return next(same, None)
+
+    assert like.case is not None
+    case = smallest(component, like.case, lambda case: bool(again(case)), choices, seed)
+    return again(case) or like
+
+
+class _Shows:
+    """Whether a case shows the fault, remembered, for so many cases and seconds only."""
+
+    def __init__(self, shows: Callable[[Case], bool], budget: int, seconds: float) -> None:
+        self.shows, self.left = shows, budget
+        self.end = time.process_time() + seconds
+        self.known: dict[Any, bool] = {}
 
     def __call__(self, case: Case) -> bool:
         key = _key(case)
-        if key not in self.failures:
-            if self.left <= 0:
+        if key not in self.known:
+            if self.left <= 0 or time.process_time() > self.end:
                 return False
             self.left -= 1
-            outcome = check_case(self.component, case, np.random.default_rng(0))
-            alike = (f for f in outcome.failures if self._alike(f))
-            self.failures[key] = next(alike, None)
-        return self.failures[key] is not None
-
-    def _alike(self, failure: Failure) -> bool:
-        return (failure.result, failure.oracle) == (self.like.result, self.like.oracle)
-
-    def tidied(self, case: Case) -> Case:
-        """The case with numbers of as few digits as still fail, and arrays laid out plainly."""
-        self.left += 200
-        changes: list[Callable[[Array], Array]] = [lambda array: np.array(array, order="C")]
-        for change in (*changes, *(_rounded(digits) for digits in range(7))):
-            for name in (*case.inputs, "dy"):
-                old = case.dy if name == "dy" else case.inputs[name]
-                new = change(old)
-                if np.array_equal(new, old, equal_nan=True) and new.strides == old.strides:
-                    continue
-                moved = (
-                    dataclasses.replace(case, dy=new)
-                    if name == "dy"
-                    else case.with_inputs({name: new})
-                )
-                if self(moved):
-                    case = moved
-        self(case)
-        return case
+            try:
+                self.known[key] = self.shows(case)
+            except Exception:  # no case that the component takes
+                self.known[key] = False
+        return self.known[key]
 
 
-def _rounded(digits: int) -> Callable[[Array], Array]:
-    def change(array: Array) -> Array:
-        rounded = np.round(array, digits).astype(array.dtype)
+def _laid_out(case: Case, shows: _Shows) -> Case:
+    """Each array with its rows one after the other in memory, where that changes nothing."""
+    for name in (*case.inputs, "dy"):
+        if not (old := _array(case, name)).flags.c_contiguous:
+            case = _tried(case, name, np.array(old, order="C"), shows)
+    return case
+
+
+def _other_arrays(case: Case, shows: _Shows) -> Case:
+    """Targets, ids and masks: all alike if they can be, or else as many as can."""
+    for name, value in case.static.items():
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "iub":
+            continue
+        plain = 1 if value.dtype.kind == "b" else 0
+        for index in (..., *itertools.islice(np.ndindex(value.shape), 40)):
+            array = case.static[name].copy()
+            array[index] = plain
+            other = dataclasses.replace(case, static={**case.static, name: array})
+            if not np.array_equal(array, case.static[name]) and shows(other):
+                case = other
+    return case
+
+
+def _numbers(case: Case, shows: _Shows) -> Case:
+    """Arrays of 0 or 1, or else with numbers of as few digits as still show the fault."""
+    for name in (*case.inputs, "dy"):
+        old = _array(case, name)
+        for array in _plainer(old):
+            if np.array_equal(array, old, equal_nan=True):
+                break
+            if (moved := _tried(case, name, array, shows)) is not case:
+                case = moved
+                break
+    return case
+
+
+def _plainer(array: Array) -> Iterator[Array]:
+    yield np.zeros_like(array)
+    if not np.isin(array, (0, 1)).all():
+        yield np.ones_like(array)
+    for digits in range(7):
+        rounded = np.round(array, digits).astype(array.dtype) + array.dtype.type(0)  # no -0
         # A number that was rounded before has no more digits to lose.
-        return np.where(np.abs(array) < 1e6, rounded, array)
+        yield np.where(np.abs(array) < 1e6, rounded, array)
 
-    return change
+
+def _array(case: Case, name: str) -> Array:
+    return case.dy if name == "dy" else case.inputs[name]
+
+
+def _tried(case: Case, name: str, array: Array, shows: _Shows) -> Case:
+    """The case with another array of that name, if it still shows the fault."""
+    if name == "dy":
+        other = dataclasses.replace(case, dy=array)
+    else:
+        other = case.with_inputs({name: array})
+    return other if shows(other) else case
 
 
 def _simple(component: Component, dtype: np.dtype) -> Any:
@@ -108,9 +168,9 @@ def _simple(component: Component, dtype: np.dtype) -> Any:
 
 
 def _find(
-    strategy: Any, fails: _Fails, seed: int, choices: tuple[int, ...], examples: int
+    strategy: Any, shows: _Shows, seed: int, choices: tuple[int, ...], examples: int
 ) -> Case | None:
-    from hypothesis import Phase, find, settings
+    from hypothesis import HealthCheck, Phase, find, settings
     from hypothesis.database import InMemoryExampleDatabase
     from hypothesis.errors import HypothesisException
 
@@ -123,9 +183,13 @@ def _find(
     try:
         return find(
             strategy,
-            fails,
+            shows,
             settings=settings(
-                max_examples=examples, database=database, deadline=None, phases=phases
+                max_examples=examples,
+                database=database,
+                deadline=None,
+                phases=phases,
+                suppress_health_check=list(HealthCheck),
             ),
             random=random.Random(seed),
             database_key=KEY,

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from npformer.verify import check, check_component, component
-from npformer.verify.answer.shrink import smallest
+from npformer.verify.answer.shrink import smallest_failure
 from npformer.verify.tally import Tally
 from tests.verify.functions import LATE, WrongSwish
 
@@ -23,7 +23,7 @@ def doubled(dy, cache):
 
 def test_a_mistake_that_is_everywhere_shrinks_to_one_number():
     wrong, tally = failing(doubled)
-    case = smallest(wrong, tally.failure, tally.choices).case
+    case = smallest_failure(wrong, tally.failure, tally.choices).case
     assert case.inputs["x"].tolist() == [1.0]
     assert abs(case.dy.tolist()[0]) == 1.0
 
@@ -34,7 +34,7 @@ def test_a_mistake_that_needs_two_rows_keeps_two():
         return dx, dweight, dy[-1] if dy.ndim == 2 and len(dy) else dbias
 
     wrong, tally = failing(last_row, "linear")
-    case = smallest(wrong, tally.failure, tally.choices).case
+    case = smallest_failure(wrong, tally.failure, tally.choices).case
     assert case.inputs["x"].shape[0] == 2
     assert case.dy.size == 2
 
@@ -47,7 +47,7 @@ def test_a_mistake_that_needs_a_far_magnitude_is_shrunk_from_the_case_that_was_f
 
     wrong, tally = failing(far, cases=300)
     assert tally.failed_cases < 100
-    found = smallest(wrong, tally.failure, tally.choices)
+    found = smallest_failure(wrong, tally.failure, tally.choices)
     assert np.abs(found.case.dy).max() > 1e9
     assert found.case.size <= tally.failure.case.size
 

@@ -7,7 +7,6 @@ import numpy as np
 from npformer import ops
 from npformer.cards.case import draw_case
 from npformer.cards.strategies import draw_rng
-from npformer.exercises.explain import Mistake
 from npformer.exercises.grade import answer
 from npformer.exercises.question import PairQuestion
 from npformer.verify.components.registry import COMPONENTS
@@ -105,7 +104,7 @@ def _every_target(dloss, cache):
 
 
 MISTAKES = [
-    Mistake(sentence, {"cross_entropy_forward": _forward, "cross_entropy_backward": backward})
+    (sentence, {"cross_entropy_forward": _forward, "cross_entropy_backward": backward})
     for sentence, backward in (
         ("the backward divides by all rows, the ignored ones included", _all_rows),
         ("ignored rows get a gradient", _padding_trained),

@@ -6,7 +6,6 @@ import numpy as np
 
 from npformer.cards.case import draw_case
 from npformer.cards.strategies import draw_rng
-from npformer.exercises.explain import Mistake
 from npformer.exercises.grade import answer
 from npformer.exercises.question import PairQuestion
 from npformer.verify.components.registry import COMPONENTS
@@ -111,15 +110,15 @@ _WRONG_Q = (
     ("the smoothing spreads over the V - 1 other classes", _over_the_others),
 )
 MISTAKES = [
-    *(Mistake(sentence, _wrong(q)) for sentence, q in _WRONG_Q),
-    *(Mistake(sentence, _p_less_q(_wrong(q))) for sentence, q in _WRONG_Q),
+    *((sentence, _wrong(q)) for sentence, q in _WRONG_Q),
+    *((sentence, _p_less_q(_wrong(q))) for sentence, q in _WRONG_Q),
     *(
-        Mistake(f"in the backward, {sentence}", _p_less_q(_wrong(_right, q)))
+        (f"in the backward, {sentence}", _p_less_q(_wrong(_right, q)))
         for sentence, q in _WRONG_Q
     ),
-    Mistake("label smoothing is left out of the backward", _wrong(_right, _unsmoothed)),
-    Mistake("label smoothing is left out", _wrong(_unsmoothed)),
-    Mistake("ignored rows get a gradient", _padding_trained(_wrong(_right))),
-    Mistake("ignored rows are treated like the others in the sum, and not in the divisor",
-            _wrong(_right, rows=np.ones_like)),
+    ("label smoothing is left out of the backward", _wrong(_right, _unsmoothed)),
+    ("label smoothing is left out", _wrong(_unsmoothed)),
+    ("ignored rows get a gradient", _padding_trained(_wrong(_right))),
+    ("ignored rows are treated like the others in the sum, and not in the divisor",
+     _wrong(_right, rows=np.ones_like)),
 ]  # fmt: skip

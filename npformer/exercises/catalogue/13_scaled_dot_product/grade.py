@@ -7,7 +7,6 @@ import numpy as np
 
 from npformer.cards.case import Case
 from npformer.cards.strategies import draw_rng
-from npformer.exercises.explain import Mistake
 from npformer.exercises.grade import answer
 from npformer.exercises.grading import against_component, first_failure
 from npformer.exercises.load import load_python
@@ -19,13 +18,12 @@ LARGE = 60.0
 
 
 def grade(submission, cases, seed):
-    mistakes = [Mistake(sentence, functions) for sentence, functions in KNOWN.OVERFLOWS]
     return first_failure(
         lambda: against_component(
             submission, "attention", "forward",
             cases=cases, seed=seed, static={"scale": None}, mistakes=KNOWN.MISTAKES,
         ),
-        lambda: answer(_large(submission), submission, max(1, cases // 5), seed, mistakes),
+        lambda: answer(_large(submission), submission, max(1, cases // 5), seed, KNOWN.OVERFLOWS),
     )  # fmt: skip
 
 

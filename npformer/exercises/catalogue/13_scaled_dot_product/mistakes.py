@@ -58,51 +58,6 @@ def _from_the_start(q, k, v, mask=None, *, causal=False):
     return _attention(q, k, v, mask, False)
 
 
-def _leak(q, k, v, mask=None, *, causal=False, by=1):
-    if causal:
-        triangle = np.tri(q.shape[1], k.shape[1], k.shape[1] - q.shape[1] + by, dtype=bool)
-        mask = triangle if mask is None else mask & triangle
-    return _attention(q, k, v, mask, False)
-
-
-def _blind(q, k, v, mask=None, *, causal=False):
-    return _leak(q, k, v, mask, causal=causal, by=-1)
-
-
-def _inverted(q, k, v, mask=None, *, causal=False):
-    return _attention(q, k, v, None if mask is None else ~mask, causal)
-
-
-def _unscaled(q, k, v, mask=None, *, causal=False):
-    return _attention(q, k, v, mask, causal, 1)
-
-
-def _by_width(q, k, v, mask=None, *, causal=False):
-    return _attention(q, k, v, mask, causal, (q.shape[-1] * q.shape[-2]) ** -0.5)
-
-
-def _finite(q, k, v, mask=None, *, causal=False):
-    def softmax(scores):
-        return _softmax(np.where(scores == -np.inf, -1e9, scores))
-
-    return _attention(q, k, v, mask, causal, softmax=softmax)
-
-
-def _nan(q, k, v, mask=None, *, causal=False):
-    def softmax(scores):
-        e = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        return e / e.sum(axis=-1, keepdims=True)
-
-    return _attention(q, k, v, mask, causal, softmax=softmax)
-
-
-def _after(q, k, v, mask=None, *, causal=False):
-    allowed = np.True_ if mask is None else mask
-    if causal:
-        allowed = allowed & np.tri(q.shape[1], k.shape[1], k.shape[1] - q.shape[1], dtype=bool)
-    return _attention(q, k, v, None, False, softmax=lambda scores: _softmax(scores) * allowed)
-
-
 def _hidden_as_zero(q, k, v, mask=None, *, causal=False):
     def softmax(scores):
         return _softmax(np.where(scores == -np.inf, 0, scores))
@@ -125,17 +80,16 @@ def _large(off, guarded):
 
 
 MISTAKES = [
-    ("a query that sees nothing gives NaN; it must give 0", {"attention_forward": _nan}),
+    ("a query that sees nothing gives NaN; it must give 0", "attention/nan-rows"),
     ("the mask is applied to the weights, after the softmax: they no longer sum to 1",
-     {"attention_forward": _after}),
+     "attention/mask-after-softmax"),
     ("a large negative number stands for -inf: a query that sees nothing attends to everything",
-     {"attention_forward": _finite}),
+     "attention/finite-mask"),
     ("the score of a hidden key is set to 0, and exp(0) is 1; it must be -inf",
      {"attention_forward": _hidden_as_zero}),
-    ("the mask is inverted: True shows a key, False hides it", {"attention_forward": _inverted}),
-    ("the causal mask is off by one: a position sees the next", {"attention_forward": _leak}),
-    ("the causal mask is off by one: a position does not see itself",
-     {"attention_forward": _blind}),
+    ("the mask is inverted: True shows a key, False hides it", "attention/mask-inverted"),
+    ("the causal mask is off by one: a position sees the next", "attention/causal-leak"),
+    ("the causal mask is off by one: a position does not see itself", "attention/causal-blind"),
     ("causal is ignored", {"attention_forward": _never_causal}),
     ("the mask is lost where causal is set", {"attention_forward": _causal_only}),
     ("causal is lost where a mask is given", {"attention_forward": _mask_only}),
@@ -143,11 +97,11 @@ MISTAKES = [
      {"attention_forward": _either}),
     ("query t sees the keys 0 ... t, however many there are; the last query must see every key",
      {"attention_forward": _from_the_start}),
-    ("the scores are not divided by sqrt(H)", {"attention_forward": _unscaled}),
+    ("the scores are not divided by sqrt(H)", "attention/scale-forgotten"),
     ("the scores are divided by H, not by sqrt(H)", {"attention_forward": _by_size}),
     ("the scores are multiplied by sqrt(H), not divided", {"attention_forward": _multiplied}),
     ("the scores are divided by sqrt(N H), the width of all heads; H is the size of one",
-     {"attention_forward": _by_width}),
+     "attention/scaled-by-model-width"),
     ("the softmax runs over the queries; each query's weights over the keys must sum to 1",
      {"attention_forward": _over_queries}),
 ]  # fmt: skip

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from npformer.exercises.explain import Mistake
 from npformer.exercises.faults import Complaint, a_kind
 from npformer.exercises.grade import answer
 from npformer.exercises.grading import against_solution, first_failure
@@ -176,8 +175,8 @@ FORWARD = [
 ]  # fmt: skip
 
 LARGE = [
-    Mistake("no maximum is subtracted, and exp of a large score is infinite",
-            _wrong(absorb=_no_maximum)),
+    ("no maximum is subtracted, and exp of a large score is infinite",
+     _wrong(absorb=_no_maximum)),
 ]  # fmt: skip
 
 BACKWARD = [
