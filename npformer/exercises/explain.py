@@ -10,9 +10,9 @@ import numpy as np
 
 from npformer.cards.case import Case, Result
 from npformer.cards.strategies import GeneratorSource
-from npformer.exercises.faults import wrong_names
 from npformer.exercises.function_question import FunctionQuestion
 from npformer.exercises.question import Question, private
+from npformer.verify.diagnosis.evidence import Evidence
 
 CASES = 6
 
@@ -56,15 +56,15 @@ def _same(question: Question, other: Question, cases: list[Case]) -> bool:
     """Whether both give the same results, wrong ones among them, or fail on the same cases."""
     shown = False
     for case in cases:
-        size = float(np.abs(case.dy).max(initial=0.0))
         mine, theirs = _results(question, case), _results(other, case)
         if mine is None or theirs is None:
             if mine is theirs:
                 continue
             return False
-        if wrong_names(mine, theirs, size) or mine.keys() != theirs.keys():
+        evidence = Evidence.of(question, private(case), mine)
+        if not evidence.explained_by(theirs):
             return False
-        shown = shown or bool(wrong_names(mine, question.expected(private(case)), size))
+        shown = shown or bool(evidence.names)
     return shown
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,6 @@ from npformer.errors import NpformerError
 
 Array = np.ndarray
 
-CLOSE = 1e-10
-"""How far a right result may be off, relative to its own size and that of dy.
-
-An exercise asks for the mathematics, so any formulation in float64 must fit in here. A wrong
-formula has a far larger error, and one that computes in float32 one a thousand times as large.
-"""
 PLAIN = 0.01
 """An example's result should be off by as much, if the mistake can be."""
 
@@ -65,7 +58,7 @@ def an_array(value: Any, name: str, function: str) -> Array:
         raise Complaint("type", f"{name}, from {function}, is {a_kind(value)}; it must be an array",
                         name)  # fmt: skip
     array = np.asarray(value)
-    if array.dtype == np.float32 or array.dtype == np.float16:
+    if array.dtype in (np.float32, np.float16):
         raise Complaint(
             "type",
             f"{name}, from {function}, is {array.dtype}, and its inputs are float64: digits were "
@@ -75,7 +68,7 @@ def an_array(value: Any, name: str, function: str) -> Array:
     if array.dtype.kind not in "fiub":
         raise Complaint("type", f"{name}, from {function}, holds {array.dtype}; it must hold "
                         "numbers", name)  # fmt: skip
-    return array
+    return array.astype(np.float64, copy=False)
 
 
 def a_kind(value: Any) -> str:
@@ -97,53 +90,6 @@ def gradients(found: Any, names: list[str], function: str) -> dict[str, Array]:
         wanted = f"{len(names)} gradients: {', '.join(names)}" if len(names) > 1 else names[0]
         raise Complaint("type", f"{function} returns {a_kind(found)}; it must return {wanted}")
     return {n: an_array(g, n, function) for n, g in zip(names, each, strict=True)}
-
-
-def compare(got: Mapping[str, Any], expected: Mapping[str, Any], size: float) -> Fault | None:
-    """The first result that is not as expected; ``size`` is that of the upstream gradient."""
-    for name, right in expected.items():
-        if name not in got:
-            return Fault("type", f"{name} is missing", name)
-        fault = _compare(name, got[name], right, size)
-        if fault is not None:
-            return fault
-    return None
-
-
-def wrong_names(got: Mapping[str, Any], expected: Mapping[str, Any], size: float) -> set[str]:
-    """Every result that is not as expected."""
-    return {n for n, r in expected.items() if n not in got or _compare(n, got[n], r, size)}
-
-
-def _compare(name: str, got: Any, right: Any, size: float) -> Fault | None:
-    if right is None or got is None:
-        if right is got:
-            return None
-        return Fault("type", f"{name} is {a_kind(got)}; it must be {a_kind(right)}", name)
-    got, right = np.asarray(got), np.asarray(right)
-    if got.shape != right.shape:
-        return Fault("shape", f"{name} has the shape {got.shape}; it must be {right.shape}", name)
-    if not right.size:
-        return None
-    if right.dtype.kind in "biuSU":
-        off = np.where(got == right, 0.0, np.inf)
-    else:
-        right = right.astype(np.float64)
-        with np.errstate(all="ignore"):
-            scale = np.abs(right) + np.sqrt(np.mean(np.square(right))) + size
-            off = np.abs(got.astype(np.float64) - right) / (CLOSE * np.where(scale > 0, scale, 1))
-            off = np.where((got == right) | (np.isnan(got) & np.isnan(right)), 0.0, off)
-            off = np.where(np.isnan(off), np.inf, off)
-    if off.max() <= 1:
-        return None
-    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(off)), off.shape))
-    at = f"{name}[{', '.join(map(str, index))}]" if index else name
-    a, b = got[index].item(), right[index].item()
-    shown, wanted = numbers(a, b)
-    sentence = f"{at} is {shown} and should be {wanted}"
-    if isinstance(a, float) and isinstance(b, float):
-        return Fault("value", sentence, name, index, a, b)
-    return Fault("value", sentence, name, index)
 
 
 def numbers(got: Any, right: Any) -> tuple[str, str]:

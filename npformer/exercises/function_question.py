@@ -35,9 +35,22 @@ class FunctionQuestion(Question):
         return True
 
     def run(self, case: Case) -> Result:
-        return flat(self.call(**case.inputs, **live(case.static)), "the result")
+        """The arrays that it returns; text, None and numbers of entries are compared here."""
+        got = flat(self.call(**case.inputs, **live(case.static)), "the result")
+        for name, right in self._entries(case).items():
+            if isinstance(right, np.ndarray):
+                continue
+            if name not in got:
+                raise Complaint("type", f"{name} is missing", name)
+            if isinstance(got[name], np.ndarray) or got[name] != right:
+                said = f"{name} is {short(got[name])} and should be {right!r}"
+                raise Complaint("value", said, name)
+        return _arrays(got)
 
     def expected(self, case: Case) -> Result:
+        return _arrays(self._entries(case))
+
+    def _entries(self, case: Case) -> dict[str, Any]:
         return flat(self.right(**case.inputs, **live(case.static)), "the result")
 
     def with_functions(self, functions: Mapping[str, Function]) -> FunctionQuestion:
@@ -55,6 +68,10 @@ class FunctionQuestion(Question):
             else:
                 words.append(f"{name}={short(value)}")
         return [*lines, f"{self.function}({', '.join(words)})"]
+
+
+def _arrays(entries: Mapping[str, Any]) -> Result:
+    return {name: a for name, a in entries.items() if isinstance(a, np.ndarray)}
 
 
 def flat(value: Any, name: str) -> dict[str, Any]:
@@ -77,8 +94,8 @@ def flat(value: Any, name: str) -> dict[str, Any]:
             array = np.asarray(None)
         if array.dtype.kind not in "fiub":
             raise Complaint("type", f"{name} is {a_kind(value)}; it must hold numbers", name)
-        return {name: array}
-    found: dict[str, Any] = {f"the number of entries of {name}": np.asarray(len(parts))}
+        return {name: array.astype(np.float64)}
+    found: dict[str, Any] = {f"the number of entries of {name}": len(parts)}
     for part, inner in parts:
         found |= flat(inner, part)
     return found

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
-import warnings
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -18,13 +16,15 @@ from npformer.cards.case import Case
 from npformer.cards.strategies import GeneratorSource
 from npformer.exercises.exercise import Exercise, ExerciseError
 from npformer.exercises.explain import Mistakes, explain
-from npformer.exercises.faults import Fault, compare, of_exception, wrong_names
+from npformer.exercises.faults import Fault, numbers, of_exception
 from npformer.exercises.load import load_python
 from npformer.exercises.outcome import Kind, Outcome
 from npformer.exercises.question import Question, parameters_of, private
 from npformer.exercises.questions import question_of
 from npformer.exercises.render import indexed
 from npformer.verify.answer.shrink import smallest
+from npformer.verify.diagnosis.evidence import silence
+from npformer.verify.judge import Failure, at_index, judged
 
 on_fault: ContextVar[Callable[[Outcome], None] | None] = ContextVar("on_fault", default=None)
 """Told of a fault before the search for its smallest example and its cause, which may take long."""
@@ -58,7 +58,7 @@ def grade(exercise: Exercise, submission: Any, cases: int | None = None, seed: i
         grader = load_python(exercise.folder / "grade.py")
         if not hasattr(grader, "grade"):
             raise ExerciseError(f"{exercise.folder / 'grade.py'} defines no function grade")
-        with _quiet():
+        with silence():
             outcome = grader.grade(submission, cases, seed)
         return outcome.with_(chapter=outcome.chapter or exercise.walkthrough)
     question = question_of(exercise, submission, solution)
@@ -90,7 +90,7 @@ def answer(
     """The answer to one question: ``cases`` generated cases, all of which must be right."""
     path = _path(submission)
     source = GeneratorSource(np.random.default_rng([seed, *question.name.encode()]))
-    with _quiet():
+    with silence():
         for number in range(1, cases + 1):
             case = question.draw(source)
             fault = fault_of(question, case, path)
@@ -102,24 +102,34 @@ def answer(
 def fault_of(question: Question, case: Case, path: Path | None = None) -> Fault | None:
     """What is wrong with the submission's answer to one case; None if nothing is."""
     try:
-        got, fault = _observe(question, case)
-        if fault is None:
-            fault = compare(got, question.expected(private(case)), _size(case))
+        failures = _failures(question, case)
     except (Exception, SystemExit) as error:
-        fault = of_exception(error, path)
-    return fault
+        return of_exception(error, path)
+    return _in_words(failures[0]) if failures else None
 
 
-def _observe(question: Question, case: Case) -> tuple[dict[str, Any], Fault | None]:
-    """The results on a private copy, and whether one of the inputs was written to."""
+def _failures(question: Question, case: Case) -> list[Failure]:
+    """What the checker does not accept of the results on a private copy."""
     own = private(case)
     got = question.run(own)
-    for name, array in {**own.inputs, "dy": own.dy}.items():
-        before = case.dy if name == "dy" else case.inputs[name]
-        if not np.array_equal(array, before, equal_nan=True):
-            sentence = f"the call changes {name}, which is its input; write to a copy instead"
-            return got, Fault("written", sentence, name)
-    return got, None
+    return judged(question, own, case, got, np.random.default_rng(0)).failures
+
+
+def _in_words(failure: Failure) -> Fault:
+    """What the checker does not accept, for a learner."""
+    name, message = failure.result, failure.message
+    if failure.breach == "written":
+        said = f"the call changes {name}, which is its input; write to a copy instead"
+        return Fault("written", said, name)
+    if failure.breach == "shape":
+        return Fault("shape", message.replace("its shape is", f"{name} has the shape"), name)
+    if failure.breach:
+        said = f"{name} is missing" if failure.breach == "missing" else f"{name}: {message}"
+        return Fault("type", said, name)
+    got, right, index = failure.got, failure.expected, failure.index or ()
+    shown, wanted = numbers(got, right)
+    said = f"{at_index(name, index)} is {shown} and should be {wanted}"
+    return Fault("value", said, name, index, got, right)
 
 
 def _failed(
@@ -192,36 +202,23 @@ def _example(question: Question, case: Case, fault: Fault) -> str:
 
 def _right_all_the_same(question: Question, source: GeneratorSource, case: Case) -> list[str]:
     """Gradients that were right on every case, where another was not."""
-    wrong: Counter[str] = Counter()
-    every: list[str] = []
-    for each in (case, *(question.draw(source) for _ in range(LATER))):
-        try:
-            right = question.expected(private(each))
-            got = question.run(private(each))
-        except (Exception, SystemExit):
-            return []
-        every = list(right)
-        wrong.update(wrong_names(got, right, _size(each)))
-    told = [n for n in every if n != "y" and not n.startswith("the number of entries")]
-    return [n for n in told if not wrong[n]] if len(told) <= 8 else []
+    wrong: set[str] = set()
+    try:
+        for each in (case, *(question.draw(source) for _ in range(LATER))):
+            failures = _failures(question, each)
+            if any(failure.breach for failure in failures):
+                return []
+            wrong.update(failure.result for failure in failures)
+    except (Exception, SystemExit):
+        return []
+    told = [n for n in question.reference(case) if n != "y"]
+    return [n for n in told if n not in wrong] if len(told) <= 8 else []
 
 
 def mistakes_of(exercise: Exercise) -> Mistakes:
     """Those of the exercise's own ``mistakes.py``, if there is one."""
     path = exercise.folder / "mistakes.py"
     return load_python(path).MISTAKES if path.is_file() else []
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """A wrong formula may divide by zero; its result is judged, not the warning."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _size(case: Case) -> float:
-    return float(np.abs(case.dy).max(initial=0.0))
 
 
 def _path(submission: Any) -> Path | None:

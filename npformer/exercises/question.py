@@ -26,6 +26,12 @@ Function = Callable[..., Any]
 
 LEAST, LARGEST = 0.1, 20.0
 TRIES = 500
+CLOSE = 1e-10
+"""How far a right result may be off, relative to its own size and that of dy.
+
+An exercise asks for the mathematics, so any formulation in float64 must fit in here. A wrong
+formula has a far larger error, and one that computes in float32 one a thousand times as large.
+"""
 
 
 @dataclass(frozen=True)
@@ -78,12 +84,23 @@ class Question(Component):
     def precise(self, case: Case) -> Result:
         return self.reference(case)
 
+    def twin(self, case: Case) -> Result:
+        return {}
+
+    def smooth(self, case: Case) -> bool:
+        """The right results are sure: there is no need to differentiate the forward."""
+        return False
+
     def scales(self, case: Case) -> Result:
         found = {}
         for name, a in self.reference(case).items():
             size = np.abs(a) + np.sqrt(np.mean(np.square(a))) if a.size else np.abs(a)
-            found[name] = size + np.abs(case.dy).max(initial=0.0)
+            size = size + np.abs(case.dy).max(initial=0.0)
+            found[name] = np.where(size > 0, size, 1)
         return found
+
+    def accepts(self, ours: float, pytorch: float) -> bool:
+        return ours * float(np.finfo(np.float64).eps) <= CLOSE
 
     def with_functions(self, functions: Mapping[str, Function]) -> Question:
         """The same question, asked of other functions."""

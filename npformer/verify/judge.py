@@ -9,6 +9,7 @@ import dataclasses
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -40,6 +41,8 @@ class Failure:
     got: float | None = None
     pytorch: float | None = None
     """The witness's own worst error on the same result, in rounding units."""
+    breach: Literal["", "missing", "shape", "dtype", "written"] = ""
+    """What breaks the contract, of a result that is there."""
     reproduce: str = field(default="", repr=False)
     """Python that rebuilds the case and prints the wrong number."""
 
@@ -59,7 +62,6 @@ class Outcome:
 
 def check_case(component: Component, case: Case, rng: np.random.Generator) -> Outcome:
     """One case against every oracle. ``rng`` draws the direction of the directional derivative."""
-    outcome = Outcome()
     before = case.cast(case.dy.dtype)
     with warnings.catch_warnings():
         # A mutant may divide by zero; the verdict is the oracle's to give, not the warning's.
@@ -67,12 +69,21 @@ def check_case(component: Component, case: Case, rng: np.random.Generator) -> Ou
         try:
             ours = component.run(case)
         except BrokenContract as error:
-            outcome.failures.append(Failure("the call", "contract", str(error), case=case))
-            return outcome
+            message = str(error)
         except Exception as error:
             message = f"{type(error).__name__}: {error}{line_of(error)}"
-            outcome.failures.append(Failure("the call", "contract", message, case=case))
-            return outcome
+        else:
+            return judged(component, case, before, ours, rng)
+    return Outcome(failures=[Failure("the call", "contract", message, case=case)])
+
+
+def judged(
+    component: Component, case: Case, before: Case, ours: Result, rng: np.random.Generator
+) -> Outcome:
+    """The results of one case against every oracle; ``before`` is a copy made before the call."""
+    outcome = Outcome()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         exact, referee = reference(component, case)
         _check_contract(case, before, ours, exact, outcome)
         if outcome.failures:
@@ -103,23 +114,23 @@ def line_of(error: BaseException) -> str:
 def _check_contract(case: Case, before: Case, ours: Result, exact: Result, to: Outcome) -> None:
     """Same names, shapes and dtype; nothing written to."""
 
-    def fail(name: str, message: str) -> None:
-        to.failures.append(Failure(name, "contract", message, case=case))
+    def fail(name: str, breach: Any, message: str) -> None:
+        to.failures.append(Failure(name, "contract", message, case=case, breach=breach))
 
     # A gradient's shape is that of its input, whatever the reference says.
     wanted = {f"{d}{n}": a.shape for n, a in case.inputs.items() for d in ("d", "grad ")}
     for name, ref in exact.items():
         if (a := ours.get(name)) is None:
-            fail(name, "there is no such result")
+            fail(name, "missing", "there is no such result")
         elif np.shape(a) != (shape := wanted.get(name, ref.shape)):
-            fail(name, f"its shape is {np.shape(a)}; it must be {shape}")
+            fail(name, "shape", f"its shape is {np.shape(a)}; it must be {shape}")
         elif np.asarray(a).dtype != case.dy.dtype:
-            fail(name, f"its dtype is {np.asarray(a).dtype}; it must be {case.dy.dtype}")
+            fail(name, "dtype", f"its dtype is {np.asarray(a).dtype}; it must be {case.dy.dtype}")
     for name, array in case.inputs.items():
         if not np.array_equal(array, before.inputs[name], equal_nan=True):
-            fail(name, "the input was written to")
+            fail(name, "written", "the input was written to")
     if not np.array_equal(case.dy, before.dy, equal_nan=True):
-        fail("dy", "the upstream gradient was written to")
+        fail("dy", "written", "the upstream gradient was written to")
 
 
 def _check_pytorch(

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from npformer.exercises.grading import against_component, first_failure
-from npformer.ops.normal import normal_cdf
+from npformer.ops import gelu_forward
 
 
 def grade(submission, cases, seed):
@@ -37,15 +37,11 @@ def _relu(slope):
 def _gelu(slope):
     """slope(x, gate, density) -> what dy is multiplied by."""
 
-    def forward(x):
-        gate = normal_cdf(x)
-        return x * gate, (x, gate)
-
     def backward(dy, cache):
-        x, gate = cache
+        x, gate, _ = cache
         return dy * slope(x, gate, np.exp(-x * x / 2) / math.sqrt(2 * math.pi))
 
-    return {"gelu_forward": forward, "gelu_backward": backward}
+    return {"gelu_forward": gelu_forward, "gelu_backward": backward}
 
 
 def _tanh(x):
@@ -55,7 +51,7 @@ def _tanh(x):
 
 
 RELU = [
-    ("the gradient passes everywhere: y >= 0 is true of every y", _relu(lambda x: x == x)),
+    ("the gradient passes everywhere: y >= 0 is true of every y", "relu/open-at-zero"),
     ("the gradient passes where x is exactly 0; by convention it does not",
      _relu(lambda x: x >= 0)),
     ("the slope at the kink x = 0 is taken for 1/2; the convention is 0",

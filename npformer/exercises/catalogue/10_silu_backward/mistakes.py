@@ -1,17 +1,12 @@
 """Wrong ways to write this exercise, beyond those of the catalogue of mutants."""
 
-import numpy as np
+from npformer.ops import silu_forward
 
 
 def _silu(slope):
     """slope(x, gate) -> what dy is multiplied by."""
-
-    def forward(x):
-        gate = 1 / (1 + np.exp(-x))
-        return x * gate, (x, gate)
-
     return {
-        "silu_forward": forward,
+        "silu_forward": silu_forward,
         "silu_backward": lambda dy, cache: dy * slope(*cache),
     }
 

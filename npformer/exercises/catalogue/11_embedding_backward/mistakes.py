@@ -2,28 +2,16 @@
 
 import numpy as np
 
-
-def _forward(ids, weight, padding_idx=None):
-    return weight[ids], (ids, len(weight), padding_idx)
-
-
-def _scatter(dy, ids, entries):
-    dweight = np.zeros((entries, dy.shape[-1]))
-    np.add.at(dweight, ids, dy)
-    return dweight
+from npformer.ops import embedding_backward, embedding_forward
 
 
 def _zero_is_no_padding(dy, cache):
-    ids, entries, padding_idx = cache
-    dweight = _scatter(dy, ids, entries)
-    if padding_idx:
-        dweight[padding_idx] = 0
-    return dweight
+    return embedding_backward(dy, cache._replace(padding_idx=cache.padding_idx or None))
 
 
 def _padding_at_every_row_but_its_own(dy, cache):
-    ids, entries, padding_idx = cache
-    dweight = _scatter(dy, ids, entries)
+    _, entries, padding_idx = cache
+    dweight = embedding_backward(dy, cache._replace(padding_idx=None))
     if padding_idx is not None:
         dweight[np.arange(entries) != padding_idx] = 0
     return dweight
@@ -37,7 +25,7 @@ def _repeats_lost_and_padding_trained(dy, cache):
 
 
 MISTAKES = [
-    (sentence, {"embedding_forward": _forward, "embedding_backward": backward})
+    (sentence, {"embedding_forward": embedding_forward, "embedding_backward": backward})
     for sentence, backward in (
         ("`if padding_idx` takes a padding_idx of 0 for none", _zero_is_no_padding),
         ("every row but the padding's is set to 0", _padding_at_every_row_but_its_own),
