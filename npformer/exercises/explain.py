@@ -45,11 +45,13 @@ def explain(question: Question, case: Case, mistakes: Mistakes = (), seed: int =
 
 
 def _on_card(name: str) -> dict[str, Callable[..., Any]]:
-    """The wrong version ``attention/nan-rows``, by the name of the function that it replaces."""
+    """The pair of the package with the mistake of that name, ``attention/nan-rows``, in it."""
+    from npformer.verify.components.registry import COMPONENTS
     from npformer.verify.mutants import MUTANTS
 
-    mutant = MUTANTS[name]
-    return {f"{mutant.component}_{mutant.site}": mutant.function}
+    op = MUTANTS[name].component
+    forward, backward = MUTANTS[name].plant(COMPONENTS[op]).pair
+    return {f"{op}_forward": forward, f"{op}_backward": backward}
 
 
 def _same(question: Question, other: Question, cases: list[Case]) -> bool:
