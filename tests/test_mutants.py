@@ -9,7 +9,7 @@ from npformer.cards.strategies import GeneratorSource
 from npformer.errors import VerifyError
 from npformer.verify.components.registry import COMPONENTS, component
 from npformer.verify.judge import check_case
-from npformer.verify.mutants import MUTANTS, MutationScore, Trial, mutation_score, try_mutant
+from npformer.verify.mutants import MUTANTS, MutantTrial, MutationScore, mutation_score, try_mutant
 from npformer.verify.reference.oracles import DIRECTIONAL
 from npformer.verify.tally import check_component
 
@@ -55,7 +55,7 @@ def test_the_mutation_score_is_of_the_components_asked_for():
 
 
 def test_a_survivor_lowers_the_mutation_score():
-    trials = tuple(Trial(m, 10, None) for m in list(MUTANTS.values())[:4])
+    trials = tuple(MutantTrial(m, 10, None) for m in list(MUTANTS.values())[:4])
     score = MutationScore((*trials, try_mutant(MUTANTS["softmax/zero"])))
     assert score.rate == pytest.approx(0.2)
     assert not score.passed

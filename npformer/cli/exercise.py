@@ -18,7 +18,7 @@ from npformer.exercises.classroom import grade_directory
 from npformer.exercises.exercise import HINTS, Exercise, ExerciseError
 from npformer.exercises.notebook import Format, notebook
 from npformer.exercises.progress import read_progress
-from npformer.exercises.runner import Limits, check_file
+from npformer.exercises.runner import Limits, check_submission
 from npformer.exercises.start import file_of, write_new
 from npformer.files.atomic import write_file
 
@@ -121,7 +121,9 @@ class Command:
         exercise, path = self._which(exercises)
         limits = Limits(self.seconds, self.megabytes)
         with Console(stderr=True).status(f"checking {path}"):
-            outcome = check_file(exercise, path, cases=self.cases, seed=self.seed, limits=limits)
+            outcome = check_submission(
+                exercise, path, cases=self.cases, seed=self.seed, limits=limits
+            )
         progress = read_progress(path.parent)
         progress.start(exercise.name)
         progress.check(exercise.name, outcome)

@@ -39,8 +39,9 @@ LATER = 25
 def grade(exercise: Exercise, submission: Any, cases: int | None = None, seed: int = 0) -> Outcome:
     """The answer to a submission: a module, or any object with the functions as attributes.
 
-    It is run in this process; ``runner.check_file`` runs a file in another, with limits. Raises
-    ``ExerciseError`` if the exercise itself is wrong.
+    It is run in this process; ``runner.check_submission`` runs a file in another, with limits.
+
+    Raises ``ExerciseError`` if the exercise itself is wrong.
     """
     cases = exercise.cases if cases is None else cases
     missing = [n for n in exercise.functions if not callable(getattr(submission, n, None))]

@@ -45,7 +45,7 @@ class Limits:
     """Memory beyond what the checker itself takes; Linux only."""
 
 
-def check_file(
+def check_submission(
     exercise: Exercise,
     path: Path,
     *,

@@ -26,7 +26,7 @@ COPIES = 16
 """Target positions in one backward; bounds the memory of long sentences."""
 
 
-class Place(NamedTuple):
+class TokenRows(NamedTuple):
     """One tensor of the model that has a row for each token: a call's output, or its input."""
 
     call: Call
@@ -63,10 +63,10 @@ def flow_data(model: Model, batch: Batch) -> list[dict[str, Any]]:
     ]
 
 
-def position_gradients(model: Model, batch: Batch) -> tuple[list[Place], list[Array]]:
+def position_gradients(model: Model, batch: Batch) -> tuple[list[TokenRows], list[Array]]:
     """Every place in the order of the backward, and each one's norms (T, positions)."""
     positions = batch.targets.shape[1]
-    found: list[Place] = []
+    found: list[TokenRows] = []
     rows: list[list[Array]] = []
     for start in range(0, positions, COPIES):
         wanted = np.arange(start, min(start + COPIES, positions))
@@ -76,7 +76,7 @@ def position_gradients(model: Model, batch: Batch) -> tuple[list[Place], list[Ar
     return found, [np.concatenate(parts) for parts in zip(*rows, strict=True)]
 
 
-def places(recording: Recording) -> list[Place]:
+def places(recording: Recording) -> list[TokenRows]:
     """The outputs of all calls, and what each stack reads, in the order of the backward."""
     stacks = recording.streams.values()
     streams = {
@@ -91,13 +91,17 @@ def places(recording: Recording) -> list[Place]:
             stream = stream or call.path == ""
             side = token_side(call, "y", recording)
             found.append(
-                Place(call, use(call, recording), side, stream, call.backward_order, call.doutput)
+                TokenRows(
+                    call, use(call, recording), side, stream, call.backward_order, call.doutput
+                )
             )
         if call.path in stacks:
             last = max(c.backward_order for c in recording.calls if c.path.startswith(call.path))
             gradient = call.dinputs["x"]
             found.append(
-                Place(call, "input", token_side(call, "x", recording), True, last + 0.5, gradient)
+                TokenRows(
+                    call, "input", token_side(call, "x", recording), True, last + 0.5, gradient
+                )
             )
     return sorted(found, key=lambda place: place.order)
 

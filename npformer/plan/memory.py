@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npformer.config import RunConfig
-from npformer.plan.shape import DeviceKind, Precision, Shape
+from npformer.plan.shape import DeviceKind, NumberBytes, Shape
 
 if TYPE_CHECKING:
-    from npformer.plan.modules import Place
+    from npformer.plan.modules import MadeAt
     from npformer.plan.trace import Trace
     from npformer.plan.weights import Weights
 
@@ -57,7 +57,7 @@ def _peaks(config: RunConfig, shape: Shape, device: DeviceKind, ranks: int) -> I
     from npformer.plan.trace import trace  # PyTorch takes seconds to import
     from npformer.plan.weights import weigh
 
-    full, product = Precision.of(config)
+    full, product = NumberBytes.of(config)
     weights = weigh(config)
     sharded = config.twin.parallel == "fsdp" and ranks > 1
     share = ranks if sharded else 1
@@ -94,7 +94,7 @@ def _peaks(config: RunConfig, shape: Shape, device: DeviceKind, ranks: int) -> I
         )
 
 
-def _name(place: Place) -> str:
+def _name(place: MadeAt) -> str:
     """A module without its number: ``decoder.cross_attn.q_proj``; the whole is the loss."""
     name = re.sub(r"\.[^.]+\.\d+(?=\.|$)", "", place.module).removeprefix("model.") or "loss"
     return name if place.backward else f"{name}, forward"

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 
-class Place(NamedTuple):
-    """Where a computation is."""
+class MadeAt(NamedTuple):
+    """Where a computation is: what made a storage, say."""
 
     module: str
     """The module's name; empty for the whole."""
@@ -50,10 +50,10 @@ class Modules:
         self._numbers.append(torch._C._autograd._get_sequence_nr())
         self._names.append(self._open[-1] if self._open else "")
 
-    def place(self) -> Place:
+    def place(self) -> MadeAt:
         """The module whose operation is at work."""
         node = torch._C._current_autograd_node()
         if self._open:
-            return Place(self._open[-1], True, node is not None)
+            return MadeAt(self._open[-1], True, node is not None)
         at = 0 if node is None else bisect(self._numbers, node._sequence_nr())
-        return Place(self._names[at - 1] if at else "", False, node is not None)
+        return MadeAt(self._names[at - 1] if at else "", False, node is not None)

@@ -34,14 +34,14 @@ def full_batch(data: DataConfig, length: int, ranks: int = 1) -> Shape:
     return Shape(math.ceil(rows / ranks), length, length)
 
 
-class Precision(NamedTuple):
+class NumberBytes(NamedTuple):
     """Bytes of a number: as weights are stored, as products are computed."""
 
     full: int
     product: int
 
     @classmethod
-    def of(cls, config: RunConfig) -> Precision:
+    def of(cls, config: RunConfig) -> NumberBytes:
         """Float32 or float64, with bfloat16 products under autocast."""
         full = 8 if config.train.dtype == "float64" else 4
         return cls(full, 2 if config.twin.precision == "bf16" else full)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from npformer.plan.modules import Place
+from npformer.plan.modules import MadeAt
 
 
 @dataclass
@@ -26,14 +26,14 @@ class Storage:
     size: int
     """Bytes."""
     born: int
-    place: Place
+    place: MadeAt
     died: int | None = None
 
 
 class Moment(NamedTuple):
     """The moment at which an operation has made its results and still has what it reads."""
 
-    place: Place
+    place: MadeAt
     inside: int
     """Bytes that exist inside the operation alone; less than 0 for a result that takes none."""
 
@@ -45,7 +45,7 @@ class Storages(TorchDispatchMode):
     copy of what is narrow.
     """
 
-    def __init__(self, place: Callable[[], Place], *, casts: bool) -> None:
+    def __init__(self, place: Callable[[], MadeAt], *, casts: bool) -> None:
         super().__init__()
         self._place, self._casts = place, casts
         self._alive: dict[int, tuple[Storage, weakref.ref[Any]]] = {}
@@ -74,10 +74,10 @@ class Storages(TorchDispatchMode):
 
     def know(self, tensor: Tensor) -> None:
         """Take a tensor for one that is always there: its storage is left out."""
-        self.see(tensor, Place("", False, False))
+        self.see(tensor, MadeAt("", False, False))
         self.storages.pop()
 
-    def see(self, tensor: Tensor, place: Place) -> Storage:
+    def see(self, tensor: Tensor, place: MadeAt) -> Storage:
         """Follow the storage of a tensor from now on."""
         storage = tensor.untyped_storage()
         key, seen = storage._cdata, Storage(storage.nbytes(), len(self.moments), place)

@@ -17,7 +17,7 @@ import numpy as np
 from torch import nn
 
 from npformer.config import RunConfig
-from npformer.plan.modules import Modules, Place
+from npformer.plan.modules import MadeAt, Modules
 from npformer.plan.shape import DeviceKind, Shape
 from npformer.plan.storages import Moment, Storage, Storages
 from npformer.plan.twin import CPU, backward, fake, ids, shallow, twin
@@ -33,7 +33,7 @@ Unit = tuple[str, int] | None
 class Trace(NamedTuple):
     """Bytes beside weights and optimizer, each an array with an entry a moment, (M,)."""
 
-    places: list[Place]
+    places: list[MadeAt]
     in_layer: np.ndarray
     """Whether a layer is at work."""
     activations: np.ndarray
@@ -179,7 +179,7 @@ def _recorded(
             if there.grad is not None:
                 record.know(there.grad)
         for array in (*inputs.values(), targets):
-            record.see(array, Place("", True, False))
+            record.see(array, MadeAt("", True, False))
         with record:
             loss = objective(inputs, targets, label_smoothing=config.train.label_smoothing)
             forward = len(record.moments)

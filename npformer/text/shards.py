@@ -103,7 +103,7 @@ class ShardedPairs:
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that made the ids."""
-        check_file(self.directory / TOKENIZER, self.manifest.files[TOKENIZER])
+        check_shard_file(self.directory / TOKENIZER, self.manifest.files[TOKENIZER])
         return Tokenizer.load(self.directory / TOKENIZER)
 
     def check_tokenizer(self, tokenizer: Tokenizer) -> None:
@@ -113,7 +113,7 @@ class ShardedPairs:
     def validation(self) -> ParallelCorpus:
         """The validation pairs, as text."""
         path = self.directory / VALIDATION
-        check_file(path, self.manifest.files[VALIDATION])
+        check_shard_file(path, self.manifest.files[VALIDATION])
         rows = [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
         source, target, tags = ([row[column] for row in rows] for column in range(3))
         return ParallelCorpus(source, target, tags)
@@ -121,7 +121,7 @@ class ShardedPairs:
     def _read_lengths(self, number: int) -> None:
         shard = self.manifest.shards[number]
         name = lengths_name(number)
-        check_file(self.directory / name, self.manifest.files[name])
+        check_shard_file(self.directory / name, self.manifest.files[name])
         lengths = _open(self.directory / name, np.dtype(np.int32), (shard.pairs, 2))
         ends = np.cumsum(lengths.sum(axis=1, dtype=np.int64))
         if int(lengths.sum()) != shard.ids:
@@ -135,7 +135,7 @@ class ShardedPairs:
         ids = self._ids[number]
         if ids is None:
             name = ids_name(number)
-            check_file(self.directory / name, self.manifest.files[name])
+            check_shard_file(self.directory / name, self.manifest.files[name])
             size = (self.manifest.shards[number].ids,)
             ids = _open(self.directory / name, np.dtype(self.manifest.dtype), size)
             self._ids[number] = ids
@@ -146,7 +146,7 @@ def check_shards(directory: str | Path) -> Manifest:
     """Read every file of a directory of shards; ``CorpusError`` names the first damaged one."""
     pairs = ShardedPairs(directory)
     for name, file in pairs.manifest.files.items():
-        check_file(pairs.directory / name, file)
+        check_shard_file(pairs.directory / name, file)
     return pairs.manifest
 
 
@@ -170,7 +170,7 @@ def check_size(path: Path, file: File) -> None:
         raise damaged(path, f"it has {size:,} bytes, not {file.bytes:,}")
 
 
-def check_file(path: Path, file: File) -> None:
+def check_shard_file(path: Path, file: File) -> None:
     """Raise ``CorpusError`` if the file is not, byte for byte, as it was written."""
     check_size(path, file)
     with path.open("rb") as stream:
@@ -182,7 +182,7 @@ def check_file(path: Path, file: File) -> None:
 def is_whole(path: Path, file: File) -> bool:
     """Whether the file is, byte for byte, as it was written."""
     try:
-        check_file(path, file)
+        check_shard_file(path, file)
     except CorpusError:
         return False
     return True

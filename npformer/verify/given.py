@@ -12,7 +12,7 @@ from npformer.cards.case import Case
 from npformer.errors import VerifyError, nearest
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.registry import component
-from npformer.verify.judge import Outcome, check_case
+from npformer.verify.judge import Verdict, check_case
 
 Array = np.ndarray
 
@@ -23,7 +23,7 @@ def check_arrays(
     dy: Array | None = None,
     seed: int = 0,
     **static: Any,
-) -> Outcome:
+) -> Verdict:
     """Every oracle's opinion of one op on given arrays.
 
     Args:

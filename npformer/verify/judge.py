@@ -51,7 +51,7 @@ class Failure:
 
 
 @dataclass
-class Outcome:
+class Verdict:
     """What one case showed: errors in rounding units by result name, and what was not accepted."""
 
     ours: dict[str, float] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Outcome:
     failures: list[Failure] = field(default_factory=list)
 
 
-def check_case(component: Component, case: Case, rng: np.random.Generator) -> Outcome:
+def check_case(component: Component, case: Case, rng: np.random.Generator) -> Verdict:
     """One case against every oracle. ``rng`` draws the direction of the directional derivative."""
     before = case.cast(case.dy.dtype)
     with warnings.catch_warnings():
@@ -74,14 +74,14 @@ def check_case(component: Component, case: Case, rng: np.random.Generator) -> Ou
             message = f"{type(error).__name__}: {error}{line_of(error)}"
         else:
             return judged(component, case, before, ours, rng)
-    return Outcome(failures=[Failure("the call", "contract", message, case=case)])
+    return Verdict(failures=[Failure("the call", "contract", message, case=case)])
 
 
 def judged(
     component: Component, case: Case, before: Case, ours: Result, rng: np.random.Generator
-) -> Outcome:
+) -> Verdict:
     """The results of one case against every oracle; ``before`` is a copy made before the call."""
-    outcome = Outcome()
+    outcome = Verdict()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exact, referee = reference(component, case)
@@ -111,7 +111,7 @@ def line_of(error: BaseException) -> str:
     return found
 
 
-def _check_contract(case: Case, before: Case, ours: Result, exact: Result, to: Outcome) -> None:
+def _check_contract(case: Case, before: Case, ours: Result, exact: Result, to: Verdict) -> None:
     """Same names, shapes and dtype; nothing written to."""
 
     def fail(name: str, breach: Any, message: str) -> None:
@@ -140,7 +140,7 @@ def _check_pytorch(
     exact: Result,
     referee: Result | None,
     scales: Result,
-    to: Outcome,
+    to: Verdict,
 ) -> None:
     pytorch = component.twin(case)
     for name, ref in exact.items():
@@ -179,7 +179,7 @@ def at_index(name: str, index: tuple[int, ...] | None) -> str:
 
 
 def _check_invariants(
-    component: Component, case: Case, ours: Result, scales: Result, to: Outcome
+    component: Component, case: Case, ours: Result, scales: Result, to: Verdict
 ) -> None:
     for invariant in component.invariants:
         for finding in invariant.findings(component, case, ours, scales):
@@ -195,7 +195,7 @@ def violation(finding: Finding, dtype: np.dtype) -> float:
 
 
 def _check_directional(
-    component: Component, case: Case, rng: np.random.Generator, to: Outcome
+    component: Component, case: Case, rng: np.random.Generator, to: Verdict
 ) -> None:
     largest = max((np.abs(a).max(initial=0.0) for a in case.inputs.values()), default=0.0)
     if largest > 1e3 or not case.dy.size or not component.smooth(case):

@@ -12,7 +12,7 @@ from npformer.cards.case import Case
 from npformer.cards.strategies import GeneratorSource
 from npformer.verify.component import Component
 from npformer.verify.component import cases as generated
-from npformer.verify.judge import Failure, Outcome, check_case
+from npformer.verify.judge import Failure, Verdict, check_case
 
 ALONE = "its own forward"
 """What a function without a reference is checked against."""
@@ -45,7 +45,7 @@ class Tally:
     def passed(self) -> bool:
         return self.failure is None
 
-    def add(self, case: Case, outcome: Outcome, choices: Sequence[int] = ()) -> None:
+    def add(self, case: Case, outcome: Verdict, choices: Sequence[int] = ()) -> None:
         """Count one case in, which was drawn by these choices."""
         self.cases += 1
         for errors, kind in ((outcome.ours, ""), (outcome.pytorch, "pytorch_")):

@@ -10,7 +10,7 @@ import pytest
 
 from npformer.exercises.catalogue import catalogue, find
 from npformer.exercises.exercise import ExerciseError
-from npformer.exercises.runner import Limits, check_file, check_files
+from npformer.exercises.runner import Limits, check_files, check_submission
 from tests.exercises.files import FORWARD, RIGHT, backward, written
 
 LINEAR = find("linear_backward", catalogue())
@@ -128,7 +128,7 @@ def alive(pid: int) -> bool:
 
 def test_a_missing_file(tmp_path):
     with pytest.raises(ExerciseError, match="start makes it"):
-        check_file(LINEAR, tmp_path / "none.py")
+        check_submission(LINEAR, tmp_path / "none.py")
 
 
 @pytest.fixture
@@ -140,7 +140,9 @@ def no_torch(tmp_path, monkeypatch):
 
 
 def test_what_is_no_python_is_answered_without_pytorch(tmp_path, no_torch):
-    outcome = check_file(LINEAR, written(tmp_path, "def linear_backward(dy, cache:\n    pass\n"))
+    outcome = check_submission(
+        LINEAR, written(tmp_path, "def linear_backward(dy, cache:\n    pass\n")
+    )
     assert (outcome.kind, outcome.verdict) == (
         "broken", "line 1 of mine.py is not valid Python: '(' was never closed",
     )  # fmt: skip
@@ -158,4 +160,4 @@ def test_a_grader_that_is_wrong_is_no_fault_of_the_learner(tmp_path):
     (own / "grade.py").write_text("def grade(submission, cases, seed):\n    return 1 / 0\n")
     (exercise,) = catalogue(tmp_path)
     with pytest.raises(ExerciseError, match="ZeroDivisionError"):
-        check_file(exercise, written(tmp_path, FORWARD + RIGHT))
+        check_submission(exercise, written(tmp_path, FORWARD + RIGHT))

@@ -31,7 +31,7 @@ class LostError(RankError):
     """A rank that cannot go on because others could not."""
 
 
-class Failure(NamedTuple):
+class RankFailure(NamedTuple):
     """What one rank ended with."""
 
     rank: int
@@ -40,7 +40,7 @@ class Failure(NamedTuple):
     """Whether it failed only because others did."""
 
 
-def speaks(failures: list[Failure], rank: int) -> bool:
+def speaks(failures: list[RankFailure], rank: int) -> bool:
     """Whether ``rank`` is to tell what it failed of.
 
     What several ranks failed of alike, the first of them tells. To have lost the others is worth
@@ -191,13 +191,13 @@ class Meeting:
             return True
         try:
             number = self.store.add("failures", 1)
-            self.store.set(f"failure/{number}", json.dumps(Failure(rank, message, lost)))
+            self.store.set(f"failure/{number}", json.dumps(RankFailure(rank, message, lost)))
             deadline = time.monotonic() + SETTLE
             while self.store.add("failures", 0) < size and time.monotonic() < deadline:
                 time.sleep(LOOK)
             count = self.store.add("failures", 0)
             keys = [f"failure/{number}" for number in range(1, count + 1)]
-            failures = [Failure(*json.loads(self.store.get(key))) for key in keys]
+            failures = [RankFailure(*json.loads(self.store.get(key))) for key in keys]
             self.store.add("heard", 1)
             deadline = time.monotonic() + SETTLE
             while self._host and self.store.add("heard", 0) < count:

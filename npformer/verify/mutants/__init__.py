@@ -33,7 +33,7 @@ MUTANTS: Mapping[str, Mutant] = Lazy(_all)
 
 
 @dataclass(frozen=True)
-class Trial:
+class MutantTrial:
     """The checker's encounter with one mutant."""
 
     mutant: Mutant
@@ -46,7 +46,7 @@ class Trial:
         return self.failure is not None
 
 
-def try_mutant(mutant: Mutant, cases: int = 100, seed: int = 0) -> Trial:
+def try_mutant(mutant: Mutant, cases: int = 100, seed: int = 0) -> MutantTrial:
     """Cases in float64, then in float32, until one shows the mistake."""
     planted = mutant.plant(component(mutant.component))
     done = 0
@@ -54,15 +54,15 @@ def try_mutant(mutant: Mutant, cases: int = 100, seed: int = 0) -> Trial:
         result = check_component(planted, cases, seed, dtype, stop_at_failure=True)
         done += result.cases
         if result.failure is not None:
-            return Trial(mutant, done, result.failure)
-    return Trial(mutant, done, None)
+            return MutantTrial(mutant, done, result.failure)
+    return MutantTrial(mutant, done, None)
 
 
 @dataclass(frozen=True)
 class MutationScore:
     """How many mutants the checker catches."""
 
-    trials: tuple[Trial, ...]
+    trials: tuple[MutantTrial, ...]
 
     @property
     def caught(self) -> int:

@@ -15,7 +15,7 @@ import torch
 from npformer.errors import CheckpointError, ConfigError, CorpusError, NonFiniteError
 from tests.torch_ref.distributed.harness import launch, lines, results, with_ranks
 from torch_ref.train import meeting
-from torch_ref.train.meeting import Failure, speaks
+from torch_ref.train.meeting import RankFailure, speaks
 from torch_ref.train.place import Place
 from torch_ref.train.ranks import choose_device
 
@@ -67,13 +67,17 @@ def test_a_place_that_cannot_be_is_refused(changes, told):
 
 
 def test_of_what_failed_one_rank_tells():
-    shared = [Failure(rank, "the loss is nan", False) for rank in (2, 0, 1)]
+    shared = [RankFailure(rank, "the loss is nan", False) for rank in (2, 0, 1)]
     assert [rank for rank in range(3) if speaks(shared, rank)] == [0]
-    one = [Failure(0, "lost", True), Failure(1, "disk full", False), Failure(2, "lost too", True)]
+    one = [
+        RankFailure(0, "lost", True),
+        RankFailure(1, "disk full", False),
+        RankFailure(2, "lost too", True),
+    ]
     assert [rank for rank in range(3) if speaks(one, rank)] == [1]
-    lost = [Failure(3, "lost 1", True), Failure(2, "lost 2", True)]
+    lost = [RankFailure(3, "lost 1", True), RankFailure(2, "lost 2", True)]
     assert [rank for rank in range(4) if speaks(lost, rank)] == [2]
-    two = [Failure(0, "a", False), Failure(1, "b", False), Failure(2, "b", False)]
+    two = [RankFailure(0, "a", False), RankFailure(1, "b", False), RankFailure(2, "b", False)]
     assert [rank for rank in range(3) if speaks(two, rank)] == [0, 1]
 
 
