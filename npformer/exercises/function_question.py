@@ -35,7 +35,10 @@ class FunctionQuestion(Question):
         return True
 
     def run(self, case: Case) -> Result:
-        """The arrays that it returns; text, None and numbers of entries are compared here."""
+        """The arrays that it returns; text, None and numbers of entries are compared here.
+
+        Raises ``Complaint`` where one of these is not as it should be.
+        """
         got = flat(self.call(**case.inputs, **live(case.static)), "the result")
         for name, right in self._entries(case).items():
             if isinstance(right, np.ndarray):
