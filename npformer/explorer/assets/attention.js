@@ -22,18 +22,24 @@ function tokensView() {
     h(
       "p",
       { class: "lead" },
-      "Point at a token, or reach it with Tab and the arrow keys. A source token looks at the source; a target position looks at the source and back at what was written before it.",
+      hasSource
+        ? "Point at a token, or reach it with Tab and the arrow keys. A source token looks at the source; a target position looks at the source and back at what was written before it."
+        : "Point at a token, or reach it with Tab and the arrow keys. Each position looks back at what was written before it.",
     ),
     h(
       "div",
       { class: "pickers" },
-      h("div", { class: "picker" }, h("p", { class: "picker-name" }, "Source"), sourceRow.row),
-      h("div", { class: "picker" }, h("p", { class: "picker-name" }, "Target"), targetRow.row),
+      hasSource ? picker("Source", sourceRow) : null,
+      picker(hasSource ? "Target" : "Text", targetRow),
     ),
     h("div", { id: "looks" }),
   );
   look("target", d3.maxIndex(page.sentence.target.loss), { quiet: true });
   whenRecoloured(() => look(looking.side, looking.at, { quiet: true }));
+}
+
+function picker(name, { row }) {
+  return h("div", { class: "picker" }, h("p", { class: "picker-name" }, name), row);
 }
 
 function look(side, at, { quiet = false } = {}) {
@@ -77,17 +83,7 @@ function targetBlocks(t) {
     h(
       "div",
       { class: "look-grid" },
-      heatTable(
-        "Cross-attention, and what its gradient reaches in the source",
-        sourceTokens,
-        [
-          ...attentionRows("cross", t),
-          ...reachRows(sourcePlaces(), (place) => sourceTokens.map((_, s) => entryOf(place, t, s))),
-        ],
-        {
-          note: "Blue: attention, in percent. Orange: the norm of this position's loss gradient at each source token.",
-        },
-      ),
+      hasSource ? acrossTable(t) : null,
       heatTable(
         "Decoder self-attention, and the earlier tokens its gradient reaches",
         targetRead,
@@ -101,9 +97,23 @@ function targetBlocks(t) {
         },
       ),
     ),
-    overview("cross", t),
+    hasSource ? overview("cross", t) : null,
     overview("decoder", t),
-  ];
+  ].filter(Boolean);
+}
+
+function acrossTable(t) {
+  return heatTable(
+    "Cross-attention, and what its gradient reaches in the source",
+    sourceTokens,
+    [
+      ...attentionRows("cross", t),
+      ...reachRows(sourcePlaces(), (place) => sourceTokens.map((_, s) => entryOf(place, t, s))),
+    ],
+    {
+      note: "Blue: attention, in percent. Orange: the norm of this position's loss gradient at each source token.",
+    },
+  );
 }
 
 /** A row a head of every layer: what one query attends to, printed in percent and shaded. */

@@ -26,13 +26,13 @@ function drawFlow(moving) {
   if (currentView !== "gradient") return;
   const width = box.clientWidth || 900;
   const narrow = width < 760;
-  const charts = ["target", "source"].map((side) => {
+  const charts = (hasSource ? ["target", "source"] : ["target"]).map((side) => {
     const chosen = rows.filter(({ place }) => place.side === side);
     const tokens = side === "source" ? sourceTokens : targetRead;
     const title =
       side === "source"
         ? "2  Across to the memory, down the encoder"
-        : "1  From the loss down the decoder";
+        : `${hasSource ? "1  " : ""}From the loss down the decoder`;
     return h(
       "figure",
       { class: "card flow-card", "data-side": side },
@@ -41,8 +41,7 @@ function drawFlow(moving) {
     );
   });
   box.replaceChildren(
-    charts[0],
-    charts[1],
+    ...charts,
     h(
       "figure",
       { class: "card flow-card" },

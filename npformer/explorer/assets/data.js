@@ -1,7 +1,8 @@
 // The page's data: JSON, with tensors as base64 that are decoded when they are first looked at.
 
 const page = JSON.parse(document.getElementById("data").textContent);
-const sourceTokens = page.sentence.source.tokens;
+const sourceTokens = page.sentence.source.tokens; // none, if the model reads the target alone
+const hasSource = sourceTokens.length > 0;
 const targetRead = page.sentence.target.read;
 const targetWritten = page.sentence.target.written;
 

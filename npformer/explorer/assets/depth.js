@@ -78,7 +78,7 @@ function depthChart(rows, width) {
       "p",
       { class: "keys small" },
       h("span", { class: "key target" }, "▲ decoder, target"),
-      h("span", { class: "key source" }, "● encoder, source"),
+      hasSource ? h("span", { class: "key source" }, "● encoder, source") : null,
       h("span", { class: "muted" }, "top: the loss; bottom: the embeddings"),
     ),
   );

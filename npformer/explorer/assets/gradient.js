@@ -16,7 +16,7 @@ function gradientView() {
     h(
       "p",
       { class: "lead" },
-      "Choose a target position. Only its loss counts, and this is where the gradient of that loss goes: down the decoder, across to the memory, and down the encoder.",
+      `Choose a target position. Only its loss counts, and this is where the gradient of that loss goes: down the decoder${hasSource ? ", across to the memory, and down the encoder" : ""}.`,
     ),
     h(
       "div",

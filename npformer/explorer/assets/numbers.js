@@ -49,6 +49,6 @@ function flowTable(rows) {
     { class: "card", open: Boolean(open) },
     h("summary", {}, "The same numbers as tables"),
     one("target"),
-    one("source"),
+    hasSource ? one("source") : null,
   );
 }

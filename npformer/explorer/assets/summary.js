@@ -46,14 +46,8 @@ function summary() {
     h(
       "div",
       { class: "sentences" },
-      h("h1", { class: "source-text", lang: "und" }, source.text),
-      h(
-        "p",
-        { class: "target-text", lang: "und" },
-        h("span", { class: "arrow", "aria-hidden": "true" }, "→ "),
-        unseen("Translation: "),
-        target.text,
-      ),
+      h("h1", { class: "source-text", lang: "und" }, hasSource ? source.text : target.text),
+      hasSource ? translation(target.text) : null,
     ),
     h(
       "div",
@@ -76,5 +70,15 @@ function summary() {
       {},
       `Written by npformer ${page.version}. Charts: Observable Plot and D3, ISC licence. This file asks for nothing from any network.`,
     ),
+  );
+}
+
+function translation(text) {
+  return h(
+    "p",
+    { class: "target-text", lang: "und" },
+    h("span", { class: "arrow", "aria-hidden": "true" }, "→ "),
+    unseen("Translation: "),
+    text,
   );
 }
