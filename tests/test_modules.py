@@ -7,17 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from npformer.cards.module_draws import draw_parameters
 from npformer.cards.strategies import HypothesisSource
-from npformer.models import Transformer
+from npformer.models import Model, Transformer
 from npformer.models.transformer import TransformerConfig
 from npformer.nn import Layer, MultiHeadAttention, Stack
 from npformer.verify import seeds
-from npformer.verify.components.modules_table import MODULES, draw_parameters
+from npformer.verify.components.registry import COMPONENTS
 from npformer.verify.judge import check_case
 from tests.examples import examples
 
-LARGE = ("Layer", "Stack", "Transformer")
-SMALL = [c for c in MODULES if c.name not in LARGE]
+MODULES = [c for c in COMPONENTS.values() if c.kind == "module"]
+LARGE = [c for c in MODULES if issubclass(c.card.module, Layer | Stack | Model)]
+SMALL = [c for c in MODULES if c not in LARGE]
 DTYPES = (np.float64, np.float32)
 RNG = np.random.default_rng
 CONFIG = TransformerConfig(
@@ -41,7 +43,7 @@ def test_a_module_agrees_with_its_twin(component, dtype, data, seed):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("component", [c for c in MODULES if c.name in LARGE], ids=lambda c: c.name)
+@pytest.mark.parametrize("component", LARGE, ids=lambda c: c.name)
 @examples(0.4)
 @given(data=st.data(), seed=seeds())
 def test_a_model_agrees_with_its_twin(component, dtype, data, seed):

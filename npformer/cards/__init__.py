@@ -7,7 +7,7 @@
 A card is at the path that the component's own file has under ``npformer``, and is found by that
 name: nothing else lists the components. It holds the twin, how a case is drawn where the letters
 of the docstring do not say enough, the scale of rounding errors, invariants, edges, wrong
-versions, and the words of the op's steps. PyTorch is imported when a twin is first asked for
+versions, and the words of the steps. PyTorch is imported when a twin is first asked for
 (``pytorch``): to draw a case and to judge a learner's file takes none.
 """
 

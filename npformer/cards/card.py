@@ -1,10 +1,10 @@
-"""What every card has: a name, a chapter, invariants, and wrong versions."""
+"""What every card has: a name, a chapter, words, invariants, and wrong versions."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from npformer.cards.invariant import Invariant
@@ -21,11 +21,16 @@ class Card:
     kind: str
     needed: tuple[str, ...] = ()
     """Attributes without which a card is not complete."""
+    words: Mapping[str, str]
+    """What step makes a result, by the result's name."""
+    step: Callable[[Any, str], str] | None = None
+    """(visit, result) -> which step inside the component is wrong, by what the visit shows."""
 
     def __init__(self, name: str, home: str) -> None:
         self.name = name
         self.home = home
         """The module of the component."""
+        self.words = {}
         self.invariants: list[Invariant] = []
         self.mutants: list[Mutant] = []
         found = re.search(r"^Chapter\s+(\S+)$", sys.modules[home].__doc__ or "", re.MULTILINE)
@@ -48,6 +53,15 @@ class Card:
             return look
 
         return decorate
+
+    def steps(self, step: Any) -> Any:
+        """Decorator: which step is wrong."""
+        self.step = step
+        return step
+
+    def wrong_method(self, name: str, wrong: str, right: Any, *, seen: str = "") -> Any:
+        """The decorated function takes the place of ``right``, a method or a marked function."""
+        return self._wrong(name, wrong, "method", right=right, seen=seen)
 
     def _wrong(self, name: str, wrong: str, site: Any, **more: Any) -> Callable[[Any], Any]:
         def decorate(function: Any) -> Any:

@@ -12,13 +12,15 @@ from typing import TypeVar
 from npformer.cards.card import Card
 from npformer.cards.op_card import OpCard
 from npformer.errors import VerifyError, nearest
+from npformer.models.model import Model
 from npformer.nn.module import Module
 from npformer.optim.optimizer import Optimizer
 
 V = TypeVar("V")
 
-FOLDERS = ("ops", "optim")
-BASES: dict[str, type] = {"nn": Module, "models": Module, "optim": Optimizer}
+FOLDERS = ("ops", "nn", "models", "optim")
+BASES: dict[str, type] = {"nn": Module, "models": Model, "optim": Optimizer}
+"""By folder, whose subclasses are components."""
 
 
 class Lazy(MutableMapping[str, V]):

@@ -21,9 +21,8 @@ class Mutant:
     """What is wrong: an op's forward, an op's backward, or a method between the ops."""
     function: Callable[..., Any]
     """What takes its place."""
-    owner: Any = None
-    """Whose attribute a wrong method is."""
-    attribute: str = ""
+    right: Any = None
+    """The method that a wrong one takes the place of."""
     seen: str = ""
     """Where it was made in public, a project's issue say; empty if only in lectures and here."""
     beyond_forward: bool = False
@@ -32,6 +31,5 @@ class Mutant:
     def plant(self, component: Any) -> Any:
         """The component of that name with the mistake in it."""
         if self.site == "method":
-            right = getattr(self.owner, self.attribute)
-            return dataclasses.replace(component, replacements={right: self.function})
+            return dataclasses.replace(component, replacements={self.right: self.function})
         return component.implemented_by(**{self.site: self.function})

@@ -55,10 +55,6 @@ class OpCard(Card):
     """(scales, arguments, dy) -> scales, where PyTorch's own formula rounds more than it must."""
     owner: str = ""
     """The class of ``npformer.nn`` that calls the op."""
-    words: Mapping[str, str]
-    """What step makes a result, by the result's name."""
-    step: Callable[[Any, str], str] | None = None
-    """(visit, result) -> which step inside the op is wrong, by what its cache shows."""
     variants: Sequence[Static] = ()
     """Static arguments of further examples, besides the defaults."""
 
@@ -71,7 +67,7 @@ class OpCard(Card):
         )
         self.letters = letters_of(self.pair[0])
         """The shape of each argument and of y, ``{"x": "...D", "weight": "D", "y": "...D"}``."""
-        self.static, self.least, self.words = {}, {}, {}
+        self.static, self.least = {}, {}
         self.frozen: Callable[[Case], dict[str, int | None]] = lambda case: {}
         """By input, the row that gets no gradient although the output depends on it, if any."""
         self.edges: dict[str, tuple[dict[str, Any], Static]] = {}
@@ -139,11 +135,6 @@ class OpCard(Card):
         """Decorator: S of every result."""
         self.scales = scales
         return scales
-
-    def steps(self, step: Any) -> Any:
-        """Decorator: which step is wrong."""
-        self.step = step
-        return step
 
     def wrong_forward(self, name: str, wrong: str, *, seen: str = "") -> Callable[[Any], Any]:
         """The decorated function takes the place of the forward."""

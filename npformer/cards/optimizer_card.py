@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -70,9 +69,3 @@ class OptimizerCard(Card):
         """Decorator: S of the weight in the end."""
         self.scales = scales
         return scales
-
-    def wrong_method(self, name: str, wrong: str, attribute: str, *, seen: str = "") -> Any:
-        """The decorated function takes the place of a method, or of a function of the same file."""
-        own = attribute in vars(self.optimizer)
-        owner = self.optimizer if own else sys.modules[self.home]
-        return self._wrong(name, wrong, "method", owner=owner, attribute=attribute, seen=seen)

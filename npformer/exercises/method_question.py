@@ -46,7 +46,8 @@ class MethodQuestion(Question):
             return self.base.extended(case)
 
     def _inputs(self, case: Case) -> list[str]:
-        return [n for n in self.base.inputs if n in case.inputs]  # type: ignore[attr-defined]
+        names: list[str] = self.base.arguments(case)  # type: ignore[attr-defined]
+        return names
 
     def _method(self, method: str, function: Function, names: list[str]) -> Function:
         name = f"{self.stem}_{method}"

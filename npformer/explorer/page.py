@@ -89,7 +89,7 @@ def page_data(
     recording = record(model, batch)
     arrays = Arrays()
     nodes = node_data(recording, model.state_dict(), arrays, errors)
-    attention = [
+    maps = [
         {"path": path, "array": arrays.add(probs, name="probs")}
         for path, probs in recording.attention.items()
     ]
@@ -100,7 +100,7 @@ def page_data(
         "facts": model_facts(model),
         "measured": errors is not None,
         **nodes,
-        "attention": attention,
+        "maps": maps,
         "flow": flow_data(model, batch),
         "arrays": arrays.entries,
     }

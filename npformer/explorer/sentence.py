@@ -8,9 +8,9 @@ import numpy as np
 
 from npformer.errors import NpformerError
 from npformer.explorer.arrays import rounded
+from npformer.models.loss import LOSS
 from npformer.models.model import Model
 from npformer.ops.array import Array
-from npformer.ops.cross_entropy import cross_entropy_forward
 from npformer.text.batches import Batch
 from npformer.text.tokenizer import BOS, EOS, PAD, Tokenizer
 
@@ -46,7 +46,7 @@ def sentence_data(
     tokenizer: Tokenizer, batch: Batch, logits: Array, source: str, target: str
 ) -> dict[str, Any]:
     """logits (1, T, V) -> texts, tokens, and for each target position its loss and best guesses."""
-    losses, _ = cross_entropy_forward(
+    losses, _ = LOSS.forward(
         logits.astype(np.float64), batch.targets, ignore_index=PAD, reduction="none"
     )
     wide = logits[0].astype(np.float64)

@@ -95,7 +95,7 @@ def attention_figure(
             axes.scatter(keys, queries, s=26, facecolors="none", edgecolors=MARK, linewidths=1.2)
     if image is not None:
         bar = figure.colorbar(image, ax=grid, fraction=0.025, pad=0.015, aspect=25, shrink=0.6)
-        bar.set_label("attention", fontsize=8)
+        bar.set_label("attention weight", fontsize=8)
         bar.ax.tick_params(labelsize=7)
         bar.outline.set_visible(False)
     if title:

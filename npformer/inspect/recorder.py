@@ -19,10 +19,10 @@ from npformer import seam
 from npformer.inspect.caches import arrays, fields, owner
 from npformer.inspect.observer import Seen, observing
 from npformer.inspect.recording import Call, Recording
+from npformer.models.loss import LOSS
 from npformer.models.model import Model
 from npformer.nn.module import Module
 from npformer.ops.array import Array
-from npformer.ops.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from npformer.text.batches import Batch
 
 
@@ -43,13 +43,13 @@ def record(
     """
     with _gradients_set_aside(model), observing(model) as observer:
         logits, cache = model.forward(**batch.inputs, rng=rng)
-        loss, loss_cache = cross_entropy_forward(
+        loss, loss_cache = LOSS.forward(
             logits,
             batch.targets,
             label_smoothing=label_smoothing,
             ignore_index=model.config.padding_id,
         )
-        dlogits = cross_entropy_backward(np.ones_like(loss), loss_cache)
+        dlogits = LOSS.backward(np.ones_like(loss), loss_cache)
         model.backward(dlogits, cache)
         gradients = {
             path: np.zeros_like(parameter.data) if parameter.grad is None else parameter.grad

@@ -21,8 +21,8 @@ from threadpoolctl import ThreadpoolController
 from npformer.config import RunConfig
 from npformer.errors import NonFiniteError
 from npformer.models import make_model
+from npformer.models.loss import LOSS
 from npformer.nn.module import Array
-from npformer.ops.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from npformer.optim import FlatParameters, clip_factor, gradient_norm, make_optimizer
 from npformer.text.batches import Batch
 from npformer.train.checkpoint import save_arrays
@@ -77,7 +77,7 @@ class NumpyEngine:
             model = self._replicas[worker]
             rng = np.random.default_rng([*seed, worker])
             logits, cache = model.forward(**rows.inputs, rng=rng)
-            loss, loss_cache = cross_entropy_forward(
+            loss, loss_cache = LOSS.forward(
                 logits,
                 rows.targets,
                 label_smoothing=self._label_smoothing,
@@ -85,7 +85,7 @@ class NumpyEngine:
                 reduction="sum",
             )
             del logits  # the largest array of the step; its gradient takes its place
-            dlogits = cross_entropy_backward(np.ones_like(loss), loss_cache)
+            dlogits = LOSS.backward(np.ones_like(loss), loss_cache)
             del loss_cache
             model.backward(dlogits, cache)
             return float(loss)
@@ -129,7 +129,7 @@ class NumpyEngine:
 
         def run(worker: int, rows: Batch) -> float:
             logits, _ = self.model.forward(**rows.inputs)
-            loss, _ = cross_entropy_forward(
+            loss, _ = LOSS.forward(
                 logits, rows.targets, reduction="sum", ignore_index=self._padding_id
             )
             return float(loss)

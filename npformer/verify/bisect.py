@@ -96,8 +96,9 @@ class Reference:
         for path in sorted(judge.unseen & judge.expected.keys()):
             judge.total(path, judge.expected[path], suspect.gradients[path], suspect.ticks)
         found = judge.with_reasons()
+        classes = {v.site.path: v.site.kind for v in self._own.visits if not v.site.is_op}
         return Bisection(
-            tuple(dataclasses.replace(f, operation=step(f)) for f in found),
+            tuple(dataclasses.replace(f, operation=step(f, classes)) for f in found),
             suspect.loss,
             self._own.loss,
             np.dtype(judge.dtype).name,

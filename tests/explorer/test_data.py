@@ -104,8 +104,8 @@ def test_the_loss_of_each_token_has_the_loss_as_its_mean(example, data):
 
 
 def test_attention_is_the_recordings(example, data):
-    assert [entry["path"] for entry in data["attention"]] == list(example.recording.attention)
-    for entry in data["attention"]:
+    assert [entry["path"] for entry in data["maps"]] == list(example.recording.attention)
+    for entry in data["maps"]:
         probs = example.recording.attention[entry["path"]]
         found = decode(data["arrays"][entry["array"]], probs.shape)
         np.testing.assert_array_equal(found, kept(probs))

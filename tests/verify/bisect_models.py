@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npformer.models import Transformer
+from npformer.models.loss import LOSS
 from npformer.models.transformer import TransformerConfig
 from npformer.text.batches import Batch
 from npformer.verify.bisect import Reference
-from npformer.verify.lockstep.numpy_side import CROSS_ENTROPY, Pair
+from npformer.verify.lockstep.numpy_side import Pair
 
 SMOOTHING = 0.1
 VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
@@ -74,7 +75,7 @@ def right(variant: str, layers: int = 6) -> Right:
     model = make_model(layers, **changes)
     batch = make_batch(model.config.padding_id)
     reference = Reference(model, batch, model.state_dict(), label_smoothing=SMOOTHING, seed=seed)
-    return Right(model, batch, seed, reference, outcome(model, CROSS_ENTROPY, batch, seed))
+    return Right(model, batch, seed, reference, outcome(model, LOSS, batch, seed))
 
 
 def outcome(model: Transformer, loss: Pair, batch: Batch, seed: int | None) -> list[np.ndarray]:

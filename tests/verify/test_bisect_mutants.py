@@ -24,6 +24,7 @@ CANNOT_SHOW = {
     "cross_entropy/no-max": "the logits of so small a model overflow nothing",
     "gelu/tail-cancels": "no activation is far in the tail",
     "LearnedPositions/first-positions": "a batch begins at the first position",
+    "SinusoidalPositions/from-the-start": "a batch begins at the first position",
 }
 MODEL = right("the paper's").model
 USED = [name for name in MUTANTS if any(sites(MUTANTS[name], right(v, 1).model) for v in VARIANTS)]

@@ -16,6 +16,7 @@ from npformer.cards.steps import close, wide
 from npformer.cards.strategies import Source, draw_rng
 from npformer.ops import attention
 from npformer.ops.attention import AttentionCache, attention_backward, attention_forward
+from npformer.ops.masks import causal_mask
 from npformer.ops.softmax import softmax_forward
 
 card = OpCard.of(attention)
@@ -98,7 +99,7 @@ def scale(
     )  # (B, N, T, S)
     allowed = np.ones(scores.shape[-2:], bool)
     if causal:
-        allowed = np.tril(allowed)
+        allowed = causal_mask(*allowed.shape)
     if mask is not None:
         allowed = allowed & mask
     p, c, _ = softmax_errors(np.where(allowed, scores, -np.inf), size)
@@ -121,7 +122,7 @@ def _allowed(case: Case) -> Array:
     (b, t, n, _), s = case.inputs["q"].shape, case.inputs["k"].shape[1]
     allowed = np.ones((b, n, t, s), bool)
     if case.static["causal"]:
-        allowed = np.tril(allowed)
+        allowed = allowed & causal_mask(t, s)
     return allowed if case.static["mask"] is None else allowed & case.static["mask"]
 
 

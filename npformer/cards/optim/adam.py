@@ -49,7 +49,7 @@ def _adamw_scale(weight: Array, gradients: Array, settings: Settings) -> Array:
 
 
 def _adam_step(name: str, wrong: str) -> Any:
-    return adam.wrong_method(name, wrong, "adam_update")
+    return adam.wrong_method(name, wrong, adam_update)
 
 
 def _moments(gradient, m, v, beta1, beta2):
@@ -123,11 +123,13 @@ def _uphill(weight, gradient, m, v, spare, *, learning_rate, **settings):
     adam_update(weight, gradient, m, v, spare, learning_rate=-learning_rate, **settings)
 
 
-@adamw.wrong_method("decay-coupled", "the decay goes through the moments, as in Adam", "decay")
+@adamw.wrong_method("decay-coupled", "the decay goes through the moments, as in Adam", AdamW.decay)
 def _coupled(self, weight, gradient, spare, learning_rate):
     gradient += self.weight_decay * weight
 
 
-@adamw.wrong_method("decay-without-rate", "the decay is not scaled by the learning rate", "decay")
+@adamw.wrong_method(
+    "decay-without-rate", "the decay is not scaled by the learning rate", AdamW.decay
+)
 def _no_rate(self, weight, gradient, spare, learning_rate):
     weight *= 1 - self.weight_decay

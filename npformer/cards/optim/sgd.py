@@ -8,7 +8,7 @@ import numpy as np
 
 from npformer.cards.case import Array
 from npformer.cards.optimizer_card import OptimizerCard, Settings
-from npformer.optim.sgd import SGD
+from npformer.optim.sgd import SGD, sgd_update
 
 card = OptimizerCard.of(SGD)
 card.static = {"momentum": (0.0, 0.9), "weight_decay": (0.0, 0.1)}
@@ -25,7 +25,7 @@ def _scale(weight: Array, gradients: Array, s: Settings) -> Array:
 
 
 def _step(name: str, wrong: str) -> Any:
-    return card.wrong_method(name, wrong, "sgd_update")
+    return card.wrong_method(name, wrong, sgd_update)
 
 
 @_step("momentum-damped", "the gradient enters the velocity times 1 - momentum")

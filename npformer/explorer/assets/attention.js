@@ -7,7 +7,7 @@ const KINDS = {
   cross: { match: /cross_attn$/, title: "Cross-attention" },
 };
 const layerOf = (path) => Number(path.match(/layers\.(\d+)/)[1]);
-const maps = (kind) => page.attention.filter(({ path }) => KINDS[kind].match.test(path));
+const maps = (kind) => page.maps.filter(({ path }) => KINDS[kind].match.test(path));
 let sourceRow = null;
 let targetRow = null;
 

@@ -2,53 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from npformer.cards.case import Array, Case, Result, live
+from npformer.cards.invariant import Invariant
+from npformer.cards.module_card import BUILDING, ModuleCard
 from npformer.cards.pytorch import bridge
 from npformer.cards.strategies import Source
 from npformer.seam import replacing
-from npformer.verify.component import Component, Invariant
+from npformer.verify.component import Component
 from npformer.verify.reference.autograd import gradients, to_tensor, to_tensors, torch_dtype
-from npformer.verify.units.noise import noise_scales
+from npformer.verify.units.noise import noise_scales, sum_scales
 
 
 @dataclass(frozen=True)
 class ModuleComponent(Component):
     """A module or a model, beside the class of the same name in ``torch_ref``."""
 
-    name: str
-    draw_from: Callable[[Source, Any], Case]
-    build: Callable[..., Any]
-    """(static, dtype) -> the NumPy module."""
-    build_twin: Callable[..., Any]
-    """(static, torch dtype) -> the PyTorch module."""
-    inputs: tuple[str, ...]
-    """Names of the forward's array arguments, those that a case has; its others are parameters."""
-    call: Callable[..., Any]
-    """(module, inputs, static) -> y, backward: how the NumPy module is run."""
-    call_twin: Callable[..., Any]
-    """(module, inputs, static) -> y: how the twin is run."""
-    invariants: tuple[Invariant, ...] = ()
-    scale: Callable[[Component, Case], Result] = noise_scales
-    """S of every result; by ``sum_scales`` for a module that calls no op."""
+    card: ModuleCard
     replacements: Mapping[Any, Any] = field(default_factory=dict)
     """What the implementation under test calls in place of what: how a mutant is planted."""
-    frozen: Callable[[Case], dict[str, int | None]] = lambda case: {}
-    """See ``frozen_rows``: the padding row of an embedding, by convention."""
     kind: str = "module"
 
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self.card.name
+
+    @property
+    def invariants(self) -> tuple[Invariant, ...]:  # type: ignore[override]
+        return tuple(self.card.invariants)
+
     def draw(self, source: Source, dtype: Any) -> Case:
-        return self.draw_from(source, dtype)
+        return self.card.drawn(source, dtype)
 
     def forward(self, case: Case) -> Array:
         with replacing(self.replacements):
-            module = self._module(case)
-            return self.call(module, self._arguments(case), live(case.static))[0]
+            return self._call(self._module(case), case)[0]
 
     def run(self, case: Case) -> Result:
         with replacing(self.replacements):
@@ -56,14 +49,14 @@ class ModuleComponent(Component):
 
     def extended(self, case: Case) -> Result:
         module = self._module(case)
-        y, backward = self.call(module, self._arguments(case), live(case.static))
+        y, backward = self._call(module, case)
         gradients = backward(case.dy)
         if gradients is None:
             gradients = ()
         elif not isinstance(gradients, tuple):
             gradients = (gradients,)
         result = {"y": y}
-        for name, gradient in zip(self._inputs(case), gradients, strict=True):
+        for name, gradient in zip(self.arguments(case), gradients, strict=True):
             result[f"d{name}"] = gradient
         for path, parameter in module.named_parameters():
             gradient = parameter.grad
@@ -71,13 +64,11 @@ class ModuleComponent(Component):
         return result
 
     def twin(self, case: Case) -> Result:
-        module = self.build_twin(case.static, torch_dtype(case.dy.dtype))
-        bridge.to_torch(
-            {name: a for name, a in case.inputs.items() if name not in self.inputs}, module
-        )
-        names = self._inputs(case)
+        module = self.card.build_twin(case.static, torch_dtype(case.dy.dtype))
+        names = self.arguments(case)
+        bridge.to_torch({name: a for name, a in case.inputs.items() if name not in names}, module)
         inputs = {name: to_tensor(case.inputs[name]).requires_grad_() for name in names}
-        y = self.call_twin(module, list(inputs.values()), to_tensors(live(case.static)))
+        y = self.card.call_twin(module, list(inputs.values()), to_tensors(_keywords(case)))
         parameters = dict(module.named_parameters())
         found = gradients(y, {**inputs, **parameters}, case.dy)
         return {
@@ -87,19 +78,26 @@ class ModuleComponent(Component):
         }
 
     def scales(self, case: Case) -> Result:
-        return self.scale(self, case)
+        return sum_scales(self, case) if self.card.only_adds else noise_scales(self, case)
 
     def frozen_rows(self, case: Case) -> dict[str, int | None]:
-        return self.frozen(case)
+        return self.card.frozen(case)
 
-    def _inputs(self, case: Case) -> list[str]:
-        return [name for name in self.inputs if name in case.inputs]
+    def arguments(self, case: Case) -> list[str]:
+        """The forward's arguments in a case; its other inputs are parameters."""
+        return [name for name in self.card.inputs if name in case.inputs]
 
-    def _arguments(self, case: Case) -> list[Array]:
-        return [case.inputs[name] for name in self._inputs(case)]
+    def _call(self, module: Any, case: Case) -> Any:
+        inputs = [case.inputs[name] for name in self.arguments(case)]
+        return self.card.call(module, inputs, _keywords(case))
 
     def _module(self, case: Case) -> Any:
-        module = self.build(case.static, case.dy.dtype)
+        module = self.card.build(case.static, case.dy.dtype)
         for path, parameter in module.named_parameters():
             parameter.data = case.inputs[path]
         return module
+
+
+def _keywords(case: Case) -> dict[str, Any]:
+    """The forward's other arguments, a generator for a seed."""
+    return {name: value for name, value in live(case.static).items() if name not in BUILDING}

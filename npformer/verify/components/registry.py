@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from npformer.cards.card import Card
 from npformer.cards.discovery import CARDS, Lazy
+from npformer.cards.module_card import ModuleCard
 from npformer.cards.op_card import OpCard
 from npformer.cards.optimizer_card import OptimizerCard
 from npformer.errors import VerifyError, nearest
 from npformer.verify.component import Component
-from npformer.verify.components.modules_table import MODULES
+from npformer.verify.components.module_component import ModuleComponent
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.optimizer_component import OptimizerComponent
 
@@ -18,14 +19,14 @@ from npformer.verify.components.optimizer_component import OptimizerComponent
 def _of(card: Card) -> Component:
     if isinstance(card, OpCard):
         return OpComponent.of(card)
+    if isinstance(card, ModuleCard):
+        return ModuleComponent(card)
     assert isinstance(card, OptimizerCard)
     return OptimizerComponent(card)
 
 
 def _made() -> dict[str, Component]:
-    made = [_of(card) for card in CARDS.values()]
-    order = ("op", "module", "optimizer")
-    return {c.name: c for kind in order for c in (*made, *MODULES) if c.kind == kind}
+    return {card.name: _of(card) for card in CARDS.values()}
 
 
 COMPONENTS: Mapping[str, Component] = Lazy(_made)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from npformer.cards.case import Array
+from npformer.ops.masks import causal_mask
 from npformer.verify.diagnosis.diagnosis import Diagnosis, chapter_of
 from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.known import known
@@ -107,7 +108,7 @@ def _hidden(evidence: Evidence, name: str, shape: tuple[int, ...]) -> Iterator[t
     if isinstance(mask, np.ndarray):
         allowed &= mask
     if case.static.get("causal"):
-        allowed &= np.tril(np.ones(allowed.shape[-2:], bool))
+        allowed &= causal_mask(t, k.shape[1])
     seen, said = (3, "for queries that see no key") if name in ("y", "dq") else (
         2, "for keys that no query sees")  # fmt: skip
     hidden = np.asarray(~allowed.any(axis=seen))  # (B, N, T or S)

@@ -11,25 +11,9 @@ import numpy as np
 from npformer.cards.case import Case
 from npformer.cards.discovery import CARDS
 from npformer.cards.letters import LONGER, axes
+from npformer.cards.module_card import ModuleCard
 from npformer.cards.op_card import OpCard
-from npformer.config import ModelConfig
 from npformer.verify.component import Component
-
-LETTERS = {
-    "Linear": {"x": "BTI", "weight": "OI", "bias": "O", "dy": "BTO"},
-    "Embedding": {"weight": "VD", "dy": "BTD"},
-    "LayerNorm": {"x": "BTD", "weight": "D", "bias": "D", "dy": "BTD"},
-    "MultiHeadAttention": {"x": "BTD", "memory": "BSD", "dy": "BTD"},
-    "FeedForward": {"x": "BTD", "dy": "BTD"},
-    "Residual": {"x": "BTD", "h": "BTD", "dy": "BTD"},
-    "Activation": {"x": "BTD", "dy": "BTD"},
-    "SinusoidalPositions": {"x": "BTD", "dy": "BTD"},
-    "LearnedPositions": {"x": "BTD", "dy": "BTD"},
-    "Layer": {"x": "BTD", "memory": "BSD", "dy": "BTD"},
-    "Stack": {"x": "BTD", "memory": "BSD", "dy": "BTD"},
-    "Transformer": {"dy": "BTV"},
-}
-"""Letters of NOTATION.md for the axes of arguments; ``...`` is any number of leading axes."""
 
 CONSTANTS = {
     "2": 2.0,
@@ -84,9 +68,7 @@ def _axes(component: Component, name: str, case: Case, ndim: int) -> str | None:
     if isinstance(known, OpCard):
         # Any axis may be the one that counts: which, only the case says.
         return "." * ndim if "axis" in case.static else known.axes(name, ndim)
-    if component.name in LETTERS:
-        return axes(LETTERS[component.name].get(name, ""), ndim)
-    return None
+    return axes(known.letters.get(name, ""), ndim) if isinstance(known, ModuleCard) else None
 
 
 def _counts(static: dict[str, Any]) -> Iterator[tuple[str, int]]:
@@ -95,13 +77,6 @@ def _counts(static: dict[str, Any]) -> Iterator[tuple[str, int]]:
         yield "R", targets.size
         yield "the number of valid targets", int(np.sum(targets != ignored))
     yield from static.get("sizes", {}).items()
-    config = next(iter(static.get("build", ())), None)
-    if isinstance(config, ModelConfig):
-        for letter, setting in (("D", "d_model"), ("N", "heads"), ("F", "d_ff"), ("H", "head_k")):
-            if isinstance(value := getattr(config, setting, None), int):
-                yield letter, value
-        yield "V", config.vocab_size
-        yield "the number of layers", config.depths[-1]
 
 
 def factors(component: Component, case: Case) -> dict[str, float]:

@@ -12,6 +12,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from npformer.models.loss import LOSS
 from npformer.verify.lockstep.compare import LIMIT
 from npformer.verify.lockstep.growth import Growth, growth
 from npformer.verify.lockstep.mismatch import Mismatch
@@ -136,7 +137,7 @@ class Bisection:
 
     def _name(self, row: Growth, whole: bool) -> Text:
         names = {("", "_embed", i): f"{name} embedded" for i, name in enumerate(self.inputs)}
-        names |= {("", "_project", 0): "logits", ("loss", "cross_entropy", 0): "loss"}
+        names |= {("", "_project", 0): "logits", ("loss", LOSS.name, 0): "loss"}
         if known := names.get((row.path, row.method, row.number)):
             return Text(known)
         path, layer = row.path or "the model", _layer(row.path)
@@ -163,9 +164,10 @@ def _layer(path: str) -> str:
 def _is_stage(row: Growth) -> bool:
     """Whether a call is one of those that a reader knows the model by."""
     if row.path in ("", "loss"):
-        return row.method in ("_embed", "_project", "cross_entropy")
-    stages = (_layer(row.path), "encoder.norm", "decoder.norm")
-    return row.method == "forward" and row.path in stages
+        return row.method in ("_embed", "_project", LOSS.name)
+    parts = row.path.split(".")
+    last_norm = len(parts) == 2 and parts[1] == "norm"
+    return row.method == "forward" and (last_norm or row.path == _layer(row.path))
 
 
 def _cell(value: float, accused: bool) -> Text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from npformer.models.loss import LOSS
 from npformer.seam import Call
 from npformer.verify.lockstep.visits import Site, Visit, is_op
 
@@ -36,7 +37,7 @@ class NumpyObserver:
 
     def loss(self, which: str, function: Run, *args: Any, **kwargs: Any) -> Any:
         """Call the loss, which may be any function: its ``forward`` or its ``backward``."""
-        site = Site("loss", "cross_entropy", "cross_entropy")
+        site = Site("loss", LOSS.name, LOSS.name)
         through = getattr(self, which)
         return self._through(
             site, which == "backward", through, site, function, function, *args, **kwargs

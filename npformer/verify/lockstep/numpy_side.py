@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from npformer.ops.cross_entropy import cross_entropy_backward, cross_entropy_forward
+from npformer.models.loss import LOSS
 from npformer.seam import watching
 from npformer.text.batches import Batch
 from npformer.verify.lockstep.numpy_force import NumpyForce
@@ -21,7 +21,6 @@ from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.visits import Array, Trace, real
 
 Pair = tuple[Callable[..., Any], Callable[..., Any]]
-CROSS_ENTROPY: Pair = (cross_entropy_forward, cross_entropy_backward)
 
 
 def trace(
@@ -30,7 +29,7 @@ def trace(
     *,
     label_smoothing: float = 0.0,
     rng: np.random.Generator | None = None,
-    loss: Pair = CROSS_ENTROPY,
+    loss: Pair = LOSS,
     light: bool = False,
 ) -> Trace:
     """One forward, the loss and one backward of ``model``, with every call that it made.
@@ -71,7 +70,7 @@ def force(
     its last ones count.
     """
     forced = NumpyForce(model, suspect, own, judge)
-    _run(model, batch, forced, CROSS_ENTROPY, label_smoothing, rng)
+    _run(model, batch, forced, LOSS, label_smoothing, rng)
     for _, parameter in model.named_parameters():
         parameter.grad = None
 

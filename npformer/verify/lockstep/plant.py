@@ -11,14 +11,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from npformer.cards.discovery import op_card
+from npformer.cards.discovery import CARDS
+from npformer.cards.module_card import ModuleCard
 from npformer.cards.mutant import Mutant
 from npformer.errors import VerifyError, nearest
-from npformer.nn.activation import ACTIVATIONS, Activation
+from npformer.models.loss import LOSS
 from npformer.seam import Call, replacing, watching
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.registry import component
-from npformer.verify.lockstep.numpy_side import CROSS_ENTROPY, Pair
+from npformer.verify.lockstep.numpy_side import Pair
 from npformer.verify.mutants import MUTANTS
 
 
@@ -35,7 +36,7 @@ def find_mutant(name: str) -> Mutant:
 def sites(mutant: Mutant, model: Any) -> list[str]:
     """The paths in ``model`` at which the mutant can be planted; none for an op it has not."""
     if isinstance(component(mutant.component), OpComponent):
-        if mutant.component == "cross_entropy":
+        if mutant.component == LOSS.name:
             return ["loss"]
         return [path for path, m in model.named_modules() if _calls(m, mutant.component, model)]
     return [path for path, one in _objects(model) if _methods(mutant, one)]
@@ -65,10 +66,10 @@ def plant(mutant: Mutant, model: Any, path: str) -> Iterator[Pair]:
         right: Any = component(mutant.component)
         table = dict(zip(map(inspect.unwrap, right.pair), wrong.pair, strict=True))
         with watching(_OpsOf(objects[path], table)):
-            yield CROSS_ENTROPY
+            yield LOSS
     else:
         with replacing(_methods(mutant, objects[path])):
-            yield CROSS_ENTROPY
+            yield LOSS
 
 
 class _OpsOf:
@@ -103,9 +104,9 @@ def _methods(mutant: Mutant, one: Any) -> dict[Any, Any]:
 
 
 def _calls(module: Any, op: str, model: Any) -> bool:
-    if isinstance(module, Activation):
-        forward = ACTIVATIONS[module.name][0]
-        return getattr(forward, "func", forward) is op_card(op).pair[0]
+    card = CARDS.get(type(module).__name__)
+    if isinstance(card, ModuleCard) and card.calls is not None:
+        return card.calls(module) == op
     # Besides its forward, a module may call ops in other methods: a tied embedding projects.
     others = () if getattr(model, "output_proj", None) is not None else vars(type(module))
     methods = [getattr(type(module), name, None) for name in ("forward", *others)]

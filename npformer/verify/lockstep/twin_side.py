@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from npformer.cards.discovery import op_card
 from npformer.errors import NpformerError
+from npformer.models.loss import LOSS
 from npformer.text.batches import Batch
 from npformer.verify.lockstep.twin_force import TwinForce
 from npformer.verify.lockstep.twin_observer import PreciseActivations, TwinObserver, observed
@@ -30,7 +31,7 @@ def trace(
     *,
     label_smoothing: float = 0.0,
     rng: np.random.Generator | None = None,
-    loss: Any = ops.cross_entropy,
+    loss: Any = None,
     light: bool = False,
 ) -> Trace:
     """One forward, the loss and autograd's backward of the twin, with every call that it made.
@@ -39,6 +40,7 @@ def trace(
     own that is none of npformer's.
     """
     watch = TwinWatch(model, light)
+    loss = loss or getattr(ops, LOSS.name)
     try:
         value = _run(model, batch, watch, loss, label_smoothing, rng)
     except NpformerError:  # its message says enough
@@ -61,7 +63,7 @@ def force(
     """Run the reference twin (float64) on the numbers of ``suspect``, and judge each call."""
     forced = TwinForce(model, suspect, own, judge)
     with PreciseActivations():
-        _run(model, batch, forced, op_card("cross_entropy").precise, label_smoothing, rng)
+        _run(model, batch, forced, op_card(LOSS.name).precise, label_smoothing, rng)
 
 
 def widened(model: nn.Module, weights: dict[str, Array]) -> nn.Module:
@@ -95,7 +97,7 @@ def _run(
                 "label_smoothing": label_smoothing,
                 "ignore_index": model.config.padding_id,
             }
-            site = Site("loss", "cross_entropy", "cross_entropy")
+            site = Site("loss", LOSS.name, LOSS.name)
             value: Tensor = observer.call(
                 site, bind(site, loss, (), arguments), lambda given: loss(**given)
             )

@@ -1,4 +1,4 @@
-"""Every card and every module is a component."""
+"""Every card is a component."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import pytest
 
 from npformer.cards import CARDS
 from npformer.errors import VerifyError
-from npformer.verify.components.modules_table import MODULES
 from npformer.verify.components.registry import COMPONENTS, component
 
 
 def test_names_are_unique():
-    assert len(COMPONENTS) == len(CARDS) + len(MODULES)
+    assert len(COMPONENTS) == len(CARDS)
 
 
 def test_an_unknown_component_is_refused_with_the_nearest_name():

@@ -1,0 +1,113 @@
+"""The card of the encoder-decoder Transformer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from npformer.cards.module_card import ModuleCard
+from npformer.cards.module_draws import draw_ids, draw_lengths, draw_seed, draw_settings
+from npformer.cards.strategies import Source
+from npformer.models.transformer import Transformer, TransformerConfig
+from npformer.nn.module import Parameter
+from npformer.ops.linear import linear_backward, linear_forward
+from npformer.ops.masks import padding_mask
+
+card = ModuleCard.of(Transformer)
+card.output = "BTV"
+card.frozen = lambda case: {"embedding.weight": case.static["build"][0].padding_id}
+card.passes = {
+    ("forward", "x", "positions"): "the factor sqrt(D)",
+    ("forward", "mask", "encoder"): "the padding mask",
+    ("forward", "memory_mask", "decoder"): "the padding mask",
+    ("backward", "dy", "encoder"): "the memory's gradient",
+    ("backward", "dy", "embedding"): "the factor sqrt(D)",
+}
+
+
+@card.draw
+def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
+    """The whole model: ids in, logits out."""
+    c = TransformerConfig(**draw_settings(source))
+    b, t, s = draw_lengths(source)
+    static = {
+        "build": (c,),
+        "source": draw_ids(source, (b, s), c),
+        "target": draw_ids(source, (b, t), c),
+        "rng": draw_seed(source),
+    }
+    sizes = {"B": b, "T": t, "V": c.vocab_size, "D": c.d_model, "N": c.heads, "F": c.d_ff}
+    return {**sizes, "H": c.head_k, "the number of layers": c.decoder_layers}, static
+
+
+@card.wrong_method("tied-without-lookup", "the tied weight gets the projection's gradient alone",
+                   Transformer._embed_backward)  # fmt: skip
+def no_lookup(self, dx, cache):
+    """The embedding gets nothing from the ids."""
+    self.positions.backward(self.dropout.backward(dx, cache.dropout), cache.positions)
+
+
+@card.wrong_method("tied-without-projection", "the tied weight gets the look-ups' gradients alone",
+                   Transformer._project_backward)  # fmt: skip
+def no_projection(self, dlogits, cache):
+    """The embedding gets nothing from the logits."""
+    if self.output_proj is not None:
+        return self.output_proj.backward(dlogits, cache)
+    return linear_backward(dlogits, cache)[0]
+
+
+@card.wrong_method("gradient-replaced", "each gradient replaces what was there: of three uses, "
+                   "the last counts", Parameter.accumulate)  # fmt: skip
+def _replaced(self, gradient):
+    self.grad = np.array(gradient)
+
+
+@card.wrong_method("root-missing-from-gradient", "the embedding's gradient lacks sqrt(d_model)",
+                   Transformer._embed_backward)  # fmt: skip
+def _no_root(self, dx, cache):
+    dx = self.positions.backward(self.dropout.backward(dx, cache.dropout), cache.positions)
+    self.embedding.backward(dx, cache.embedding)
+
+
+@card.wrong_method("root-on-projection", "sqrt(d_model) multiplies the tied projection too",
+                   Transformer._project)  # fmt: skip
+def _root_on_projection(self, y):
+    if self.output_proj is not None:
+        return self.output_proj.forward(y)
+    return linear_forward(y, self.embedding.weight.data * math.sqrt(self.config.d_model))
+
+
+@card.wrong_method("source-embedding-frozen", "the loss never reaches the source's embedding",
+                   Transformer.backward)  # fmt: skip
+def _frozen_source(self, dlogits, cache):
+    dy = self._project_backward(dlogits, cache.output)
+    dy, dmemory = self.decoder.backward(dy, cache.decoder)
+    self._embed_backward(dy, cache.embed_target)
+    self.encoder.backward(dmemory, cache.encoder)
+
+
+@card.wrong_method("padding-attended", "the source's padding is attended to", Transformer.forward)
+def _padding(self, source, target, rng=None):
+    hidden = padding_mask(source, self.config.padding_id)
+    with np.errstate(all="ignore"):
+        y, cache = self.forward(source, target, rng)
+    if hidden.all() or not y.size:
+        return y, cache
+    config, self.config = self.config, _Unpadded(self.config)
+    try:
+        return self.forward(source, target, rng)
+    finally:
+        self.config = config
+
+
+class _Unpadded:
+    """A configuration in which no id is padding."""
+
+    def __init__(self, config):
+        self._config = config
+        self.padding_id = -1
+
+    def __getattr__(self, name):
+        return getattr(self._config, name)

@@ -1,0 +1,88 @@
+"""The card of the layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npformer.cards.module_card import ModuleCard
+from npformer.cards.module_draws import draw_lengths, draw_mask, draw_seed, draw_settings
+from npformer.cards.nn.multi_head_attention import not_causal
+from npformer.cards.strategies import Source
+from npformer.nn.layer import Layer
+from npformer.nn.multi_head_attention import MultiHeadAttention
+
+card = ModuleCard.of(Layer)
+card.inputs, card.output = {"x": "BTD", "memory": "BSD"}, "BTD"
+card.words = {"dx": "the gradient that its residuals hand on", "dmemory": "the memory's gradient"}
+card.passes = {("forward", "causal", "self_attn"): "the causal mask"}
+
+
+def draw_layers(source: Source, *counts: int) -> tuple[dict[str, int], dict[str, Any]]:
+    """One layer or several: an encoder's, a decoder's, or those of a decoder without a memory."""
+    c = draw_settings(source)
+    b, t, s = draw_lengths(source)
+    causal, cross = source.choice(((False, False), (True, True), (True, False), (False, True)))
+    count = (source.choice(counts),) if counts else ()
+    same = ("d_k", "d_v", "dropout", "norm", "activation")
+    static = {
+        "build": (*count, c["d_model"], c["heads"], c["d_ff"]),
+        "settings": {"causal": causal, "cross_attention": cross, **{n: c[n] for n in same}},
+        "mask": None if causal else draw_mask(source, b, t),
+        "memory_mask": draw_mask(source, b, s) if cross else None,
+        "rng": draw_seed(source),
+    }
+    sizes = {"B": b, "T": t, "D": c["d_model"], **({"S": s} if cross else {})}
+    h = c["d_k"] or c["d_model"] // c["heads"]
+    inside = {"N": c["heads"], "F": c["d_ff"], "H": h, "the number of layers": sum(count)}
+    return {**sizes, **inside}, static
+
+
+@card.draw
+def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
+    """One layer."""
+    return draw_layers(source)
+
+
+def _one_of_self(pick):
+    """Self-attention whose input gradient takes one of its two paths."""
+
+    def backward(self, dy, cache):
+        if cache.has_memory:
+            return self.backward(dy, cache)
+        return pick(*self.backward(dy, cache._replace(has_memory=True)))
+
+    return backward
+
+
+for _name, _text, _pick in (
+    ("query-path-only", "self-attention's gradient by keys and values is left out",
+     lambda dquery, dmemory: dquery),
+    ("memory-path-only", "self-attention's gradient by the queries is left out",
+     lambda dquery, dmemory: dmemory),
+):  # fmt: skip
+    card.wrong_method(_name, _text, MultiHeadAttention.backward)(_one_of_self(_pick))
+
+
+@card.wrong_method("gradient-of-last-half", "only the feed-forward half is walked back",
+                   Layer.backward)  # fmt: skip
+def _half(self, dy, cache):
+    dx = self.feed_forward_residual.backward(dy, cache.feed_forward, self.feed_forward.backward)
+    if self.cross_attn is None:
+        return dx
+    return self.cross_attn_residual.backward(dx, cache.cross_attn, self.cross_attn.backward)
+
+
+@card.wrong_method("memory-gradient-lost", "dmemory is zero", Layer.backward)
+def _memory_lost(self, dy, cache):
+    gradients = self.backward(dy, cache)
+    if self.cross_attn is None:
+        return gradients
+    dx, dmemory = gradients
+    return dx, np.zeros_like(dmemory)
+
+
+card.wrong_method("not-causal", "self-attention sees the future", MultiHeadAttention.forward)(
+    not_causal
+)

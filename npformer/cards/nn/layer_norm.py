@@ -1,0 +1,29 @@
+"""The card of the layer norm's module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from npformer.cards.module_card import ModuleCard
+from npformer.cards.strategies import Source, draw_sizes
+from npformer.nn.layer_norm import LayerNorm
+from npformer.ops.layer_norm import layer_norm_backward
+
+card = ModuleCard.of(LayerNorm)
+card.inputs, card.output = {"x": "BTD"}, "BTD"
+card.parameters = {"weight": "D", "bias": "D"}
+
+
+@card.draw
+def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
+    """Two sizes of eps."""
+    z = draw_sizes(source, "BTD", {"D": 1})
+    return z, {"build": (z["D"], source.choice((1e-5, 1e-3)))}
+
+
+@card.wrong_method("gradients-exchanged", "dweight and dbias change places", LayerNorm.backward)
+def _exchanged(self, dy, cache):
+    dx, dweight, dbias = layer_norm_backward(dy, cache)
+    self.weight.accumulate(dbias)
+    self.bias.accumulate(dweight)
+    return dx

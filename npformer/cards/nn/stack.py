@@ -1,0 +1,61 @@
+"""The card of the stack of layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from npformer.cards.module_card import ModuleCard
+from npformer.cards.nn.layer import draw_layers
+from npformer.cards.strategies import Source
+from npformer.nn.stack import Stack, StackCache
+
+card = ModuleCard.of(Stack)
+card.inputs, card.output = {"x": "BTD", "memory": "BSD"}, "BTD"
+card.words = {"dmemory": "the sum of the memory's gradient over the layers"}
+
+
+@card.draw
+def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
+    """One layer to three."""
+    return draw_layers(source, 1, 2, 3)
+
+
+@card.wrong_method("mask-in-first-layer-only", "later layers attend to padding", Stack.forward)
+def _first_mask(self, x, memory=None, mask=None, memory_mask=None, rng=None, states=None):
+    layers = []
+    for layer in self.layers:
+        x, cache = layer.forward(x, memory, mask, memory_mask, rng)
+        layers.append(cache)
+        mask = memory_mask = None
+    norm_cache = None
+    if self.norm is not None:
+        x, norm_cache = self.norm.forward(x)
+    return x, StackCache(layers, norm_cache)
+
+
+def _walked_back(layers, norm=True):
+    """A stack whose memory gradient comes from some of its layers, or whose norm is left out."""
+
+    def backward(self, dy, cache):
+        dx = self.norm.backward(dy, cache.norm) if self.norm is not None and norm else dy
+        shares = []
+        for layer, layer_cache in zip(reversed(self.layers), reversed(cache.layers), strict=True):
+            dx = layer.backward(dx, layer_cache)
+            if isinstance(dx, tuple):
+                dx, share = dx
+                shares.append(share)
+        return (dx, layers(shares)) if shares else dx
+
+    return backward
+
+
+for _name, _text, _function in (
+    ("last-norm-skipped", "the last norm is not walked back", _walked_back(sum, norm=False)),
+    ("memory-of-last-layer", "dmemory comes from the last layer alone",
+     _walked_back(lambda shares: shares[0])),
+    ("memory-of-first-layer", "dmemory comes from the first layer alone",
+     _walked_back(lambda shares: shares[-1])),
+    ("memory-averaged", "dmemory is the mean over the layers",
+     _walked_back(lambda shares: sum(shares) / len(shares))),
+):  # fmt: skip
+    card.wrong_method(_name, _text, Stack.backward)(_function)

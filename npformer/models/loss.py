@@ -1,0 +1,29 @@
+"""The loss of every model: the mean cross-entropy of the next token.
+
+Chapter     walkthroughs/02_cross_entropy.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from npformer.ops.cross_entropy import cross_entropy_backward, cross_entropy_forward
+from npformer.seam import Call
+
+
+class Loss(NamedTuple):
+    """A pair of functions, as an op's."""
+
+    forward: Callable[..., Any]
+    """logits (..., V), targets (...), options -> loss, cache."""
+    backward: Callable[..., Any]
+    """dloss, cache -> dlogits (..., V)."""
+
+    @property
+    def name(self) -> str:
+        """The op's name."""
+        return Call(self.forward).pair
+
+
+LOSS = Loss(cross_entropy_forward, cross_entropy_backward)
