@@ -58,7 +58,7 @@ class ModuleObjective(Objective):
     def __init__(
         self, model: nn.Module, precision: Precision, padding_id: int, forward: Forward
     ) -> None:
-        super().__init__(model, precision, padding_id)
+        super().__init__(model, ("source", "target"), precision, padding_id)
         self._logits = forward
 
     def summed(

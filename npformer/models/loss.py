@@ -1,6 +1,6 @@
 """The loss of every model: the mean cross-entropy of the next token.
 
-Chapter     walkthroughs/02_cross_entropy.md
+Chapter     walkthroughs/02_softmax_cross_entropy.md
 """
 
 from __future__ import annotations

@@ -58,8 +58,9 @@ def test_masks_agree_with_pytorch(mask, scale):
 
 
 @pytest.mark.parametrize(("t", "s"), [(3, 3), (3, 5), (5, 3), (1, 4), (4, 1)])
-def test_causal_is_aligned_to_the_first_key_as_in_pytorch(t, s):
-    check(*inputs(t=t, s=s), causal=True)
+def test_causal_is_aligned_to_the_last_key(t, s):
+    """PyTorch's is_causal is aligned to the first; both are the same where t = s."""
+    check(*inputs(t=t, s=s), causal=True, twin_mask=np.tril(np.ones((t, s), bool), s - t))
 
 
 def test_causal_and_a_mask_hold_together():

@@ -51,7 +51,7 @@ def test_a_mask_and_causality_hold_together(t, s):
     q, k, v = draw(2, t, 2, 4, seed=1), draw(2, s, 2, 4, seed=2), draw(2, s, 2, 4, seed=3)
     mask = torch.arange(s)[None, None, None, :] < torch.tensor([s, s - 1])[:, None, None, None]
     scores = torch.einsum("BTNH,BSNH->BNTS", q, k) / 2
-    hidden = ~(mask & torch.ones(t, s, dtype=torch.bool).tril())
+    hidden = ~(mask & torch.ones(t, s, dtype=torch.bool).tril(s - t))
     probs = scores.masked_fill(hidden, -torch.inf).softmax(-1)
     expected = torch.einsum("BNTS,BSNH->BTNH", probs, v)
     torch.testing.assert_close(ops.attention(q, k, v, mask, causal=True), expected)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,15 @@ class Objective(nn.Module):
     """A model and its loss together, at the precision that they are to have.
 
     One module, so that whatever wraps a module's forward and backward (``torch.distributed`` does)
-    sees all of them. A subclass says how the losses of its kind of model are summed.
+    sees all of them. A subclass says how the losses of its kind of model are summed; ``streams``
+    are the names of what the model takes.
     """
 
-    def __init__(self, model: nn.Module, precision: Precision, padding_id: int) -> None:
+    def __init__(
+        self, model: nn.Module, streams: Iterable[str], precision: Precision, padding_id: int
+    ) -> None:
         super().__init__()
+        self.streams = tuple(streams)
         self.model = model
         self.precision = precision
         self.padding_id = padding_id
@@ -77,7 +81,7 @@ class TwinObjective(Objective):
     def __init__(
         self, model: Model, precision: Precision, *, chunk: int = 0, compiled: bool = False
     ) -> None:
-        super().__init__(model, precision, model.config.padding_id)
+        super().__init__(model, model.streams, precision, model.config.padding_id)
         self.chunk = chunk
         self.compiled = compiled
 

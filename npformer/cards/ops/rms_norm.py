@@ -65,14 +65,6 @@ def _stretch(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Fin
     yield Finding((result["dx"].astype(np.float64) * xhat).sum(-1), left, scale)
 
 
-@card.invariant("turning x turns y and dweight, and dx stays", broken_by="mean-subtracted")
-def _turned(component: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
-    """xhat is odd in x, so dx is even; with a mean or a bias it would not be."""
-    other = component.run(case.with_inputs({"x": -case.inputs["x"]}))
-    for name, sign in (("y", -1), ("dx", 1), ("dweight", -1)):
-        yield Finding(other[name], sign * result[name], scales[name])
-
-
 @card.invariant("a row's own mean square is 1 but for eps", broken_by="mean-subtracted")
 def _unit(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
     """Where the weight can be divided out again: <xhat^2> = <x^2> / (<x^2> + eps)."""
