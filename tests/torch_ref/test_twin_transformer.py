@@ -42,46 +42,51 @@ def ids(seed: int, batch: int = 4, source: int = 7, target: int = 5) -> tuple:
     return tuple(sides)
 
 
-def compare(seed: int, activation: str = "relu", **changes) -> dict[str, float]:
-    """Errors by name, in eps of the largest element (biases: or of their weight's gradient's)."""
+def compare(seed: int, activation: str = "relu", **changes) -> None:
+    """Both models against the NumPy model in extended precision.
+
+    In eps of the largest element (biases: or of their weight's gradient's). PyTorch's own rounding
+    reaches 154 where dscores cancel, in a cross-attention's ``k_proj.weight``; ours is 51 there.
+    """
     ours, theirs = pair(seed, activation=activation, **changes)
+    exact, _ = pair(seed, activation=activation, **changes)
+    for parameter in exact.parameters():
+        parameter.data = parameter.data.astype(np.longdouble)
     source, target = ids(seed)
     dlogits = np.random.default_rng(seed).standard_normal((*target.shape, 19))
 
-    logits, cache = ours.forward(source, target, np.random.default_rng(seed))
-    ours.backward(dlogits, cache)
-    expected = theirs(torch.tensor(source), torch.tensor(target), np.random.default_rng(seed))
-    expected.backward(torch.tensor(dlogits))
+    found = [numpy_results(model, source, target, dlogits, seed) for model in (exact, ours)]
+    logits = theirs(torch.tensor(source), torch.tensor(target), np.random.default_rng(seed))
+    logits.backward(torch.tensor(dlogits))
+    reference, mine = found
+    other = {name: p.grad.numpy() for name, p in theirs.named_parameters()}
+    other["logits"] = logits.detach().numpy()
+    assert mine.keys() == other.keys()
+    largest = {name: np.abs(array).max() for name, array in reference.items()}
+    for results, limit in ((mine, LIMIT), (other, 2 * LIMIT)):
+        for name, array in results.items():
+            scale = max(largest[name], largest[name.replace("proj.bias", "proj.weight")])
+            error = float(np.abs(array - reference[name]).max() / (EPS * scale))
+            assert error <= limit, f"{name}: {error:.0f} eps"
 
-    reference = {name: p.grad.numpy() for name, p in theirs.named_parameters()}
-    largest = {name: np.abs(gradient).max() for name, gradient in reference.items()}
-    reference["logits"] = expected.detach().numpy()
-    found = {name: p.grad for name, p in ours.named_parameters()} | {"logits": logits}
-    largest["logits"] = np.abs(reference["logits"]).max()
-    assert found.keys() == reference.keys()
-    return {
-        name: float(
-            np.abs(found[name] - reference[name]).max()
-            / (EPS * max(largest[name], largest[name.replace("proj.bias", "proj.weight")]))
-        )
-        for name in found
-    }
+
+def numpy_results(model, source, target, dlogits, seed) -> dict[str, np.ndarray]:
+    """Name -> gradient, and the logits."""
+    logits, cache = model.forward(source, target, np.random.default_rng(seed))
+    model.backward(dlogits.astype(logits.dtype), cache)
+    return {name: p.grad for name, p in model.named_parameters()} | {"logits": logits}
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("norm", "tie_output", "dropout"), VARIANTS)
 def test_logits_and_every_gradient(norm, tie_output, dropout, seed):
-    errors = compare(seed, norm=norm, tie_output=tie_output, dropout=dropout)
-    worst = max(errors, key=errors.__getitem__)
-    assert errors[worst] <= LIMIT, f"{worst}: {errors[worst]:.0f} eps"
+    compare(seed, norm=norm, tie_output=tie_output, dropout=dropout)
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu", "gelu_tanh", "silu"])
 @pytest.mark.parametrize(("d_k", "d_v"), [(None, None), (2, 7)])
 def test_every_activation_and_head_size(activation, d_k, d_v):
-    errors = compare(5, activation=activation, d_k=d_k, d_v=d_v)
-    worst = max(errors, key=errors.__getitem__)
-    assert errors[worst] <= LIMIT, f"{worst}: {errors[worst]:.0f} eps"
+    compare(5, activation=activation, d_k=d_k, d_v=d_v)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
