@@ -1,4 +1,4 @@
-"""Cards: one file a component, with all that the rest of the house wants to know of it.
+"""Cards: one file a component, with all that the rest of the package wants to know of it.
 
     from npformer.cards import CARDS, card
     card("layer_norm").twin          # PyTorch's function of the same arguments

@@ -12,7 +12,7 @@ from npformer.cards.mutant import Mutant
 
 
 class Card:
-    """All that the rest of the house wants to know of a component, besides its source.
+    """All that the rest of the package wants to know of a component, besides its source.
 
     One file a component under ``npformer/cards``, at the path that the component's own file has
     under ``npformer``; it is found by that name. See ``npformer.cards``.
