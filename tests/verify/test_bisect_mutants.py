@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from npformer.verify.lockstep.numpy_side import CROSS_ENTROPY
+from npformer.models.loss import LOSS
 from npformer.verify.lockstep.plant import plant, sites
 from npformer.verify.mutants import MUTANTS
 from tests.verify.bisect_models import VARIANTS, right, shows
@@ -54,7 +54,7 @@ def named(mutant, side, paths) -> set[str]:
     until nothing is named, and then it changes nothing.
     """
     with contextlib.ExitStack() as planted:
-        loss = CROSS_ENTROPY
+        loss = LOSS
         for path in paths:
             loss = planted.enter_context(plant(mutant, side.model, path))
         found = side.reference.judge(side.model, loss)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.case import Array, Case, Result, live
+from npformer.cards.discovery import op_card
 from npformer.cards.invariant import Invariant
 from npformer.cards.module_card import BUILDING, ModuleCard
 from npformer.cards.pytorch import bridge
@@ -79,6 +80,14 @@ class ModuleComponent(Component):
 
     def scales(self, case: Case) -> Result:
         return sum_scales(self, case) if self.card.only_adds else noise_scales(self, case)
+
+    def smooth(self, case: Case) -> bool:
+        """As the op's own rule, for a module that hands its inputs to one op."""
+        if self.card.calls is None:
+            return True
+        kink = op_card(self.card.calls(self.card.build(case.static, np.float64))).kink
+        inputs = (case.inputs[name] for name in self.card.inputs)
+        return kink is None or all((np.abs(x - kink) > 0.01).all() for x in inputs)
 
     def frozen_rows(self, case: Case) -> dict[str, int | None]:
         return self.card.frozen(case)
