@@ -42,11 +42,18 @@ def ids(seed: int, batch: int = 4, source: int = 7, target: int = 5) -> tuple:
     return tuple(sides)
 
 
-def compare(seed: int, activation: str = "relu", **changes) -> None:
-    """Both models against the NumPy model in extended precision.
+CANCELS = {
+    (2, "post", True, 0.0, f"decoder.layers.1.cross_attn.{projection}.weight")
+    for projection in ("q_proj", "k_proj")
+}
+"""Sums in which PyTorch itself is further than LIMIT from extended precision: 159 and 154 eps, the
+NumPy model 91 and 51. Here alone the two may differ by more; each has its own bound."""
 
-    In eps of the largest element (biases: or of their weight's gradient's). PyTorch's own rounding
-    reaches 154 where dscores cancel, in a cross-attention's ``k_proj.weight``; ours is 51 there.
+
+def compare(seed: int, activation: str = "relu", **changes) -> None:
+    """Both models, and the NumPy model in extended precision.
+
+    In eps of the largest element (biases: or of their weight's gradient's).
     """
     ours, theirs = pair(seed, activation=activation, **changes)
     exact, _ = pair(seed, activation=activation, **changes)
@@ -55,19 +62,24 @@ def compare(seed: int, activation: str = "relu", **changes) -> None:
     source, target = ids(seed)
     dlogits = np.random.default_rng(seed).standard_normal((*target.shape, 19))
 
-    found = [numpy_results(model, source, target, dlogits, seed) for model in (exact, ours)]
+    wide, found = (numpy_results(model, source, target, dlogits, seed) for model in (exact, ours))
     logits = theirs(torch.tensor(source), torch.tensor(target), np.random.default_rng(seed))
     logits.backward(torch.tensor(dlogits))
-    reference, mine = found
-    other = {name: p.grad.numpy() for name, p in theirs.named_parameters()}
-    other["logits"] = logits.detach().numpy()
-    assert mine.keys() == other.keys()
-    largest = {name: np.abs(array).max() for name, array in reference.items()}
-    for results, limit in ((mine, LIMIT), (other, 2 * LIMIT)):
-        for name, array in results.items():
-            scale = max(largest[name], largest[name.replace("proj.bias", "proj.weight")])
-            error = float(np.abs(array - reference[name]).max() / (EPS * scale))
-            assert error <= limit, f"{name}: {error:.0f} eps"
+    reference = {name: p.grad.numpy() for name, p in theirs.named_parameters()}
+    largest = {name: np.abs(gradient).max() for name, gradient in reference.items()}
+    reference["logits"] = logits.detach().numpy()
+    largest["logits"] = np.abs(reference["logits"]).max()
+    assert found.keys() == reference.keys()
+    for name in found:
+        unit = EPS * max(largest[name], largest[name.replace("proj.bias", "proj.weight")])
+        cancels = (seed, *changes.values(), name) in CANCELS
+        for what, a, b, limit in (
+            ("NumPy and PyTorch", found, reference, 2 * LIMIT if cancels else LIMIT),
+            ("NumPy and extended precision", found, wide, LIMIT),
+            ("PyTorch and extended precision", reference, wide, 2 * LIMIT if cancels else LIMIT),
+        ):
+            error = float(np.abs(a[name] - b[name]).max() / unit)
+            assert error <= limit, f"{name}, {what}: {error:.0f} eps"
 
 
 def numpy_results(model, source, target, dlogits, seed) -> dict[str, np.ndarray]:
