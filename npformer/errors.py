@@ -48,6 +48,17 @@ class VerifyError(NpformerError, ValueError):
 
 
 def nearest(given: str, allowed: Iterable[str]) -> str:
-    """``"; did you mean 'small'?"`` for the closest allowed name, or an empty string."""
-    close = difflib.get_close_matches(given, list(allowed), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    """``"; did you mean 'small'?"`` for the closest allowed name, or an empty string.
+
+    A name that goes on where ``given`` ends comes first: ``a100`` means ``a100-80`` or ``a100-40``.
+    """
+    names = list(allowed)
+    longer = [name for name in names if given and name.startswith(given)]
+    close = [name for name in longer if len(name) == min(map(len, longer))]
+    close = close or difflib.get_close_matches(given, names, n=1)
+    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 shard``, ``2,000 shards``."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -24,16 +24,16 @@ from npformer.ops.array import Array
 Scales = dict[str, Array]
 
 
-class Precision(NamedTuple):
+class FloatInfo(NamedTuple):
     """The dtype under test."""
 
     eps: float
     tiny: float
 
 
-def precision(dtype: Any) -> Precision:
+def float_info(dtype: Any) -> FloatInfo:
     """eps and the smallest normal number of ``dtype``."""
-    return Precision(float(np.finfo(dtype).eps), float(np.finfo(dtype).tiny))
+    return FloatInfo(float(np.finfo(dtype).eps), float(np.finfo(dtype).tiny))
 
 
 def walk(terms: int) -> float:

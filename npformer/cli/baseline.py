@@ -17,6 +17,7 @@ from npformer.cli.train import INTERRUPTED
 from npformer.cli.train import Command as Train
 from npformer.config import RunConfig
 from npformer.decode.rollout import EXTRA_LENGTH
+from npformer.errors import counted
 from npformer.text.tokenizer import EOS, Tokenizer
 from npformer.train.engines import Loaded
 from npformer.train.run import run_training
@@ -83,7 +84,7 @@ class Command(Train):
             return INTERRUPTED
         position = result.position
         console.print(
-            f"{position.update:,} updates, {position.tokens:,} target tokens, "
+            f"{counted(position.update, 'update')}, {position.tokens:,} target tokens, "
             f"{position.seconds / 60:.1f} minutes",
             highlight=False,
         )

@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from npformer.errors import counted
 from npformer.plan.guard import gigabytes
 from npformer.plan.plan import Plan, arithmetic
 
@@ -49,7 +50,7 @@ def _memory(plan: Plan) -> Table:
 
 def _time(plan: Plan) -> Table:
     table = _table("Arithmetic and time")
-    updates = f"{plan.config.train.updates:,} updates"
+    updates = counted(plan.config.train.updates, "update")
     table.add_row("an update", f"{plan.tokens:,}", "tokens a side")
     table.add_row("", scaled(plan.flops), "operations, forward and backward")
     seconds, total, cost = plan.update_seconds, plan.seconds, plan.cost

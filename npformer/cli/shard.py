@@ -22,6 +22,7 @@ from rich.progress import (
 from npformer.cli.arguments import parse
 from npformer.cli.settings import DEFAULT_PRESET, named_config, word_of
 from npformer.config import DataConfig
+from npformer.errors import counted
 from npformer.text.shard_manifest import MANIFEST, read_manifest
 from npformer.text.shards import ShardedPairs, check_shards
 from npformer.train.make_shards import make_shards
@@ -85,9 +86,8 @@ class Command:
         if self.verify:
             manifest = check_shards(self.directory)
             size = sum(file.bytes for file in manifest.files.values())
-            _say(
-                console, f"{len(manifest.files)} files, {size / 1e6:,.1f} MB: every sha256 is right"
-            )
+            files = counted(len(manifest.files), "file")
+            _say(console, f"{files}, {size / 1e6:,.1f} MB: every sha256 is right")
             return 0
         began = time.monotonic()
         with _Display(console) as display:
@@ -144,9 +144,10 @@ def _report(pairs: ShardedPairs, directory: Path, seconds: float, console: Conso
     left_out = ", ".join(f"{count:,} {why}" for count, why in passed_over if count)
     tokens = pairs.lengths().sum(axis=0, dtype=int)
     lines = [
-        f"{len(pairs):,} pairs of {manifest.rows:,} rows" + (f" ({left_out})" if left_out else ""),
+        f"{counted(len(pairs), 'pair')} of {counted(manifest.rows, 'row')}"
+        + (f" ({left_out})" if left_out else ""),
         f"{tokens[0]:,} source and {tokens[1]:,} target tokens, "
-        f"{len(manifest.shards)} shards, {pairs.bytes / 1e6:,.1f} MB, {seconds:,.0f} seconds",
+        f"{counted(len(manifest.shards), 'shard')}, {pairs.bytes / 1e6:,.1f} MB, {seconds:,.0f} s",
         f"train on them with   npformer train RUN --shards {directory} and the same data settings",
     ]
     _say(console, "\n".join(lines))

@@ -23,8 +23,9 @@ from npformer.cli.settings import (
     word_of,
 )
 from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
+from npformer.errors import counted
 from npformer.train.checkpoint import open_checkpoint
-from npformer.train.engines import join
+from npformer.train.engines import joined_ranks
 from npformer.train.loop import Listener, TrainResult
 from npformer.train.ranks import Ranks
 from npformer.train.run import run_training
@@ -94,7 +95,7 @@ class Command:
 
     def __call__(self) -> int:
         check_twin_options(self)
-        with join(as_config(self)) as (ranks, restarted):
+        with joined_ranks(as_config(self)) as (ranks, restarted):
             return self._train(ranks, restarted)
 
     def _train(self, ranks: Ranks, restarted: bool) -> int:
@@ -135,7 +136,7 @@ def _listeners(command: Command, first: bool) -> Iterator[list[Listener]]:
 def _report(result: TrainResult, model: ModelConfig, console: Console) -> None:
     run, position = result.directory, result.position
     lines = [
-        f"{position.update:,} updates, {position.tokens:,} target tokens, "
+        f"{counted(position.update, 'update')}, {position.tokens:,} target tokens, "
         f"{position.seconds / 60:.1f} minutes",
         f"checkpoint   {result.averaged or result.checkpoint}",
         f"loss curve   {run / 'loss.png'}",

@@ -23,8 +23,8 @@ MAY_CHANGE = {"engine", "workers", "checkpoint_every", "keep"}
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A sweep before it runs; ``Plan.of`` checks it."""
+class SweepPlan:
+    """A sweep before it runs; ``SweepPlan.of`` checks it."""
 
     base: RunConfig
     """Every setting that is not swept."""
@@ -42,7 +42,7 @@ class Plan:
         trials: int = 0,
         sampler: Sampler | None = None,
         objective: Objective = "loss",
-    ) -> Plan:
+    ) -> SweepPlan:
         """Raises ``ConfigError`` for anything that no sweep can do; see ``sweep``."""
         axes = search_space(over, type(base.model))
         listed = all(isinstance(axis, Choices) for axis in axes)
@@ -97,14 +97,14 @@ class Plan:
         write_file(directory / PLAN, (json.dumps(content, indent=2) + "\n").encode())
 
 
-def read_plan(directory: Path) -> Plan:
+def read_plan(directory: Path) -> SweepPlan:
     """The plan of a sweep's directory; raises ``CheckpointError`` if it is missing or damaged."""
     path = directory / PLAN
     if not path.is_file():
         raise CheckpointError(f"there is no sweep to resume: {path} does not exist")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Plan.of(
+        return SweepPlan.of(
             run_config(content["config"]),
             content["over"],
             trials=content["trials"],
@@ -115,7 +115,7 @@ def read_plan(directory: Path) -> Plan:
         raise CheckpointError(f"{path} is damaged, or of another version: {error}") from error
 
 
-def check_same_sweep(directory: Path, then: Plan, now: Plan) -> None:
+def check_same_sweep(directory: Path, then: SweepPlan, now: SweepPlan) -> None:
     """Raise ``CheckpointError`` if the trials of ``now`` would not belong beside those of then."""
 
     def differ(name: str, one: Any, other: Any) -> CheckpointError:

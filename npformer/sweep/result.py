@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from npformer.errors import ConfigError, nearest
-from npformer.sweep.plan import Plan
+from npformer.sweep.plan import SweepPlan
 from npformer.sweep.space import Choices, Value
 
 State = Literal["finished", "failed", "unfinished"]
@@ -39,7 +39,7 @@ class Trials:
     """A sweep's trials, in the order in which they were made."""
 
     directory: Path
-    plan: Plan
+    plan: SweepPlan
     trials: tuple[Trial, ...]
     interrupted: bool = False
     """Stopped by Ctrl-C or SIGTERM; ``resume`` continues the sweep."""

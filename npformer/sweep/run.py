@@ -20,7 +20,15 @@ from npformer.errors import (
 )
 from npformer.files.atomic import clean_up, remove_directory
 from npformer.sweep.pictures import draw_pictures
-from npformer.sweep.plan import JOURNAL, PLAN, Objective, Plan, Sampler, check_same_sweep, read_plan
+from npformer.sweep.plan import (
+    JOURNAL,
+    PLAN,
+    Objective,
+    Sampler,
+    SweepPlan,
+    check_same_sweep,
+    read_plan,
+)
 from npformer.sweep.result import Trial, Trials
 from npformer.sweep.space import configure, show
 from npformer.sweep.table import TABLES, markdown, write_tables
@@ -74,7 +82,7 @@ def sweep(
     holds another one, or none to resume, and what ``run_training`` raises for the data.
     """
     directory, console = Path(directory), console or Console()
-    plan = Plan.of(base, over, trials=trials, sampler=sampler, objective=objective)
+    plan = SweepPlan.of(base, over, trials=trials, sampler=sampler, objective=objective)
     # Imported first: without optuna, nothing is written.
     from npformer.sweep.study import Study
 
@@ -187,7 +195,7 @@ def _tidy(study: Study) -> None:
             remove_directory(averaged_path(trial.directory))
 
 
-def _open(directory: Path, plan: Plan, resume: bool) -> None:
+def _open(directory: Path, plan: SweepPlan, resume: bool) -> None:
     """Check the directory and write the plan."""
     if resume:
         check_same_sweep(directory, read_plan(directory), plan)

@@ -20,7 +20,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from npformer.errors import CheckpointError
-from npformer.sweep.plan import JOURNAL, Plan
+from npformer.sweep.plan import JOURNAL, SweepPlan
 from npformer.sweep.result import State, Trial
 from npformer.sweep.space import Axis, Choices, Value
 
@@ -31,7 +31,7 @@ _STATES: dict[TrialState, State] = {TrialState.COMPLETE: "finished", TrialState.
 class Study:
     """Hands out trials and keeps their results; each change is on disk when the call returns."""
 
-    def __init__(self, directory: Path, plan: Plan) -> None:
+    def __init__(self, directory: Path, plan: SweepPlan) -> None:
         """Open the study in ``directory``, or begin one; raises ``CheckpointError`` if damaged."""
         self.directory, self.plan = directory, plan
         path = directory / JOURNAL

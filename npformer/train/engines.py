@@ -16,7 +16,7 @@ import numpy as np
 from rich.console import Console
 
 from npformer.config import RunConfig
-from npformer.errors import CheckpointError, ConfigError, NpformerError, ShapeError
+from npformer.errors import CheckpointError, ConfigError, NpformerError, ShapeError, counted
 from npformer.models import make_model
 from npformer.models.model import Model
 from npformer.plan.guard import check_fits
@@ -50,7 +50,10 @@ def make_engine(config: RunConfig, *, console: Console, ranks: Ranks | None = No
         from npformer.train.numpy_engine import NumpyEngine
 
         engine = NumpyEngine(config)
-        where, count = f"NumPy on {config.train.workers} threads", engine.model.parameter_count()
+        where, count = (
+            f"NumPy on {counted(config.train.workers, 'thread')}",
+            engine.model.parameter_count(),
+        )
     console.print(
         f"{where}: {config.model.family}, {config.model.shape}, {count:,} parameters",
         highlight=False,
@@ -60,7 +63,7 @@ def make_engine(config: RunConfig, *, console: Console, ranks: Ranks | None = No
 
 
 @contextmanager
-def join(config: RunConfig) -> Iterator[tuple[Ranks, bool]]:
+def joined_ranks(config: RunConfig) -> Iterator[tuple[Ranks, bool]]:
     """The ranks that train together, for the time of a block; and whether they were restarted.
 
     A process that torchrun started in the place of one that failed continues its run. Raises
@@ -76,9 +79,9 @@ def join(config: RunConfig) -> Iterator[tuple[Ranks, bool]]:
         return
     with _needs_torch():
         from torch_ref.train.place import Place
-        from torch_ref.train.ranks import join as join_ranks
+        from torch_ref.train.ranks import join
 
-    with join_ranks(config.twin) as ranks:
+    with join(config.twin) as ranks:
         yield ranks, Place.read().restarts > 0
 
 

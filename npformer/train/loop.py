@@ -23,7 +23,7 @@ from typing import Any
 from rich.console import Console
 
 from npformer.config import RunConfig
-from npformer.errors import CheckpointError, NonFiniteError, ShapeError
+from npformer.errors import CheckpointError, NonFiniteError, ShapeError, counted
 from npformer.files.atomic import remove_directory
 from npformer.optim import learning_rate
 from npformer.train.average import average_weights
@@ -269,7 +269,7 @@ class _Run:
                 return None
             self.measured = last
             self._tell({"update": self.position.update, "averaged": len(paths), **results})
-            what = f"mean of the last {len(paths)} checkpoints"
+            what = f"mean of the last {counted(len(paths), 'checkpoint')}"
             self.display.validation(self.position.update, results, what)
             notes |= results | {"last_validation_loss": last["validation_loss"]}
         path = averaged_path(self.directory)

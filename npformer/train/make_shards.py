@@ -56,7 +56,7 @@ _LOCK = "lock"
 T = TypeVar("T")
 
 
-class Progress(Protocol):
+class ProgressCallback(Protocol):
     """Hears how far the work is."""
 
     def __call__(self, what: str, done: int, total: int) -> None:
@@ -69,7 +69,7 @@ def make_shards(
     directory: str | Path,
     *,
     tokenizer: Tokenizer | None = None,
-    progress: Progress = lambda what, done, total: None,
+    progress: ProgressCallback = lambda what, done, total: None,
     rows_per_shard: int = ROWS_PER_SHARD,
 ) -> ShardedPairs:
     """Make the shards of ``data`` in ``directory``, or continue, or repair them.
@@ -101,7 +101,7 @@ class _Maker:
     """The work on one directory; only one process may do it at a time."""
 
     def __init__(
-        self, data: DataConfig, directory: Path, progress: Progress, rows_per_shard: int
+        self, data: DataConfig, directory: Path, progress: ProgressCallback, rows_per_shard: int
     ) -> None:
         self.data, self.directory, self.progress = data, directory, progress
         if (directory / MANIFEST).exists():

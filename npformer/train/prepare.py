@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npformer.config import DataConfig, RunConfig
-from npformer.errors import ConfigError
+from npformer.errors import ConfigError, counted
 from npformer.models import family
 from npformer.text.batches import Batches, Pairs, encode_pairs, evaluation_batches
 from npformer.text.corpus import ParallelCorpus, load_corpus
@@ -37,14 +37,14 @@ class Prepared:
         pairs = self.batches.pairs
         too_long = f" ({self.left_out:,} more are too long)" if self.left_out else ""
         where = (
-            f"; {len(pairs.manifest.shards):,} shards of {pairs.bytes / 1e6:,.1f} MB in all in "
-            f"{pairs.directory}"
+            f"; {counted(len(pairs.manifest.shards), 'shard')} of "
+            f"{pairs.bytes / 1e6:,.1f} MB in all in {pairs.directory}"
             if isinstance(pairs, ShardedPairs)
             else ""
         )
         return (
-            f"{len(pairs):,} training pairs{too_long}, "
-            f"{len(self.validation_corpus):,} validation pairs, "
+            f"{counted(len(pairs), 'training pair')}{too_long}, "
+            f"{counted(len(self.validation_corpus), 'validation pair')}, "
             f"{self.tokenizer.vocab_size:,} vocabulary entries{where}"
         )
 

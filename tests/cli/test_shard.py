@@ -15,7 +15,7 @@ def shards(npformer, tmp_path, corpus):
     ended = npformer("shard", tmp_path / "shards", "--corpus", corpus, *SETTINGS)
     assert ended.status == 0
     assert "29 pairs of 30 rows (1 held out for validation)" in ended.out
-    assert "1 shards, 0.0 MB" in ended.out
+    assert " 1 shard, 0.0 MB" in ended.out
     return tmp_path / "shards"
 
 

@@ -64,9 +64,13 @@ def test_rates_are_of_dense_matrices():
     assert GPUS["a100-40"].memory == 40 * 10**9
 
 
-def test_a_wrong_name_is_told_the_nearest():
-    with pytest.raises(ConfigError, match="GPU 'h10' is not known.*did you mean 'h100'"):
-        named_gpu("h10")
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("h10", "'h100'"), ("a100", "'a100-80' or 'a100-40'"), ("rtx4080", "'rtx4090'")],
+)
+def test_a_wrong_name_is_told_the_nearest(given, meant):
+    with pytest.raises(ConfigError, match=f"GPU '{given}' is not known.*did you mean {meant}"):
+        named_gpu(given)
 
 
 def test_no_bf16_is_said():

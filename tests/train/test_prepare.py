@@ -69,7 +69,7 @@ def test_a_run_from_shards_ends_with_the_same_weights(config, tmp_path):
     console = Console(file=io.StringIO(), width=300)
     run_training(config, tmp_path / "memory", console=console)
     run_training(sharded(config, tmp_path / "shards"), tmp_path / "mapped", console=console)
-    assert f"shards of 0.0 MB in all in {tmp_path / 'shards'}" in console.file.getvalue()
+    assert f"; 1 shard of 0.0 MB in all in {tmp_path / 'shards'}" in console.file.getvalue()
     one, other = (load_checkpoint(tmp_path / name)[0] for name in ("memory", "mapped"))
     assert one.weights.keys() == other.weights.keys()
     for name, array in one.weights.items():

@@ -28,7 +28,7 @@ BUFFERS = 8
 """Shapes whose buffers and graphs are kept, the last used ones."""
 
 
-class Shape(NamedTuple):
+class DecodingShape(NamedTuple):
     """The sizes of a decoding; of equal ones, a step is the same sequence of kernels."""
 
     sentences: int
@@ -41,7 +41,9 @@ class Shape(NamedTuple):
 class Buffers:
     """All that a step reads and writes, but for the weights, and the graphs of its steps."""
 
-    def __init__(self, shape: Shape, like: Sequence[LayerState], device: torch.device) -> None:
+    def __init__(
+        self, shape: DecodingShape, like: Sequence[LayerState], device: torch.device
+    ) -> None:
         b, s, rows = shape.sentences, shape.source, shape.sentences * shape.places
         self.shape = shape
         self.ids = torch.zeros(rows, dtype=torch.int64, device=device)
@@ -111,10 +113,12 @@ class BufferPool:
     """Lends the buffers of a shape to one decoding at a time."""
 
     def __init__(self) -> None:
-        self._lent: OrderedDict[Shape, tuple[Buffers, weakref.ref[StaticState]]] = OrderedDict()
+        self._lent: OrderedDict[DecodingShape, tuple[Buffers, weakref.ref[StaticState]]] = (
+            OrderedDict()
+        )
 
     def lend(
-        self, shape: Shape, state: StaticState, layers: Sequence[LayerState], mask: Tensor
+        self, shape: DecodingShape, state: StaticState, layers: Sequence[LayerState], mask: Tensor
     ) -> Buffers:
         """Buffers that no other living state uses, with the memory of ``layers`` in them."""
         buffers, user = self._lent.pop(shape, (None, None))
@@ -141,7 +145,7 @@ class StaticState:
         self.sentence = np.arange(len(mask))  # (R,)
         source = -(-mask.shape[3] // SOURCE_STEP) * SOURCE_STEP
         room = min(FIRST_ROOM, max_length)
-        shape = Shape(len(mask), 1, source, room, layers[0].self_attn.fused.weight.dtype)
+        shape = DecodingShape(len(mask), 1, source, room, layers[0].self_attn.fused.weight.dtype)
         self._buffers = pool.lend(shape, self, layers, mask)
         self._grid = self._place(1)
 
@@ -183,7 +187,7 @@ class StaticState:
             self.sentence, buffers.shape.sentences, buffers.ids.device, places=places
         )
 
-    def _move(self, shape: Shape, parents: np.ndarray) -> None:
+    def _move(self, shape: DecodingShape, parents: np.ndarray) -> None:
         """Row i of the buffers continues from row ``parents[i]``, in buffers of another shape."""
         old, new = self._buffers, self._buffers
         if shape != old.shape:

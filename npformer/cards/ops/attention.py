@@ -11,7 +11,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result, draw_case
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import OpCard
-from npformer.cards.scales import Precision, Scales, softmax_errors
+from npformer.cards.scales import FloatInfo, Scales, softmax_errors
 from npformer.cards.steps import close, wide
 from npformer.cards.strategies import Source, draw_rng
 from npformer.ops import attention
@@ -86,7 +86,7 @@ def scale(
     causal: bool,
     scale: float | None,
     dy: Array,
-    fp: Precision,
+    fp: FloatInfo,
 ) -> Scales:
     """Scores are dot products of length H; softmax turns their error into p's relative error c."""
     factor = abs(1 / math.sqrt(q.shape[-1]) if scale is None else scale)

@@ -11,7 +11,7 @@ from npformer.cards.case import Array, Case, Result, draw_case
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import OpCard
 from npformer.cards.pytorch import ops, torch
-from npformer.cards.scales import Precision, Scales, softmax_errors, walk
+from npformer.cards.scales import FloatInfo, Scales, softmax_errors, walk
 from npformer.cards.steps import CLOSE, close, largest, wide
 from npformer.cards.strategies import Source, draw_rng, rarely
 from npformer.ops import cross_entropy
@@ -76,7 +76,7 @@ def scale(
     weight: Array | None,
     reduction: str,
     dy: Array,
-    fp: Precision,
+    fp: FloatInfo,
 ) -> Scales:
     """loss = sum_c q_c w_c (-log p_c), with q the smoothed target; then log-softmax's scale."""
     vocab = logits.shape[-1]

@@ -11,7 +11,7 @@ from npformer.cards.case import Array, Case, Result
 from npformer.cards.elementwise import draw_elementwise
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import Library, OpCard
-from npformer.cards.scales import Precision, Scales
+from npformer.cards.scales import FloatInfo, Scales
 from npformer.cards.strategies import Source, rarely
 from npformer.ops import dropout
 from npformer.ops.dropout import DropoutCache, dropout_backward, dropout_forward, keep_mask
@@ -39,7 +39,7 @@ def _example(b: int, rng: np.random.Generator) -> Any:
 
 
 @card.scale
-def scale(x: Array, *, p: float, dy: Array, fp: Precision, **_: Any) -> Scales:
+def scale(x: Array, *, p: float, dy: Array, fp: FloatInfo, **_: Any) -> Scales:
     """One product with 1 / (1 - p)."""
     return {"y": np.abs(x) / (1 - p) + fp.tiny, "dx": np.abs(dy) / (1 - p) + fp.tiny}
 

@@ -10,7 +10,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result, draw_case
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import Library, OpCard
-from npformer.cards.scales import Precision, Scales
+from npformer.cards.scales import FloatInfo, Scales
 from npformer.cards.strategies import Source, draw_rng
 from npformer.ops import embedding
 from npformer.ops.array import rows
@@ -51,7 +51,7 @@ def _example(b: int, rng: np.random.Generator) -> Any:
 
 
 @card.scale
-def scale(weight: Array, *, ids: Array, dy: Array, fp: Precision, **_: Any) -> Scales:
+def scale(weight: Array, *, ids: Array, dy: Array, fp: FloatInfo, **_: Any) -> Scales:
     """A copy is exact; the gradient is a sum over the places where an id occurs."""
     dweight = np.zeros(weight.shape)
     np.add.at(dweight, ids.reshape(-1), np.abs(rows(dy)))

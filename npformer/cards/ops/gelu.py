@@ -12,7 +12,7 @@ from npformer.cards.elementwise import GATED, WORDS, draw_elementwise, gated
 from npformer.cards.normal import normal_distribution
 from npformer.cards.op_card import Library, OpCard
 from npformer.cards.pytorch import torch
-from npformer.cards.scales import Precision, Scales, logistic
+from npformer.cards.scales import FloatInfo, Scales, logistic
 from npformer.cards.strategies import Source
 from npformer.ops import gelu
 from npformer.ops.gelu import GeluCache, gelu_backward, gelu_forward
@@ -38,7 +38,7 @@ def draw(source: Source, dtype: Any) -> Case:
 
 
 @card.scale
-def scale(x: Array, *, approximate: str, dy: Array, fp: Precision) -> Scales:
+def scale(x: Array, *, approximate: str, dy: Array, fp: FloatInfo) -> Scales:
     """y = x gate and dx = dy (gate + x gate'). In the left tail Phi is conditioned like
     exp(-x^2 / 2), by a factor 1 + x^2; the tanh form's gate like exp(2u), by 1 + 2 |u|.
 

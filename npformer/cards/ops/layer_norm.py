@@ -10,7 +10,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import Library, OpCard
-from npformer.cards.scales import Precision, Scales, walk
+from npformer.cards.scales import FloatInfo, Scales, walk
 from npformer.cards.steps import close
 from npformer.ops import layer_norm
 from npformer.ops.array import rows
@@ -44,7 +44,7 @@ card.edge("no rows", {"x": np.zeros((0, 3, 4)), "weight": np.ones(4), "bias": np
 
 
 @card.scale
-def scale(x: Array, weight: Array, bias: Array, *, eps: float, dy: Array, fp: Precision) -> Scales:
+def scale(x: Array, weight: Array, bias: Array, *, eps: float, dy: Array, fp: FloatInfo) -> Scales:
     """xhat is off by c = rstd (|x| + mean |x|), and by the relative error kappa of rstd.
 
     The variance is a mean square, off by 2 <xhat c> in eps and, where eps c is no longer small (a

@@ -13,7 +13,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result, draw_case
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import Library, OpCard
-from npformer.cards.scales import Precision, Scales, walk
+from npformer.cards.scales import FloatInfo, Scales, walk
 from npformer.cards.steps import close
 from npformer.cards.strategies import Source
 from npformer.ops import linear
@@ -49,7 +49,7 @@ def draw(source: Source, dtype: Any) -> Case:
 
 @card.scale
 def scale(
-    x: Array, weight: Array, bias: Array | None = None, *, dy: Array, fp: Precision
+    x: Array, weight: Array, bias: Array | None = None, *, dy: Array, fp: FloatInfo
 ) -> Scales:
     """Dot products: |A| |B|. A sum: the sum of its absolute terms."""
     x2, dy2 = np.abs(rows(x)), np.abs(rows(dy))  # (R, I), (R, O)

@@ -10,7 +10,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result, draw_case
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import OpCard
-from npformer.cards.scales import Precision, Scales, softmax_errors
+from npformer.cards.scales import FloatInfo, Scales, softmax_errors
 from npformer.cards.strategies import Source
 from npformer.ops import log_softmax
 from npformer.ops.log_softmax import (
@@ -36,7 +36,7 @@ def draw(source: Source, dtype: Any) -> Case:
 
 
 @card.scale
-def scale(x: Array, *, axis: int, dy: Array, fp: Precision) -> Scales:
+def scale(x: Array, *, axis: int, dy: Array, fp: FloatInfo) -> Scales:
     """y = (x - max) - log sum: the 1 is log's absolute error where the sum is near 1."""
     p, c, log_total = softmax_errors(x, 0.0, axis)
     shifted = np.abs(x - x.max(axis, keepdims=True, initial=-np.inf))

@@ -11,7 +11,7 @@ from npformer.cards.case import Array, Case, Result
 from npformer.cards.elementwise import WORDS, draw_elementwise
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import Library, OpCard
-from npformer.cards.scales import Precision, Scales
+from npformer.cards.scales import FloatInfo, Scales
 from npformer.ops import relu
 
 card = OpCard.of(relu)
@@ -23,7 +23,7 @@ card.edge("the kink", {"x": [0.0, -0.0, 1.0, -1.0]})
 
 
 @card.scale
-def scale(x: Array, *, dy: Array, fp: Precision) -> Scales:
+def scale(x: Array, *, dy: Array, fp: FloatInfo) -> Scales:
     """Selections are exact."""
     return {"y": np.abs(x) + fp.tiny, "dx": np.abs(dy) + fp.tiny}
 

@@ -11,7 +11,7 @@ from npformer.cards.case import Array, Case, Result
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import OpCard
 from npformer.cards.pytorch import F
-from npformer.cards.scales import Precision, Scales, walk
+from npformer.cards.scales import FloatInfo, Scales, walk
 from npformer.ops import rms_norm
 from npformer.ops.array import rows
 from npformer.ops.rms_norm import RmsNormCache, rms_norm_backward, rms_norm_forward
@@ -32,7 +32,7 @@ card.edge("no rows", {"x": np.zeros((0, 3, 4)), "weight": np.ones(4)})
 
 
 @card.scale
-def scale(x: Array, weight: Array, *, eps: float, dy: Array, fp: Precision) -> Scales:
+def scale(x: Array, weight: Array, *, eps: float, dy: Array, fp: FloatInfo) -> Scales:
     """A sum of squares does not cancel, so rstd is known to an eps, and xhat = x rstd to two."""
     rstd = 1 / np.sqrt((x**2).mean(-1, keepdims=True) + eps)
     xhat = np.abs(x) * rstd

@@ -8,7 +8,7 @@ from npformer.cards.case import Array
 from npformer.cards.elementwise import GATED, WORDS, draw_elementwise, gated
 from npformer.cards.op_card import Library, OpCard
 from npformer.cards.pytorch import F
-from npformer.cards.scales import Precision, Scales, logistic
+from npformer.cards.scales import FloatInfo, Scales, logistic
 from npformer.ops import silu
 from npformer.ops.silu import silu_backward
 
@@ -23,7 +23,7 @@ card.edge("the tails", {"x": [-80.0, -30, -5, 5, 30, 80]})
 
 
 @card.scale
-def scale(x: Array, *, dy: Array, fp: Precision) -> Scales:
+def scale(x: Array, *, dy: Array, fp: FloatInfo) -> Scales:
     """y = x s with s the logistic function, whose tail is conditioned like exp(x): c = 1 + |x|.
 
     dx = dy s (1 + x (1 - s)), where 1 - s is off by as much as s is.

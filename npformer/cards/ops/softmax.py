@@ -10,7 +10,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result, draw_case
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import OpCard
-from npformer.cards.scales import Precision, Scales, softmax_errors
+from npformer.cards.scales import FloatInfo, Scales, softmax_errors
 from npformer.cards.strategies import Source
 from npformer.ops import softmax
 from npformer.ops.softmax import SoftmaxCache, softmax_backward, softmax_forward
@@ -34,7 +34,7 @@ def draw(source: Source, dtype: Any) -> Case:
 
 
 @card.scale
-def scale(x: Array, *, axis: int, dy: Array, fp: Precision) -> Scales:
+def scale(x: Array, *, axis: int, dy: Array, fp: FloatInfo) -> Scales:
     """dx = y (dy - sum dy y): y's own error, and that of every y inside the sum."""
     p, c, _ = softmax_errors(x, 0.0, axis)
     each = p * np.abs(dy)

@@ -12,7 +12,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result, live
 from npformer.cards.invariant import Invariant
 from npformer.cards.op_card import OpCard
-from npformer.cards.scales import precision
+from npformer.cards.scales import float_info
 from npformer.cards.strategies import Source
 from npformer.verify.component import Component
 from npformer.verify.reference.autograd import run_torch
@@ -67,7 +67,7 @@ class OpComponent(Component):
         return run_torch(self.card.precise or self.card.twin, case, live(case.static))
 
     def scales(self, case: Case) -> Result:
-        fp = precision(case.dy.dtype)
+        fp = float_info(case.dy.dtype)
         case = case.cast(np.float64)
         with np.errstate(all="ignore"):
             return self.card.scales(**case.inputs, **case.static, dy=case.dy, fp=fp)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from npformer.cards.pytorch import bridge
-from npformer.cards.scales import precision
+from npformer.cards.scales import float_info
 from npformer.inspect.recorder import record
 from npformer.inspect.recording import Array, Recording
 from npformer.models import make_model
@@ -58,7 +58,7 @@ def node_errors(model: Model, twin: Twin, batch: Batch) -> dict[str, NodeError]:
     wide = make_model(model.config, rng=np.random.default_rng(0), dtype=np.float64)
     wide.load_state_dict({path: a.astype(np.float64) for path, a in model.state_dict().items()})
     dtype = model.embedding.weight.data.dtype
-    scales = measured_scales(lambda: _arrays(record(wide, batch)), precision(dtype))
+    scales = measured_scales(lambda: _arrays(record(wide, batch)), float_info(dtype))
 
     errors: dict[str, NodeError] = {}
     for (path, what), array in found.items():

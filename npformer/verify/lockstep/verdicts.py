@@ -16,7 +16,7 @@ import numpy as np
 
 from npformer.cards.discovery import CARDS
 from npformer.cards.op_card import OpCard
-from npformer.cards.scales import precision
+from npformer.cards.scales import float_info
 from npformer.verify.lockstep.compare import between, compare, verdict
 from npformer.verify.lockstep.lines import shown
 from npformer.verify.lockstep.mismatch import Mismatch, within
@@ -220,7 +220,7 @@ class Verdicts:
         if not site.is_op or not isinstance(card, OpCard) or dy is None:
             return {}
         with np.errstate(all="ignore"):
-            found = card.scales(**arguments, dy=dy, fp=precision(self.dtype))
+            found = card.scales(**arguments, dy=dy, fp=float_info(self.dtype))
         if self.pytorch and card.library_scales is not None:
             found = card.library_scales(found, arguments, dy)
         return found

@@ -22,7 +22,7 @@ import numpy as np
 
 from npformer.cards.case import Array, Case, Result
 from npformer.cards.discovery import op_cards
-from npformer.cards.scales import Precision, Scales, precision
+from npformer.cards.scales import FloatInfo, Scales, float_info
 from npformer.seam import Call, watching
 from npformer.verify.component import Component
 
@@ -35,13 +35,13 @@ TRIALS = 4
 def noise_scales(component: Component, case: Case) -> Result:
     """S of every entry of the module's result on this case, at least its root mean square."""
     wide = case.cast(np.float64)
-    return measured_scales(lambda: component.extended(wide), precision(case.dy.dtype))
+    return measured_scales(lambda: component.extended(wide), float_info(case.dy.dtype))
 
 
 def sum_scales(component: Component, case: Case) -> Result:
     """S of a module that only adds: the largest that its sums get, whatever the terms' signs."""
     wide = case.cast(np.float64)
-    tiny = precision(case.dy.dtype).tiny
+    tiny = float_info(case.dy.dtype).tiny
     found = [
         component.extended(
             Case(
@@ -53,7 +53,7 @@ def sum_scales(component: Component, case: Case) -> Result:
     return {n: np.maximum(np.abs(found[0][n]), np.abs(found[1][n])) + tiny for n in found[0]}
 
 
-def measured_scales(run: Callable[[], dict[K, Array]], fp: Precision) -> dict[K, Array]:
+def measured_scales(run: Callable[[], dict[K, Array]], fp: FloatInfo) -> dict[K, Array]:
     """S of every entry of every array that ``run`` gives, at least the array's root mean square.
 
     ``run`` calls modules, in float64, and gives the same result each time but for the disturbance.
@@ -81,7 +81,7 @@ def _ops() -> dict[str, tuple[Callable[..., Scales], inspect.Signature]]:
 class _Disturber:
     """Moves what every op gives, by noise in proportion to the op's own S."""
 
-    def __init__(self, rng: np.random.Generator, fp: Precision) -> None:
+    def __init__(self, rng: np.random.Generator, fp: FloatInfo) -> None:
         self._rng, self._fp = rng, fp
         # Of each cache, by its id: the cache itself, which so stays alive, and the arguments.
         self._arguments: dict[int, tuple[Any, dict[str, Any]]] = {}

@@ -8,7 +8,7 @@ import functools
 import numpy as np
 import pytest
 
-from npformer.cards.scales import precision
+from npformer.cards.scales import float_info
 from npformer.config import RunConfig
 from npformer.inspect.recorder import record
 from npformer.text.batches import Batch
@@ -78,7 +78,7 @@ def condition_scales(name: str) -> dict[str, np.ndarray]:
         ]
         return {path: sum(part * g[path] for part, g in parts) for path in parts[0][1]}
 
-    return measured_scales(gradient, precision(np.float64))
+    return measured_scales(gradient, float_info(np.float64))
 
 
 @pytest.mark.parametrize("name", CONFIGS)

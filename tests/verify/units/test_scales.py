@@ -7,11 +7,11 @@ import pytest
 
 from npformer import ops
 from npformer.cards.discovery import op_card, op_cards
-from npformer.cards.scales import precision
+from npformer.cards.scales import float_info
 from npformer.cards.strategies import GeneratorSource
 from npformer.verify.components.op_component import OpComponent
 
-FP = precision(np.float32)
+FP = float_info(np.float32)
 
 
 @pytest.mark.parametrize(
