@@ -1,9 +1,9 @@
 """A case: one set of arguments with an upstream gradient, and how it is drawn.
 
-A result, of either engine, is a dictionary: ``y`` for the output, ``dx`` for the gradient of the
-input ``x``, ``grad q_proj.weight`` for that of a parameter. Everything that the gradient is taken
-with respect to stands in ``Case.inputs``, a module's parameters included (by their paths), so
-ops, modules and whole models are checked by the same lines.
+A result, of either engine, is a dictionary: ``y`` for the output (``y0``, ``y1`` ... for several),
+``dx`` for the gradient of the input ``x``, ``grad q_proj.weight`` for that of a parameter.
+Everything that the gradient is taken with respect to stands in ``Case.inputs``, a module's
+parameters included (by their paths), so ops, modules and models are checked by the same lines.
 """
 
 from __future__ import annotations
@@ -23,13 +23,22 @@ Result = dict[str, Array]
 
 @dataclass(frozen=True)
 class Case:
-    """One set of arguments, and the upstream gradient dy."""
+    """One set of arguments, and the upstream gradient of each output."""
 
     inputs: dict[str, Array]
     """Floating-point arrays that get a gradient, by the name of the argument or parameter."""
     static: dict[str, Any]
     """The other arguments: ids, masks, seeds, flags."""
     dy: Array
+    """The upstream gradient of the output, or of the first of several."""
+    more: tuple[Array, ...] = ()
+    """Those of the other outputs, in order. All zero: a caller does not use that output."""
+
+    @property
+    def upstream(self) -> dict[str, Array]:
+        """The upstream gradients by output: ``y``, or ``y0``, ``y1`` and so on."""
+        every = (self.dy, *self.more)
+        return dict(zip(output_names(len(every)), every, strict=True))
 
     def cast(self, dtype: Any) -> Case:
         """The same numbers in another floating-point type."""
@@ -42,16 +51,38 @@ class Case:
             {name: to(a) for name, a in self.inputs.items()},
             {name: to(a) for name, a in self.static.items()},
             to(self.dy),
+            tuple(to(a) for a in self.more),
         )
 
     def with_inputs(self, changes: Mapping[str, Array]) -> Case:
         """The same case with some inputs replaced."""
         return dataclasses.replace(self, inputs={**self.inputs, **changes})
 
+    def with_upstream(self, changes: Mapping[str, Array]) -> Case:
+        """The same case with other upstream gradients for some outputs, or for all of them."""
+        dy, *more = {**self.upstream, **changes}.values()
+        return dataclasses.replace(self, dy=dy, more=tuple(more))
+
     @property
     def size(self) -> int:
         """How many numbers it holds: small cases make good examples."""
-        return self.dy.size + sum(a.size for a in self.inputs.values())
+        return sum(a.size for a in (*self.inputs.values(), *self.upstream.values()))
+
+
+def output_names(count: int) -> tuple[str, ...]:
+    """The names of so many outputs in a result."""
+    return ("y",) if count == 1 else tuple(f"y{i}" for i in range(count))
+
+
+def is_output(result: str) -> bool:
+    """Whether a result is an output; a gradient's name starts with ``d`` or ``grad``."""
+    return result.startswith("y")
+
+
+def joined(arrays: Mapping[str, Array]) -> Array:
+    """The only array, or the entries of all of them in one row."""
+    every = list(arrays.values())
+    return every[0] if len(every) == 1 else np.concatenate([np.ravel(a) for a in every])
 
 
 def draw_case(

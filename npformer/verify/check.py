@@ -83,7 +83,9 @@ def check(
             forward(*arrays)`` and ``gradients = backward(dy, cache)``; a
             ``torch.autograd.Function``; a ``torch.nn.Module``, in the mode that it is in;
             ``WithVJP(function, vjp)``; a function of tensors, whose gradient is autograd's; or a
-            component of the registry or its name.
+            component of the registry or its name. Where y is a tuple (or list, or dictionary) of
+            outputs, each has an upstream gradient of its own, and ``backward`` and ``vjp`` take
+            them in the same form; an output of integers has None there, and is not compared.
         inputs: a letter spec, ``"btd, d, d"``, with a size for each letter; arrays; or Hypothesis
             strategies, one an array or one for all. None where ``against`` is of the registry,
             which has cases of its own. Arrays of integers get no gradient.

@@ -35,13 +35,15 @@ class Component:
     """Whether the forward may have kinks that ``smooth`` does not know of."""
     only_hypothesis: bool = False
     """Whether its cases come from strategies, which a plain generator cannot draw from."""
+    remarks: tuple[str, ...] = ()
+    """What a result says besides, such as which outputs have no gradient."""
 
     def draw(self, source: Source, dtype: Any) -> Case:
         """A case, parameters off their initial values."""
         raise NotImplementedError
 
     def forward(self, case: Case) -> Array:
-        """The NumPy output alone, in the case's own dtype."""
+        """The NumPy output alone, in the case's own dtype; several outputs are ``joined``."""
         raise NotImplementedError
 
     def run(self, case: Case) -> Result:

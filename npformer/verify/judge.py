@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from npformer.cards.case import Case, Result
+from npformer.cards.case import Case, Result, joined
 from npformer.cards.invariant import Finding
 from npformer.verify.component import BrokenContract, Component
 from npformer.verify.reference.oracles import REFEREE, directional_gap, reference, steps
@@ -129,8 +129,9 @@ def _check_contract(case: Case, before: Case, ours: Result, exact: Result, to: V
     for name, array in case.inputs.items():
         if not np.array_equal(array, before.inputs[name], equal_nan=True):
             fail(name, "written", "the input was written to")
-    if not np.array_equal(case.dy, before.dy, equal_nan=True):
-        fail("dy", "written", "the upstream gradient was written to")
+    for name, dy in case.upstream.items():
+        if not np.array_equal(dy, before.upstream[name], equal_nan=True):
+            fail(f"d{name}", "written", "the upstream gradient was written to")
 
 
 def _check_pytorch(
@@ -198,7 +199,7 @@ def _check_directional(
     component: Component, case: Case, rng: np.random.Generator, to: Verdict
 ) -> None:
     largest = max((np.abs(a).max(initial=0.0) for a in case.inputs.values()), default=0.0)
-    if largest > 1e3 or not case.dy.size or not component.smooth(case):
+    if largest > 1e3 or not joined(case.upstream).size or not component.smooth(case):
         return
     with np.errstate(all="ignore"):
         gap = directional_gap(component, case, rng)

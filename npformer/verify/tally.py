@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from npformer.cards.case import Case
+from npformer.cards.case import Case, is_output
 from npformer.cards.strategies import GeneratorSource
 from npformer.verify.component import Component
 from npformer.verify.component import cases as generated
@@ -50,7 +50,7 @@ class Tally:
         self.cases += 1
         for errors, kind in ((outcome.ours, ""), (outcome.pytorch, "pytorch_")):
             for name, error in errors.items():
-                which = f"{kind}forward_error" if name == "y" else f"{kind}gradient_error"
+                which = f"{kind}forward_error" if is_output(name) else f"{kind}gradient_error"
                 setattr(self, which, max(getattr(self, which), error))
         if outcome.directional is not None:
             self.directional_cases += 1

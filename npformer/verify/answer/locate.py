@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from npformer.cards.case import is_output
 from npformer.verify.component import Component
 from npformer.verify.judge import Failure, furthest
 from npformer.verify.subjects.user_component import UserComponent
@@ -22,7 +23,7 @@ def located(component: Component, failure: Failure) -> Failure:
     eps = np.finfo(case.dy.dtype).eps
     worst = None
     for name, ref in exact.items():
-        if name == "y" or not np.size(ref):
+        if is_output(name) or not np.size(ref):
             continue
         units = np.abs(np.asarray(ours[name], np.float64) - ref) / (eps * scales[name])
         found = furthest(name, ours[name], ref, np.nan_to_num(units, nan=np.inf), 0.0, case)

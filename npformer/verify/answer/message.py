@@ -6,6 +6,7 @@ import textwrap
 
 import numpy as np
 
+from npformer.cards.case import is_output
 from npformer.verify.judge import Failure, at_index
 from npformer.verify.result import Checked
 
@@ -18,7 +19,7 @@ def message(result: Checked) -> str:
     """What was checked and how it did; of a failure, what, where, why, and how to see it."""
     if result.failure is None:
         return _right(result)
-    lines = [*_headline(result, result.failure), *_why(result)]
+    lines = [*_headline(result, result.failure), *_remarks(result), *_why(result)]
     code = result.failure.reproduce.splitlines()
     if len(code) > LONG or any(len(line) > 400 for line in code):
         lines.append("The smallest input found is long: print(result.failure.reproduce)")
@@ -36,17 +37,23 @@ def _right(result: Checked) -> str:
         told += f", {result.against}'s own {number(result.pytorch_gradient_error)}"
     if result.directional_cases:
         told += f"; the forward's own derivative agrees in {result.directional_cases:,}"
-    return (
+    right = (
         f"{result.name} is right against {result.against}: {result.cases:,} cases, {dtypes}, "
         f"seed {result.seed}; {told}"
     )
+    return "\n".join([right, *_remarks(result)])
+
+
+def _remarks(result: Checked) -> list[str]:
+    return [f"  {remark}" for remark in result.subject.remarks] if result.subject else []
 
 
 def _headline(result: Checked, failure: Failure) -> list[str]:
     dtype = failure.case.dy.dtype if failure.case is not None else ""
     share = f"{result.failed_cases:,} of {result.cases:,} cases fail"
-    named = [n for n in result.wrong if n == "y" or n.startswith("grad ") or n[1:].isidentifier()]
-    named = [n for n in named if n == "y" or n.startswith(("d", "grad "))]
+    gradients = ("d", "grad ")
+    named = [n for n in result.wrong if is_output(n) or n.startswith(gradients)]
+    named = [n for n in named if n.startswith("grad ") or n.isidentifier()]
     if len(named) > 1:
         share += f" ({', '.join(f'{n} in {result.wrong[n]:,}' for n in named[:4])})"
     if failure.index is None or failure.expected is None:

@@ -7,17 +7,19 @@ notebook or inside another is called by its name.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from npformer.cards.case import Array, Case
+from npformer.cards.case import Array, Case, is_output
 from npformer.cards.values import layout_of
 from npformer.verify.component import Component
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.judge import Failure, at_index
+from npformer.verify.subjects.outputs import in_form_of, is_floating, leaves
 from npformer.verify.subjects.subjects import VJP, Pair, Subject, callable_name
 from npformer.verify.subjects.torch_subjects import (
     FunctionClass,
@@ -63,7 +65,7 @@ class _Script:
             for name, value in arrays.items()
             if isinstance(value, np.ndarray) and not self._is_parameter(name)
         ]
-        body.append(f"dy = {self._literal(self.case.dy, False)}")
+        body += [f"d{n} = {self._literal(dy, False)}" for n, dy in self.case.upstream.items()]
         libraries = ["import torch"] if self.torch else ["import numpy as np"]
         if any("np." in line for line in body) and self.torch:
             libraries.insert(0, "import numpy as np")
@@ -118,24 +120,63 @@ class _Script:
         if isinstance(subject, Pair | TorchPair):
             forward = self._name(subject.origin[0], "forward")
             backward = self._name(subject.origin[1], "backward")
-            return [f"y, cache = {forward}({arguments})", f"{targets} = {backward}(dy, cache)"]
+            return [
+                f"y, cache = {forward}({arguments})",
+                *self._parts(),
+                f"{targets} = {backward}({self._upstream()}, cache)",
+            ]
         if isinstance(subject, VJP | TorchVJP):
             function = self._name(subject.origin.function)
             vjp = self._name(subject.origin.vjp, "vjp")
-            return [f"y = {function}({arguments})", f"{targets} = {vjp}(dy, {arguments})"]
+            return [
+                f"y = {function}({arguments})",
+                *self._parts(),
+                f"{targets} = {vjp}({self._upstream()}, {arguments})",
+            ]
         name = self._name(subject.origin)
         if isinstance(subject, TorchModule):
             return self._module_call(name, arguments, gradients)
         if isinstance(subject, FunctionClass):
             name += ".apply"
-        if self.failure.result == "y":
-            return [f"y = {name}({arguments})"]
-        leaves = ", ".join(map(_word, gradients))
+        if is_output(self.failure.result):
+            return [f"y = {name}({arguments})", *self._parts()]
+        given = ", ".join(map(_word, gradients))
         comma = "," if len(gradients) == 1 else ""
         return [
             f"y = {name}({arguments})",
-            f"{targets}{comma} = torch.autograd.grad(y, ({leaves}{comma}), dy)",
+            *self._parts(),
+            f"{targets}{comma} = torch.autograd.grad({self._used()[0]}, ({given}{comma}), "
+            f"{self._used()[1]})",
         ]
+
+    @functools.cached_property
+    def _returned(self) -> Any:
+        """What the forward returns; one array, where it does not run."""
+        try:
+            return self.subject.returned(self.case)
+        except Exception:
+            return self.case.dy
+
+    def _parts(self) -> list[str]:
+        """How each of several outputs gets its name."""
+        paths = [path for path, leaf in leaves(self._returned) if is_floating(leaf)]
+        if paths == [""]:
+            return []
+        names = self.case.upstream
+        return [f"{', '.join(names)} = {', '.join(f'y{path}' for path in paths)}"]
+
+    def _upstream(self) -> str:
+        """As a hand-written backward takes it."""
+        named = {n: f"d{n}" for n in self.case.upstream}
+        return _plain_text(in_form_of(self._returned, named))
+
+    def _used(self) -> tuple[str, str]:
+        """The outputs that are differentiated, and their upstream gradients."""
+        upstream = self.case.upstream
+        used = [n for n, dy in upstream.items() if len(upstream) == 1 or dy.any()] or list(upstream)
+        if len(used) == 1:
+            return used[0], f"d{used[0]}"
+        return f"({', '.join(used)})", f"({', '.join(f'd{n}' for n in used)})"
 
     def _module_call(self, name: str, arguments: str, inputs: list[str]) -> list[str]:
         parameters = {n: a for n, a in self.case.inputs.items() if self._is_parameter(n)}
@@ -146,9 +187,11 @@ class _Script:
             "}",
             "module.load_state_dict(values, strict=False)",
             f"y = module({arguments})",
+            *self._parts(),
         ]
-        leaves = ", ".join([*map(_word, inputs), "*module.parameters()"])
-        lines.append(f"gradients = torch.autograd.grad(y, ({leaves}), dy)")
+        given = ", ".join([*map(_word, inputs), "*module.parameters()"])
+        used, upstream = self._used()
+        lines.append(f"gradients = torch.autograd.grad({used}, ({given}), {upstream})")
         for i, n in enumerate((*inputs, *parameters)):
             if self.failure.result in (f"d{n}", f"grad {n}"):
                 lines.append(f"d{_word(n)} = gradients[{i}]")
@@ -172,7 +215,7 @@ class _Script:
         if failure.result.startswith("grad "):
             result = f"d{_word(result)}"
         if failure.index is None:
-            named = {f"d{_word(n)}" for n in self.case.inputs} | {"y"}
+            named = {f"d{_word(n)}" for n in self.case.inputs} | set(self.case.upstream)
             return f"print({result})" if result in named else "print(y)"
         return f"print({at_index(_word(result), failure.index)})  # expected {failure.expected:.6g}"
 
@@ -213,6 +256,15 @@ def _plain(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return f"({', '.join(map(_plain, value))},)"
     return repr(value)
+
+
+def _plain_text(form: Any) -> str:
+    """Names in tuples, lists and dictionaries, as code."""
+    if isinstance(form, Mapping):
+        return "{" + ", ".join(f"{k!r}: {_plain_text(v)}" for k, v in form.items()) + "}"
+    if isinstance(form, tuple):
+        return f"({', '.join(map(_plain_text, form))}{',' if len(form) == 1 else ''})"
+    return str(form)
 
 
 def array_literal(array: Array) -> str:

@@ -100,9 +100,9 @@ class _Shows:
 
 def _laid_out(case: Case, shows: _Shows) -> Case:
     """Each array with its rows one after the other in memory, where that changes nothing."""
-    for name in (*case.inputs, "dy"):
-        if not (old := _array(case, name)).flags.c_contiguous:
-            case = _tried(case, name, np.array(old, order="C"), shows)
+    for array, replaced in _arrays(case):
+        if not (old := array(case)).flags.c_contiguous:
+            case = _tried(case, replaced(case, np.array(old, order="C")), shows)
     return case
 
 
@@ -123,12 +123,12 @@ def _other_arrays(case: Case, shows: _Shows) -> Case:
 
 def _numbers(case: Case, shows: _Shows) -> Case:
     """Arrays of 0 or 1, or else with numbers of as few digits as still show the fault."""
-    for name in (*case.inputs, "dy"):
-        old = _array(case, name)
-        for array in _plainer(old):
-            if np.array_equal(array, old, equal_nan=True):
+    for array, replaced in _arrays(case):
+        old = array(case)
+        for plain in _plainer(old):
+            if np.array_equal(plain, old, equal_nan=True):
                 break
-            if (moved := _tried(case, name, array, shows)) is not case:
+            if (moved := _tried(case, replaced(case, plain), shows)) is not case:
                 case = moved
                 break
     return case
@@ -144,16 +144,24 @@ def _plainer(array: Array) -> Iterator[Array]:
         yield np.where(np.abs(array) < 1e6, rounded, array)
 
 
-def _array(case: Case, name: str) -> Array:
-    return case.dy if name == "dy" else case.inputs[name]
+Place = tuple[Callable[[Case], Array], Callable[[Case, Array], Case]]
+"""How an array of a case is read, and the case with another in its place."""
 
 
-def _tried(case: Case, name: str, array: Array, shows: _Shows) -> Case:
-    """The case with another array of that name, if it still shows the fault."""
-    if name == "dy":
-        other = dataclasses.replace(case, dy=array)
-    else:
-        other = case.with_inputs({name: array})
+def _arrays(case: Case) -> list[Place]:
+    """Every input and every upstream gradient."""
+
+    def given(name: str) -> Place:
+        return lambda c: c.inputs[name], lambda c, a: c.with_inputs({name: a})
+
+    def upstream(name: str) -> Place:
+        return lambda c: c.upstream[name], lambda c, a: c.with_upstream({name: a})
+
+    return [*map(given, case.inputs), *map(upstream, case.upstream)]
+
+
+def _tried(case: Case, other: Case, shows: _Shows) -> Case:
+    """The other case, if it still shows the fault."""
     return other if shows(other) else case
 
 
@@ -199,7 +207,7 @@ def _find(
 
 
 def _key(case: Case) -> Any:
-    arrays = (*case.inputs.values(), case.dy)
+    arrays = (*case.inputs.values(), *case.upstream.values())
     static = tuple(
         (n, v.tobytes() if isinstance(v, np.ndarray) else repr(v)) for n, v in case.static.items()
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from npformer.cards.case import Array, Case, Result
+from npformer.cards.case import Array, Case, Result, is_output, joined
 from npformer.verify.agreement import finite_differences
 from npformer.verify.component import Component
 from npformer.verify.reference.oracles import reference
@@ -37,16 +37,19 @@ def silence() -> Iterator[None]:
 
 def observe(component: Component, case: Case) -> Result:
     """The component's results on a copy of the case; an input that it writes to is one of them."""
-    private = dataclasses.replace(
-        case, inputs={name: _copy(a) for name, a in case.inputs.items()}, dy=_copy(case.dy)
-    )
-    before = {**case.inputs, "dy": case.dy}
+    private = case.with_inputs({name: _copy(a) for name, a in case.inputs.items()})
+    private = private.with_upstream({name: _copy(a) for name, a in case.upstream.items()})
+    before = _arrays(case)
     with silence():
         result = dict(component.run(private))
-    for name, array in {**private.inputs, "dy": private.dy}.items():
+    for name, array in _arrays(private).items():
         if not np.array_equal(array, before[name], equal_nan=True):
             result[name + AFTERWARDS] = array
     return {name: np.asarray(a) for name, a in result.items() if a is not None}
+
+
+def _arrays(case: Case) -> dict[str, Array]:
+    return {**case.inputs, **{f"d{name}": dy for name, dy in case.upstream.items()}}
 
 
 def _copy(array: Array) -> Array:
@@ -145,9 +148,9 @@ def _doubts(component: Component, case: Case, exact: Result) -> Result:
         moved = dict(zip(names, arrays, strict=True))
         return component.forward(case.cast(np.float64).with_inputs(moved))
 
-    dy = case.dy.astype(np.float64)
+    dy = joined(case.cast(np.float64).upstream)
     again = finite_differences(forward, *case.inputs.values(), dy=dy, step=2e-5)
-    other = dict(zip((name for name in exact if name != "y"), again, strict=True))
+    other = dict(zip((name for name in exact if not is_output(name)), again, strict=True))
     scales = {}
     for name, array in exact.items():
         size = np.abs(np.asarray(array, np.float64))

@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 
-from npformer.cards.case import Result
+from npformer.cards.case import Result, is_output
 from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.mistake import Mistake
 from npformer.verify.diagnosis.suspect import Prediction, Suspect
@@ -46,7 +46,7 @@ def fitting(evidence: Evidence, name: str) -> list[Mistake]:
 def _mistakes(evidence: Evidence, name: str) -> Iterator[Mistake]:
     yield from wrong_factors(evidence, name)
     yield from wrong_digits()
-    if name != "y":
+    if not is_output(name):
         yield from wrong_rows(evidence)
     yield from wrong_arrays(evidence)
     yield from wrong_axes(evidence.right[name].ndim)
@@ -100,7 +100,7 @@ def _in_each(evidence: Evidence) -> Iterator[Suspect]:
 def _exchanged(evidence: Evidence) -> Iterator[Suspect]:
     """Gradients that came back in another order."""
     names = evidence.names
-    if "y" in names or not 2 <= len(names) <= MOST_EXCHANGED:
+    if any(map(is_output, names)) or not 2 <= len(names) <= MOST_EXCHANGED:
         return
     for order in itertools.permutations(names):
         if all(a != b for a, b in zip(order, names, strict=True)):

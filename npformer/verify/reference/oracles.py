@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npformer.cards.case import Array, Case, Result
+from npformer.cards.case import Array, Case, Result, joined
 from npformer.verify.component import Component
 
 WIDE = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
@@ -95,21 +95,22 @@ def directional_gap(component: Component, case: Case, rng: np.random.Generator) 
     coarse, fine = ((4 * b - a) / 3 for a, b in zip(slopes, slopes[1:], strict=False))
     if not np.isfinite(fine).all():
         return None
-    doubt = float(np.abs(wide.dy * (fine - coarse)).sum())
-    left = (wide.dy * fine).sum()
+    dy = joined(wide.upstream)
+    doubt = float(np.abs(dy * (fine - coarse)).sum())
+    left = (dy * fine).sum()
 
     result = component.run(wide)
     gradients = {name: result.get(f"d{name}", result.get(f"grad {name}")) for name in v}
     terms = [np.asarray(g * v[name]) for name, g in gradients.items() if g is not None]
     right = sum(t.sum() for t in terms)
-    size = float(sum(np.abs(t).sum() for t in terms) + np.abs(wide.dy * fine).sum())
+    size = float(sum(np.abs(t).sum() for t in terms) + np.abs(dy * fine).sum())
     if size == 0.0 or doubt > settled * size:
         return None
     # What rounding alone does to the differences: it matters where the true derivative is 0.
     around = max((np.abs(a).max(initial=0.0) for a in wide.inputs.values()), default=0.0)
-    noise = 10 * np.finfo(wide.dy.dtype).eps / h * (np.abs(wide.dy) * (1 + around)).sum()
+    noise = 10 * np.finfo(dy.dtype).eps / h * (np.abs(dy) * (1 + around)).sum()
     # A jump looks like a slope, if one that grows as the step shrinks.
-    if component.has_kinks and doubt > np.abs(wide.dy * fine).sum() / 100 + noise:
+    if component.has_kinks and doubt > np.abs(dy * fine).sum() / 100 + noise:
         return None
     return max(0.0, float(abs(left - right) - noise) - doubt) / size
 

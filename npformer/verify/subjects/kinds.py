@@ -106,9 +106,9 @@ def _try(subject: Subject, case: Case) -> None:
     if isinstance(subject, TorchCallable):
         leaves = {n: to_value(a).requires_grad_() for n, a in case.inputs.items()}
         with repeatable():
-            subject._output(subject._call(case, leaves))
+            subject._outputs(subject._call(case, leaves))
     else:
-        subject.forward(case)
+        subject.outputs(case)
 
 
 def _telling(reasons: list[Exception]) -> Exception:
@@ -123,11 +123,12 @@ def _widest(subject: Subject, case: Case) -> Any:
         return np.float64
     try:
         with np.errstate(all="ignore"):
-            y = subject.forward(wide)
-            results = [y]
+            outputs = subject.outputs(wide)
+            results = list(outputs.values())
             if subject.has_gradient:
-                dy = np.zeros(y.shape, np.longdouble)
-                results = list(subject.run(dataclasses.replace(wide, dy=dy)).values())
+                dy, *more = (np.zeros(y.shape, np.longdouble) for y in results)
+                bare = dataclasses.replace(wide, dy=dy, more=tuple(more))
+                results = list(subject.run(bare).values())
     except Exception:
         return np.float64
     same: bool = all(_is_wide(a) for a in results)

@@ -17,6 +17,7 @@ from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.registry import component
 from npformer.verify.inputs import Inputs, as_inputs
 from npformer.verify.subjects.kinds import candidates, settle
+from npformer.verify.subjects.outputs import outputs_of, without_gradient
 from npformer.verify.subjects.registered import RegisteredComponent, fit
 from npformer.verify.subjects.subjects import Call, Pair, Subject, count
 from npformer.verify.subjects.torch_subjects import TorchModule
@@ -87,7 +88,11 @@ def _registered(
             raise VerifyError(f"{possible[0].name} takes no argument {name!r}")
     raw = RegisteredComponent(possible[0].name, possible[0], op, fitting, inputs, static)
     case = _sample(raw, dtype)
-    return dataclasses.replace(raw, subject=settle(possible, fitting.call, case))
+    subject = settle(possible, fitting.call, case)
+    number, remarks = _outputs(subject, case)
+    if number != 1:
+        raise VerifyError(f"{subject.name} returns {number} outputs; {op.name} has one")
+    return dataclasses.replace(raw, subject=subject, remarks=remarks)
 
 
 def _user(
@@ -121,8 +126,23 @@ def _user(
             f"{subject.name} returns NumPy arrays, so it has no gradient of its own; give the pair "
             f"(forward, backward), or WithVJP({subject.name}, vjp)"
         )
+    number, remarks = _outputs(subject, case)
     other = None if reference is None else _reference(reference, names, initial, keywords, case)
-    return UserComponent(subject.name, subject, other, inputs, names, static, initial)
+    if other is not None and (theirs := _outputs(other, case)[0]) != number:
+        cache = " (a forward that also returns a cache is given with its backward, as a pair)"
+        raise VerifyError(
+            f"{subject.name} returns {count(number, 'output')}, and {other.name} {theirs}; each "
+            f"output needs one to be compared with{'' if other.has_gradient else cache}"
+        )
+    return UserComponent(subject.name, subject, other, inputs, names, static, initial, remarks)
+
+
+def _outputs(subject: Subject, case: Case) -> tuple[int, tuple[str, ...]]:
+    """How many outputs get a gradient, and a remark on the others."""
+    returned = subject.returned(case)
+    left_out = ", ".join(without_gradient(returned))
+    remark = f"{left_out} of {subject.name}: no gradient, and not compared" if left_out else ""
+    return len(outputs_of(returned, subject.name)), (remark,) if remark else ()
 
 
 def _reference(

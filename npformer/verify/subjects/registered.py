@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from npformer.cards.case import Array, Case, Result
+from npformer.cards.case import Array, Case, Result, joined
 from npformer.cards.strategies import Source, draw_array
 from npformer.errors import VerifyError
 from npformer.verify.component import Component
@@ -85,6 +85,7 @@ class RegisteredComponent(Component):
     fit: Fit
     inputs: Inputs | None
     static: Mapping[str, Any]
+    remarks: tuple[str, ...] = ()
     kind: str = "function"
     lenient = True
 
@@ -146,7 +147,7 @@ class RegisteredComponent(Component):
         return Case(given, bare.static, draw_array(source, shape, dtype))
 
     def forward(self, case: Case) -> Array:
-        return self.subject.forward(case)
+        return joined(self.subject.outputs(case))
 
     def run(self, case: Case) -> Result:
         return self.subject.run(case)

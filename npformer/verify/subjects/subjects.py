@@ -1,4 +1,4 @@
-"""What can be checked: each kind answers ``forward`` and ``run`` for a case, in one way.
+"""What can be checked: each kind answers ``outputs`` and ``run`` for a case, in one way.
 
 A subject is told by a ``Call`` which of a case's arrays it takes and in which order. Those of
 PyTorch are in ``torch_subjects``.
@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from npformer.cards.case import Array, Case, Result, live
+from npformer.cards.case import Case, Result, live
 from npformer.verify.component import BrokenContract
+from npformer.verify.subjects.outputs import a_kind, in_form_of, outputs_of
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class WithVJP:
     """A function and its vector-Jacobian product, to be checked together.
 
     ``function(*arrays)`` gives y, ``vjp(dy, *arrays)`` the gradients of the floating-point arrays,
-    in order: one array, or a tuple. Both take NumPy arrays, or both take tensors.
+    in order: one array, or a tuple. Both take NumPy arrays, or both take tensors. Where y is a
+    tuple of outputs, dy is a tuple of as many, with None for an output of integers.
     """
 
     function: Callable[..., Any]
@@ -58,12 +60,16 @@ class Subject:
     """The widest dtype that it computes in."""
     has_gradient = True
 
-    def forward(self, case: Case) -> Array:
-        """The output alone."""
+    def returned(self, case: Case) -> Any:
+        """What the forward returns, as it returns it."""
         raise NotImplementedError
 
+    def outputs(self, case: Case) -> Result:
+        """The outputs alone."""
+        return arrays_of(self.returned(case), self.name)
+
     def run(self, case: Case) -> Result:
-        """Output and gradients."""
+        """Outputs and gradients."""
         raise NotImplementedError
 
     def taking(self, call: Call) -> Subject:
@@ -78,16 +84,21 @@ class Subject:
 
 @dataclass(frozen=True)
 class Pair(Subject):
-    """``y, cache = forward(*arrays)`` and ``gradients = backward(dy, cache)`` on NumPy arrays."""
+    """``y, cache = forward(*arrays)`` and ``gradients = backward(dy, cache)`` on NumPy arrays.
 
-    def forward(self, case: Case) -> Array:
+    Where y is a tuple of outputs, dy is a tuple of as many.
+    """
+
+    def returned(self, case: Case) -> Any:
         return self._both(case)[0]
 
     def run(self, case: Case) -> Result:
         y, cache = self._both(case)
-        return result_of(y, self.origin[1](case.dy, cache), case, self.call)
+        outputs = arrays_of(y, callable_name(self.origin[0]))
+        gradients = self.origin[1](in_form_of(y, case.upstream), cache)
+        return outputs | gradients_of(gradients, case, self.call)
 
-    def _both(self, case: Case) -> tuple[Array, Any]:
+    def _both(self, case: Case) -> tuple[Any, Any]:
         positional, keywords = self.call.arguments(case)
         found = self.origin[0](*positional, **keywords)
         if not isinstance(found, tuple) or len(found) != 2:
@@ -95,7 +106,7 @@ class Pair(Subject):
                 f"{callable_name(self.origin[0])} returned {a_kind(found)}; the forward of a pair "
                 "must return y and a cache"
             )
-        return output(found[0], callable_name(self.origin[0])), found[1]
+        return found
 
     @property
     def parameters(self) -> tuple[inspect.Parameter, ...] | None:
@@ -106,14 +117,15 @@ class Pair(Subject):
 class VJP(Subject):
     """A ``WithVJP`` on NumPy arrays."""
 
-    def forward(self, case: Case) -> Array:
+    def returned(self, case: Case) -> Any:
         positional, keywords = self.call.arguments(case)
-        return output(self.origin.function(*positional, **keywords), self.name)
+        return self.origin.function(*positional, **keywords)
 
     def run(self, case: Case) -> Result:
         positional, keywords = self.call.arguments(case)
-        y = self.forward(case)
-        return result_of(y, self.origin.vjp(case.dy, *positional, **keywords), case, self.call)
+        y = self.returned(case)
+        gradients = self.origin.vjp(in_form_of(y, case.upstream), *positional, **keywords)
+        return arrays_of(y, self.name) | gradients_of(gradients, case, self.call)
 
     @property
     def parameters(self) -> tuple[inspect.Parameter, ...] | None:
@@ -126,12 +138,17 @@ class ForwardOnly(Subject):
 
     has_gradient = False
 
-    def forward(self, case: Case) -> Array:
+    def returned(self, case: Case) -> Any:
         positional, keywords = self.call.arguments(case)
-        return output(self.origin(*positional, **keywords), self.name)
+        return self.origin(*positional, **keywords)
 
 
-def result_of(y: Array, gradients: Any, case: Case, call: Call) -> Result:
+def arrays_of(returned: Any, name: str) -> Result:
+    """The outputs as arrays; raises ``BrokenContract`` as ``outputs_of`` does."""
+    return {n: np.asarray(y) for n, y in outputs_of(returned, name).items()}
+
+
+def gradients_of(gradients: Any, case: Case, call: Call) -> Result:
     """Named gradients. Raises ``BrokenContract`` unless each input, or argument, has its own."""
     found = gradients if isinstance(gradients, (tuple, list)) else (gradients,)
     arguments = [n for n in call.positional if n in case.inputs or n in case.static]
@@ -145,7 +162,7 @@ def result_of(y: Array, gradients: Any, case: Case, call: Call) -> Result:
             f"the backward returned {count(len(found), 'gradient')}; it must return "
             f"{len(wanted)}, of {', '.join(wanted)}"
         )
-    result = {"y": y}
+    result = {}
     for name, gradient in named.items():
         if not isinstance(gradient, (np.ndarray, np.generic, float)):
             raise BrokenContract(
@@ -153,29 +170,6 @@ def result_of(y: Array, gradients: Any, case: Case, call: Call) -> Result:
             )
         result[f"d{name}"] = np.asarray(gradient)
     return result
-
-
-def output(y: Any, name: str) -> Array:
-    """y as an array. Raises ``BrokenContract`` unless it is one array of real numbers."""
-    if isinstance(y, (tuple, list)):
-        raise BrokenContract(
-            f"{name} returned {a_kind(y)}; it must return one array (a forward that also returns "
-            "a cache is checked with its backward: give the pair of them)"
-        )
-    if not isinstance(y, (np.ndarray, np.generic, float)) or np.asarray(y).dtype.kind != "f":
-        kind = f"an array of {y.dtype}" if isinstance(y, np.ndarray) else a_kind(y)
-        raise BrokenContract(f"{name} returned {kind}; it must return floating-point numbers")
-    return np.asarray(y)
-
-
-def a_kind(value: Any) -> str:
-    """``None``, ``a tuple of 3``, ``a dict``: what a value is, in words."""
-    if value is None:
-        return "None"
-    if isinstance(value, (tuple, list)):
-        return f"a {type(value).__name__} of {len(value)}"
-    name = type(value).__name__
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 def count(number: int, noun: str) -> str:

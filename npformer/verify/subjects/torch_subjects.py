@@ -18,7 +18,8 @@ from npformer.cards.case import Array, Case, Result
 from npformer.cards.pytorch import torch
 from npformer.verify.component import BrokenContract
 from npformer.verify.reference.autograd import torch_dtype
-from npformer.verify.subjects.subjects import Call, Subject, a_kind, parameters_of, result_of
+from npformer.verify.subjects.outputs import a_kind, in_form_of, outputs_of
+from npformer.verify.subjects.subjects import Call, Subject, gradients_of, parameters_of
 from npformer.verify.subjects.tensors import to_array, to_value
 
 
@@ -26,22 +27,27 @@ from npformer.verify.subjects.tensors import to_array, to_value
 class TorchCallable(Subject):
     """A callable of tensors, differentiated by autograd; a Function's ``apply`` among them."""
 
-    def forward(self, case: Case) -> Array:
+    def returned(self, case: Case) -> Any:
         with torch.no_grad(), repeatable():
-            return to_array(self._output(self._call(case, {})))
+            return self._call(case, {})
+
+    def outputs(self, case: Case) -> Result:
+        return {n: to_array(y) for n, y in self._outputs(self.returned(case)).items()}
 
     def run(self, case: Case) -> Result:
-        """y and autograd's gradients; raises BrokenContract if an input was written to."""
+        """Outputs and autograd's gradients; raises BrokenContract if an input was written to."""
         leaves = {name: to_value(a).requires_grad_() for name, a in case.inputs.items()}
-        dy = to_value(case.dy)
+        upstream = {name: to_value(dy) for name, dy in case.upstream.items()}
         with repeatable():
-            y = self._output(self._call(case, leaves))
-            gradients = self._gradients(y, leaves, dy, case)
-        for name, tensor in {**leaves, "dy": dy}.items():
-            given = case.dy if name == "dy" else case.inputs[name]
+            returned = self._call(case, leaves)
+            outputs = self._outputs(returned)
+            gradients = self._gradients(returned, leaves, upstream, case)
+        for name, tensor in {**leaves, **{f"d{n}": dy for n, dy in upstream.items()}}.items():
+            given = case.inputs[name] if name in leaves else case.upstream[name[1:]]
             if not np.array_equal(to_array(tensor), given, equal_nan=True):
                 raise BrokenContract(f"{self.name} wrote to {name}, which belongs to the caller")
-        return {"y": to_array(y), **{self._named(n): to_array(g) for n, g in gradients.items()}}
+        found = {self._named(n): to_array(g) for n, g in gradients.items()}
+        return {**{n: to_array(y) for n, y in outputs.items()}, **found}
 
     def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
         positional, keywords = self.call.arguments(with_tensors(case, leaves))
@@ -50,28 +56,40 @@ class TorchCallable(Subject):
     def _named(self, name: str) -> str:
         return f"d{name}"
 
-    def _output(self, y: Any) -> torch.Tensor:
-        if not isinstance(y, torch.Tensor) or not y.dtype.is_floating_point:
-            kind = f"a tensor of {y.dtype}" if isinstance(y, torch.Tensor) else a_kind(y)
-            raise BrokenContract(
-                f"{self.name} returned {kind}; it must return one floating-point tensor"
-            )
-        return y
+    def _outputs(self, returned: Any) -> dict[str, torch.Tensor]:
+        return outputs_of(returned, self.name, "tensor")
 
     def _gradients(
-        self, y: torch.Tensor, leaves: Mapping[str, torch.Tensor], dy: torch.Tensor, case: Case
+        self,
+        returned: Any,
+        leaves: Mapping[str, torch.Tensor],
+        upstream: Mapping[str, torch.Tensor],
+        case: Case,
     ) -> dict[str, torch.Tensor]:
-        if y.dtype != dy.dtype:
-            raise BrokenContract(f"the output's dtype is {y.dtype}; it must be {dy.dtype}")
-        if y.shape != dy.shape:
-            raise BrokenContract(f"the output's shape is {tuple(y.shape)}, not {tuple(dy.shape)}")
-        if not y.requires_grad:
-            if y.numel() and leaves:
+        outputs = self._outputs(returned)
+        if len(outputs) != len(upstream):
+            raise BrokenContract(f"{self.name} has {len(outputs)} outputs, not {len(upstream)}")
+        for (name, y), dy in zip(outputs.items(), upstream.values(), strict=True):
+            which = "the output" if len(outputs) == 1 else name
+            if y.dtype != dy.dtype:
+                raise BrokenContract(f"{which}'s dtype is {y.dtype}; it must be {dy.dtype}")
+            if y.shape != dy.shape:
+                raise BrokenContract(f"{which}'s shape is {tuple(y.shape)}, not {tuple(dy.shape)}")
+        reached = [n for n, y in outputs.items() if y.requires_grad]
+        if not reached:
+            if any(y.numel() for y in outputs.values()) and leaves:
                 raise BrokenContract(
                     f"the output of {self.name} is detached from its inputs: no gradient can flow"
                 )
             return {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
-        found = torch.autograd.grad(y, list(leaves.values()), dy, allow_unused=True)
+        # An output that is not used takes no part in autograd's backward.
+        used = [n for n in reached if len(reached) == 1 or upstream[n].any()] or reached
+        found = torch.autograd.grad(
+            [outputs[n] for n in used],
+            list(leaves.values()),
+            [upstream[n] for n in used],
+            allow_unused=True,
+        )
         return {
             name: torch.zeros_like(leaf) if g is None else g
             for (name, leaf), g in zip(leaves.items(), found, strict=True)
@@ -139,12 +157,16 @@ class TorchVJP(TorchCallable):
             return self.origin.function(*positional, **keywords)
 
     def _gradients(
-        self, y: torch.Tensor, leaves: Mapping[str, torch.Tensor], dy: torch.Tensor, case: Case
+        self,
+        returned: Any,
+        leaves: Mapping[str, torch.Tensor],
+        upstream: Mapping[str, torch.Tensor],
+        case: Case,
     ) -> dict[str, torch.Tensor]:
         positional, keywords = self.call.arguments(with_tensors(case, leaves))
         with torch.no_grad():
-            found = self.origin.vjp(dy, *positional, **keywords)
-        return _tensors(to_array(y), found, case, self.call)
+            found = self.origin.vjp(in_form_of(returned, upstream), *positional, **keywords)
+        return _tensors(found, case, self.call)
 
     @property
     def parameters(self) -> tuple[inspect.Parameter, ...] | None:
@@ -170,21 +192,25 @@ class TorchPair(TorchCallable):
         return self._both(case, leaves)[0]
 
     def _gradients(
-        self, y: torch.Tensor, leaves: Mapping[str, torch.Tensor], dy: torch.Tensor, case: Case
+        self,
+        returned: Any,
+        leaves: Mapping[str, torch.Tensor],
+        upstream: Mapping[str, torch.Tensor],
+        case: Case,
     ) -> dict[str, torch.Tensor]:
         with torch.no_grad():
-            found = self.origin[1](dy, self._both(case, leaves)[1])
-        return _tensors(to_array(y), found, case, self.call)
+            found = self.origin[1](in_form_of(returned, upstream), self._both(case, leaves)[1])
+        return _tensors(found, case, self.call)
 
     @property
     def parameters(self) -> tuple[inspect.Parameter, ...] | None:
         return parameters_of(self.origin[0])
 
 
-def _tensors(y: Array, gradients: Any, case: Case, call: Call) -> dict[str, torch.Tensor]:
+def _tensors(gradients: Any, case: Case, call: Call) -> dict[str, torch.Tensor]:
     several = gradients if isinstance(gradients, (tuple, list)) else (gradients,)
     arrays = tuple(to_array(g) if isinstance(g, torch.Tensor) else g for g in several)
-    named = result_of(y, arrays, case, call)
+    named = gradients_of(arrays, case, call)
     return {n: torch.from_numpy(named[f"d{n}"]) for n in case.inputs if f"d{n}" in named}
 
 

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from npformer.cards.case import Array, Case, Result
-from npformer.cards.strategies import Source, draw_array, draw_rng
+from npformer.cards.case import Array, Case, Result, is_output, joined
+from npformer.cards.strategies import Source, draw_array, draw_rng, rarely
 from npformer.errors import VerifyError
 from npformer.verify.agreement import finite_differences
 from npformer.verify.component import Component
@@ -20,6 +20,7 @@ from npformer.verify.subjects.subjects import Subject
 from npformer.verify.units.measured import ACCEPT, RATIO, measured_scales
 
 T = TypeVar("T")
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,13 @@ class UserComponent(Component):
     static: Mapping[str, Any]
     initial: Mapping[str, Array]
     """The parameters of a module, by path."""
+    remarks: tuple[str, ...] = ()
     entrywise: bool = False
     """Whether the reference's gradient is to be differentiated entry by entry: exact, but slow."""
     kind: str = "function"
     has_kinks = True
     lenient = True
-    shapes: dict[Any, tuple[int, ...]] = field(default_factory=dict, repr=False, compare=False)
+    shapes: dict[Any, dict[str, Shape]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def witness(self) -> str:  # type: ignore[override]
@@ -79,19 +81,25 @@ class UserComponent(Component):
             noise = 0.3 * (spread or 1.0) * draw_rng(source).standard_normal(initial.shape)
             inputs[path] = (initial + noise).astype(dtype)
         bare = Case(inputs, {**static, **self.static}, np.zeros(0, dtype))
-        shape = self._shape(bare)
-        return dataclasses.replace(bare, dy=draw_array(source, shape, dtype))
+        dy, *more = (draw_array(source, s, dtype) for s in self._shapes(bare).values())
+        case = dataclasses.replace(bare, dy=dy, more=tuple(more))
+        if more and rarely(source, 4):  # most callers leave some of the outputs alone
+            unused = source.choice(list(case.upstream))
+            case = case.with_upstream({unused: np.zeros_like(case.upstream[unused])})
+        return case
 
-    def _shape(self, case: Case) -> tuple[int, ...]:
+    def _shapes(self, case: Case) -> dict[str, Shape]:
+        """Of the outputs."""
         key = tuple((n, np.shape(a)) for n, a in (*case.inputs.items(), *case.static.items()))
         if key not in self.shapes:
             plain = Case({n: np.array(a) for n, a in case.inputs.items()}, case.static, case.dy)
             with np.errstate(all="ignore"):
-                self.shapes[key] = self._asked((self.against or self.subject).forward, plain).shape
+                found = self._asked((self.against or self.subject).outputs, plain)
+                self.shapes[key] = {name: y.shape for name, y in found.items()}
         return self.shapes[key]
 
     def forward(self, case: Case) -> Array:
-        return self._trusted.forward(case)
+        return joined(self._trusted.outputs(case))
 
     def run(self, case: Case) -> Result:
         return self.subject.run(case)
@@ -139,7 +147,7 @@ class UserComponent(Component):
             if self.against.has_gradient:
                 return self._named(self._asked(self.against.run, case))
             own = self.subject.run(case.cast(self._own_dtype(case)))
-            return {**own, "y": self._asked(self.against.forward, case)}
+            return {**own, **self._asked(self.against.outputs, case)}
 
     def _asked(self, function: Callable[[Case], T], case: Case) -> T:
         """What the reference says to a case; that it refuses one is no fault of the subject's."""
@@ -157,7 +165,7 @@ class UserComponent(Component):
         return self.subject.widest if wider else case.dy.dtype
 
     def _run(self, subject: Subject, case: Case) -> Result:
-        return subject.run(case) if subject.has_gradient else {"y": subject.forward(case)}
+        return subject.run(case) if subject.has_gradient else subject.outputs(case)
 
     def _differences(self, case: Case) -> Result:
         """The gradients by central differences of the forward, one entry at a time."""
@@ -166,9 +174,9 @@ class UserComponent(Component):
         def forward(*arrays: Array) -> Array:
             return self.forward(case.with_inputs(dict(zip(names, arrays, strict=True))))
 
-        found = finite_differences(forward, *case.inputs.values(), dy=case.dy)
+        found = finite_differences(forward, *case.inputs.values(), dy=joined(case.upstream))
         result = self.subject.run(case)
-        keys = [k for k in result if k != "y"]
+        keys = [k for k in result if not is_output(k)]
         return {k: np.asarray(g) for k, g in zip(keys, found, strict=True) if g is not None}
 
     def scales(self, case: Case) -> Result:
@@ -177,8 +185,8 @@ class UserComponent(Component):
         own = self.subject.run if self.against is not None else None
         judged = measured_scales(lambda c: self._named(self._judge.run(c)), case, exact, own)
         if self.against is not None and not self.against.has_gradient:
-            y = {"y": exact["y"]}
-            judged |= measured_scales(lambda c: self._run(self._trusted, c), case, y)
+            outputs = {name: a for name, a in exact.items() if is_output(name)}
+            judged |= measured_scales(lambda c: self._run(self._trusted, c), case, outputs)
         return judged
 
     def accepts(self, ours: float, pytorch: float) -> bool:

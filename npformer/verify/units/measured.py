@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from npformer.cards.case import Array, Case, Result
+from npformer.cards.case import Array, Case, Result, is_output
 from npformer.cards.values import in_layout, layout_of
 
 TRIALS = 4
@@ -47,10 +47,10 @@ def measured_scales(
                 if name in scatter and np.shape(own) == np.shape(scatter[name]):
                     finite = np.where(np.isfinite(own), own, 0.0)
                     scatter[name] = np.maximum(scatter[name], finite)
-        largest = max((_largest(a) for n, a in exact.items() if n != "y"), default=0.0)
+        largest = max((_largest(a) for n, a in exact.items() if not is_output(n)), default=0.0)
         floor = SHARE * largest + float(fp.tiny)
         return {
-            n: _scale(exact[n], each, float(fp.tiny) if n == "y" else floor)
+            n: _scale(exact[n], each, float(fp.tiny) if is_output(n) else floor)
             for n, each in scatter.items()
         }
 
@@ -93,4 +93,5 @@ def disturbed(case: Case, rng: np.random.Generator, eps: float) -> Case:
         # In the same layout: PyTorch takes another way through memory of another order.
         return in_layout(np.asarray(moved, array.dtype, order="C"), layout_of(array))
 
-    return Case({n: move(a) for n, a in case.inputs.items()}, case.static, move(case.dy))
+    moved = case.with_inputs({n: move(a) for n, a in case.inputs.items()})
+    return moved.with_upstream({n: move(a) for n, a in case.upstream.items()})
