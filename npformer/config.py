@@ -1,25 +1,19 @@
-"""Every setting of a model and of a run, as frozen dataclasses; both engines read them.
+"""Every setting of a run, as frozen dataclasses; both engines read them.
 
-Standard library only. Each field says what it is in the docstring under it (the command line's
-``--help`` shows these); each class checks itself when it is made and raises ``ConfigError``.
+Each field says what it is in the docstring under it (the command line's ``--help`` shows these);
+each class checks itself when it is made and raises ``ConfigError``.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import types
-import typing
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from npformer.errors import ConfigError, nearest
+from npformer.fields import check, check_types
+from npformer.optim.config import OptimConfig
 
-
-def check(condition: bool, message: str) -> None:
-    """Raise ``ConfigError`` with the message unless the condition holds."""
-    if not condition:
-        raise ConfigError(message)
+__all__ = ["DataConfig", "ModelConfig", "OptimConfig", "RunConfig", "TrainConfig", "TwinConfig"]
 
 
 @dataclass(frozen=True)
@@ -69,39 +63,6 @@ class ModelConfig:
     def shape(self) -> str:
         """In words: ``6+6 layers of width 512``."""
         return f"{'+'.join(map(str, self.depths))} layers of width {self.d_model}"
-
-
-@dataclass(frozen=True)
-class OptimConfig:
-    """The optimizer and its learning-rate schedule (paper, section 5.3)."""
-
-    name: Literal["adam", "adamw", "sgd"] = "adam"
-    """Which optimizer makes the step."""
-    beta1: float = 0.9
-    """Adam's decay of the gradient's mean; SGD's momentum."""
-    beta2: float = 0.98
-    """Adam's decay of the squared gradient's mean."""
-    eps: float = 1e-9
-    """Adam's term beside the root."""
-    weight_decay: float = 0.0
-    """Decoupled for adamw, added to the gradient for the others."""
-    clip_norm: float = 0.0
-    """Largest norm of the whole gradient; 0 leaves it alone."""
-    schedule: Literal["noam", "cosine", "constant"] = "noam"
-    """How the learning rate moves with the update number."""
-    learning_rate: float = 1.0
-    """Factor of the schedule: multiplies Noam's rate; the peak of the other two."""
-    warmup: int = 4000
-    """Updates over which the rate rises from zero."""
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        for name in ("beta1", "beta2"):
-            beta = getattr(self, name)
-            check(0.0 <= beta < 1.0, f"{name} is {beta}; it must be in [0, 1)")
-        for name in ("eps", "weight_decay", "clip_norm", "learning_rate", "warmup"):
-            value = getattr(self, name)
-            check(value >= 0, f"{name} is {value}; it must be 0 or more")
 
 
 @dataclass(frozen=True)
@@ -229,62 +190,3 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     twin: TwinConfig = field(default_factory=TwinConfig)
-
-
-def to_dict(config: Any) -> dict[str, Any]:
-    """A configuration as plain dictionaries, ready for JSON."""
-    return dataclasses.asdict(config)
-
-
-C = TypeVar("C")
-
-
-def from_dict(cls: type[C], values: dict[str, Any]) -> C:
-    """The reverse of ``to_dict``; an unknown or ill-typed field raises ``ConfigError``.
-
-    A missing one takes its default: that is what an older npformer, which did not have it, did.
-    """
-    if not isinstance(values, dict):
-        raise ConfigError(f"{cls.__name__} must be a table of fields, not {type(values).__name__}")
-    hints = typing.get_type_hints(cls)
-    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    for name in values:
-        if name not in names:
-            raise ConfigError(f"{cls.__name__} has no field {name!r}" + nearest(name, names))
-    return cls(
-        **{
-            name: from_dict(hints[name], value)
-            if dataclasses.is_dataclass(hints[name]) and not dataclasses.is_dataclass(value)
-            else value
-            for name, value in values.items()
-        }
-    )
-
-
-def check_types(config: Any) -> None:
-    """Raise ``ConfigError`` if a field's value is not of the type that the field declares."""
-    for name, hint in typing.get_type_hints(type(config)).items():
-        value = getattr(config, name)
-        if typing.get_origin(hint) is Literal:
-            allowed = typing.get_args(hint)
-            check(
-                value in allowed,
-                f"{name} is {value!r}; choose one of {', '.join(allowed)}"
-                + nearest(str(value), allowed),
-            )
-            continue
-        kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        fits = isinstance(value, kinds) or (float in kinds and isinstance(value, int))
-        check(
-            fits and not (isinstance(value, bool) and bool not in kinds),
-            f"{name} is {value!r}; it must be {' or '.join(_type_name(k) for k in kinds)}",
-        )
-        check(
-            not isinstance(value, float) or math.isfinite(value),
-            f"{name} is {value}; it must be finite",
-        )
-
-
-def _type_name(kind: type) -> str:
-    words = {int: "an integer", float: "a number", str: "text", bool: "a boolean, true or false"}
-    return words.get(kind, "nothing (null)" if kind is types.NoneType else kind.__name__)

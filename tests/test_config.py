@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig, to_dict
+from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig
 from npformer.errors import ConfigError
+from npformer.fields import to_dict
 from npformer.models.transformer import TransformerConfig
 from npformer.presets import MODEL_PRESETS, RUN_PRESETS, model_preset, run_preset
 from npformer.train.run_config import run_config

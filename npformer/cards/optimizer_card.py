@@ -10,8 +10,9 @@ import numpy as np
 
 from npformer.cards.card import Card
 from npformer.cards.case import Array, Case
-from npformer.cards.pytorch import torch
+from npformer.cards.pytorch import optim
 from npformer.cards.strategies import Source, draw_array, draw_rng, draw_sizes
+from npformer.errors import ConfigError
 
 Settings = dict[str, Any]
 
@@ -43,8 +44,11 @@ class OptimizerCard(Card):
 
     @functools.cached_property
     def twin(self) -> Any:
-        """The class of the same name in ``torch.optim``, unless its file sets another."""
-        return getattr(torch.optim, self.name, None)
+        """The class that the twin's engine takes for it, if there is one."""
+        try:
+            return optim.twin_optimizer(self.home.rpartition(".")[2])
+        except ConfigError:
+            return None
 
     def drawn(self, source: Source, dtype: Any) -> Case:
         """A weight (A, B), its gradients (steps, A, B), a learning rate, settings."""

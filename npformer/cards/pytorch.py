@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
     from torch_ref import bridge as bridge
     from torch_ref import ops as ops
+    from torch_ref import optim as optim
 else:
     torch = Late("torch")
     F = Late("torch.nn.functional")
     bridge = Late("torch_ref.bridge")
     ops = Late("torch_ref.ops")
+    optim = Late("torch_ref.optim")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import importlib
-import pkgutil
 from typing import Any
 
-from npformer.config import ModelConfig, from_dict
+from npformer.config import ModelConfig
+from npformer.discovery import classes_by_file
 from npformer.errors import ConfigError, nearest
+from npformer.fields import from_dict
 from npformer.models.model import Model
 from npformer.models.transformer import Transformer, TransformerConfig
 
@@ -29,15 +29,7 @@ DEFAULT = "transformer"
 @functools.cache
 def families() -> dict[str, type[Model]]:
     """Every family's class by name: of each file here that defines one."""
-    found: dict[str, type[Model]] = {}
-    for file in pkgutil.iter_modules(__path__):
-        module = importlib.import_module(f"{__name__}.{file.name}")
-        for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, Model) and value.__module__ == (
-                module.__name__
-            ) and value is not Model:  # fmt: skip
-                found[file.name] = value
-    return found
+    return classes_by_file(__name__, Model)
 
 
 def family(name: str) -> type[Model]:

@@ -25,7 +25,8 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from npformer.config import ModelConfig, check
+from npformer.config import ModelConfig
+from npformer.fields import check
 from npformer.models.decoder_state import DecoderState
 from npformer.models.model import EmbedCache, Model
 from npformer.nn import Dropout, Embedding, Linear, Stack

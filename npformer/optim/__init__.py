@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from npformer.config import OptimConfig
-from npformer.optim.adam import Adam, AdamW
+from npformer.optim.adam import Adam
+from npformer.optim.adamw import AdamW
 from npformer.optim.clip import clip_factor, gradient_norm
+from npformer.optim.config import OptimConfig
+from npformer.optim.discovery import optimizers
 from npformer.optim.flat import FlatParameters
 from npformer.optim.optimizer import Optimizer
 from npformer.optim.schedules import constant, cosine, learning_rate, noam
@@ -15,6 +17,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "FlatParameters",
+    "OptimConfig",
     "Optimizer",
     "clip_factor",
     "constant",
@@ -23,18 +26,11 @@ __all__ = [
     "learning_rate",
     "make_optimizer",
     "noam",
+    "optimizers",
 ]
 
 
 def make_optimizer(config: OptimConfig, flat: FlatParameters) -> Optimizer:
     """The optimizer that ``config`` names, over the parameters of ``flat``."""
-    if config.name == "sgd":
-        return SGD(flat, momentum=config.beta1, weight_decay=config.weight_decay)
-    kind = AdamW if config.name == "adamw" else Adam
-    return kind(
-        flat,
-        beta1=config.beta1,
-        beta2=config.beta2,
-        eps=config.eps,
-        weight_decay=config.weight_decay,
-    )
+    kind = optimizers()[config.name]
+    return kind(flat, **config.arguments(kind))

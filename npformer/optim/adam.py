@@ -1,4 +1,4 @@
-"""Adam (Kingma & Ba, 2015, algorithm 1) and AdamW (Loshchilov & Hutter, 2019, algorithm 2).
+"""Adam (Kingma & Ba, 2015, algorithm 1).
 
 Chapter     walkthroughs/10_optimizers.md
 """
@@ -117,15 +117,3 @@ class Adam(Optimizer):
             beta2=self.beta2,
             eps=self.eps,
         )
-
-
-class AdamW(Adam):
-    """Adam whose weight decay is decoupled: weights shrink by ``learning_rate * weight_decay``.
-
-    In Adam a penalty's gradient would be divided by sqrt(v), so weights with large gradients
-    would decay less; decoupled, every weight decays at the same rate (Loshchilov & Hutter, 2019).
-    """
-
-    @method
-    def decay(self, weight: Array, gradient: Array, spare: Array, learning_rate: float) -> None:
-        weight *= 1 - learning_rate * self.weight_decay

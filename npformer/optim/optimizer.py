@@ -1,4 +1,4 @@
-"""What SGD, Adam and AdamW share: the count of steps, the moments, and the walk over blocks.
+"""What all optimizers share: the count of steps, the moments, and the walk over blocks.
 
 Chapter     walkthroughs/10_optimizers.md
 """

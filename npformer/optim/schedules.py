@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from npformer.config import OptimConfig
+from npformer.optim.config import OptimConfig
 
 
 def noam(update: int, d_model: int, warmup: int, factor: float = 1.0) -> float:

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from npformer.config import ModelConfig, OptimConfig, RunConfig, TrainConfig
 from npformer.plan.trace import unit_of
 from npformer.plan.twin import stacks, twin
-from torch_ref.train.optimizer import make_optimizer
+from torch_ref.optim import make_optimizer
 
 
 class Weights(NamedTuple):

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from npformer.config import RunConfig, to_dict
+from npformer.config import RunConfig
 from npformer.errors import CheckpointError, ConfigError, nearest
+from npformer.fields import to_dict
 from npformer.files.atomic import write_file
 from npformer.sweep.space import CHANGES_TOKENS, Axis, Choices, search_space
 from npformer.train.run_config import run_config

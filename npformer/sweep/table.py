@@ -7,7 +7,7 @@ import io
 import json
 from typing import Any
 
-from npformer.config import to_dict
+from npformer.fields import to_dict
 from npformer.files.atomic import write_file
 from npformer.sweep.result import Trial, Trials
 from npformer.sweep.space import configure, show

@@ -24,8 +24,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from npformer.config import RunConfig, to_dict
+from npformer.config import RunConfig
 from npformer.errors import CheckpointError, ConfigError, NonFiniteError, NpformerError, RankError
+from npformer.fields import to_dict
 from npformer.files.array_file import Array, ArrayFile, form_of, write_arrays
 from npformer.files.atomic import abandon_directory, begin_directory, finish_directory
 from npformer.files.manifest import (

@@ -10,8 +10,9 @@ from typing import TypeVar
 from rich.console import Console
 from rich.markup import escape
 
-from npformer.config import RunConfig, to_dict
+from npformer.config import RunConfig
 from npformer.errors import CheckpointError, NpformerError
+from npformer.fields import to_dict
 from npformer.files.atomic import clean_up, write_file
 from npformer.text.tokenizer import Tokenizer
 from npformer.train import engines

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from npformer.config import RunConfig, from_dict
+from npformer.config import RunConfig
 from npformer.errors import ConfigError
+from npformer.fields import from_dict
 from npformer.models import model_config
 
 

@@ -8,11 +8,12 @@ import pytest
 from npformer.config import OptimConfig
 from npformer.errors import ShapeError
 from npformer.nn.module import Parameter
-from npformer.optim import SGD, Adam, AdamW, FlatParameters, make_optimizer
+from npformer.optim import SGD, Adam, AdamW, FlatParameters, make_optimizer, optimizers
 from npformer.optim.optimizer import BLOCK
 
-NAMES = ("adam", "adamw", "sgd")
-CONFIGS = [OptimConfig(name=name, weight_decay=decay) for name in NAMES for decay in (0.0, 0.1)]
+CONFIGS = [
+    OptimConfig(name=name, weight_decay=decay) for name in optimizers() for decay in (0.0, 0.1)
+]
 SIZE = 2 * BLOCK + 1234  # a buffer that ends inside a block
 
 

@@ -13,10 +13,11 @@ import torch
 from safetensors.numpy import load_file
 
 from npformer.config import OptimConfig, RunConfig, TrainConfig
-from npformer.errors import NonFiniteError, ShapeError
+from npformer.errors import ConfigError, NonFiniteError, ShapeError
 from npformer.models.transformer import TransformerConfig
 from npformer.text.batches import Batch
 from npformer.train.numpy_engine import NumpyEngine
+from torch_ref.optim import twin_optimizer
 from torch_ref.train import TorchEngine
 
 MODEL = TransformerConfig(
@@ -296,3 +297,8 @@ def test_clipping_bounds_the_norm_of_the_mean_gradient():
         for e in (free, clipped)
     ]
     assert moves == pytest.approx([norms[0], 0.25], rel=1e-9)
+
+
+def test_an_optimizer_without_a_twin_is_named():
+    with pytest.raises(ConfigError, match=r"'lion' has no twin.* no torch_ref/optim/lion\.py"):
+        twin_optimizer("lion")

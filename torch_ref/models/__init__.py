@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
+from npformer.discovery import classes_by_file
 from npformer.errors import ConfigError
 from torch_ref.models.model import Model
 from torch_ref.models.transformer import Transformer
@@ -17,14 +17,10 @@ def twin_class(config: Any) -> type[Model]:
 
     Raises ``ConfigError`` for a family that has no twin.
     """
-    try:
-        module = importlib.import_module(f"{__name__}.{config.family}")
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"model {config.family!r} has no twin in torch_ref/models") from error
-    for value in vars(module).values():
-        if isinstance(value, type) and getattr(value, "family", None) == config.family:
-            return value
-    raise ConfigError(f"torch_ref/models/{config.family}.py defines no model of that family")
+    twins = classes_by_file(__name__, Model)
+    if config.family not in twins:
+        raise ConfigError(f"model {config.family!r} has no twin in torch_ref/models")
+    return twins[config.family]
 
 
 def make_twin(config: Any, **options: Any) -> Any:

@@ -24,9 +24,9 @@ from npformer.text.tokenizer import PAD
 from npformer.train.engine import Step, not_finite
 from npformer.train.ranks import Alone, Ranks
 from torch_ref.bridge import check_arrays, to_array, to_torch
+from torch_ref.optim import make_optimizer, moments, set_steps
 from torch_ref.train import device as devices
 from torch_ref.train.objective import Objective, make_objective
-from torch_ref.train.optimizer import make_optimizer, moments, set_steps
 from torch_ref.train.precision import Precision
 from torch_ref.train.spread import spread
 

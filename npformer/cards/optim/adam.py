@@ -1,4 +1,4 @@
-"""The cards of Adam and AdamW."""
+"""The card of Adam."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ import numpy as np
 
 from npformer.cards.case import Array
 from npformer.cards.optimizer_card import OptimizerCard, Settings
-from npformer.optim.adam import Adam, AdamW, adam_update
+from npformer.optim.adam import Adam, adam_update
 
-adam, adamw = OptimizerCard.of(Adam), OptimizerCard.of(AdamW)
-for each in (adam, adamw):
-    each.static = {
-        "beta2, eps": ((0.98, 1e-9), (0.999, 1e-8), (0.9, 1e-3)),  # the paper's, PyTorch's, large
-        "beta1": (0.9, 0.0),
-        "weight_decay": (0.0, 0.1),
-    }
+card = OptimizerCard.of(Adam)
+card.static = {
+    "beta2, eps": ((0.98, 1e-9), (0.999, 1e-8), (0.9, 1e-3)),  # the paper's, PyTorch's, large
+    "beta1": (0.9, 0.0),
+    "weight_decay": (0.0, 0.1),
+}
 
 
-def _scale(weight: Array, gradients: Array, s: Settings, coupled: float) -> Array:
+def adam_scale(weight: Array, gradients: Array, s: Settings, coupled: float) -> Array:
     """The weight and every step's size; a step is as well conditioned as its gradients.
 
     A mean of gradients of both signs is off by eps times the mean of their sizes; weight
@@ -38,18 +37,13 @@ def _scale(weight: Array, gradients: Array, s: Settings, coupled: float) -> Arra
     return total
 
 
-@adam.scale
-def _adam_scale(weight: Array, gradients: Array, settings: Settings) -> Array:
-    return _scale(weight, gradients, settings, settings["weight_decay"])
-
-
-@adamw.scale
-def _adamw_scale(weight: Array, gradients: Array, settings: Settings) -> Array:
-    return _scale(weight, gradients, settings, 0.0)
+@card.scale
+def _scale(weight: Array, gradients: Array, settings: Settings) -> Array:
+    return adam_scale(weight, gradients, settings, settings["weight_decay"])
 
 
 def _adam_step(name: str, wrong: str) -> Any:
-    return adam.wrong_method(name, wrong, adam_update)
+    return card.wrong_method(name, wrong, adam_update)
 
 
 def _moments(gradient, m, v, beta1, beta2):
@@ -121,15 +115,3 @@ def _late(weight, gradient, m, v, spare, *, step, **settings):
 @_adam_step("uphill", "the step goes up the gradient")
 def _uphill(weight, gradient, m, v, spare, *, learning_rate, **settings):
     adam_update(weight, gradient, m, v, spare, learning_rate=-learning_rate, **settings)
-
-
-@adamw.wrong_method("decay-coupled", "the decay goes through the moments, as in Adam", AdamW.decay)
-def _coupled(self, weight, gradient, spare, learning_rate):
-    gradient += self.weight_decay * weight
-
-
-@adamw.wrong_method(
-    "decay-without-rate", "the decay is not scaled by the learning rate", AdamW.decay
-)
-def _no_rate(self, weight, gradient, spare, learning_rate):
-    weight *= 1 - self.weight_decay
