@@ -18,18 +18,14 @@ from npformer.verify.answer.reproduce import reproduction
 from npformer.verify.answer.shrink import smallest_failure
 from npformer.verify.component import Component
 from npformer.verify.inputs import FixedInputs
-from npformer.verify.judge import Failure
 from npformer.verify.report import of
 from npformer.verify.result import Checked
 from npformer.verify.subjects.prepare import prepare
-from npformer.verify.subjects.registered import RegisteredComponent
 from npformer.verify.subjects.user_component import UserComponent
 from npformer.verify.tally import ALONE, Tally, check_component
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-    from npformer.verify.diagnosis import Diagnosis
 
 DTYPES = ("float64", "float32")
 GIVEN = 20
@@ -147,7 +143,10 @@ def _checked(
 
 
 def _explain(result: CheckResult, component: Component, tally: Tally, shrink: bool) -> None:
-    """Fill in the failure, shrunk and located, its code and its diagnoses."""
+    """Fill in the failure, shrunk and located, its code and its diagnoses.
+
+    Those are of the case that was found: in the smallest, several mistakes may look alike.
+    """
     assert tally.failure is not None
     found = tally.failure
     failure = smallest_failure(component, found, tally.choices, result.seed) if shrink else found
@@ -155,22 +154,9 @@ def _explain(result: CheckResult, component: Component, tally: Tally, shrink: bo
     result.failure = dataclasses.replace(failure, reproduce=reproduction(component, failure))
     tally.failure = result.failure
     if failure.result != "the call":  # which gave no result to explain
-        result.diagnoses = tuple(_diagnoses(component, found, result.seed))
+        from npformer.verify.diagnosis import diagnose_check
 
-
-def _diagnoses(component: Component, failure: Failure, seed: int) -> list[Diagnosis]:
-    """On the case that was found: in the smallest one, several mistakes may look alike."""
-    from npformer.verify.diagnosis import diagnose, diagnose_implementation
-
-    assert failure.case is not None
-    subject = component
-    if isinstance(component, RegisteredComponent):
-        subject = dataclasses.replace(component, name=component.op.name)
-    elif isinstance(component, UserComponent):
-        subject = dataclasses.replace(component, entrywise=True)
-    if component.only_hypothesis:
-        return diagnose(subject, failure.case, component.run(failure.case))
-    return diagnose_implementation(subject, failure.case, seed)
+        result.diagnoses = diagnose_check(component, found, result.tallies, result.seed)
 
 
 def _against(component: Component) -> str:

@@ -16,6 +16,8 @@ from npformer.verify.judge import Failure, Verdict, check_case
 
 ALONE = "its own forward"
 """What a function without a reference is checked against."""
+KEPT = 200
+"""Cases kept, of each verdict."""
 
 
 @dataclass
@@ -40,6 +42,10 @@ class Tally:
     """That drew this case."""
     wrong: dict[str, int] = field(default_factory=dict)
     """By result, in how many cases it was not accepted."""
+    failing: list[Case] = field(default_factory=list, repr=False, compare=False)
+    """The first cases that failed, for the diagnosis."""
+    passing: list[Case] = field(default_factory=list, repr=False, compare=False)
+    """The first that did not."""
 
     @property
     def passed(self) -> bool:
@@ -48,6 +54,9 @@ class Tally:
     def add(self, case: Case, outcome: Verdict, choices: Sequence[int] = ()) -> None:
         """Count one case in, which was drawn by these choices."""
         self.cases += 1
+        kept = self.failing if outcome.failures else self.passing
+        if len(kept) < KEPT:
+            kept.append(case)
         for errors, kind in ((outcome.ours, ""), (outcome.pytorch, "pytorch_")):
             for name, error in errors.items():
                 which = f"{kind}forward_error" if is_output(name) else f"{kind}gradient_error"

@@ -11,9 +11,11 @@ case several mistakes may look alike; ``diagnose_implementation`` draws more unt
 
 from npformer.verify.diagnosis.diagnose import diagnose, diagnose_implementation
 from npformer.verify.diagnosis.diagnosis import Diagnosis
+from npformer.verify.diagnosis.of_check import diagnose_check
 
 __all__ = [
     "Diagnosis",
     "diagnose",
+    "diagnose_check",
     "diagnose_implementation",
 ]

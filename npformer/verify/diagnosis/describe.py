@@ -79,37 +79,42 @@ def _places(evidence: Evidence, name: str, shape: tuple[int, ...]) -> Iterator[t
                     f"in rows of {array} whose entries are all equal",
                     np.broadcast_to(constant, shape),
                 )
-    targets, ignored = case.static.get("targets"), case.static.get("ignore_index")
+    about = known(evidence)
+    if about is not None and about.names is None:  # the arguments are those of an operation of ours
+        for said, there in _in_the_operation(evidence, name, shape):
+            if there.ndim <= len(shape) and np.broadcast_shapes(there.shape, shape) == shape:
+                yield said, np.broadcast_to(there, shape)
+
+
+def _in_the_operation(
+    evidence: Evidence, name: str, shape: tuple[int, ...]
+) -> Iterator[tuple[str, Array]]:
+    """By what its other arguments mean; the arrays may have to be broadcast."""
+    static = evidence.case.static
+    targets, ignored = static.get("targets"), static.get("ignore_index")
     if isinstance(targets, np.ndarray) and shape[:-1] == targets.shape and ignored is not None:
-        there = np.broadcast_to((targets == ignored)[..., None], shape)
-        yield "in the rows whose target is ignored", there
-    yield from _hidden(evidence, name, shape)
-    ids, padding = case.static.get("ids"), case.static.get("padding_idx")
-    if isinstance(ids, np.ndarray) and name == "dweight":
-        counts = np.bincount(ids.reshape(-1), minlength=shape[0])
-        yield "for ids that occur more than once", _row(counts > 1, shape)
-        yield "for ids that do not occur", _row(counts == 0, shape)
+        yield "in the rows whose target is ignored", (targets == ignored)[..., None]
+    if len(shape) == 4 and {"q", "k"} <= evidence.case.inputs.keys():
+        yield _hidden(evidence, name)
+    ids, padding = static.get("ids"), static.get("padding_idx")
+    if isinstance(ids, np.ndarray) and name == "dweight" and shape:
+        counts = np.bincount(ids.reshape(-1), minlength=shape[0])[:, None]
+        yield "for ids that occur more than once", counts > 1
+        yield "for ids that do not occur", counts == 0
         if padding is not None:
-            yield "in the padding row", _row(np.arange(shape[0]) == padding, shape)
+            yield "in the padding row", np.arange(shape[0])[:, None] == padding
 
 
-def _row(chosen: Array, shape: tuple[int, ...]) -> Array:
-    return np.broadcast_to(chosen[:, None], shape)
-
-
-def _hidden(evidence: Evidence, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
-    """Queries that see no key, and keys that no query sees; shape (B, T or S, N, H)."""
-    case = evidence.case
-    mask, q, k = case.static.get("mask"), case.inputs.get("q"), case.inputs.get("k")
-    if q is None or k is None or len(shape) != 4:
-        return
+def _hidden(evidence: Evidence, name: str) -> tuple[str, Array]:
+    """Queries that see no key, and keys that no query sees; (B, T or S, N, 1)."""
+    static, q, k = evidence.case.static, *(evidence.case.inputs[n] for n in "qk")
     b, t, n, _ = q.shape
     allowed = np.ones((b, n, t, k.shape[1]), bool)
-    if isinstance(mask, np.ndarray):
-        allowed &= mask
-    if case.static.get("causal"):
+    if isinstance(static.get("mask"), np.ndarray):
+        allowed &= static["mask"]
+    if static.get("causal"):
         allowed &= causal_mask(t, k.shape[1])
     seen, said = (3, "for queries that see no key") if name in ("y", "dq") else (
         2, "for keys that no query sees")  # fmt: skip
     hidden = np.asarray(~allowed.any(axis=seen))  # (B, N, T or S)
-    yield said, np.broadcast_to(hidden.swapaxes(1, 2)[..., None], shape)
+    return said, hidden.swapaxes(1, 2)[..., None]

@@ -9,20 +9,29 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.case import Case
-from npformer.cards.strategies import GeneratorSource, Source
+from npformer.cards.strategies import GeneratorSource
 from npformer.verify.component import Component
 from npformer.verify.diagnosis.describe import describe
-from npformer.verify.diagnosis.diagnosis import Diagnosis
+from npformer.verify.diagnosis.diagnosis import Diagnosis, chapter_of
 from npformer.verify.diagnosis.evidence import Evidence, observe, silence
 from npformer.verify.diagnosis.generic import generic
 from npformer.verify.diagnosis.inside import mutants_inside
+from npformer.verify.diagnosis.known import known
 from npformer.verify.diagnosis.pairs import pairs
 from npformer.verify.diagnosis.suspect import Suspect, single_mutants, when
+from npformer.verify.diagnosis.telling import NOTHING, Seen, most_telling
+from npformer.verify.diagnosis.wrong_shape import misshapen, wrong_shape
 
 MORE = 40
 """Cases drawn, at most, to tell suspects apart that agree on the first."""
+BEFORE = 10
+"""Failing cases, and passing ones, of those seen before that are looked at again."""
+TRIED = 3
+"""Cases tried as the first, where the implementation raises an exception on some."""
 CONFIRM = 6
 """Cases that must show the mistake before the only suspect left is believed."""
+MISREAD = 1 / 4
+"""Cases that nothing explains, at most, for each that is explained: there is more wrong in them."""
 SEARCHES = 4
 """How often the search starts again, on two cases that no suspect explains together."""
 STARTS = 3
@@ -44,25 +53,30 @@ def diagnose(component: Component, case: Case, wrong: Mapping[str, Any]) -> list
 
 
 @silence()
-def diagnose_implementation(component: Component, case: Case, seed: int = 0) -> list[Diagnosis]:
+def diagnose_implementation(
+    component: Component, case: Case, seed: int = 0, seen: Seen = NOTHING
+) -> list[Diagnosis]:
     """``diagnose``, with as many more cases as it takes to tell the suspects apart.
 
     ``component`` is the one under test, which is run again here. Of suspects that agree on every
-    case drawn, the catalogue's stand together in one diagnosis.
+    case, the catalogue's stand together in one diagnosis. ``seen`` are cases that it has been run
+    on before; more are drawn.
     """
-    try:
-        first = Evidence.of(component, case, observe(component, case))
-        kept = changes_by_itself(first)
-    except Exception:  # what does not run has nothing to be compared
+    cases = most_telling([case, *seen.failing])
+    first = next((e for c in cases[:TRIED] if (e := _evidence(component, c)) is not None), None)
+    if first is None:  # what does not run has nothing to be compared
         return []
-    if kept is not None:
+    if (kept := changes_by_itself(first)) is not None:
         return [kept]
-    source = _source(component, seed)
-    drawn = (_another(component, source, case.dy.dtype) for _ in range(MORE))
-    others = (evidence for evidence in drawn if evidence is not None)
+    # In turn, since what explains the failing cases has to leave the others right.
+    turns = itertools.zip_longest(cases[:BEFORE], most_telling(seen.passing)[:BEFORE])
+    before = [c for turn in turns for c in turn if c is not None]
+    others = _others(component, [c for c in before if c is not first.case], case.dy.dtype, seed)
     unexplained: list[Evidence] = []
     for evidence in itertools.chain([first], others):
         if evidence.names:  # of the first there are none if an invariant failed, or its derivative
+            if shapes := misshapen(evidence):
+                return _shapes(evidence, shapes)
             found, share = narrow(evidence, others)
             if found:
                 return _answers(_together(found), evidence, share)
@@ -72,12 +86,49 @@ def diagnose_implementation(component: Component, case: Case, seed: int = 0) -> 
     return describe(unexplained) if unexplained else []
 
 
+def _shapes(evidence: Evidence, names: list[str]) -> list[Diagnosis]:
+    """Of a wrong shape a catalogue of values knows nothing."""
+    unsummed = [s for s in generic(evidence) if s.mistakes == 1]
+    if unsummed:
+        return _answers(unsummed, evidence)
+    about = known(evidence)
+    chapter = chapter_of(about.component.name) if about else None
+    return [Diagnosis(wrong_shape(evidence, name), name, (), chapter) for name in names]
+
+
+def _evidence(component: Component, case: Case) -> Evidence | None:
+    """What the implementation makes of the case; None if it does not take it."""
+    try:
+        return Evidence.of(component, case, observe(component, case))
+    except Exception:
+        return None
+
+
+def _others(
+    component: Component, before: Sequence[Case], dtype: Any, seed: int
+) -> Iterator[Evidence]:
+    """Cases looked at before, and then drawn ones."""
+    for case in before:
+        if (evidence := _evidence(component, case)) is not None:
+            yield evidence
+    if component.only_hypothesis:  # a plain generator cannot draw them
+        return
+    source = GeneratorSource(np.random.default_rng([seed, MORE, *component.name.encode()]))
+    for _ in range(MORE):
+        try:
+            case = component.draw(source, dtype)
+        except Exception:
+            continue
+        if (evidence := _evidence(component, case)) is not None:
+            yield evidence
+
+
 def narrow(first: Evidence, others: Iterator[Evidence]) -> tuple[list[Suspect], float]:
     """What explains ``first``, and the share of the other wrong results that it explains too."""
     trail = [first]
     found = search(trail)
     shown, refuted, searches = 1, 0, 0
-    while found and (len(found) > 1 or shown < CONFIRM) and refuted <= shown:
+    while found and (len(found) > 1 or shown < CONFIRM) and refuted <= MISREAD * shown:
         evidence = next(others, None)
         if evidence is None:
             break
@@ -91,7 +142,7 @@ def narrow(first: Evidence, others: Iterator[Evidence]) -> tuple[list[Suspect], 
             shown += any(suspect.convicts(evidence) for suspect in found)
         else:  # there is more wrong here than in the cases before, or they were misread
             refuted += 1
-    return ([] if refuted > shown else found), shown / (shown + refuted)
+    return ([] if refuted > MISREAD * shown else found), shown / (shown + refuted)
 
 
 def changes_by_itself(evidence: Evidence) -> Diagnosis | None:
@@ -133,19 +184,6 @@ def _generic(evidence: Evidence) -> list[Suspect]:
 
 def _inside(evidence: Evidence) -> list[Suspect]:
     return [s for s in mutants_inside(evidence) if s.convicts(evidence)]
-
-
-def _source(component: Component, seed: int) -> Source:
-    return GeneratorSource(np.random.default_rng([seed, MORE, *component.name.encode()]))
-
-
-def _another(component: Component, source: Source, dtype: Any) -> Evidence | None:
-    """One more case; None if the implementation does not take it."""
-    try:
-        case = component.draw(source, dtype)
-        return Evidence.of(component, case, observe(component, case))
-    except Exception:
-        return None
 
 
 def _together(found: list[Suspect]) -> list[Suspect]:

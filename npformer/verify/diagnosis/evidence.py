@@ -96,6 +96,11 @@ class Evidence:
         """Whether a result may be right, this far off: as far as any is let pass."""
         return self.component.accepts(off, CAP / RATIO)
 
+    def is_right(self, name: str, array: Array) -> bool:
+        """Whether ``array`` would be a right result of that name."""
+        other = dataclasses.replace(self, wrong={name: array}, cache={})
+        return self.accepts(other.off[name])
+
     def fits(self, name: str, predicted: Array | None) -> bool:
         """Whether ``predicted`` is what the wrong result has under this name."""
         off = self.off.get(name, 0.0)
@@ -116,8 +121,12 @@ class Evidence:
 
     def right_for(self, dy: Array) -> Result:
         """The right result for another upstream gradient."""
+        return self.right_of(dataclasses.replace(self.case, dy=dy))
+
+    def right_of(self, case: Case) -> Result:
+        """The right result of another case."""
         with silence():
-            exact = self.component.precise(dataclasses.replace(self.case, dy=dy).cast(np.float64))
+            exact = self.component.precise(case.cast(np.float64))
         return {name: np.asarray(a).astype(self.case.dy.dtype) for name, a in exact.items()}
 
     def _apart(self, name: str, other: Array | None) -> float:

@@ -11,13 +11,9 @@ from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.mistake import Mistake
 from npformer.verify.diagnosis.suspect import Prediction, Suspect
 from npformer.verify.diagnosis.wrong_axes import wrong_axes
+from npformer.verify.diagnosis.wrong_digits import wrong_digits
 from npformer.verify.diagnosis.wrong_rows import not_reduced, wrong_rows
-from npformer.verify.diagnosis.wrong_size import (
-    not_a_number,
-    wrong_arrays,
-    wrong_digits,
-    wrong_factors,
-)
+from npformer.verify.diagnosis.wrong_size import not_a_number, wrong_arrays, wrong_factors
 
 MOST_EXCHANGED = 4
 

@@ -52,7 +52,7 @@ def _look_up(evidence: Evidence) -> Known | None:
         if isinstance(op, OpComponent):
             there = _arguments(op)
             renamed = dict(zip(order, there, strict=False))
-            if len(order) <= len(there) and _gives(_Renamed(op, renamed), evidence.case, y):
+            if len(order) <= len(there) and _gives(_Renamed(op, renamed), evidence, y):
                 return Known(op, renamed)
     return None
 
@@ -62,14 +62,19 @@ def _arguments(op: OpComponent) -> list[str]:
     return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
 
 
-def _gives(op: Component, case: Case, y: np.ndarray) -> bool:
+def _gives(op: Component, evidence: Evidence, y: np.ndarray) -> bool:
+    """Whether the operation has this output, and gradients of these shapes."""
     try:
         with silence():
-            found = op.forward(case)
+            found = op.forward(evidence.case)
             near = np.abs(found - y).max() <= ALIKE * np.abs(y).max()
+            if found.shape != y.shape or not near:
+                return False
+            # An argument that it would broadcast otherwise gets a gradient of another shape.
+            shapes = {name: np.shape(a) for name, a in op.run(evidence.case).items()}
     except Exception:  # these are not its arguments
         return False
-    return found.shape == y.shape and bool(near)
+    return all(shapes.get(name) == a.shape for name, a in evidence.right.items())
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Right but for a factor: a sign, a number of the case, one of its arrays; or for its digits."""
+"""Right but for a factor: a sign, a number of the case, one of its arrays."""
 
 from __future__ import annotations
 
@@ -93,40 +93,6 @@ def _by(array: str, operation: Callable[..., Array]) -> Callable[[Evidence, str]
             return None
         with np.errstate(all="ignore"):
             return np.asarray(operation(right, found), right.dtype)
-
-    return predict
-
-
-def wrong_digits() -> Iterator[Mistake]:
-    """Computed in a narrower type: the digits beyond it are missing, or wrong."""
-    for kind in (np.float32, np.float16):
-        yield Mistake(f"{{name}} is computed in {np.dtype(kind).name}", _narrow(kind))
-
-
-def _narrow(kind: type) -> Callable[[Evidence, str], Array | None]:
-    """Rounding cannot be predicted, so the wrong result itself is the answer where it looks so."""
-    eps = float(np.finfo(kind).eps)
-
-    def predict(evidence: Evidence, name: str) -> Array | None:
-        wrong, right = evidence.wrong.get(name), evidence.right[name]
-        if evidence.case.dy.dtype.itemsize <= np.dtype(kind).itemsize:
-            return None
-        if wrong is None or wrong.shape != right.shape or wrong.dtype != right.dtype:
-            return right
-        if not wrong.size:
-            return right
-        with np.errstate(all="ignore"):
-            held = np.array_equal(wrong, wrong.astype(kind).astype(wrong.dtype))
-            size = np.abs(right) + np.sqrt(np.mean(np.square(right)))
-            # A measured scale may be that of a reference by finite differences: it excuses a lot.
-            scale = np.clip(evidence.scales[name], np.abs(right), size)
-            off = np.abs(wrong - right) / (eps * scale)
-        if not (off <= 16).all():
-            return right
-        # A formula that is a little wrong is seldom off by a rounding error everywhere.
-        other = right != 0
-        usual = other.any() and (off[other] > 1e-3).mean() > 0.5
-        return wrong if held or (usual and kind is np.float32) else right
 
     return predict
 

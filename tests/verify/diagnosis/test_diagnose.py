@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 from npformer.cards.strategies import GeneratorSource
 from npformer.ops import (
@@ -33,6 +34,13 @@ def diagnosed(name, backward):
 def of_layer_norm(change):
     """A layer norm whose three gradients go through ``change`` (dy, cache, dx, dweight, dbias)."""
     return lambda dy, cache: change(dy, cache, *layer_norm_backward(dy, cache))
+
+
+def bfloat16(array):
+    """Rounded to bfloat16, whose numbers within float16's range are all float16's too."""
+    return (
+        torch.from_numpy(array.astype(np.float64)).bfloat16().double().numpy().astype(array.dtype)
+    )
 
 
 def weight_outside(dy, cache):
@@ -77,6 +85,14 @@ def test_a_mistake_of_the_catalogue_is_named_however_it_is_written():
         (
             lambda dy, c, dx, dw, db: (dx, dw, db.astype(np.float32).astype(db.dtype)),
             "dbias is computed in float32",
+        ),
+        (
+            lambda dy, c, dx, dw, db: (dx, dw, bfloat16(db)),
+            "dbias is computed in bfloat16",
+        ),
+        (
+            lambda dy, c, dx, dw, db: (dx, dw, db.astype(np.float16).astype(db.dtype)),
+            "dbias is computed in float16",
         ),
         (
             lambda dy, c, dx, dw, db: (dx, 0 * dw, 2 * db),

@@ -1,0 +1,40 @@
+"""The diagnoses of a check that failed, which must cost it nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from npformer.verify.component import Component
+from npformer.verify.diagnosis.diagnose import diagnose_implementation
+from npformer.verify.diagnosis.diagnosis import Diagnosis
+from npformer.verify.diagnosis.telling import Seen
+from npformer.verify.judge import Failure
+from npformer.verify.subjects.registered import RegisteredComponent
+from npformer.verify.subjects.user_component import UserComponent
+from npformer.verify.tally import Tally
+
+
+def diagnose_check(
+    component: Component, failure: Failure, tallies: Sequence[Tally], seed: int = 0
+) -> tuple[Diagnosis, ...]:
+    """What explains ``failure``, likeliest first, by all that the tallies have seen.
+
+    Whatever goes wrong on the way, the implementation may have raised it: then there is no
+    diagnosis, and the check stands as it is.
+    """
+    if failure.case is None:
+        return ()
+    subject = component
+    if isinstance(component, RegisteredComponent):
+        subject = dataclasses.replace(component, name=component.op.name)
+    elif isinstance(component, UserComponent):
+        subject = dataclasses.replace(component, entrywise=True)
+    seen = Seen(
+        [case for tally in tallies for case in tally.failing],
+        [case for tally in tallies for case in tally.passing],
+    )
+    try:
+        return tuple(diagnose_implementation(subject, failure.case, seed, seen))
+    except Exception:
+        return ()

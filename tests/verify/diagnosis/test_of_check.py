@@ -1,0 +1,69 @@
+"""Diagnoses of functions that no catalogue knows, and what must not become of a check by them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from npformer.verify import WithVJP, check
+from npformer.verify.diagnosis import of_check
+
+
+def grouped(q, k, v):
+    """Attention of four heads on two; heads are the third axis, as in the catalogue's operation."""
+    k, v = k.repeat_interleave(2, 2), v.repeat_interleave(2, 2)
+    p = torch.softmax(torch.einsum("btnh,bsnh->bnts", q, k), -1)
+    return torch.einsum("bnts,bsne->btne", p, v)
+
+
+class Grouped(torch.autograd.Function):
+    """The second gradient is off by another factor in each head."""
+
+    @staticmethod
+    def forward(ctx, q, k, v):
+        ctx.save_for_backward(q, k, v)
+        return grouped(q, k, v)
+
+    @staticmethod
+    def backward(ctx, dy):
+        leaves = [a.detach().requires_grad_() for a in ctx.saved_tensors]
+        with torch.enable_grad():
+            dq, dk, dv = torch.autograd.grad(grouped(*leaves), leaves, dy)
+        return dq, dk * torch.arange(1.0, 3.0)[:, None], dv
+
+
+def test_arguments_named_like_a_catalogue_s_are_not_taken_for_it():
+    result = check(Grouped, "bt4h, bs2h, bs2e", against=grouped, cases=30, shrink=False)
+    assert set(result.wrong) >= {"dk"}
+
+
+def test_an_exception_costs_the_diagnosis_and_not_the_result(monkeypatch):
+    def broken(*args):
+        raise IndexError("a diagnosis that assumed too much")
+
+    monkeypatch.setattr(of_check, "diagnose_implementation", broken)
+    result = check(WithVJP(np.sin, lambda dy, x: dy), "bd", cases=10, shrink=False)
+    assert result.wrong
+    assert result.diagnoses == ()
+
+
+@pytest.mark.parametrize("against", [None, torch.sin])
+def test_a_backward_that_raises_elsewhere_is_diagnosed_where_it_runs(against):
+    def picky(dy, x):
+        if len(x) > 4:
+            raise ValueError("too long")
+        return 2 * dy * np.cos(x)
+
+    result = check(WithVJP(np.sin, picky), "bd", against=against, cases=40, shrink=False)
+    assert {"the call"} < set(result.wrong)
+
+
+def test_a_wrong_shape_is_no_matter_of_values():
+    """A scalar bias gets a row of gradients; the numbers in it are right, as terms of a sum."""
+    wrong = WithVJP(lambda x, b: x * x + b, lambda dy, x, b: (2 * dy * x, dy.sum(0)))
+    result = check(wrong, "bd, .", against=lambda x, b: x * x + b, cases=30, shrink=False)
+    (found,) = result.diagnoses
+    assert "db has the shape" in found.sentence
+    assert "it must be that of b, (): it is not summed over axis 0" in found.sentence
+    assert not found.mutants
