@@ -38,6 +38,9 @@ class KeysValuesCache(NamedTuple):
 class MultiHeadAttention(Module):
     """``heads`` attentions side by side, of size ``d_k`` (queries, keys) and ``d_v`` (values).
 
+    A row of the memory that the mask hides from every query changes nothing, neither y nor any
+    gradient, even if it is NaN; with ``torch.nn.MultiheadAttention`` it makes both NaN.
+
     Both sizes default to d_model / heads. Raises ConfigError if they are not given and ``heads``
     does not divide ``d_model``.
     """

@@ -31,6 +31,12 @@ Reading     A query moves towards the keys whose values would help more than the
             gets no gradient. A row that may attend to nothing gives y = 0 and no gradient, as
             PyTorch's scaled_dot_product_attention does.
 
+            What is hidden may be NaN or inf, and 0 times that is NaN. So where a result is not
+            finite it is made once more, by sums that leave hidden terms out: no y sees a hidden
+            value, no dq a hidden key, no dk or dv a query from which it is hidden. (The backward
+            knows a hidden key by probs = 0, and leaves out too what underflowed to 0.) PyTorch
+            adds 0 times NaN, and gives NaN.
+
 Chapter     walkthroughs/06_attention.md
 """
 
@@ -41,7 +47,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.ops.array import Array
+from npformer.ops.array import Array, finite
 from npformer.ops.checks import check_mask
 from npformer.ops.masks import causal_mask
 from npformer.seam import op
@@ -83,8 +89,11 @@ def attention_forward(
     if mask is not None:
         scores = np.where(mask, scores, -np.inf)
     probs = _softmax(scores)
-    y = _swap(probs @ _swap(v))
-    return y, AttentionCache(q, k, v, probs, scale)
+    y = probs @ _swap(v)
+    if mask is not None and not finite(y):
+        probs = np.where(mask, probs, 0)
+        y = _sum_of_seen(mask, probs, _swap(v))
+    return _swap(y), AttentionCache(q, k, v, probs, scale)
 
 
 @op
@@ -99,13 +108,19 @@ def attention_backward(dy: Array, cache: AttentionCache) -> tuple[Array, Array, 
     dscores *= scale
     dq = dscores @ k
     dk = dscores.mT @ q
+    if not finite(dq, dk):
+        seen = probs != 0  # (B, N, T, S)
+        dv = _sum_of_seen(seen.mT, probs.mT, dy)
+        dscores = scale * _dscores_of_seen(seen, probs, dy @ v.mT)
+        dq = _sum_of_seen(seen, dscores, k)
+        dk = _sum_of_seen(seen.mT, dscores.mT, q)
     return _swap(dq), _swap(dk), _swap(dv)
 
 
 def attention_inside(dy: Array, cache: AttentionCache) -> dict[str, Array]:
     """dy (B, T, N, Hv) -> dprobs and dscores (B, N, T, S), which the backward overwrites."""
     dprobs = _swap(dy) @ _swap(cache.v).mT
-    dscores = cache.probs * (dprobs - np.vecdot(dprobs, cache.probs)[..., None])
+    dscores = _dscores_of_seen(cache.probs != 0, cache.probs, dprobs)
     return {"dprobs": dprobs, "dscores": dscores}
 
 
@@ -122,3 +137,21 @@ def _softmax(scores: Array) -> Array:
     total = scores.sum(axis=-1, keepdims=True)
     scores /= np.where(total == 0, 1, total)
     return scores
+
+
+def _dscores_of_seen(seen: Array, probs: Array, dprobs: Array) -> Array:
+    """seen, probs, dprobs (..., S) -> dscores before the scale (..., S), 0 where not seen."""
+    dprobs = np.where(seen, dprobs, 0)
+    dscores = probs * (dprobs - np.vecdot(dprobs, probs)[..., None])
+    return np.where(seen, dscores, 0)
+
+
+def _sum_of_seen(seen: Array, weights: Array, x: Array) -> Array:
+    """weights (..., T, S), 0 where not seen, x (..., S, H) -> sum over seen s (..., T, H)."""
+    plain = np.isfinite(x)
+    y = weights @ np.where(plain, x, 0)
+    seen = np.broadcast_to(seen, weights.shape)
+    for s in np.flatnonzero(~plain.all(axis=(0, 1, 3))):
+        rest = np.where(plain[..., s, :], 0, x[..., s, :])[..., None, :]  # (..., 1, H)
+        y += np.where(seen[..., s, None], weights[..., s, None] * rest, 0)
+    return y

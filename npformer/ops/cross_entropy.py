@@ -34,8 +34,14 @@ Reading     Without smoothing and weights this is p - onehot: what the model bel
             exps is all that is kept of the logits' size, and dlogits all that the backward makes.
 
             The edges are those of PyTorch's cross_entropy (a row with +inf is NaN, a target
-            whose logit is -inf costs inf) but for two: the mean over no row is 0, not NaN, and
-            an ignored row gets gradient 0 whatever its logits hold.
+            whose logit is -inf costs inf) but for these, where PyTorch's are NaN:
+
+            - The mean over no row is 0. So is the mean over rows whose targets all have weight
+              0, and its gradient, also with label smoothing: to divide what smoothing charges
+              such rows by another number, 1 say, would make a sum of it, and by their weight
+              inf. "sum" and "none" do charge it, as PyTorch's do.
+            - An ignored row gets gradient 0, whatever its logits hold.
+            - A class of weight 0 costs nothing, even if its logit is -inf.
 
 Chapter     walkthroughs/02_softmax_cross_entropy.md
 """
@@ -99,12 +105,15 @@ def cross_entropy_forward(
     x = rows(logits)
     z = x - x.max(axis=-1, keepdims=True, initial=-np.inf)  # (R, V)
     z_t = z[np.arange(len(z)), t]
-    z_s = z @ s_v if label_smoothing else 0  # 0 times a logit of -inf would be NaN
+    charged = np.flatnonzero(s_v)  # 0 times a logit of -inf would be NaN
+    z_s = z @ s_v if len(charged) == classes else z[:, charged] @ s_v[charged]
     exps = np.exp(z, out=z)
     total = exps.sum(axis=-1)
     log_total = np.log(total)
 
-    losses = a * (log_total - z_t) + (s_v.sum() * log_total - z_s)
+    losses = a * (log_total - np.where(a == 0, 0, z_t)) + (s_v.sum() * log_total - z_s)
+    if reduction == "mean" and not w_t.any():
+        valid = np.zeros_like(valid)
     losses = np.where(valid, losses, 0)
     divisor = (w_t.sum() or 1) if reduction == "mean" else 1
     loss = losses.reshape(targets.shape) if reduction == "none" else losses.sum() / divisor

@@ -12,7 +12,8 @@ Backward    keep and scale do not depend on x, so y is linear in x, entry by ent
 
 Reading     The same units that were silent in the forward learn nothing in the backward, so the
             mask must be the same one: it is in the cache. Because of scale the mean of y over
-            masks is x, and inference is the identity.
+            masks is x, and inference is the identity. Dropped is multiplied by 0, as in PyTorch:
+            a dropped inf gives NaN.
 
 Chapter     walkthroughs/08_dropout_residuals.md
 """

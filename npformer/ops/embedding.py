@@ -16,8 +16,8 @@ Reading     A word that occurs five times gets the sum of five gradients; ``dwei
             would keep one of them. A word that does not occur gets zero. Sorting brings the
             equal ids together; each run of them is then summed in double precision, which is
             faster than ``np.add.at`` and loses nothing when one word fills the batch.
-            PyTorch's padding_idx, kept here, stops the gradient of one row and changes nothing
-            in the forward.
+            PyTorch's padding_idx, kept here, stops the gradient of one row, even one of NaN,
+            and changes nothing in the forward.
 
 Chapter     walkthroughs/05_embeddings_positions.md
 """

@@ -27,6 +27,9 @@ Reading     The backward of one product is two products. Each takes the letters 
             to it, and none divides it. The bias gradient is a product too, because NumPy's
             ``sum(axis=0)`` adds float32 rows one after another, which is less exact.
 
+            A row whose dy is 0, such as a token that every query is kept from seeing, adds
+            nothing to dweight, even if its x is NaN or inf; in PyTorch, 0 times that is NaN.
+
 Chapter     walkthroughs/01_linear.md
 """
 
@@ -36,7 +39,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.ops.array import Array, rows
+from npformer.ops.array import Array, finite, rows
 from npformer.seam import op
 
 
@@ -62,5 +65,8 @@ def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array 
     dy = rows(dy)  # (R, O)
     dx = (dy @ weight).reshape(x.shape)
     dweight = dy.T @ rows(x)
+    if not finite(dweight[:1]):
+        reached = dy.any(axis=1)  # (R,)
+        dweight = dy[reached].T @ rows(x)[reached]
     dbias = np.ones(len(dy), dy.dtype) @ dy if has_bias else None
     return dx, dweight, dbias

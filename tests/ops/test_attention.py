@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from npformer.errors import ShapeError
 from npformer.ops import attention_backward, attention_forward, causal_mask
+from tests.examples import examples
 from tests.ops.oracle import assert_same, autograd
 
 B, T, S, N, H, HV = 2, 3, 5, 4, 6, 7
@@ -95,6 +98,78 @@ def test_nothing_flows_through_a_mask_whatever_is_behind_it():
     assert not dv[:, 2].any()
     np.testing.assert_array_equal(y2, y)
     np.testing.assert_array_equal(attention_backward(dy, cache2)[0], dq)
+
+
+PARTS = ("q", "k", "v", "dy")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@examples(5)
+@given(
+    seed=st.integers(0, 2**32),
+    parts=st.sets(st.sampled_from(PARTS), min_size=1),
+    shape=st.sampled_from([(S,), (B, 1, 1, S), (T, S), (B, N, T, S), None]),
+    causal=st.booleans(),
+)
+@example(seed=0, parts={"v"}, shape=(S,), causal=False)
+@example(seed=0, parts={"k"}, shape=None, causal=True)
+def test_what_is_hidden_may_be_no_number(dtype, seed, parts, shape, causal):
+    """Who sees no NaN, inf or huge number gets the y and the gradients of zeros in their place."""
+    rng = np.random.default_rng(seed)
+    mask = None if shape is None else rng.random(shape) < 0.6
+    clean = dict(zip(PARTS, inputs(seed, dtype), strict=True))
+    dirty, bad = {}, {}
+    for name, array in clean.items():
+        holds = rng.random(array.shape) < 0.1 * (name in parts)
+        array[holds] = 0
+        worst = rng.choice(np.array([np.nan, np.inf, -np.inf, 0.9 * np.finfo(dtype).max], dtype))
+        dirty[name] = np.where(holds, worst, array)
+        bad[name] = holds.any(-1).swapaxes(1, 2)  # (B, N, T or S)
+
+    sees = np.ones((B, N, T, S), bool) if mask is None else np.broadcast_to(mask, (B, N, T, S))
+    sees = sees & causal_mask(T, S) if causal else sees
+    query = bad["q"] | bad["dy"] | (sees & (bad["k"] | bad["v"])[:, :, None]).any(-1)
+    key = bad["k"] | bad["v"] | (sees & query[..., None]).any(-2)
+
+    def run(q, k, v, dy):
+        y, cache = attention_forward(q, k, v, mask, causal=causal)
+        return (y, *attention_backward(dy, cache))
+
+    found, expected = run(**dirty), run(**clean)
+    for ours, theirs, touched in zip(found, expected, (query, query, key, key), strict=True):
+        untouched = ~touched.swapaxes(1, 2)
+        assert_same(ours[untouched], theirs[untouched])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_seen_is_not_left_out(value):
+    q, k, v, dy = inputs()
+    hidden, seen = v.copy(), v.copy()
+    hidden[:, 1] = np.nan
+    seen[:, 1], seen[:, 2, :, 0] = np.nan, value
+    mask = np.arange(S) != 1
+    y, cache = attention_forward(q, k, seen, mask)
+    np.testing.assert_array_equal(y[..., 0], np.full((B, T, N), value))
+    np.testing.assert_array_equal(y[..., 1:], attention_forward(q, k, hidden, mask)[0][..., 1:])
+    dq, dk, dv = attention_backward(dy, cache)
+    assert not np.isfinite(dq).any()
+    assert not np.isfinite(dk[:, mask]).any()
+    assert not dk[:, 1].any()
+    assert np.isfinite(dv).all()
+
+
+def test_pytorch_gives_nan_for_a_hidden_value_that_is_none():
+    """Ours differs: PyTorch multiplies what is hidden by 0."""
+    q, k, v, dy = inputs()
+    v[:, 2] = np.nan
+    mask = np.broadcast_to(np.arange(S) != 2, (B, N, T, S)).copy()
+    y, dq, dk, dv = autograd(torch_attention(mask), dy, q, k, v)
+    assert np.isnan(y).all()
+    assert np.isnan(dq).all()
+    assert np.isnan(dk).all()
+    assert np.isfinite(dv).all()
+    y, cache = attention_forward(q, k, v, mask)
+    assert all(np.isfinite(each).all() for each in (y, *attention_backward(dy, cache)))
 
 
 def test_a_vector_added_to_every_key_changes_nothing_and_gets_no_gradient():

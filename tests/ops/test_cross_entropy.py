@@ -96,11 +96,42 @@ def test_nothing_to_learn_costs_nothing(reduction, label_smoothing):
     assert not cross_entropy_backward(np.array(3.0), cache).any()
 
 
-def test_the_mean_over_classes_of_weight_zero_is_zero():
-    loss, cache = cross_entropy_forward(np.ones((2, 3)), np.array([1, 1]),
-                                        weight=np.array([1.0, 0.0, 1.0]))  # fmt: skip
-    assert loss == 0
-    assert not cross_entropy_backward(np.array(1.0), cache).any()
+ONE_FREE = np.array([1.0, 0.0, 1.0])
+"""Class weights: class 1 costs nothing."""
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_the_mean_over_targets_of_weight_zero_is_zero(rows, label_smoothing):
+    """Nothing to divide by. PyTorch 2.13 gives NaN, loss and gradient."""
+    logits, targets = draw(5, (rows,), 3)[0], np.ones(rows, int)
+    options = dict(weight=ONE_FREE, label_smoothing=label_smoothing)
+    ours, theirs = compare(logits, targets, **options)
+    assert all(np.isnan(each).all() for each in theirs)
+    assert not any(each.any() for each in ours)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "none"])
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_what_smoothing_charges_targets_of_weight_zero_is_pytorchs(label_smoothing, reduction):
+    options = dict(weight=ONE_FREE, label_smoothing=label_smoothing, reduction=reduction)
+    ours, theirs = compare(draw(5, (4,), 3)[0], np.ones(4, int), **options)
+    assert_same(ours[0], theirs[0])
+    assert_same(ours[1], theirs[1])
+    assert ours[0].any() == (label_smoothing > 0)
+
+
+@pytest.mark.parametrize("target", [0, 1])
+def test_a_class_of_weight_zero_that_is_ruled_out_costs_nothing(target):
+    """0 times -log 0. PyTorch's loss is NaN, its gradient is ours."""
+    options = dict(weight=ONE_FREE, label_smoothing=0.1, reduction="sum")
+    logits = np.array([[0.5, -INF, 1.0]])
+    ours, theirs = compare(logits, np.array([target]), **options)
+    assert np.isnan(theirs[0])
+    without = cross_entropy_forward(np.where(np.isinf(logits), -800, logits),
+                                    np.array([target]), **options)[0]  # fmt: skip
+    assert_same(ours[0], without)
+    assert_same(ours[1], theirs[1])
 
 
 @pytest.mark.parametrize("bad", [NAN, INF, -INF])

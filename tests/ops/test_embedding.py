@@ -72,3 +72,9 @@ def test_it_is_the_linear_map_of_one_hot_rows():
     y, cache = embedding_forward(ids, weight)
     np.testing.assert_array_equal(y, onehot @ weight)
     np.testing.assert_allclose(embedding_backward(dy, cache), onehot.T @ dy, atol=1e-14)
+
+
+def test_padding_learns_nothing_from_a_gradient_that_is_no_number():
+    _, cache = embedding_forward(np.array([0, 1, 0]), np.ones((2, 3)), padding_idx=0)
+    dy = np.array([[np.nan] * 3, [1.0, 2, 3], [np.inf] * 3])
+    np.testing.assert_array_equal(embedding_backward(dy, cache), [[0.0, 0, 0], [1, 2, 3]])

@@ -54,6 +54,20 @@ def test_gradients_are_sums_over_the_batch():
     np.testing.assert_allclose(twice[2], 2 * once[2], rtol=1e-14)
 
 
+@pytest.mark.parametrize("worst", [np.nan, np.inf])
+def test_a_row_that_no_gradient_reaches_may_be_no_number(worst):
+    rng = np.random.default_rng(4)
+    x, weight, dy = (rng.standard_normal(s) for s in ((4, 3), (5, 3), (4, 5)))
+    dy[1], x[1, 2] = 0, 0
+    expected = linear_backward(dy, linear_forward(x, weight)[1])[:2]
+    x[1, 2] = worst
+    cache = linear_forward(x, weight)[1]
+    for found, wanted in zip(linear_backward(dy, cache), expected, strict=False):
+        np.testing.assert_allclose(found, wanted, rtol=1e-14)
+    dy[1, 0] = 1e-300
+    assert not np.isfinite(linear_backward(dy, cache)[1][:, 2]).any()
+
+
 def test_bias_gradient_over_many_float32_rows():
     """100,000 rows with a mean: ``sum(axis=0)`` is 80 eps off here."""
     rng = np.random.default_rng(3)

@@ -11,6 +11,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result, draw_case
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import OpCard
+from npformer.cards.pytorch import ops, torch
 from npformer.cards.scales import FloatInfo, Scales, softmax_errors
 from npformer.cards.steps import close, wide
 from npformer.cards.strategies import Source, draw_rng
@@ -44,6 +45,40 @@ card.edge(
     },
     causal=True,
 )
+for words, k_holds, v_holds in (
+    ("an infinite key hidden", np.inf, 0.0),
+    ("an infinite value hidden", 0.0, -np.inf),
+    ("a hidden value that overflows dy v", 0.0, 3e38),
+):
+    card.edge(
+        words,
+        {
+            "q": np.arange(6.0).reshape(1, 3, 1, 2) - 2,
+            "k": np.array([[1, 2], [-1, 1], [k_holds, -k_holds], [0, 1]])[None, :, None, :],
+            "v": np.array([[1, 0], [0, 2], [v_holds, v_holds], [-1, 1]])[None, :, None, :],
+        },
+        mask=np.arange(4)[None, :] != 2,
+    )
+
+
+def _precise(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    mask: torch.Tensor | None = None,
+    *,
+    causal: bool = False,
+    scale: float | None = None,
+) -> torch.Tensor:
+    """PyTorch's, which gives NaN for a hidden inf, of what is left without it."""
+    if mask is not None:
+        unseen = ~mask.broadcast_to(len(q), q.shape[2], q.shape[1], k.shape[1]).any(2)  # (B, N, S)
+        unseen = unseen.mT[..., None]  # (B, S, N, 1)
+        k, v = (torch.where(unseen & ~x.isfinite(), 0, x) for x in (k, v))
+    return ops.attention(q, k, v, mask, causal=causal, scale=scale)
+
+
+card.precise = _precise
 
 
 @card.draw
@@ -89,6 +124,7 @@ def scale(
     fp: FloatInfo,
 ) -> Scales:
     """Scores are dot products of length H; softmax turns their error into p's relative error c."""
+    k, v = (np.where(np.isfinite(x), x, 0.0) for x in (k, v))  # what is not finite is hidden
     factor = abs(1 / math.sqrt(q.shape[-1]) if scale is None else scale)
     qh, kh, vh, dyh = (np.abs(a).swapaxes(1, 2) for a in (q, k, v, dy))  # (B, N, T or S, H)
     size = factor * (qh @ kh.swapaxes(-1, -2)) + fp.tiny * q.shape[-1]

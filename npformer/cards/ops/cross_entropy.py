@@ -23,6 +23,27 @@ card.edge("all targets ignored", {"logits": [[1.0, 2], [3, 4]]}, targets=np.arra
 card.edge("one class", {"logits": [[1.0], [3]]}, targets=np.array([0, 0]), label_smoothing=0.1)
 card.edge("far apart", {"logits": [[1e30, -1e30], [0, 1e30]]}, targets=np.array([1, 1]))
 card.edge("a class ruled out", {"logits": [[-np.inf, 1.0, 2]]}, targets=np.array([1]))
+card.edge(
+    "an ignored row of infinities",
+    {"logits": [[np.inf, 1.0], [1.0, 2.0]]},
+    targets=np.array([-100, 1]),
+    label_smoothing=0.1,
+)
+for label_smoothing in (0.0, 0.1):
+    card.edge(
+        f"every target of weight 0, smoothing {label_smoothing}",
+        {"logits": [[1.0, 2, -1], [3, 4, 0]]},
+        targets=np.array([1, 1]),
+        weight=np.array([1.0, 0, 1]),
+        label_smoothing=label_smoothing,
+    )
+card.edge(
+    "a class of weight 0 ruled out",
+    {"logits": [[1.0, -np.inf, -1], [3, -np.inf, 0]]},
+    targets=np.array([1, 2]),
+    weight=np.array([1.0, 0, 1]),
+    label_smoothing=0.1,
+)
 
 
 @card.draw
@@ -108,10 +129,14 @@ def scale(
 
 
 def _precise(logits: torch.Tensor, targets: torch.Tensor, **static: Any) -> torch.Tensor:
-    """PyTorch's loss, but 0 where no target is valid: there its mean is 0 / 0 (see the op)."""
+    """PyTorch's loss, but for the edges at which that is 0 / 0 or 0 times inf (see the op)."""
     ignored = torch.zeros_like(targets, dtype=torch.bool)
     if static["ignore_index"] is not None:
         ignored = targets == static["ignore_index"]
+    logits = torch.where(ignored[..., None], 0, logits)
+    if (weight := static["weight"]) is not None:
+        logits = torch.where((weight == 0) & (logits == -torch.inf), -800, logits)  # exp is 0 too
+        ignored = ignored | (weight[torch.where(ignored, 0, targets)] == 0)
     if static["reduction"] == "mean" and bool(ignored.all()):
         return (logits * 0).sum()
     return ops.cross_entropy(logits, targets, **static)

@@ -23,6 +23,7 @@ card.library = Library(
     lambda input, p=0.5, training=True, inplace=False: {"x": input, "p": p, "rng": None},
     lambda f, a: f(a["x"], a["p"], False),
 )
+card.edge("infinite entries", {"x": [np.inf, -np.inf, 1, 2] * 2}, p=0.5, rng=3)
 
 
 @card.draw

@@ -29,6 +29,12 @@ card.library = Library(
 )  # fmt: skip
 card.edge("repeated ids", {"weight": np.arange(12.0).reshape(4, 3)}, ids=np.array([[1, 1], [1, 3]]))
 card.edge("only padding", {"weight": np.ones((4, 3))}, ids=np.array([2, 2]), padding_idx=2)
+card.edge(
+    "a row of padding that is no number",
+    {"weight": [[np.inf, -np.inf], [1.0, 2]]},
+    ids=np.array([[0, 1], [1, 0]]),
+    padding_idx=0,
+)
 card.edge("no width", {"weight": np.ones((4, 0))}, ids=np.array([2, 2]))
 
 
