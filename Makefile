@@ -25,11 +25,12 @@ help:
 	@echo "make test       the test suite; for the explorer's tests it wants Chromium installed"
 	@echo "make test-deep  the same properties over many more cases; takes hours"
 	@echo "make lint       ruff: style and likely bugs"
-	@echo "make types      mypy, and its --strict on what a user writes"
+	@echo "make types      mypy, strict on what a user writes"
 	@echo "make bench      NumPy, its PyTorch twin and the floor, timed side by side"
 	@echo "make clean      remove the environment and the tools' caches (not runs/)"
 
-# One stamp for what users run, one for readers and one for developers on top of it.
+# A stamp for what users run, one for readers and one for developers; each has what the one before
+# has, so that a fresh environment is one installation.
 install: $(VENV)/installed
 install-docs: $(VENV)/installed-docs
 install-dev: $(VENV)/installed-dev
@@ -41,17 +42,15 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { \
 	  echo "could not make $(VENV); on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
-$(VENV)/installed: $(VENV)/bin/python $(INPUTS)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[verify]'
-	@touch $@
+$(VENV)/installed: EXTRAS = verify
+$(VENV)/installed-docs: EXTRAS = docs
+$(VENV)/installed-docs: ALSO = $(VENV)/installed
+$(VENV)/installed-dev: EXTRAS = test,lint
+$(VENV)/installed-dev: ALSO = $(VENV)/installed $(VENV)/installed-docs
 
-$(VENV)/installed-docs: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
-	@touch $@
-
-$(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
-	@touch $@
+$(VENV)/installed $(VENV)/installed-docs $(VENV)/installed-dev: $(VENV)/bin/python $(INPUTS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	@touch $(ALSO) $@
 
 # Sentences of the grammar's test split, which training never sees.
 UNSEEN := If it rains, my aunt sells the coat. The shoe that the waiter bought was blue. \
@@ -109,7 +108,6 @@ lint: $(VENV)/installed-dev
 
 types: $(VENV)/installed-dev
 	$(BIN)/python -m mypy
-	$(BIN)/python -m mypy --strict --follow-imports=silent tests/typing/user.py
 
 bench: $(VENV)/installed
 	$(NPFORMER) bench

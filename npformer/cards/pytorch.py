@@ -19,10 +19,12 @@ class Late(ModuleType):
 
 if TYPE_CHECKING:
     import torch as torch
-    import torch.nn.functional as F
+    from torch.nn import functional
 
     from torch_ref import bridge as bridge
     from torch_ref import ops as ops
+
+    F = functional
     from torch_ref import optim as optim
 else:
     torch = Late("torch")

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from npformer.errors import CheckpointError
-from npformer.train.checkpoint import Array, open_checkpoint
+from npformer.files.array_file import Array
+from npformer.train.checkpoint import open_checkpoint
 
 
 def average_weights(paths: Sequence[Path]) -> dict[str, Array]:

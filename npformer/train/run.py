@@ -14,9 +14,10 @@ from npformer.config import RunConfig
 from npformer.errors import CheckpointError, NpformerError
 from npformer.fields import to_dict
 from npformer.files.atomic import clean_up, write_file
+from npformer.files.manifest import CONFIG, to_json
 from npformer.text.tokenizer import Tokenizer
 from npformer.train import engines
-from npformer.train.checkpoint import CONFIG, Checkpoint, open_checkpoint, to_json
+from npformer.train.checkpoint import Checkpoint, open_checkpoint
 from npformer.train.engine import Engine
 from npformer.train.loop import Listener, TrainResult, train
 from npformer.train.prepare import Prepared, prepare

@@ -20,16 +20,18 @@ Twins need torch, which is imported when one is asked; drawing by Hypothesis and
 """
 
 from npformer.cards.case import Case
+from npformer.cards.mutant import Mutant
 from npformer.cards.strategies import arrays_like, seeds
 from npformer.verify.agreement import agreement, autograd_gradients, finite_differences
-from npformer.verify.bisect import Bisection, bisect
+from npformer.verify.bisect import bisect
 from npformer.verify.check import CheckResult, check
 from npformer.verify.component import Component, cases
 from npformer.verify.components.registry import COMPONENTS, component
 from npformer.verify.given import check_arrays
 from npformer.verify.judge import Failure, check_case
+from npformer.verify.lockstep.bisection import Bisection
 from npformer.verify.lockstep.nodes import NodeError, node_errors
-from npformer.verify.mutants import Mutant, MutationScore, mutation_score
+from npformer.verify.mutants import MutationScore, mutation_score
 from npformer.verify.report import Report, run
 from npformer.verify.subjects.subjects import WithVJP
 from npformer.verify.tally import Tally, check_component

@@ -1,4 +1,4 @@
-"""What a user may write. ``make types`` has mypy --strict read it; ``test_user.py`` runs it."""
+"""What a user may write. mypy reads it as --strict does; ``test_user.py`` runs it."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from npformer.verify.subjects.subjects import (
     WithVJP,
     callable_name,
 )
+from npformer.verify.subjects.tensors import to_value
 from npformer.verify.subjects.torch_subjects import (
     FunctionClass,
     TorchCallable,
@@ -31,7 +32,6 @@ from npformer.verify.subjects.torch_subjects import (
     TorchPair,
     TorchVJP,
     repeatable,
-    to_value,
 )
 
 KINDS = (
