@@ -26,10 +26,11 @@ from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, Tra
 from npformer.errors import counted
 from npformer.train.checkpoint import open_checkpoint
 from npformer.train.engines import joined_ranks
-from npformer.train.loop import Listener, TrainResult
+from npformer.train.loop import TrainResult
 from npformer.train.ranks import Ranks
 from npformer.train.run import run_training
 from npformer.train.run_directory import checkpoints, latest_checkpoint
+from npformer.train.run_log import Listener
 
 INTERRUPTED = 130
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,35 +24,17 @@ from rich.console import Console
 
 from npformer.config import RunConfig
 from npformer.errors import CheckpointError, NonFiniteError, ShapeError, counted
-from npformer.files.atomic import remove_directory
 from npformer.optim import learning_rate
 from npformer.train.average import average_weights
-from npformer.train.checkpoint import (
-    Checkpoint,
-    Position,
-    check_whole,
-    open_checkpoint,
-    save_arrays,
-    save_checkpoint,
-)
-from npformer.train.curve import draw_curve
+from npformer.train.checkpoint import Checkpoint, Position, open_checkpoint
 from npformer.train.engine import Engine
 from npformer.train.feed import BatchSource, Feed
 from npformer.train.interruption import Interruption
-from npformer.train.metrics import Metrics
-from npformer.train.progress import Display
 from npformer.train.ranks import Alone, Ranks
-from npformer.train.run_directory import (
-    METRICS,
-    PICTURE,
-    averaged_path,
-    checkpoint_path,
-    checkpoints,
-    prune,
-)
+from npformer.train.run_checkpoints import RunCheckpoints
+from npformer.train.run_directory import checkpoint_path
+from npformer.train.run_log import Listener, RunLog
 from npformer.train.validation import Validation
-
-Listener = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -100,40 +82,37 @@ def train(
             engine.restore(resume.engine_state())
         except ShapeError as error:
             raise CheckpointError(f"{resume.path} does not fit this run: {error}") from error
-    share = (ranks.rank, ranks.size)
+    first, share = ranks.rank == 0, (ranks.rank, ranks.size)
     with (
         Interruption() as stop,
-        Display(config.train.updates, done.update, console) as display,
-        Metrics(directory / METRICS, done.update, write=ranks.rank == 0) as metrics,
+        RunLog(
+            config, directory, done.update, first=first, listeners=listeners, console=console
+        ) as log,
         closing(
             Feed(batches, done.epoch, done.index, share=share, ahead=config.train.ahead)
         ) as feed,
     ):
-        run = _Run(config, directory, engine, tokenizer, validation, ranks, listeners)
-        run.stop, run.display, run.metrics, run.feed = stop, display, metrics, feed
+        kept = RunCheckpoints(config, directory, engine, tokenizer, ranks)
+        run = _Run(config, directory, engine, feed, validation, ranks, kept, log, stop)
         return run.go(done, resumed=resume is not None)
 
 
 class _Run:
-    stop: Interruption
-    display: Display
-    metrics: Metrics
-    feed: Feed
-
     def __init__(
         self,
         config: RunConfig,
         directory: Path,
         engine: Engine,
-        tokenizer: bytes,
+        feed: Feed,
         validation: Validation | None,
         ranks: Ranks,
-        listeners: Sequence[Listener],
+        kept: RunCheckpoints,
+        log: RunLog,
+        stop: Interruption,
     ) -> None:
-        self.config, self.directory, self.engine = config, directory, engine
-        self.tokenizer, self.validation = tokenizer, validation
-        self.ranks, self.listeners = ranks, listeners
-        self.first = ranks.rank == 0
+        self.config, self.directory, self.engine, self.feed = config, directory, engine, feed
+        self.validation, self.ranks = validation, ranks
+        self.kept, self.log, self.stop = kept, log, stop
         self.stopping = False
         self.position = Position()
         self.measured: dict[str, Any] | None = None
@@ -145,8 +124,8 @@ class _Run:
         self.position = position
         self.began -= position.seconds
         saved = position.update if resumed else None
-        if position.update < train.updates and self.first:
-            remove_directory(averaged_path(self.directory))  # of a run that was shorter
+        if position.update < train.updates:
+            self.kept.remove_average()
         if self._due(train.validate_every) and self._lacks_validation():
             self._validate()  # the run was stopped before it came to this
         while self.position.update < train.updates and not self._stopped():
@@ -159,10 +138,10 @@ class _Run:
         if self.position.update != saved:
             self._save()
         averaged = None if self._stopped() else self._average()
-        self._draw()
+        self.log.draw()
         path = checkpoint_path(self.directory, self.position.update)
         if self._stopped():
-            self.display.note(f"interrupted; update {self.position.update} is saved in {path}")
+            self.log.note(f"interrupted; update {self.position.update} is saved in {path}")
         return TrainResult(
             directory=self.directory,
             position=self.position,
@@ -181,7 +160,7 @@ class _Run:
         return self.stopping or (self.ranks.size == 1 and self.stop.requested)
 
     def _lacks_validation(self) -> bool:
-        return self.ranks.gather(not self.metrics.has_validation(self.position.update))[0]
+        return self.ranks.gather(not self.log.has_validation(self.position.update))[0]
 
     def _update(self) -> None:
         """One update: gradients of its batches, summed, divided once by all their tokens."""
@@ -222,14 +201,7 @@ class _Run:
             memory=self.engine.memory(),
             **({"mfu": round(work / seconds / peak, 4)} if peak else {}),
         )
-        self._tell(line)
-        self.display.step(line)
-
-    def _tell(self, line: dict[str, Any]) -> None:
-        self.metrics.write(**line)
-        if self.first:
-            for listener in self.listeners:
-                listener(line)
+        self.log.step(line)
 
     def _validate(self) -> None:
         if not self.validation:
@@ -237,22 +209,13 @@ class _Run:
         results = self.validation.measure(self.engine, self._stopped, self.ranks)
         if results:
             self.measured = results
-            self._tell({"update": self.position.update, **results})
-            self.display.validation(self.position.update, results)
-            self._draw()
+            self.log.validation(self.position.update, results)
+            self.log.draw()
 
     def _save(self) -> None:
-        train, update = self.config.train, self.position.update
-        path = checkpoint_path(self.directory, update)
-        self.position = dataclasses.replace(
-            self.position, seconds=round(time.monotonic() - self.began, 3)
-        )
-        save_checkpoint(
-            path, self.config, self.engine.save, self.tokenizer, self.position, ranks=self.ranks
-        )
-        if self.first:
-            prune(self.directory, update, keep=train.keep, every=train.checkpoint_every)
-        self.ranks.barrier()
+        seconds = round(time.monotonic() - self.began, 3)
+        self.position = dataclasses.replace(self.position, seconds=seconds)
+        self.kept.save(self.position)
 
     def _average(self) -> Path | None:
         """Save the mean of the last checkpoints, and how it does beside the last of them."""
@@ -268,38 +231,14 @@ class _Run:
             if not last or not results:
                 return None
             self.measured = last
-            self._tell({"update": self.position.update, "averaged": len(paths), **results})
             what = f"mean of the last {counted(len(paths), 'checkpoint')}"
-            self.display.validation(self.position.update, results, what)
+            self.log.validation(self.position.update, results, what, averaged=len(paths))
             notes |= results | {"last_validation_loss": last["validation_loss"]}
-        path = averaged_path(self.directory)
-
-        def write(directory: Path) -> None:
-            if self.first:
-                save_arrays(directory, averaged)
-
-        save_checkpoint(
-            path, self.config, write, self.tokenizer, self.position, ranks=self.ranks, **notes
-        )
-        return path
+        return self.kept.save_average(averaged, self.position, **notes)
 
     def _saved(self) -> list[Path]:
         """The whole checkpoints up to here, oldest first."""
-        paths = []
-        for update, path in checkpoints(self.directory).items():
-            if update <= self.position.update:
-                try:
-                    check_whole(path)
-                    paths.append(path)
-                except CheckpointError as error:
-                    self.display.note(f"warning: {error}")
+        paths, damage = self.kept.whole(self.position.update)
+        for error in damage:
+            self.log.note(f"warning: {error}")
         return paths
-
-    def _draw(self) -> None:
-        if not self.first:
-            return
-        title = f"{self.directory.name}: {self.config.train.engine} engine"
-        try:
-            draw_curve(self.directory / METRICS, self.directory / PICTURE, title=title)
-        except OSError as error:  # a picture is no reason to stop a run
-            self.display.note(f"cannot draw {self.directory / PICTURE}: {error}")

@@ -19,10 +19,11 @@ from npformer.text.tokenizer import Tokenizer
 from npformer.train import engines
 from npformer.train.checkpoint import Checkpoint, open_checkpoint
 from npformer.train.engine import Engine
-from npformer.train.loop import Listener, TrainResult, train
+from npformer.train.loop import TrainResult, train
 from npformer.train.prepare import Prepared, prepare
 from npformer.train.ranks import Alone, Ranks
 from npformer.train.run_directory import checkpoints, latest_checkpoint
+from npformer.train.run_log import Listener
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from npformer.errors import CheckpointError, NonFiniteError
 from npformer.files import atomic
 from npformer.optim import learning_rate
 from npformer.text.batches import evaluation_batches
-from npformer.train import loop
+from npformer.train import run_log
 from npformer.train.average import average_weights
 from npformer.train.checkpoint import read_checkpoint
 from npformer.train.loop import train
@@ -30,7 +30,7 @@ from tests.train.fakes import MEASURED, TOKENIZER, FakeEngine, make_batches, run
 def quick(monkeypatch):
     """Without what takes the time: flushing the disk, and drawing (``test_curve.py`` does)."""
     monkeypatch.setattr(atomic.os, "fsync", lambda descriptor: None)
-    monkeypatch.setattr(loop, "draw_curve", lambda metrics, path, **_: path.write_bytes(b"png"))
+    monkeypatch.setattr(run_log, "draw_curve", lambda metrics, path, **_: path.write_bytes(b"png"))
 
 
 def start(config, directory, hook=lambda *_: None, *, resume=False, validation=None):

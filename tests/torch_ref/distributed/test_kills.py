@@ -20,9 +20,10 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from npformer.train import checkpoint, loop
+from npformer.train import checkpoint, run_log
 from npformer.train.checkpoint import read_checkpoint, save_arrays, save_checkpoint
 from npformer.train.metrics import read_metrics
+from npformer.train.run_checkpoints import RunCheckpoints
 from npformer.train.run_directory import checkpoint_path, checkpoints, latest_checkpoint
 from tests.forked import Ended
 from tests.torch_ref.distributed.harness import PATIENCE, launch, lines
@@ -90,9 +91,9 @@ class Killer:
             self.left -= 1
 
     def around_save(self, save):
-        def saved(run) -> None:
+        def saved(kept, position) -> None:
             self.armed = self.left is not None
-            save(run)
+            save(kept, position)
             if self.armed:
                 self.kill("after the save")
 
@@ -138,13 +139,13 @@ def run(
         engine = TorchEngine
         if rank == victim:
             assert killer
-            loop._Run._save = killer.around_save(loop._Run._save)
+            RunCheckpoints.save = killer.around_save(RunCheckpoints.save)
             checkpoint._together = killer.around_agreement(checkpoint._together)
             engine = killer.engine()
             sys.addaudithook(killer.heard)
         with (
             mock.patch("torch_ref.train.TorchEngine", engine),
-            mock.patch.object(loop, "draw_curve"),
+            mock.patch.object(run_log, "draw_curve"),
             mock.patch("torch_ref.train.device.peak_flops", return_value=0.0),
             mock.patch.object(os, "fsync"),  # the machine itself goes on
             mock.patch("torch_ref.train.meeting.SETTLE", 0.3),

@@ -68,7 +68,7 @@ def run(size: int, directory: Path, *options: str, engine=Quick, **harness) -> l
     def work(rank: int) -> None:
         with (
             mock.patch("torch_ref.train.TorchEngine", engine),
-            mock.patch("npformer.train.loop.draw_curve"),
+            mock.patch("npformer.train.run_log.draw_curve"),
         ):
             raise SystemExit(main([str(directory), *options]))
 
