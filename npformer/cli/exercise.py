@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Literal
 
 import tyro
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from npformer.cli.arguments import UsageError
+from npformer.cli.exercise_table import grades_table, listing, passed, progress_table
 from npformer.exercises.catalogue import catalogue, find
 from npformer.exercises.classroom import grade_directory
 from npformer.exercises.exercise import HINTS, Exercise, ExerciseError
 from npformer.exercises.notebook import Format, notebook
 from npformer.exercises.progress import read_progress
 from npformer.exercises.runner import Limits, check_submission
-from npformer.exercises.start import file_of, write_new
+from npformer.exercises.start import file_of, named_or_newest, write_new
 from npformer.files.atomic import write_file
 
 NOT_YET = 1
@@ -92,11 +92,7 @@ class Command:
 
     def _list(self, exercises: list[Exercise]) -> int:
         progress = read_progress(self.folder)
-        longest = max(len(e.short) for e in exercises)
-        for e in exercises:
-            state = f"  ({progress.state(e.name)})" if progress.state(e.name) else ""
-            line = f"{e.number:2}  {e.short:{longest}}  {e.minutes:2} min  {e.title}{state}"
-            print(line.rstrip())
+        print("\n".join(listing(exercises, progress)))
         if first := progress.next_of(exercises):
             print(f"\nBegin with: npformer exercise start {first.short}{self._options}")
         return 0
@@ -118,7 +114,7 @@ class Command:
         return 0
 
     def _check(self, exercises: list[Exercise]) -> int:
-        exercise, path = self._which(exercises)
+        exercise, path = named_or_newest(self.name, exercises, self.folder)
         limits = Limits(self.seconds, self.megabytes)
         with Console(stderr=True).status(f"checking {path}"):
             outcome = check_submission(
@@ -139,7 +135,7 @@ class Command:
         return 0
 
     def _hint(self, exercises: list[Exercise]) -> int:
-        exercise, _ = self._which(exercises)
+        exercise, _ = named_or_newest(self.name, exercises, self.folder)
         progress = read_progress(self.folder)
         entry = progress.of(exercise.name)
         if entry.hints < HINTS:
@@ -157,7 +153,7 @@ class Command:
         return 0
 
     def _solution(self, exercises: list[Exercise]) -> int:
-        exercise, _ = self._which(exercises)
+        exercise, _ = named_or_newest(self.name, exercises, self.folder)
         if not self.yes:
             print(
                 f"This prints the whole solution of {exercise.short}, and your progress will say "
@@ -173,23 +169,15 @@ class Command:
 
     def _progress(self, exercises: list[Exercise]) -> int:
         progress = read_progress(self.folder)
-        table = _table("", "exercise", "", "checks", "hints", "last answer")
-        known = [e for e in exercises if e.name in progress.entries]
-        for e in known:
-            entry = progress.entries[e.name]
-            hints = "solution" if entry.solution else str(entry.hints)
-            last = "" if entry.passed else entry.last
-            table.add_row(e.number, e.short, entry.state, str(entry.checks), hints, last)
-        if known:
+        if (table := progress_table(exercises, progress)).row_count:
             _print(table)
-        passed = sum(progress.state(e.name) == "passed" for e in exercises)
-        print(f"{passed} of {len(exercises)} passed, in {self.folder}")
+        print(passed(exercises, progress, self.folder))
         if following := progress.next_of(exercises):
             print(f"Next: npformer exercise start {following.short}{self._options}")
         return 0
 
     def _notebook(self, exercises: list[Exercise]) -> int:
-        exercise, _ = self._which(exercises)
+        exercise, _ = named_or_newest(self.name, exercises, self.folder)
         suffix = "ipynb" if self.format == "ipynb" else "md"
         path = self.folder / f"{exercise.name}.{suffix}"
         if not write_new(path, notebook(exercise, self.format, self.catalogue)):
@@ -212,31 +200,12 @@ class Command:
                 limits=Limits(self.seconds, self.megabytes),
                 progress=lambda learner: status.update(f"graded {learner}"),
             )
-        table = _table("learner", *(e.short for e in grades.exercises), "passed")
-        for learner, words, passed in grades.rows():
-            table.add_row(learner, *words, f"{passed} of {len(words)}")
-        _print(table)
+        _print(grades_table(grades))
         if self.csv is not None:
             write_file(self.csv, grades.csv().encode())
         if self.json is not None:
             write_file(self.json, (json.dumps(grades.to_dict(), indent=2) + "\n").encode())
         return 0
-
-    def _which(self, exercises: list[Exercise]) -> tuple[Exercise, Path]:
-        """The exercise that was named, or whose file was changed last, and the learner's file."""
-        if self.name is not None:
-            given = Path(self.name)
-            if given.suffix == ".ipynb":
-                raise UsageError(f"{given} is a notebook; run its own cell that calls check")
-            exercise = find(self.name, exercises)
-            is_file = given.suffix == ".py"
-            return exercise, given if is_file else file_of(exercise, self.folder)
-        own = [(e, p) for e in exercises if (p := file_of(e, self.folder)).is_file()]
-        if not own:
-            raise UsageError(
-                f"{self.folder} holds no exercise yet; begin with npformer exercise start"
-            )
-        return max(own, key=lambda pair: pair[1].stat().st_mtime)
 
     @property
     def _options(self) -> str:
@@ -245,13 +214,6 @@ class Command:
         if self.folder != Command.folder:
             words.append(f" --folder {self.folder}")
         return "".join(words)
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table
 
 
 def _print(table: Table) -> None:

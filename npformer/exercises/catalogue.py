@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from npformer.errors import nearest
@@ -27,7 +28,7 @@ def catalogue(own: Path | None = None) -> list[Exercise]:
     return found
 
 
-def find(name: str, exercises: list[Exercise]) -> Exercise:
+def find(name: str, exercises: Sequence[Exercise]) -> Exercise:
     """By ``01_linear_backward``, ``linear_backward``, ``linear`` or ``01``, or a file named so.
 
     Raises ``ExerciseError`` with the nearest name.
