@@ -52,12 +52,15 @@ def attention(
     causal: bool = False,
     scale: float | None = None,
 ) -> Tensor:
-    """q (B, T, N, H), k (B, S, N, H), v (B, S, N, Hv), mask to (B, N, T, S) -> (B, T, N, Hv)."""
+    """q (B, T, N, H), k (B, S, N, H), v (B, S, N, Hv), mask to (B, N, T, S) -> (B, T, N, Hv).
+
+    A hidden key or value that is NaN or inf makes this NaN, for PyTorch multiplies it by 0.
+    """
     if causal and (mask is not None or q.shape[1] != k.shape[1]):
         # PyTorch takes a mask or is_causal, and aligns the latter's triangle with the first key.
         triangle = causal_mask(q.shape[1], k.shape[1], device=q.device)
         mask = triangle if mask is None else mask & triangle
-    with _fast_kernels(q):
+    with _kernels(q, mask):
         y = F.scaled_dot_product_attention(
             q.transpose(1, 2),
             k.transpose(1, 2),
@@ -69,14 +72,27 @@ def attention(
     return y.transpose(1, 2)
 
 
-def _fast_kernels(q: Tensor) -> AbstractContextManager[None]:
-    """Which of PyTorch's ways to compute attention may be taken: all, but on a CPU in bf16.
+ALL_BUT_CUDNN = [
+    SDPBackend.FLASH_ATTENTION,
+    SDPBackend.EFFICIENT_ATTENTION,
+    SDPBackend.MATH,
+    SDPBackend.OVERRIDEABLE,
+]
 
-    There the fused one's backward takes many times as long as that of the plain products and
-    soft-max, for which sequences of a sentence's length leave room.
+
+def _kernels(q: Tensor, mask: Tensor | None) -> AbstractContextManager[None]:
+    """Which of PyTorch's ways to compute attention may be taken: all, with two exceptions.
+
+    On a CPU in bf16 the fused one's backward takes many times as long as that of the plain products
+    and soft-max, for which sequences of a sentence's length leave room. Elsewhere, the backward of
+    cuDNN's gives NaN for a mask at lengths of 64 modulo 128 where a query's scores are all below
+    -88 (pytorch#196678, PyTorch 2.11 to 2.13).
     """
-    plain = q.is_cpu and q.dtype == torch.bfloat16
-    return sdpa_kernel(SDPBackend.MATH) if plain else nullcontext()
+    if q.is_cpu:
+        plain = q.dtype == torch.bfloat16
+        return sdpa_kernel(SDPBackend.MATH) if plain else nullcontext()
+    guarded = mask is not None and torch.is_grad_enabled()
+    return sdpa_kernel(ALL_BUT_CUDNN) if guarded else nullcontext()
 
 
 @op
