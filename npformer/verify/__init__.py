@@ -15,6 +15,7 @@ package itself has to prove. How it works, in the order in which a case goes thr
     mutants      the cards' wrong versions: the proof that the checker can fail
     diagnosis    which mutant gives just that wrong result
     lockstep     two models side by side, call by call
+    models       the invariants of a whole model, anybody's: ``check_model``
 
 Twins need torch, which is imported when one is asked; drawing by Hypothesis and shrinking that.
 """
@@ -31,6 +32,8 @@ from npformer.verify.given import check_arrays
 from npformer.verify.judge import Failure, check_case
 from npformer.verify.lockstep.bisection import Bisection
 from npformer.verify.lockstep.nodes import NodeError, node_errors
+from npformer.verify.models.check_model import check_model
+from npformer.verify.models.result import ModelResult
 from npformer.verify.mutants import MutationScore, mutation_score
 from npformer.verify.report import Report, run
 from npformer.verify.subjects.subjects import WithVJP
@@ -44,6 +47,7 @@ __all__ = [
     "CheckResult",
     "Component",
     "Failure",
+    "ModelResult",
     "Mutant",
     "MutationScore",
     "NodeError",
@@ -59,6 +63,7 @@ __all__ = [
     "check_arrays",
     "check_case",
     "check_component",
+    "check_model",
     "component",
     "error_units",
     "finite_differences",

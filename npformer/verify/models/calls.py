@@ -1,0 +1,218 @@
+"""Every module's call while a model works, and the first one that explains a difference.
+
+Two runs must agree in a region: some rows of the batch, some positions. A call whose inputs agree
+there and whose outputs do not is where the difference arises. Children end before their parents,
+so the first such call to end is the innermost.
+
+Where batch and length are in a tensor is learnt from runs of other sizes: an axis that grows by one
+with the length is the length's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npformer.cards.case import Array
+
+Agree = Callable[[Array, Array], bool]
+
+
+@dataclass
+class Call:
+    """One call of one module."""
+
+    path: str
+    kind: str
+    tag: Any
+    number: int
+    """Of the calls of this module under this tag."""
+    inputs: list[Array] = field(default_factory=list)
+    outputs: list[Array] = field(default_factory=list)
+    dy: Array | None = None
+    dx: list[Array] = field(default_factory=list)
+    own: tuple[str, ...] = ()
+    """Its own parameters, by path."""
+
+    @property
+    def key(self) -> tuple[str, Any, int]:
+        return self.path, self.tag, self.number
+
+    @property
+    def arrays(self) -> list[Array]:
+        return [*self.inputs, *self.outputs]
+
+
+class Calls:
+    """The calls of one run, in the order in which they ended."""
+
+    def __init__(self) -> None:
+        self.tag: Any = None
+        """What is being done; a call is known by it, its module, and its number."""
+        self.ended: list[Call] = []
+        self.backwards: list[Call] = []
+        """In the order in which their gradients were complete."""
+        self._numbers: Counter[Any] = Counter()
+
+    def begin(self, path: str, kind: str, own: tuple[str, ...] = ()) -> Call:
+        """A call that is now running."""
+        self._numbers[path, self.tag] += 1
+        return Call(path, kind, self.tag, self._numbers[path, self.tag], own=own)
+
+    def by_key(self) -> dict[Any, Call]:
+        return {call.key: call for call in self.ended}
+
+
+class Region(NamedTuple):
+    """Rows of the batch and positions."""
+
+    rows: Any = slice(None)
+    positions: Any = slice(None)
+
+
+class Where(NamedTuple):
+    """The axes of one tensor; None for one that it has not. Of both in one, (B T), the same."""
+
+    batch: int | None
+    length: int | None
+
+    def part(self, array: Array, region: Region, batch: int, length: int) -> Array | None:
+        """The region's entries; None for a tensor that is of another shape than was learnt."""
+        if self.batch is not None and self.batch == self.length:
+            if array.shape[self.batch] != batch * length:
+                return None
+            before, after = array.shape[: self.batch], array.shape[self.batch + 1 :]
+            array = array.reshape(*before, batch, length, *after)
+            return Where(self.batch, self.batch + 1).part(array, region, batch, length)
+        for axis, choice, size in (
+            (self.batch, region.rows, batch),
+            (self.length, region.positions, length),
+        ):
+            if axis is None:
+                continue
+            if array.shape[axis] != size:
+                return None
+            array = np.take(array, np.arange(size)[choice], axis)
+        return array
+
+
+Layout = dict[Any, list[Where | None]]
+"""By call, where its arrays have batch and length; None for one that cannot be said."""
+
+
+def layout(base: Calls, longer: Calls, wider: Calls, batch: int, length: int) -> Layout:
+    """Learnt from runs of ``batch`` and ``length``, of one position more, and of one row more."""
+    found: Layout = {}
+    longs, wides = longer.by_key(), wider.by_key()
+    for key, call in base.by_key().items():
+        if key not in longs or key not in wides:
+            continue
+        triples = zip(call.arrays, longs[key].arrays, wides[key].arrays, strict=False)
+        found[key] = [_where(a.shape, b.shape, c.shape, (batch, length)) for a, b, c in triples]
+    return found
+
+
+def _where(
+    shape: Sequence[int], long: Sequence[int], wide: Sequence[int], sizes: tuple[int, int]
+) -> Where | None:
+    batch, length = sizes
+    if not len(shape) == len(long) == len(wide):
+        return None
+    longer = [(i, b - a) for i, (a, b) in enumerate(zip(shape, long, strict=True)) if a != b]
+    wider = [(i, b - a) for i, (a, b) in enumerate(zip(shape, wide, strict=True)) if a != b]
+    if len(longer) > 1 or len(wider) > 1:
+        return None
+    if longer and wider and longer[0][0] == wider[0][0]:
+        axis = longer[0][0]
+        together = longer[0][1] == batch and wider[0][1] == length
+        return Where(axis, axis) if together else None
+    if any(growth != 1 for _, growth in [*longer, *wider]):
+        return None
+    return Where(wider[0][0] if wider else None, longer[0][0] if longer else None)
+
+
+class Sized(NamedTuple):
+    """The calls of a run, its sizes, and the region of it that is compared."""
+
+    calls: Calls
+    batch: int
+    length: int
+    region: Region
+
+
+def first_difference(base: Sized, other: Sized, layout: Layout, agree: Agree) -> Call | None:
+    """The first call that ended with other outputs in the region, though its inputs agree there."""
+    twins = base.calls.by_key()
+    spread: Call | None = None
+    for call in other.calls.ended:
+        twin, where = twins.get(call.key), layout.get(call.key)
+        if twin is None or where is None:
+            continue
+        n = len(call.inputs)
+        clean = [_same(*three, base, other, agree) for three in _zipped(twin, call, where, 0, n)]
+        if not all(clean):
+            continue
+        results = list(_zipped(twin, call, where, n, None))
+        if any(_same(*three, base, other, agree) is False for three in results):
+            if any(three[2] is not None and three[2].length is not None for three in results):
+                return call
+            spread = spread or call  # no position is left in what it returns
+    return spread
+
+
+def _zipped(
+    twin: Call, call: Call, where: list[Where | None], low: int, high: int | None
+) -> Iterator[tuple[Array, Array, Where | None]]:
+    yield from zip(twin.arrays[low:high], call.arrays[low:high], where[low:high], strict=False)
+
+
+def _same(
+    a: Array, b: Array, where: Where | None, base: Sized, other: Sized, agree: Agree
+) -> bool | None:
+    """Whether they agree in the region; None if that cannot be said."""
+    if where is None:
+        return None
+    left = where.part(a, base.region, base.batch, base.length)
+    right = where.part(b, other.region, other.batch, other.length)
+    if left is None or right is None or left.shape != right.shape:
+        return None
+    return agree(left, right)
+
+
+def first_replay(calls: Calls, forward: Any, again: Any, agree: Agree) -> Call | None:
+    """The first call that, run again on the same inputs, gives something else."""
+    firsts = {(c.path, c.number): c for c in calls.ended if c.tag == forward}
+    for call in calls.ended:
+        first = firsts.get((call.path, call.number)) if call.tag == again else None
+        if first is None or not _equal(first.inputs, call.inputs, agree):
+            continue
+        if not _equal(first.outputs, call.outputs, agree):
+            return call
+    return None
+
+
+def first_gradient(base: Calls, other: Calls, wrong: set[str], agree: Agree) -> Call | None:
+    """The first call to get the same dy and to return another dx, or another gradient of its own.
+
+    ``wrong`` are the parameters whose sums differ.
+    """
+    twins = {call.key: call for call in base.backwards}
+    for call in other.backwards:
+        twin = twins.get(call.key)
+        if twin is None or twin.dy is None or call.dy is None:
+            continue
+        if not _equal([twin.dy], [call.dy], agree):
+            continue
+        if not _equal(twin.dx, call.dx, agree) or wrong & set(call.own):
+            return call
+    return None
+
+
+def _equal(first: list[Array], second: list[Array], agree: Agree) -> bool:
+    return len(first) == len(second) and all(
+        a.shape == b.shape and agree(a, b) for a, b in zip(first, second, strict=True)
+    )

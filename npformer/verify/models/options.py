@@ -1,0 +1,171 @@
+"""The same model with each boolean or choice of its configuration set otherwise."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from npformer.errors import VerifyError
+
+Values = dict[str, tuple[Any, ...]]
+COMBINATIONS = 4
+"""Drawn settings in which several options differ, besides those in which one does."""
+
+
+def is_module(value: Any) -> bool:
+    """Whether it can be run as it is."""
+    return not isinstance(value, type) and hasattr(value, "forward")
+
+
+def build(given: Any, options: Mapping[str, Any]) -> Any:
+    """The module: given, rebuilt from its configuration, or made by the function or class given.
+
+    Raises VerifyError for what is no module and builds none.
+    """
+    if is_module(given):
+        return given if not options else _rebuilt(given, options)
+    if not callable(given):
+        raise VerifyError(
+            f"{given!r} is no module; give one, or a function or class that builds one"
+        )
+    taken = _parameters(given)
+    config = _config(given)
+    if config is not None and not options.keys() <= taken.keys():
+        name, base = config
+        return _module(given(**{name: dataclasses.replace(base, **options)}), given)
+    try:
+        return _module(given(**options), given)
+    except TypeError as error:
+        if options or not _needs(given):
+            raise
+        raise VerifyError(
+            f"{_name(given)} needs {', '.join(_needs(given))}; give a module, or a function "
+            "without required arguments that builds one"
+        ) from error
+
+
+def values(given: Any, more: Mapping[str, Sequence[Any]] | None = None) -> Values:
+    """What can be set, and to what: booleans, choices, and ``more``."""
+    found: Values = {}
+    if is_module(given):
+        config = getattr(given, "config", None)
+        if dataclasses.is_dataclass(config):
+            found = _fields(config)
+    else:
+        hints = _hints(given)
+        for name, parameter in _parameters(given).items():
+            choices = _choices(hints.get(name), parameter.default)
+            if len(choices) > 1:
+                found[name] = choices
+        if config_of := _config(given):
+            found |= _fields(config_of[1])
+    return {**found, **{name: tuple(several) for name, several in (more or {}).items()}}
+
+
+def default(given: Any, name: str) -> Any:
+    """What an option is set to unless it is said."""
+    if is_module(given):
+        return getattr(getattr(given, "config", None), name, None)
+    if name in (taken := _parameters(given)):
+        return taken[name].default
+    config = _config(given)
+    return None if config is None else getattr(config[1], name, None)
+
+
+def settings(given: Any, options: Values, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
+    """Each other value of each option; some drawn combinations of several."""
+    for name, several in options.items():
+        usual = default(given, name)
+        yield from ({name: value} for value in several if value != usual)
+    for _ in range(COMBINATIONS if len(options) > 1 else 0):
+        drawn = {n: several[rng.integers(len(several))] for n, several in options.items()}
+        other = {n: value for n, value in drawn.items() if value != default(given, n)}
+        if len(other) > 1:
+            yield other
+
+
+def _rebuilt(module: Any, options: Mapping[str, Any]) -> Any:
+    config = dataclasses.replace(module.config, **options)
+    return _made(type(module), config)
+
+
+def _made(cls: Any, config: Any) -> Any:
+    given: dict[str, Any] = {"rng": np.random.default_rng(0), "dtype": np.float64}
+    taken = _parameters(cls)
+    if "rng" not in taken:  # a dtype alone is another library's
+        given = {}
+    return cls(config, **{name: value for name, value in given.items() if name in taken})
+
+
+def _module(made: Any, given: Any) -> Any:
+    if not is_module(made):
+        raise VerifyError(
+            f"{_name(given)} gives a {type(made).__name__}; it must give a module with a forward"
+        )
+    return made
+
+
+def _config(given: Any) -> tuple[str, Any] | None:
+    """The one argument whose default is a configuration, and that default."""
+    for name, parameter in _parameters(given).items():
+        usual = parameter.default
+        if dataclasses.is_dataclass(usual) and not isinstance(usual, type):
+            return name, usual
+    return None
+
+
+def _fields(config: Any) -> Values:
+    hints = typing.get_type_hints(type(config))
+    found = {}
+    for field in dataclasses.fields(config):
+        choices = _choices(hints.get(field.name), getattr(config, field.name))
+        if field.init and len(choices) > 1:
+            found[field.name] = choices
+    return found
+
+
+def _choices(hint: Any, usual: Any) -> tuple[Any, ...]:
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        parts = [_choices(part, None) for part in typing.get_args(hint)]
+        return tuple(dict.fromkeys(value for part in parts for value in part))
+    if typing.get_origin(hint) is typing.Literal:
+        return typing.get_args(hint)
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return tuple(hint)
+    if hint is bool or isinstance(usual, bool):
+        return (False, True)
+    return ()
+
+
+def _hints(given: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        made_by: Any = vars(given).get("__init__") if isinstance(given, type) else given
+        return {} if made_by is None else typing.get_type_hints(made_by)
+    except (NameError, TypeError):
+        return {}
+
+
+def _parameters(given: Any) -> dict[str, inspect.Parameter]:
+    try:
+        return dict(inspect.signature(given).parameters)
+    except (TypeError, ValueError):
+        return {}
+
+
+def _needs(given: Any) -> list[str]:
+    return [
+        name
+        for name, p in _parameters(given).items()
+        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+
+
+def _name(given: Any) -> str:
+    return getattr(given, "__name__", repr(given))

@@ -1,0 +1,263 @@
+"""From what a caller gives to a question: the subject in its widest dtype, and what goes in."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from npformer.errors import VerifyError
+from npformer.verify.models.inputs import OTHER, Stream, Streams, like, named
+from npformer.verify.models.numpy_subject import NumpySubject
+from npformer.verify.models.options import is_module
+from npformer.verify.models.question import EDGES, Padding, Question, around, thresholds
+from npformer.verify.models.subject import Subject
+
+TRIALS = (5, 8, 16, 64, 128)
+"""Lengths at which it is found out what goes in; some models take multiples of a block alone."""
+WIDTHS = ("d_model", "dim", "embed_dim", "hidden_size", "n_embd", "dim_in", "in_features")
+SIZES = ("vocab_size", "num_tokens", "vocabulary", "n_vocab")
+PADS = ("padding_id", "pad_token_id", "pad_id", "padding_idx")
+HIDDEN = ("src_key_padding_mask", "tgt_key_padding_mask", "key_padding_mask", "padding_mask")
+"""Arguments (B, T) in which True hides a position."""
+SHOWN = ("attention_mask", "mask")
+"""Arguments in which True shows one: (B, T), or (B, 1, 1, T) for attention's scores."""
+
+
+def is_torch(module: Any) -> bool:
+    """Whether it is a ``torch.nn.Module``, asked without importing PyTorch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(module, torch.nn.Module)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a caller of ``check_model`` says of the model, besides the model; see there."""
+
+    inputs: Any = None
+    lengths: Sequence[int] | None = None
+    padding: int | Padding | None = None
+    step: Callable[..., Any] | None = None
+    plain: Any = None
+    call: Callable[..., Any] | None = None
+    vocabulary: int | None = None
+    width: int | None = None
+    batch_first: bool | None = None
+    seed: int = 0
+
+
+def prepare(module: Any, given: Given, most: int = len(EDGES)) -> Question:
+    """All of a question but whether it is causal, at ``most`` of the edges.
+
+    Raises VerifyError if nothing that can be drawn goes through, at any length.
+    """
+    q = _question(module, given)
+    _set_lengths(q, given.lengths, most)
+    _set_padding(q, given.padding)
+    q.step = q.subject.stepper() if given.step is None else q.subject.step_by(given.step)
+    if given.plain is not None:
+        q.plain = _plain(q, module, given)
+    return q
+
+
+def _subject(module: Any, given: Given, wide: bool) -> Subject:
+    """In float64 if ``wide``, else as it is."""
+    if not is_torch(module):
+        return NumpySubject(module, call=given.call, wide=wide)
+    from npformer.verify.models.torch_subject import TorchSubject
+
+    first = _batch_first(module) if given.batch_first is None else given.batch_first
+    return TorchSubject(module, call=given.call, batch_first=first, wide=wide)
+
+
+def _question(module: Any, given: Given) -> Question:
+    said = ""
+    for subject in (_subject(module, given, wide) for wide in (True, False)):
+        for streams, length in candidates(subject, given):
+            try:
+                drawn = streams.draw(2, length, np.random.default_rng(given.seed))
+                y = subject.forward(drawn, 1).y
+            except VerifyError:
+                raise
+            except Exception as error:
+                lines = str(error).splitlines() or [""]
+                said = said or f"{streams}, length {length}: {type(error).__name__}: {lines[0]}"
+                continue
+            fits = [name for name, a in drawn.items() if y.shape[:2] == a.shape[:2]]
+            if not fits:
+                shapes = ", ".join(str(a.shape) for a in drawn.values())
+                raise VerifyError(
+                    f"{subject.name} gives an output of shape {y.shape} for inputs of {shapes}; it "
+                    "must be (batch, length, ...), or call= has to make it so"
+                )
+            streams = Streams(streams.streams, fits[-1], streams.drawn)
+            modes = (False, True) if is_torch(module) or subject.takes("rng") else (False,)
+            return Question(subject, streams, (), None, given.seed, modes)
+    raise VerifyError(
+        f"nothing that was tried goes through {type(module).__name__} ({said}); give inputs=, a "
+        "function (batch, length, rng) -> arrays, or vocabulary= or width="
+    )
+
+
+def _plain(q: Question, module: Any, given: Given) -> Subject:
+    """The plain form, with the parameters of the form that saves."""
+    form = given.plain
+    if not is_module(form):
+        copied = copy.deepcopy(module)
+        form = given.plain(copied) or copied
+    plain = _subject(form, given, q.subject.dtype == "float64")
+    plain.load(q.subject.module)
+    return plain
+
+
+def candidates(subject: Subject, given: Given) -> Iterator[tuple[Streams, int]]:
+    """Streams that may fit, and lengths, likeliest first."""
+    inputs, vocabulary, width = given.inputs, given.vocabulary, given.width
+    if callable(inputs):
+        for length in TRIALS:
+            drawn = named(inputs(2, length, np.random.default_rng(0)))
+            yield Streams(like(drawn), next(iter(drawn)), inputs), length
+        return
+    if inputs is not None:
+        examples = named(
+            inputs, _names(subject, given.call) if not isinstance(inputs, dict) else None
+        )
+        target = list(examples)[-1]
+        for length in (examples[target].shape[1], *TRIALS):
+            yield Streams(like(examples), target), length
+        return
+    names = _names(subject, given.call)
+    vocabularies = [vocabulary] if vocabulary else [] if width else _vocabularies(subject)
+    widths = [width] if width else [] if vocabulary else _widths(subject)
+    avoid = padding_id(subject)
+    for length in TRIALS:
+        for size in vocabularies:
+            kinds = tuple(Stream(name, vocabulary=size, avoid=avoid) for name in names)
+            yield Streams(kinds, names[-1]), length
+        for size in widths:
+            yield Streams(tuple(Stream(name, width=size) for name in names), names[-1]), length
+
+
+def _set_lengths(q: Question, lengths: Sequence[int] | None, most: int) -> None:
+    """The lengths at which the model runs, of those given, or of the edges and its thresholds."""
+    wanted = sorted(set(lengths or {*EDGES[:most], *around(thresholds(q.subject))}) - {0})
+    if any(n < 1 for n in wanted):
+        raise VerifyError(f"lengths are {list(lengths or ())}; each must be 1 or more")
+    for length in wanted:
+        try:
+            q.run(q.draw(2, length))
+        except Exception as error:
+            lines = str(error).splitlines() or [""]
+            q.refused[length] = f"{type(error).__name__}: {lines[0][:120]}"
+    q.lengths = tuple(n for n in wanted if n not in q.refused)
+    if not q.lengths:
+        told = next(iter(q.refused.values()), "")
+        raise VerifyError(f"{q.subject.name} runs at none of the lengths {wanted}: {told}")
+
+
+def _set_padding(q: Question, padding: int | Padding | None) -> None:
+    """The padding said, or else that of the configuration, or of an argument of a known name."""
+    others = q.streams.others
+    q.padded = others[0].name if others else q.target
+    if callable(padding):
+        q.padding = padding
+    elif padding is not None:
+        q.padding_id = padding
+    elif q.streams.stream(q.padded).discrete and (fill := padding_id(q.subject)) is not None:
+        q.padding_id = fill
+    elif not others:
+        q.padding = _mask_argument(q)
+
+
+def padding_id(subject: Subject) -> int | None:
+    """The id that fills a batch, as the model's configuration or its table says."""
+    for _, module in subject.modules():
+        for holder in (getattr(module, "config", None), module):
+            for name in PADS:
+                value = getattr(holder, name, None)
+                if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+                    return value
+    return None
+
+
+def _mask_argument(q: Question) -> Padding | None:
+    """The argument of a known name that runs, and hides or shows."""
+    ways = [_hides(name) for name in HIDDEN if q.subject.takes(name)]
+    for name in SHOWN:
+        if q.subject.takes(name):
+            flat = [_shows(name, scores=False)] if is_torch(q.subject.module) else []
+            ways += [*flat, _shows(name, scores=True)]
+    length = max(q.lengths[:4])
+    inputs = q.draw(3, length)
+    for way in ways:
+        shown = np.ones((3, length), bool)
+        with contextlib.suppress(Exception):
+            q.run(inputs, **way(inputs, shown))
+            return way
+    return None
+
+
+def _hides(name: str) -> Padding:
+    return lambda inputs, shown: {name: ~shown}
+
+
+def _shows(name: str, scores: bool) -> Padding:
+    return lambda inputs, shown: {name: shown[:, None, None, :] if scores else shown}
+
+
+def _names(subject: Subject, call: Callable[..., Any] | None) -> list[str]:
+    """Of the streams: what the model says it reads, or the arguments that its forward needs."""
+    if streams := getattr(subject.module, "streams", None):
+        return list(streams)
+    function = call or subject.module.forward
+    needed = [
+        name
+        for name, p in inspect.signature(function).parameters.items()
+        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    return (needed[1:] if call else needed) or ["x"]
+
+
+def _vocabularies(subject: Subject) -> list[int]:
+    said: list[int] = []
+    tables: list[int] = []
+    positions: list[int] = []
+    for path, module in subject.modules():
+        for holder in (module, getattr(module, "config", None)):
+            said += [v for n in SIZES if isinstance(v := getattr(holder, n, None), int)]
+        weight = getattr(module, "weight", None)
+        shape: Any = getattr(getattr(weight, "data", weight), "shape", ())
+        if "embed" in type(module).__name__.lower() and len(shape) == 2:
+            (positions if "pos" in path.lower() else tables).append(int(shape[0]))
+    return list(dict.fromkeys([*said, *tables, *positions]))
+
+
+def _widths(subject: Subject) -> list[int]:
+    found = []
+    for _, module in subject.modules():
+        for holder in (module, getattr(module, "config", None)):
+            found += [v for n in WIDTHS if isinstance(v := getattr(holder, n, None), int)]
+    for _, module in subject.modules():
+        weight = getattr(module, "weight", None)
+        shape = getattr(getattr(weight, "data", weight), "shape", ())
+        if shape:
+            found.append(int(shape[-1]))
+    if is_torch(subject.module):
+        found += [int(p.shape[-1]) for p in subject.module.parameters() if p.ndim]
+    return list(dict.fromkeys([*found, OTHER]))
+
+
+def _batch_first(module: Any) -> bool:
+    """PyTorch's own layers put the length first unless they are told otherwise."""
+    own = getattr(module, "batch_first", None)
+    if isinstance(own, bool):
+        return own
+    if not type(module).__module__.startswith("torch.nn"):
+        return True
+    return not any(getattr(m, "batch_first", None) is False for m in module.modules())

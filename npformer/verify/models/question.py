@@ -1,0 +1,113 @@
+"""One model, the sizes at which it is asked, and what equal means in its dtype."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from npformer.cards.case import Array
+from npformer.verify.models.inputs import Inputs, Streams
+from npformer.verify.models.subject import Run, Subject
+
+BOUND = {"float64": 1e5}
+"""Units of eps x the largest entry that count as equal: 2e-11 of it in float64."""
+BOUND_ELSE = 1e3
+"""In a narrower dtype, which rounding alone may use up: 1e-4 of the largest entry in float32."""
+EDGES = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65)
+"""Lengths: each size up to 5, and both sides of the block sizes that kernels have."""
+THRESHOLD = re.compile(r"thres|block|chunk|window|bucket|segment|max_(seq|len|pos)|n_positions")
+LARGEST = 300
+"""Thresholds above it are asked only if the caller gives ``lengths``."""
+
+Padding = Callable[[Inputs, Array], Mapping[str, Any]]
+"""(inputs, shown (B, T)) -> the arguments that hide what is not shown."""
+
+
+class NotAsked(Exception):
+    """An invariant that cannot be asked of this model, and why."""
+
+
+@dataclass
+class Question:
+    """What every invariant needs to know."""
+
+    subject: Subject
+    streams: Streams
+    lengths: tuple[int, ...]
+    causal: bool | None
+    seed: int = 0
+    modes: tuple[bool, ...] = (False, True)
+    """Evaluation, and training if that is another thing."""
+    padding_id: int | None = None
+    padding: Padding | None = None
+    padded: str = ""
+    """The stream that the padding is of."""
+    step: Callable[[Inputs, int], Iterator[Array]] | None = None
+    plain: Any = None
+    """A subject: the same model without its memory-saving form."""
+    refused: dict[int, str] = field(default_factory=dict)
+    """Lengths that the model does not take, with what it said."""
+
+    @property
+    def bound(self) -> float:
+        """How many units of rounding pass."""
+        return BOUND.get(self.subject.dtype, BOUND_ELSE)
+
+    @property
+    def target(self) -> str:
+        return self.streams.target
+
+    def rng(self, *more: int) -> np.random.Generator:
+        """A generator that depends on the seed and on ``more`` alone."""
+        return np.random.default_rng([self.seed, *more])
+
+    def draw(self, batch: int, length: int, *more: int) -> Inputs:
+        """Inputs that depend on the seed, on the sizes and on ``more`` alone."""
+        return self.streams.draw(batch, length, self.rng(batch, length, *more))
+
+    def run(self, inputs: Inputs, training: bool = False, seed: int = 1, **more: Any) -> Run:
+        """One forward."""
+        return self.subject.forward(inputs, seed, training, more)
+
+    def units(self, a: Array, b: Array, scale: float) -> float:
+        """The largest difference in units of eps x scale; NaN equals NaN, and nothing else."""
+        if a.size == 0:
+            return 0.0
+        same = (a == b) | (np.isnan(a) & np.isnan(b))
+        with np.errstate(invalid="ignore", over="ignore"):
+            gap = np.where(same, 0.0, np.abs(a.astype(np.float64) - b.astype(np.float64)))
+        worst = float(np.where(np.isnan(gap), np.inf, gap).max())
+        return worst / (self.subject.eps * max(scale, 1e-300)) if worst else 0.0
+
+    def agree(self, a: Array, b: Array) -> bool:
+        """Whether two arrays are equal up to rounding, on the scale of their largest entry."""
+        if a.dtype.kind not in "fc":
+            return bool(np.array_equal(a, b))
+        return self.units(a, b, size(a, b)) <= self.bound
+
+
+def size(*arrays: Array) -> float:
+    """The largest finite magnitude; 0 if there is none."""
+    finite = [np.abs(a[np.isfinite(a)]).max(initial=0) for a in arrays]
+    return float(max(finite, default=0.0))
+
+
+def thresholds(subject: Subject) -> set[int]:
+    """Integers of the modules and of their configurations that a length may be compared with."""
+    found: set[int] = set()
+    for _, module in subject.modules():
+        for holder in (module, getattr(module, "config", None)):
+            for name, value in (getattr(holder, "__dict__", None) or {}).items():
+                fits = isinstance(value, int) and not isinstance(value, bool)
+                if fits and THRESHOLD.search(name.lower()) and 2 <= value <= LARGEST:
+                    found.add(value)
+    return found
+
+
+def around(edges: set[int]) -> set[int]:
+    """Each, and its neighbours on both sides."""
+    return {edge + by for edge in edges for by in (-1, 0, 1)}

@@ -1,0 +1,351 @@
+"""A ``torch.nn.Module``, copied, in float64 where it works in float64."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from npformer.cards.case import Array
+from npformer.errors import VerifyError
+from npformer.verify.models.calls import Call, Calls
+from npformer.verify.models.inputs import Inputs
+from npformer.verify.models.subject import Gradients, Run
+
+NAMES = ("logits", "last_hidden_state", "output", "out", "x")
+"""Of what a model returns by name, the first of these."""
+
+
+class TorchSubject:
+    """A copy of a module: the caller's own keeps its mode, its parameters and its gradients.
+
+    Raises VerifyError for a module that cannot be copied.
+    """
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        *,
+        call: Callable[..., Any] | None = None,
+        batch_first: bool = True,
+        wide: bool = True,
+    ) -> None:
+        try:
+            self.module = copy.deepcopy(module)
+        except Exception as error:
+            raise VerifyError(
+                f"{type(module).__name__} cannot be copied ({type(error).__name__}: {error}); give "
+                "a function that builds it"
+            ) from error
+        self.name = type(module).__name__
+        if wide:
+            self.module.double()
+        _move_constants(self.module)
+        self._call = call
+        self._batch_first = batch_first
+        self._taken = inspect.signature(self.module.forward).parameters
+        self._buffers = {name: b.clone() for name, b in self.module.named_buffers()}
+        floats = [p.dtype for p in self.module.parameters() if p.is_floating_point()]
+        self._floats = floats[0] if floats else torch.get_default_dtype()
+        self.dtype = str(self._floats).removeprefix("torch.")
+        self.eps = torch.finfo(self._floats).eps
+        self._backwards = 0
+        own = next(iter(self.module.parameters()), None)
+        self._device = torch.device("cpu") if own is None else own.device
+
+    def forward(
+        self,
+        inputs: Inputs,
+        seed: int,
+        training: bool = False,
+        more: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """As ``Subject.forward``; raises VerifyError for an output that is no (B, T, ...)."""
+        self._restore()
+        self.module.train(training)
+        leaves = {name: self._leaf(array) for name, array in inputs.items()}
+        passed = {n: t if self._batch_first else t.transpose(0, 1) for n, t in leaves.items()}
+        with replayed(seed), self._looked_up(passed) as found:
+            if self._call is not None:
+                result = self._call(self.module, *passed.values(), **self._tensors(more))
+            else:
+                result = self.module(*passed.values(), **self._tensors(more))
+        y = output(result)
+        y = y if self._batch_first else y.transpose(0, 1)
+
+        def backward(dy: Array) -> Gradients:
+            if not y.requires_grad:
+                return {}
+            self._backwards += 1  # what a backward draws must not depend on when it runs
+            for leaf in [*leaves.values(), *found.values()]:
+                leaf.grad = None
+            with replayed(10_000 + self._backwards):
+                y.backward(torch.as_tensor(dy, dtype=y.dtype, device=y.device))
+            given = {**leaves, **found}
+            return {name: _array(g) for name, t in given.items() if (g := t.grad) is not None}
+
+        return Run(_array(y), backward)
+
+    def zero(self) -> None:
+        """Forget the parameters' gradients."""
+        self.module.zero_grad(set_to_none=True)
+
+    def gradients(self) -> dict[str, Array | None]:
+        """Of every trainable parameter; None where nothing reached it."""
+        return {
+            name: None if p.grad is None else _array(p.grad)
+            for name, p in self.module.named_parameters()
+            if p.requires_grad
+        }
+
+    @contextmanager
+    def moved(self, path: str, seed: int) -> Iterator[None]:
+        """Another value for one parameter."""
+        parameter = dict(self.module.named_parameters())[path]
+        before = parameter.detach().clone()
+        draw = torch.randn(before.shape, generator=torch.Generator().manual_seed(seed))
+        with torch.no_grad():
+            parameter.add_(draw.to(before) * (0.1 + before.abs().mean()))
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                parameter.copy_(before)
+
+    def modules(self) -> Iterator[tuple[str, Any]]:
+        """Path and module."""
+        yield from self.module.named_modules()
+
+    def takes(self, argument: str) -> bool:
+        """Whether ``forward`` has it."""
+        return self._call is None and argument in self._taken
+
+    def load(self, other: torch.nn.Module) -> None:
+        """Take another module's parameters; raises VerifyError if they are not the same ones."""
+        try:
+            self.module.load_state_dict(other.state_dict())
+        except (RuntimeError, KeyError) as error:
+            raise VerifyError(
+                f"the two forms of {self.name} have not the same parameters: {error}"
+            ) from error
+        self._buffers = {name: b.clone() for name, b in self.module.named_buffers()}
+
+    def stepper(self) -> Callable[[Inputs, int], Iterator[Array]] | None:
+        """From ``start`` and ``step``, or from ``past_key_values`` with ``use_cache``."""
+        if callable(getattr(self.module, "step", None)) and hasattr(self.module, "start"):
+            return self._start_and_step
+        if self.takes("past_key_values") and self.takes("use_cache"):
+            return self._past
+        return None
+
+    def step_by(self, step: Callable[..., Any]) -> Callable[[Inputs, int], Iterator[Array]]:
+        """From the caller's ``step(module, newest, state, *others) -> y, state``."""
+
+        def walk(inputs: Inputs, seed: int) -> Iterator[Array]:
+            target, others = self._split(inputs)
+            state = None
+            for new in _columns(target):
+                with torch.no_grad(), replayed(seed):
+                    y, state = step(self.module, new, state, *others)
+                yield _array(output(y) if not isinstance(y, torch.Tensor) else y)
+
+        return walk
+
+    def _start_and_step(self, inputs: Inputs, seed: int) -> Iterator[Array]:
+        target, others = self._split(inputs)
+        self.module.eval()
+        with torch.no_grad(), replayed(seed):
+            state: Any = self.module.start(*others)  # type: ignore[operator]
+            for new in _columns(target):
+                yield _array(self.module.step(new[:, 0], state))  # type: ignore[operator]
+
+    def _past(self, inputs: Inputs, seed: int) -> Iterator[Array]:
+        target, others = self._split(inputs)
+        self.module.eval()
+        state = None
+        for new in _columns(target):
+            with torch.no_grad(), replayed(seed):
+                result = self.module(*others, new, past_key_values=state, use_cache=True)
+            state = result.past_key_values
+            yield _array(output(result))
+
+    def _split(self, inputs: Inputs) -> tuple[Any, list[Any]]:
+        """The last stream is the one that is written; the others are given whole."""
+        self._restore()
+        self.module.eval()
+        *others, target = (self._leaf(array).detach() for array in inputs.values())
+        return target, others
+
+    @contextmanager
+    def watching(self, calls: Calls) -> Iterator[None]:
+        """Hooks on every module; a copy of each input, whose gradient is this call's alone."""
+        running: list[Call] = []
+        handles = []
+
+        def enter(path: str, own: tuple[str, ...]) -> Any:
+            def hook(module: Any, args: Any, kwargs: Any) -> Any:
+                call = calls.begin(path, type(module).__name__, own)
+                running.append(call)
+
+                def noted(value: Any) -> Any:
+                    if not isinstance(value, torch.Tensor):
+                        return value
+                    call.inputs.append(_array(value))
+                    if not (value.requires_grad and torch.is_grad_enabled()):
+                        return value
+                    own_copy = value.clone()
+                    place = len(call.dx)
+                    call.dx.append(np.zeros(0))
+
+                    def arrived(gradient: torch.Tensor) -> None:
+                        if call not in calls.backwards:
+                            calls.backwards.append(call)
+                        call.dx[place] = _array(gradient)
+
+                    own_copy.register_hook(arrived)
+                    return own_copy
+
+                return _mapped(noted, args), _mapped(noted, kwargs)
+
+            return hook
+
+        def leave(module: Any, args: Any, kwargs: Any, result: Any) -> None:
+            call = running.pop()
+
+            def noted(value: Any) -> Any:
+                if isinstance(value, torch.Tensor):
+                    call.outputs.append(_array(value))
+                    if value.requires_grad and torch.is_grad_enabled() and call.dy is None:
+                        value.register_hook(lambda g: setattr(call, "dy", _array(g)))
+                return value
+
+            _mapped(noted, result)
+            calls.ended.append(call)
+
+        for path, module in self.module.named_modules():
+            names = [f"{path}.{n}".lstrip(".") for n, _ in module.named_parameters(recurse=False)]
+            entered = enter(path, tuple(names))
+            handles.append(module.register_forward_pre_hook(entered, with_kwargs=True))
+            handles.append(module.register_forward_hook(leave, with_kwargs=True))
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _leaf(self, array: Array) -> Any:
+        tensor = torch.as_tensor(np.array(array), device=self._device)
+        if tensor.is_floating_point():
+            return tensor.to(self._floats).requires_grad_()
+        return tensor
+
+    def _tensors(self, more: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {
+            name: torch.as_tensor(v, device=self._device) if isinstance(v, np.ndarray) else v
+            for name, v in (more or {}).items()
+        }
+
+    def _restore(self) -> None:
+        """Buffers as they were: running statistics are no part of a call's result."""
+        for name, buffer in self.module.named_buffers():
+            saved = self._buffers.get(name)
+            if saved is not None and saved.shape == buffer.shape and not _equal(saved, buffer):
+                with torch.no_grad():
+                    buffer.copy_(saved)
+
+    @contextmanager
+    def _looked_up(self, passed: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The vectors that the streams' ids look up, as the tables return them."""
+        found: dict[str, Any] = {}
+
+        def hook(module: Any, args: Any, result: Any) -> None:
+            for name, ids in passed.items():
+                whole = args and isinstance(args[0], torch.Tensor) and args[0].shape == ids.shape
+                if whole and name not in found and result.requires_grad and _equal(args[0], ids):
+                    result.retain_grad()
+                    found[name] = result
+
+        tables = [m for m in self.module.modules() if isinstance(m, torch.nn.Embedding)]
+        handles = [table.register_forward_hook(hook) for table in tables]
+        try:
+            yield found
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+@contextmanager
+def replayed(seed: int) -> Iterator[None]:
+    """Every global generator begins at ``seed``, and is afterwards where it was before."""
+    python, numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed takes 100 times as long
+        if torch.cuda.is_available():
+            torch.cuda.manual_seed_all(seed)
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)
+
+
+def output(result: Any) -> Any:
+    """The tensor (B, T, ...) of what a module returns; raises VerifyError if there is none."""
+    if isinstance(result, torch.Tensor):
+        return result
+    if isinstance(result, Mapping):
+        named = [result[n] for n in NAMES if n in result]
+        parts = [*named, *result.values()]
+    elif isinstance(result, tuple | list):
+        parts = list(result)
+    else:
+        parts = [getattr(result, n) for n in NAMES if hasattr(result, n)]
+    for part in parts:
+        if isinstance(part, torch.Tensor) and part.is_floating_point() and part.ndim >= 2:
+            return part
+    raise VerifyError(
+        f"the module returns a {type(result).__name__} without a tensor (batch, length, ...); give "
+        "call=, a function (module, *inputs) that returns one"
+    )
+
+
+def _columns(target: Any) -> Iterator[Any]:
+    for t in range(target.shape[1]):
+        yield target[:, t : t + 1]
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return a.shape == b.shape and bool(torch.equal(a, b))
+
+
+def _array(tensor: Any) -> Array:
+    found = tensor.detach()
+    if found.dtype in (torch.bfloat16, torch.float16):
+        found = found.float()
+    return found.cpu().numpy().copy()
+
+
+def _mapped(function: Callable[[Any], Any], value: Any) -> Any:
+    """Through tuples, lists and dictionaries, as PyTorch's hooks see them."""
+    if type(value) in (tuple, list):
+        return type(value)(_mapped(function, v) for v in value)
+    if type(value) is dict:
+        return {k: _mapped(function, v) for k, v in value.items()}
+    return function(value)
+
+
+def _move_constants(module: torch.nn.Module) -> None:
+    """Parameters that begin at one value hide what they multiply; they get others."""
+    draw = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in module.parameters():
+            if p.is_floating_point() and p.numel() and bool((p == p.flatten()[0]).all()):
+                p.add_(0.1 * torch.randn(p.shape, generator=draw).to(p))
