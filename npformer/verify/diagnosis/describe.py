@@ -10,9 +10,9 @@ from npformer.cards.case import Array
 from npformer.ops.masks import causal_mask
 from npformer.verify.diagnosis.diagnosis import Diagnosis, chapter_of
 from npformer.verify.diagnosis.evidence import Evidence
+from npformer.verify.diagnosis.experiments import experiments
 from npformer.verify.diagnosis.known import known
-from npformer.verify.diagnosis.wrong_size import least_squares
-from npformer.verify.units.error import error_units
+from npformer.verify.diagnosis.regions import regions
 
 SCORE = 0.3
 
@@ -23,6 +23,8 @@ def describe(unexplained: Sequence[Evidence]) -> list[Diagnosis]:
     about = known(first)
     chapter = chapter_of(about.component.name) if about else None
     found = []
+    if told := experiments(unexplained):
+        return [Diagnosis(said, name, (), chapter, SCORE) for name, said in told.items()]
     for name in first.names:
         others = [evidence for evidence in unexplained[1:] if name in evidence.names]
         for sentence in _patterns(first, name):
@@ -36,18 +38,7 @@ def _patterns(evidence: Evidence, name: str) -> Iterator[str]:
     wrong, right = evidence.wrong.get(name), evidence.right.get(name)
     if wrong is None or right is None or wrong.shape != right.shape or wrong.size < 2:
         return
-    with np.errstate(all="ignore"):
-        yield from _constant(evidence, name, wrong, right)
-        scale = np.maximum(np.abs(evidence.scales[name]), np.abs(wrong))
-        units = error_units(wrong, right, scale, evidence.case.dy.dtype)
-    off = np.array([not evidence.accepts(unit) for unit in units.flat]).reshape(units.shape)
-    yield from _where(evidence, name, off)
-
-
-def _constant(evidence: Evidence, name: str, wrong: Array, right: Array) -> Iterator[str]:
-    factor = least_squares(evidence, name)
-    if np.isfinite(factor) and evidence.fits(name, np.asarray(right * right.dtype.type(factor))):
-        yield f"{name} is {factor:.4g} times what it should be, in every entry"
+    yield from _where(evidence, name, evidence.entries_off(name))
 
 
 def _where(evidence: Evidence, name: str, off: Array) -> Iterator[str]:
@@ -56,12 +47,9 @@ def _where(evidence: Evidence, name: str, off: Array) -> Iterator[str]:
     for said, there in _places(evidence, name, off.shape):
         if not off[~there].any() and not there.all() and off[there].mean() > 0.5:
             yield f"{name} is {kind} {said}, and right elsewhere"
-    for axis, length in enumerate(off.shape):
-        index = np.flatnonzero(off.any(axis=tuple(k for k in range(off.ndim) if k != axis)))
-        if length > 2 and len(index) == 1:
-            at = int(index[0])
-            end = {0: ", the first,", length - 1: ", the last,"}.get(at, "")
-            yield f"{name} is {kind} at index {at}{end} of axis {axis}, and right elsewhere"
+    for said, there in regions(off.shape):
+        if not off[~there].any() and off[there].mean() > 0.5:
+            yield f"{name} is {kind} at {said}, and right elsewhere"
 
 
 def _places(evidence: Evidence, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:

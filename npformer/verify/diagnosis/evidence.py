@@ -101,6 +101,14 @@ class Evidence:
         other = dataclasses.replace(self, wrong={name: array}, cache={})
         return self.accepts(other.off[name])
 
+    def entries_off(self, name: str) -> Array:
+        """Which entries of a result, that has the right shape, are wrong."""
+        wrong, right = self.wrong[name], self.right[name]
+        with np.errstate(all="ignore"):
+            scale = np.maximum(np.abs(self.scales[name]), np.abs(wrong))
+            units = error_units(wrong, right, scale, self.case.dy.dtype)
+        return np.array([not self.accepts(u) for u in units.flat], bool).reshape(units.shape)
+
     def fits(self, name: str, predicted: Array | None) -> bool:
         """Whether ``predicted`` is what the wrong result has under this name."""
         off = self.off.get(name, 0.0)

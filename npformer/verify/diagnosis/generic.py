@@ -14,6 +14,8 @@ from npformer.verify.diagnosis.wrong_axes import wrong_axes
 from npformer.verify.diagnosis.wrong_digits import wrong_digits
 from npformer.verify.diagnosis.wrong_rows import not_reduced, wrong_rows
 from npformer.verify.diagnosis.wrong_size import not_a_number, wrong_arrays, wrong_factors
+from npformer.verify.diagnosis.wrong_terms import wrong_multiple, wrong_terms
+from npformer.verify.diagnosis.wrong_transpose import wrong_transpose
 
 MOST_EXCHANGED = 4
 
@@ -34,9 +36,18 @@ def fitting(evidence: Evidence, name: str) -> list[Mistake]:
 
     if name not in evidence.right:
         return []
-    return evidence.once(
-        ("fitting", name), lambda: [m for m in _mistakes(evidence, name) if fits(m)]
-    )
+
+    def look() -> list[Mistake]:
+        plain = [m for m in _mistakes(evidence, name) if fits(m)]
+        # What has a number in it that is fitted explains more than what has none.
+        return plain or [m for m in _fitted(evidence, name) if fits(m)]
+
+    return evidence.once(("fitting", name), look)
+
+
+def _fitted(evidence: Evidence, name: str) -> Iterator[Mistake]:
+    yield from wrong_multiple(evidence, name)
+    yield from wrong_terms(evidence, name)
 
 
 def _mistakes(evidence: Evidence, name: str) -> Iterator[Mistake]:
@@ -48,6 +59,7 @@ def _mistakes(evidence: Evidence, name: str) -> Iterator[Mistake]:
     yield from wrong_axes(evidence.right[name].ndim)
     yield from not_reduced(evidence, name)
     yield not_a_number()
+    yield from wrong_transpose(name)
 
 
 def blame(mistakes: Mapping[str, Mistake]) -> Suspect:
@@ -78,7 +90,7 @@ def _of_all(sentence: str, names: list[str]) -> str:
         sentence = re.sub(
             r"(?<=\{name\} )\w+", lambda found: verb.get(found[0], found[0]), sentence
         )
-    return sentence.format(name=_and(names))
+    return sentence.format(name=together(names))
 
 
 def _in_each(evidence: Evidence) -> Iterator[Suspect]:
@@ -116,5 +128,6 @@ def _reordered(names: tuple[str, ...], order: tuple[str, ...]) -> Prediction:
     return predict
 
 
-def _and(names: list[str]) -> str:
+def together(names: list[str]) -> str:
+    """``dq, dk and dv``."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

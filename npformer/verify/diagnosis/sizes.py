@@ -37,7 +37,7 @@ def sizes(component: Component, case: Case) -> dict[str, int]:
     """Letter -> length of that axis; R, rows, and what a configuration or the targets count."""
     found: dict[str, int] = {}
     for name, array in {**case.inputs, "dy": case.dy}.items():
-        letters = _axes(component, name, case, array.ndim)
+        letters = letters_of(component, name, case, array.ndim)
         for axis, length in enumerate(array.shape):
             if axis >= len(letters or ""):
                 if name.isidentifier() and (name != "dy" or letters is None):
@@ -55,7 +55,7 @@ def sizes(component: Component, case: Case) -> dict[str, int]:
     return found
 
 
-def _axes(component: Component, name: str, case: Case, ndim: int) -> str | None:
+def letters_of(component: Component, name: str, case: Case, ndim: int) -> str | None:
     """A letter for each axis of an array; None where nothing is known of the component.
 
     Those of the caller's own letter spec, if that is where its cases come from.

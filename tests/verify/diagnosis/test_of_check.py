@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from npformer.cards.case import Case
+from npformer.cards.values import in_layout
 from npformer.verify import WithVJP, check
 from npformer.verify.diagnosis import of_check
+from npformer.verify.diagnosis.common import condition
+from npformer.verify.diagnosis.telling import Seen
+from npformer.verify.subjects.prepare import prepare
 
 
 def grouped(q, k, v):
@@ -67,3 +72,36 @@ def test_a_wrong_shape_is_no_matter_of_values():
     assert "db has the shape" in found.sentence
     assert "it must be that of b, (): it is not summed over axis 0" in found.sentence
     assert not found.mutants
+
+
+def test_what_has_no_pattern_gets_no_diagnosis():
+    """Another factor in every entry, which depends on x: nothing simple is true of it."""
+    wrong = WithVJP(np.sin, lambda dy, x: dy * np.cos(x) * (1 + 0.3 * np.sin(5 * x)))
+    result = check(wrong, "btd", against=torch.sin, cases=60, shrink=False)
+    assert result.wrong
+    assert result.diagnoses == ()
+
+
+def test_a_shared_feature_without_effect_is_not_the_condition():
+    """Of a mistake that is there whatever the layout, the layout is not the cause."""
+
+    def fails(case):
+        return bool((np.abs(case.inputs["x"]) > 2.5).any())
+
+    rng = np.random.default_rng(0)
+
+    def case(layout, size):
+        x = in_layout(np.clip(rng.standard_normal((4, 5)), -2, 2), layout)
+        x[0, 0] = size
+        return Case({"x": x}, {}, rng.standard_normal((4, 5)))
+
+    failing = [case("Fortran", 3.0) for _ in range(12)]
+    passing = [case("C", 1.0) for _ in range(12)]
+    component = prepare(WithVJP(np.sin, lambda dy, x: dy), "bd")
+    assert condition(component, Seen(failing, passing), fails) is None
+    only = condition(
+        component, Seen(failing, passing), lambda case: not case.inputs["x"].flags.c_contiguous
+    )
+    assert str(only) == (
+        "only where x is not contiguous in memory: all 12 failing cases have it; 12 without it pass"
+    )
