@@ -59,9 +59,14 @@ class Card:
         self.step = step
         return step
 
-    def wrong_method(self, name: str, wrong: str, right: Any, *, seen: str = "") -> Any:
-        """The decorated function takes the place of ``right``, a method or a marked function."""
-        return self._wrong(name, wrong, "method", right=right, seen=seen)
+    def wrong_method(self, name: str, wrong: str, right: Any, **seen: Any) -> Any:
+        """The decorated function takes the place of ``right``, a method or a marked function.
+
+        A mistake that was ``seen`` in public is a specimen of the museum: its card says where,
+        the ``smallest`` shapes at which it shows, and an ordinary test by which it is
+        ``missed_by``; see ``Mutant``.
+        """
+        return self._wrong(name, wrong, "method", right=right, **seen)
 
     def _wrong(self, name: str, wrong: str, site: Any, **more: Any) -> Callable[[Any], Any]:
         def decorate(function: Any) -> Any:

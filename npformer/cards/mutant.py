@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from npformer.cards.ordinary import Ordinary
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -25,8 +27,13 @@ class Mutant:
     """The method that a wrong one takes the place of."""
     seen: str = ""
     """Where it was made in public, a project's issue say; empty if only in lectures and here."""
+    smallest: str = ""
+    """Of one that was seen, the shapes of the smallest case at which it shows, ``x (1, 2)``."""
+    missed_by: Ordinary | None = None
+    """Of one that was seen, an ordinary test that it passes."""
     beyond_forward: bool = False
-    """Whether it breaks what the forward's derivative cannot know: a convention, a dtype."""
+    """Whether it breaks what the forward's derivative cannot know: a convention, a dtype, the last
+    digits of a far tail."""
 
     def plant(self, component: Any) -> Any:
         """The component of that name with the mistake in it."""

@@ -136,12 +136,12 @@ class OpCard(Card):
         self.scales = scales
         return scales
 
-    def wrong_forward(self, name: str, wrong: str, *, seen: str = "") -> Callable[[Any], Any]:
-        """The decorated function takes the place of the forward."""
-        return self._wrong(name, wrong, "forward", seen=seen)
+    def wrong_forward(self, name: str, wrong: str, **seen: Any) -> Callable[[Any], Any]:
+        """The decorated function takes the place of the forward; ``wrong_method`` says more."""
+        return self._wrong(name, wrong, "forward", **seen)
 
     def wrong_backward(
-        self, name: str, wrong: str, *, seen: str = "", beyond_forward: bool = False
+        self, name: str, wrong: str, *, beyond_forward: bool = False, **seen: Any
     ) -> Callable[[Any], Any]:
         """The decorated (dy, cache) -> gradients takes the place of the backward."""
-        return self._wrong(name, wrong, "backward", seen=seen, beyond_forward=beyond_forward)
+        return self._wrong(name, wrong, "backward", beyond_forward=beyond_forward, **seen)

@@ -91,6 +91,9 @@ class HypothesisSource:
 class SimpleSource(HypothesisSource):
     """Hypothesis's, towards what is easily read: axes of 1 to 3, integers near 0."""
 
+    most = 64
+    """Numbers in an array that ``values`` draws; a larger one is drawn as from any source."""
+
     def choice(self, options: Sequence[T]) -> T:
         """Of letter specs, those with fewer axes first."""
         if all(isinstance(option, str) for option in options):
@@ -171,7 +174,7 @@ def draw_array(
     kinds: Sequence[str] = KINDS,
 ) -> Array:
     """An array (shape) with a drawn kind of values and a drawn layout, at 10 ** exponent."""
-    if isinstance(source, SimpleSource) and math.prod(shape) <= 64:
+    if isinstance(source, SimpleSource) and math.prod(shape) <= source.most:
         return in_layout(source.values(shape, dtype), source.choice(LAYOUTS))
     kind = source.choice(kinds) if rarely(source, 3) else "generic"
     values = make_values(draw_rng(source), shape, kind, dtype)

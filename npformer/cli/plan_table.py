@@ -6,7 +6,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from npformer.config import RunConfig
 from npformer.errors import counted
+from npformer.models import family
 from npformer.plan.guard import gigabytes
 from npformer.plan.plan import Plan, arithmetic
 
@@ -23,13 +25,14 @@ def _title(name: str, plan: Plan) -> str:
     c, shape, gpus = plan.config, plan.shape, plan.gpus
     on = f"{gpus} x {plan.gpu.title}" + (f" ({c.twin.parallel})" if gpus > 1 else "")
     update = f"{c.train.accumulate} x " if c.train.accumulate > 1 else ""
+    rows, tokens = _words(c)
     return "\n".join(
         [
             f"{name} on {on}, products in {arithmetic(c, plan.gpu) or c.train.dtype}",
             f"  model   {c.model.shape}, vocabulary {c.model.vocab_size:,}: "
             f"{plan.parameters / 1e6:,.1f} M parameters",
-            f"  update  {update}{c.data.batch_tokens:,} tokens a side; at one time on each GPU "
-            f"{shape.rows:,} pairs of {shape.source}",
+            f"  update  {update}{c.data.batch_tokens:,} {tokens}; at one time on each GPU "
+            f"{shape.rows:,} {rows} of {shape.target}",
         ]
     )
 
@@ -51,7 +54,7 @@ def _memory(plan: Plan) -> Table:
 def _time(plan: Plan) -> Table:
     table = _table("Arithmetic and time")
     updates = counted(plan.config.train.updates, "update")
-    table.add_row("an update", f"{plan.tokens:,}", "tokens a side")
+    table.add_row("an update", f"{plan.tokens:,}", _words(plan.config)[1])
     table.add_row("", scaled(plan.flops), "operations, forward and backward")
     seconds, total, cost = plan.update_seconds, plan.seconds, plan.cost
     if plan.peak_flops is None or seconds is None or total is None:
@@ -84,8 +87,9 @@ def _table(title: str, first: int = 15) -> Table:
 
 
 def _assumptions(plan: Plan) -> list[str]:
+    rows, tokens = _words(plan.config)
     lines = [
-        f"Assumed: every batch is full, of pairs of {plan.assumed.length} tokens a side, without "
+        f"Assumed: every batch is full, of {rows} of {plan.assumed.length} {tokens}, without "
         "padding, and",
         f"{plan.assumed.mfu:.0%} of the GPU's peak; small batches and many GPUs reach less.",
         "Memory is what PyTorch's tensors take; CUDA's context takes about 0.5 GB more.",
@@ -94,6 +98,12 @@ def _assumptions(plan: Plan) -> list[str]:
     if plan.config.twin.compile:
         lines.append("Planned as without --compile, which keeps no more.")
     return lines
+
+
+def _words(config: RunConfig) -> tuple[str, str]:
+    """What a batch has rows of, and what a row's length counts."""
+    several = len(family(config.model.family).streams) > 1
+    return ("pairs", "tokens a side") if several else ("sequences", "tokens")
 
 
 def check_line(planned: int, measured: int, where: str) -> str:

@@ -50,7 +50,7 @@ def find(name: str, exercises: Sequence[Exercise]) -> Exercise:
     )
 
 
-def _words(exercises: list[Exercise]) -> list[str]:
+def _words(exercises: Sequence[Exercise]) -> list[str]:
     """What may have been meant: names, and how they begin where that is enough."""
     short = [e.short for e in exercises]
     first = [name.partition("_")[0] for name in short]

@@ -9,6 +9,7 @@ first layer's backward is at work, the others' may be done or still to come: bot
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from npformer.config import RunConfig
 from npformer.plan.modules import MadeAt, Modules
 from npformer.plan.shape import DeviceKind, Shape
 from npformer.plan.storages import Moment, Storage, Storages
-from npformer.plan.twin import CPU, backward, fake, ids, shallow, twin
+from npformer.plan.twin import CPU, LastChunks, backward, fake, ids, shallow, twin
 from torch_ref.train.precision import Precision
 
 LAYERS = 2
@@ -71,20 +72,21 @@ def trace(
     the weights are there in the precision of the products.
     """
     record = _recorded(config, shape, device, gradients=gradients, sharded=sharded)
-    units = [unit_of(moment.place.module, depths) for moment in record.moments]
+    unit = functools.cache(lambda name: unit_of(name, depths))
+    units = [unit(moment.place.module) for moment in record.moments]
     count = len(units)
     of_unit: dict[Unit, list[Storage]] = {}
     for name, storage in record.gradients:
-        of_unit.setdefault(unit_of(name, depths), []).append(storage)
+        of_unit.setdefault(unit(name), []).append(storage)
     own, layers = np.zeros((2, count), np.int64)
-    for unit, storages in of_unit.items():
-        if unit is not None:
-            at_work = np.array([u == unit for u in units])
+    for each, storages in of_unit.items():
+        if each is not None:
+            at_work = np.array([u == each for u in units])
             there = alive(storages, count)
             own, layers = own + there * at_work, layers + there * ~at_work
     traced = Trace(
         places=[moment.place for moment in record.moments],
-        in_layer=np.array([unit is not None for unit in units]),
+        in_layer=np.array([each is not None for each in units]),
         activations=alive(record.kept, count),
         working=alive(record.working, count) + [moment.inside for moment in record.moments],
         layers=layers,
@@ -106,7 +108,7 @@ def trace(
             ]
             kept, working = (
                 _between(
-                    [s for s in storages if unit_of(s.place.module, depths) == first],
+                    [s for s in storages if unit(s.place.module) == first],
                     (forward[-1] + 1, begins, over),
                     count,
                 )
@@ -180,6 +182,8 @@ def _recorded(
                 record.know(there.grad)
         for array in (*inputs.values(), targets):
             record.see(array, MadeAt("", True, False))
+        if objective.chunk:
+            objective.of_chunk = LastChunks(targets.numel(), objective.chunk)
         with record:
             loss = objective(inputs, targets, label_smoothing=config.train.label_smoothing)
             forward = len(record.moments)

@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from npformer.config import ModelConfig, RunConfig
 from npformer.plan.shape import DeviceKind, Shape
+from torch_ref.train.linear_cross_entropy import cross_entropy_and_gradient
 from torch_ref.train.objective import TwinObjective, make_objective
 from torch_ref.train.precision import Precision
 
@@ -25,6 +26,23 @@ def twin(config: RunConfig, device: torch.device | str = CPU) -> TwinObjective:
     """The twin with its loss, as a training engine makes it; not compiled, which keeps no more."""
     config = dataclasses.replace(config, twin=dataclasses.replace(config.twin, compile=False))
     return make_objective(config, Precision.of(config, CPU), torch.device(device)).train()
+
+
+class LastChunks:
+    """The loss of the last whole chunk of ``rows`` targets, and of the rest.
+
+    All whole chunks do the same, with more kept at each than at the one before: none of the others
+    has a moment to report.
+    """
+
+    def __init__(self, rows: int, chunk: int) -> None:
+        self._left = rows // chunk - 1
+
+    def __call__(self, logits: Tensor, targets: Tensor, **options: Any) -> tuple[Tensor, Tensor]:
+        self._left -= 1
+        if self._left < 0:
+            return cross_entropy_and_gradient(logits, targets, **options)
+        return logits.new_zeros(()), logits
 
 
 def ids(shape: Shape, objective: TwinObjective) -> tuple[dict[str, Tensor], Tensor]:

@@ -9,7 +9,8 @@ from typing import Any
 from npformer.config import RunConfig
 from npformer.errors import CheckpointError
 from npformer.files.atomic import remove_directory
-from npformer.train.checkpoint import Array, Position, check_whole, save_arrays, save_checkpoint
+from npformer.ops.array import Array
+from npformer.train.checkpoint import Position, check_whole, save_arrays, save_checkpoint
 from npformer.train.engine import Engine
 from npformer.train.ranks import Ranks
 from npformer.train.run_directory import averaged_path, checkpoint_path, checkpoints, prune

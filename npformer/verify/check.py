@@ -5,6 +5,7 @@ Chapter     walkthroughs/14_how_we_know.md
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -146,17 +147,23 @@ def _explain(result: CheckResult, component: Component, tally: Tally, shrink: bo
     """Fill in the failure, shrunk and located, its code and its diagnoses.
 
     Those are of the case that was found: in the smallest, several mistakes may look alike.
+    Whatever somebody's function raises meanwhile costs that step, and not the verdict.
     """
     assert tally.failure is not None
-    found = tally.failure
-    failure = smallest_failure(component, found, tally.choices, result.seed) if shrink else found
-    failure = located(component, failure)
-    result.failure = dataclasses.replace(failure, reproduce=reproduction(component, failure))
-    tally.failure = result.failure
+    found = failure = tally.failure
+    if shrink:
+        with contextlib.suppress(Exception):
+            failure = smallest_failure(component, found, tally.choices, result.seed)
+    with contextlib.suppress(Exception):
+        failure = located(component, failure)
+    with contextlib.suppress(Exception):
+        failure = dataclasses.replace(failure, reproduce=reproduction(component, failure))
+    result.failure = tally.failure = failure
     if failure.result != "the call":  # which gave no result to explain
         from npformer.verify.diagnosis import diagnose_check
 
-        result.diagnoses = diagnose_check(component, found, result.tallies, result.seed)
+        with contextlib.suppress(Exception):
+            result.diagnoses = diagnose_check(component, found, result.tallies, result.seed)
 
 
 def _against(component: Component) -> str:
@@ -166,15 +173,29 @@ def _against(component: Component) -> str:
 
 
 def _confirmed(component: Component, tallies: Sequence[Tally]) -> None:
-    """A check without a reference has to have differentiated the forward at least once."""
-    if not isinstance(component, UserComponent):
+    """Every result was looked at by some oracle, or there is no verdict.
+
+    A check without a reference has to have differentiated the forward at least once.
+    """
+    for tally in tallies:
+        if not tally.cases:
+            raise VerifyError(
+                f"no verdict: none of {tally.refused} cases of {tally.dtype} gave a result for "
+                f"{component.name}: {tally.refusal}"
+            )
+    if any(t.failure for t in tallies):
         return
-    if component.against is not None and component.against.has_gradient:
-        return
-    if any(t.directional_cases or t.failure for t in tallies):
-        return
-    raise VerifyError(
-        f"the forward of {component.name} could not be differentiated in any of "
-        f"{sum(t.cases for t in tallies)} cases; check it in float64, on inputs at which it is "
-        "smooth, or against a reference that has a gradient"
-    )
+    alone = isinstance(component, UserComponent) and not component.has_witness
+    if alone and not any(t.directional_cases for t in tallies):
+        raise VerifyError(
+            f"no verdict: the forward of {component.name} could not be differentiated in any of "
+            f"{sum(t.cases for t in tallies)} cases; check it in float64, on inputs at which it is "
+            "smooth, or against a reference that has a gradient"
+        )
+    for tally in tallies:
+        if tally.unjudged:
+            raise VerifyError(
+                f"no verdict: {' and '.join(tally.unjudged)} of {component.name} could not be "
+                f"compared in any of {tally.cases} cases of {tally.dtype}, for {component.witness} "
+                "gives NaN or overflows; choose inputs on which it is defined, or another reference"
+            )

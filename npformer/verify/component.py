@@ -10,6 +10,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result
 from npformer.cards.invariant import Invariant
 from npformer.cards.strategies import HypothesisSource, Source
+from npformer.errors import VerifyError
 from npformer.verify.units.error import acceptable
 
 if TYPE_CHECKING:
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 
 class BrokenContract(Exception):
     """A call that gave something other than a result: too few gradients, no array, no output."""
+
+
+class Refused(Exception):
+    """Somebody's function raised on a case: it counts neither for it nor against it."""
+
+
+class Random(VerifyError):
+    """A forward gives another output for the same case: there is nothing to compare."""
 
 
 class Component:
@@ -30,7 +39,10 @@ class Component:
     widest: Any = np.longdouble
     """The widest dtype that ``forward`` and ``run`` compute in."""
     lenient: bool = False
-    """Whether a case that the witness itself gets wrong, by overflow say, is left out."""
+    """Whether it is somebody's own: a case that it refuses is left out, and so is one that the
+    witness itself gets wrong, by overflow say."""
+    bound: float | None = None
+    """Up to where errors pass, if the caller says so."""
     has_kinks: bool = False
     """Whether the forward may have kinks that ``smooth`` does not know of."""
     only_hypothesis: bool = False
@@ -72,7 +84,11 @@ class Component:
 
     def accepts(self, ours: float, pytorch: float) -> bool:
         """Whether an error is right, given the witness's own on the same case."""
-        return acceptable(ours, pytorch)
+        return acceptable(ours, pytorch) if self.bound is None else ours <= self.bound
+
+    def reconsidered(self, case: Case, name: str, ours: Result, exact: Result) -> Array | None:
+        """S of a result that is not accepted, measured with more care; None if there is no more."""
+        return None
 
     def smooth(self, case: Case) -> bool:
         """Whether the forward can be differentiated along a line through this case."""

@@ -13,14 +13,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from npformer.cards.case import Case, Result, joined
+from npformer.cards.case import Case, Result, is_output, joined
 from npformer.cards.invariant import Finding
-from npformer.verify.component import BrokenContract, Component
+from npformer.verify.component import BrokenContract, Component, Random, Refused
 from npformer.verify.reference.oracles import REFEREE, directional_gap, reference, steps
-from npformer.verify.units.error import CAP, error_units, worst
+from npformer.verify.units.error import CAP, comparable, error_units, worst
 
 Array = np.ndarray
 OWN = Path(__file__).parents[1]
+REPEATS = 1000.0
+"""By how many eps of a result's largest entry two calls may differ: threads add up in any order."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Failure:
     result: str
     """``y``, ``dx``, ``grad weight``, or an invariant in words."""
     oracle: str
-    """``contract``, ``PyTorch``, ``directional derivative`` or ``invariant``."""
+    """``contract``, ``second call``, ``PyTorch``, ``directional derivative``, ``invariant``."""
     message: str
     error: float = np.inf
     """In rounding units; relative for the directional derivative."""
@@ -56,25 +58,65 @@ class Verdict:
 
     ours: dict[str, float] = field(default_factory=dict)
     pytorch: dict[str, float] = field(default_factory=dict)
+    compared: dict[str, int] = field(default_factory=dict)
+    """By result, how many of its entries the reference knew a value for."""
+    entries: dict[str, int] = field(default_factory=dict)
+    """By result, how many entries it has."""
     directional: float | None = None
+    refused: str = ""
+    """Why there is no result, if somebody's function raised on this case."""
     failures: list[Failure] = field(default_factory=list)
 
 
 def check_case(component: Component, case: Case, rng: np.random.Generator) -> Verdict:
-    """One case against every oracle. ``rng`` draws the direction of the directional derivative."""
+    """One case against every oracle. ``rng`` draws the direction of the directional derivative.
+
+    Raises ``Random`` if the component gives another output for the same case.
+    """
     before = case.cast(case.dy.dtype)
     with warnings.catch_warnings():
         # A mutant may divide by zero; the verdict is the oracle's to give, not the warning's.
         warnings.simplefilter("ignore")
         try:
             ours = component.run(case)
-        except BrokenContract as error:
-            message = str(error)
         except Exception as error:
-            message = f"{type(error).__name__}: {error}{line_of(error)}"
-        else:
-            return judged(component, case, before, ours, rng)
+            return _no_result(component, case, error)
+        return judged(component, case, before, ours, rng)
+
+
+def _no_result(component: Component, case: Case, error: Exception) -> Verdict:
+    """The verdict on a call that raised."""
+    message = str(error)
+    if not isinstance(error, BrokenContract):
+        message = f"{type(error).__name__}: {error}{line_of(error)}"
+        if component.lenient:
+            if (plain := plainly_laid_out(case)) is None or not _runs(component, plain):
+                return Verdict(refused=message)
+            message += "; it takes the same numbers in contiguous, writable arrays"
     return Verdict(failures=[Failure("the call", "contract", message, case=case)])
+
+
+def plainly_laid_out(case: Case) -> Case | None:
+    """The case with every array contiguous, writable and of its own memory; None if all are so."""
+
+    def plain(array: Array) -> bool:
+        return array.flags.c_contiguous and array.flags.writeable
+
+    if all(plain(a) for a in (*case.inputs.values(), *case.upstream.values())):
+        return None
+    inputs, upstream = (
+        {name: np.array(a, order="C") for name, a in arrays.items()}
+        for arrays in (case.inputs, case.upstream)
+    )
+    return case.with_inputs(inputs).with_upstream(upstream)
+
+
+def _runs(component: Component, case: Case) -> bool:
+    try:
+        component.run(case)
+    except Exception:
+        return False
+    return True
 
 
 def judged(
@@ -84,19 +126,59 @@ def judged(
     outcome = Verdict()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        exact, referee = reference(component, case)
+        try:
+            exact, referee = reference(component, case)
+        except Refused as error:
+            return Verdict(refused=str(error))
         _check_contract(case, before, ours, exact, outcome)
         if outcome.failures:
             return outcome
+        if component.lenient:
+            _check_repeats(component, case, ours, outcome)
         scales = component.scales(case)
-        _check_pytorch(component, case, ours, exact, referee, scales, outcome)
-        if component.lenient and max(outcome.pytorch.values(), default=0.0) > CAP:
-            outcome.ours, outcome.pytorch = {}, {}
-            return outcome
-        _check_invariants(component, case, ours, scales, outcome)
-        if case.dy.dtype == np.float64:
-            _check_directional(component, case, rng, outcome)
+        known = _check_pytorch(component, case, ours, exact, referee, scales, outcome)
+        if known:
+            _check_invariants(component, case, ours, scales, outcome)
+        if case.dy.dtype == np.float64 or outcome.compared != outcome.entries:
+            _check_directional(component, case.cast(np.float64), rng, outcome)
     return outcome
+
+
+def _check_repeats(component: Component, case: Case, ours: Result, to: Verdict) -> None:
+    """The same case once more: what changes by itself is not for a scale to excuse."""
+    try:
+        again = component.run(case)
+    except Exception as error:
+        message = f"a second call raises {type(error).__name__}: {error}{line_of(error)}"
+        to.failures.append(Failure("the call", "second call", message, case=case))
+        return
+    for name, first in ours.items():
+        by = change(first, again.get(name))
+        if by <= REPEATS * np.finfo(case.dy.dtype).eps:
+            continue
+        if is_output(name):
+            raise Random(
+                f"{component.name} is random: its output differs by {by:.2g} of its size between "
+                "two calls with the same arguments; let each start from the same random state"
+            )
+        message = (
+            f"it differs by {by:.2g} of its size between two calls with the same arguments: "
+            "something is kept from the call before, or drawn at random"
+        )
+        to.failures.append(Failure(name, "second call", message, by, case))
+
+
+def change(first: Array, second: Array | None) -> float:
+    """The largest difference, of the largest entry; inf where only one of the two is a number."""
+    first, second = np.asarray(first), np.asarray(np.nan if second is None else second)
+    if first.shape != second.shape:
+        return np.inf
+    differ = ~((first == second) | (np.isnan(first) & np.isnan(second)))
+    if not differ.any():
+        return 0.0
+    with np.errstate(all="ignore"):
+        gap = np.abs(first - second)[differ].max() / np.abs(first).max()
+    return float(gap) if np.isfinite(gap) else np.inf
 
 
 def line_of(error: BaseException) -> str:
@@ -142,23 +224,58 @@ def _check_pytorch(
     referee: Result | None,
     scales: Result,
     to: Verdict,
-) -> None:
+) -> bool:
+    """Every result against the reference; False where the witness itself is lost on this case."""
+    dtype = case.dy.dtype
+    to.entries |= {name: np.size(ref) for name, ref in exact.items()}
+    to.compared |= dict.fromkeys(exact, 0)
     pytorch = component.twin(case)
+    if component.lenient:
+        for name, ref in exact.items():
+            apart = error_units(pytorch.get(name, ref), ref, scales[name], dtype)
+            if worst(np.where(np.isnan(ref), 0.0, apart)) > CAP:
+                return False
     for name, ref in exact.items():
+        known = comparable(ours[name], ref)
         if component.lenient:  # a witness without an answer is no witness
-            ref = np.where(np.isnan(ref), ours[name], ref)
-        units = error_units(ours[name], ref, scales[name], case.dy.dtype)
-        to.ours[name] = worst(units)
-        other = pytorch.get(name, ref)
-        to.pytorch[name] = worst(error_units(other, ref, scales[name], case.dy.dtype))
+            known = known & ~np.isnan(ref) & ~_overflowed(name, ours, exact, pytorch, dtype)
+        to.compared[name] = int(known.sum())
+
+        def judge(scale: Array, name: str = name, ref: Array = ref, known: Array = known) -> Array:
+            units, other = (
+                np.where(known, error_units(a, ref, scale, dtype), 0.0)
+                for a in (ours[name], pytorch.get(name, ref))
+            )
+            to.ours[name], to.pytorch[name] = worst(units), worst(other)
+            return units
+
+        units = judge(scales[name])
+        if not component.accepts(to.ours[name], to.pytorch[name]):
+            scale = component.reconsidered(case, name, ours, exact)
+            units = units if scale is None else judge(scale)
         if not component.accepts(to.ours[name], to.pytorch[name]):
             found = furthest(name, ours[name], ref, units, to.pytorch[name], case)
             to.failures.append(dataclasses.replace(found, oracle=component.witness))
         if referee is not None:
-            gap = worst(error_units(referee[name], ref, scales[name], case.dy.dtype))
+            gap = worst(error_units(referee[name], ref, scales[name], dtype))
             if gap > REFEREE:
                 message = f"the extended-precision reference and PyTorch are {gap:.3g} apart"
                 to.failures.append(Failure(name, "PyTorch", message, gap, case))
+    return True
+
+
+def _overflowed(
+    name: str, ours: Result, exact: Result, pytorch: Result, dtype: np.dtype
+) -> Array | bool:
+    """Where a gradient is lost because the output, rightly, is past the largest number.
+
+    With a witness, its own overflow says so.
+    """
+    outputs = [a for n, a in exact.items() if is_output(n)]
+    past = any((np.abs(a) > np.finfo(dtype).max).any() for a in outputs)
+    if is_output(name) or pytorch or not past:
+        return False
+    return np.asarray(~np.isfinite(ours[name]))
 
 
 def furthest(name: str, a: Array, ref: Array, units: Array, pytorch: float, case: Case) -> Failure:
@@ -201,8 +318,13 @@ def _check_directional(
     largest = max((np.abs(a).max(initial=0.0) for a in case.inputs.values()), default=0.0)
     if largest > 1e3 or not joined(case.upstream).size or not component.smooth(case):
         return
-    with np.errstate(all="ignore"):
-        gap = directional_gap(component, case, rng)
+    try:
+        with np.errstate(all="ignore"):
+            gap = directional_gap(component, case, rng)
+    except Exception:  # a step away, or in a wider dtype, it may refuse
+        if not component.lenient:
+            raise
+        return
     if gap is None:
         return
     to.directional = gap

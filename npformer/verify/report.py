@@ -51,7 +51,7 @@ class Report:
     def bound(self) -> str:
         """What counts as right, in a sentence."""
         if any(r.kind == "function" for r in self.results) and self.against != "PyTorch":
-            return "The unit is measured: errors up to 1000 pass, or twice the reference's own."
+            return "The unit is measured: errors up to 32 pass, or twice the reference's own."
         return "Errors up to 4 pass, or up to twice PyTorch's own but at most 8."
 
     def verdict(self, result: Tally) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,13 @@ from npformer.verify.tally import Tally
 
 if TYPE_CHECKING:
     from npformer.verify.diagnosis import Diagnosis
+
+
+def _summed(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(total)
 
 
 @dataclass(repr=False)
@@ -41,16 +50,23 @@ class Checked:
         return sum(t.cases for t in self.tallies)
 
     @property
+    def refused(self) -> int:
+        """Further cases, on which somebody's function raised."""
+        return sum(t.refused for t in self.tallies)
+
+    @property
+    def compared(self) -> dict[str, int]:
+        """By result, how many entries were compared with a number of the reference's."""
+        return _summed(t.compared for t in self.tallies)
+
+    @property
     def failed_cases(self) -> int:
         return sum(t.failed_cases for t in self.tallies)
 
     @property
     def wrong(self) -> dict[str, int]:
         """By result, in how many cases it was not accepted; the most frequent first."""
-        total: dict[str, int] = {}
-        for tally in self.tallies:
-            for name, count in tally.wrong.items():
-                total[name] = total.get(name, 0) + count
+        total = _summed(t.wrong for t in self.tallies)
         return dict(sorted(total.items(), key=lambda item: -item[1]))
 
     @property

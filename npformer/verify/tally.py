@@ -10,7 +10,7 @@ import numpy as np
 
 from npformer.cards.case import Case, is_output
 from npformer.cards.strategies import GeneratorSource
-from npformer.verify.component import Component
+from npformer.verify.component import Component, Random, Refused
 from npformer.verify.component import cases as generated
 from npformer.verify.judge import Failure, Verdict, check_case
 
@@ -18,6 +18,8 @@ ALONE = "its own forward"
 """What a function without a reference is checked against."""
 KEPT = 200
 """Cases kept, of each verdict."""
+DRAWS = 4
+"""For each case wanted, as many are drawn at most: some may be refused."""
 
 
 @dataclass
@@ -46,17 +48,47 @@ class Tally:
     """The first cases that failed, for the diagnosis."""
     passing: list[Case] = field(default_factory=list, repr=False, compare=False)
     """The first that did not."""
+    refused: int = 0
+    """Further cases, on which somebody's function raised."""
+    refusal: str = ""
+    """What it said to the first of them."""
+    compared: dict[str, int] = field(default_factory=dict)
+    """By result, how many entries were compared with a number of the reference's."""
+    entries: dict[str, int] = field(default_factory=dict)
+    """By result, how many there were."""
 
     @property
     def passed(self) -> bool:
         return self.failure is None
 
+    def refuse(self, message: str) -> None:
+        """Count a case that gave no result."""
+        self.refused += 1
+        self.refusal = self.refusal or message
+
+    @property
+    def unjudged(self) -> list[str]:
+        """The results that no oracle has said anything about."""
+        return [
+            name
+            for name, entries in self.entries.items()
+            if entries
+            and not self.compared[name]
+            and (is_output(name) or not self.directional_cases)
+        ]
+
     def add(self, case: Case, outcome: Verdict, choices: Sequence[int] = ()) -> None:
         """Count one case in, which was drawn by these choices."""
+        if outcome.refused:
+            self.refuse(outcome.refused)
+            return
         self.cases += 1
         kept = self.failing if outcome.failures else self.passing
         if len(kept) < KEPT:
             kept.append(case)
+        for name, entries in outcome.entries.items():
+            self.entries[name] = self.entries.get(name, 0) + entries
+            self.compared[name] = self.compared.get(name, 0) + outcome.compared[name]
         for errors, kind in ((outcome.ours, ""), (outcome.pytorch, "pytorch_")):
             for name, error in errors.items():
                 which = f"{kind}forward_error" if is_output(name) else f"{kind}gradient_error"
@@ -81,7 +113,10 @@ def check_component(
     *,
     stop_at_failure: bool = False,
 ) -> Tally:
-    """``cases`` generated cases of one component against every oracle, in ``dtype``."""
+    """``cases`` generated cases of one component against every oracle, in ``dtype``.
+
+    Raises ``Random``, a ``VerifyError``, if it gives another output for the same case.
+    """
     tally = Tally(component.name, component.kind, np.dtype(dtype).name, seed)
     # The name takes part in the seed, so that components do not all see the same numbers.
     rng = np.random.default_rng([seed, *component.name.encode()])
@@ -89,11 +124,15 @@ def check_component(
         _under_hypothesis(component, cases, seed, tally, rng)
         return tally
     source = GeneratorSource(rng)
-    for _ in range(cases):
+    for _ in range(cases * DRAWS):
         source.made.clear()
-        case = component.draw(source, np.dtype(dtype))
+        try:
+            case = component.draw(source, np.dtype(dtype))
+        except Refused as error:
+            tally.refuse(str(error))
+            continue
         tally.add(case, check_case(component, case, rng), source.made)
-        if stop_at_failure and tally.failure:
+        if tally.cases == cases or (stop_at_failure and tally.failure):
             break
     return tally
 
@@ -103,6 +142,10 @@ def _under_hypothesis(
 ) -> None:
     """Cases from strategies: Hypothesis alone can draw them."""
     from hypothesis import HealthCheck, Phase, given, seed, settings
+    from hypothesis import strategies as st
+
+    random: list[Random] = []
+    cases = generated(component, tally.dtype)
 
     @seed(number)
     @settings(
@@ -112,8 +155,18 @@ def _under_hypothesis(
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(generated(component, tally.dtype))
-    def each(case: Case) -> None:
-        tally.add(case, check_case(component, case, rng))
+    @given(st.data())
+    def each(data: Any) -> None:
+        if random:
+            return
+        try:
+            case = data.draw(cases)
+            tally.add(case, check_case(component, case, rng))
+        except Refused as error:
+            tally.refuse(str(error))
+        except Random as error:  # Hypothesis would try it again, and find it flaky
+            random.append(error)
 
     each()
+    if random:
+        raise random[0]

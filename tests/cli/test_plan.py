@@ -31,6 +31,13 @@ def test_big_on_eight_gpus_fits_into_80_columns(npformer, monkeypatch):
     assert "What would make it fit" not in ended.out
 
 
+def test_a_family_of_one_stream_has_sequences(npformer):
+    ended = npformer("plan", "--model", "gpt", *TINY)
+    assert ended.status == 0
+    assert "128 tokens; at one time on each GPU 4 sequences of 32\n" in ended.out
+    assert "pairs" not in ended.out and "a side" not in ended.out
+
+
 def test_what_does_not_fit_comes_with_advice(npformer, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     ended = npformer("plan", "--preset", "big", "--gpu", "v100-16", "--loss-chunk", "0")

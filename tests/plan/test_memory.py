@@ -14,6 +14,7 @@ from npformer.plan.shape import Shape, full_batch
 from npformer.plan.weights import weigh
 from npformer.presets import model_preset
 from torch_ref.models.transformer import Transformer
+from torch_ref.train.linear_cross_entropy import cross_entropy_and_gradient
 from torch_ref.train.measured_memory import measure_update
 
 SQUARE, WIDE_SOURCE = Shape(8, 32, 32), Shape(6, 50, 20)
@@ -69,6 +70,16 @@ def test_the_planned_peak_is_the_measured_one(name):
     config, shape = CASES[name]
     planned = peak_memory(config, shape, "cpu").total
     assert planned == pytest.approx(measure_update(config, shape), rel=0.01)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("rows", [7, 8])  # a last chunk that is not whole, and none
+def test_no_chunk_before_the_last_whole_one_has_the_peak(monkeypatch, device, rows):
+    config = run(encoder_layers=1, decoder_layers=1, vocab_size=30_000, twin=CHUNKED | BF16)
+    planned = peak_memory(config, Shape(rows, 32, 32), device)
+    assert "loss" in planned.moment
+    monkeypatch.setattr(trace, "LastChunks", lambda rows, chunk: cross_entropy_and_gradient)
+    assert planned == peak_memory.__wrapped__(config, Shape(rows, 32, 32), device)
 
 
 @pytest.mark.parametrize(

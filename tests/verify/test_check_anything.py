@@ -186,11 +186,20 @@ def test_integers_get_no_gradient():
     assert result, result
 
 
-def test_a_case_that_the_reference_refuses_is_told_in_one_line():
+def test_a_case_that_the_reference_refuses_is_counted_and_no_fault():
     ids = st.lists(st.integers(0, 9), min_size=1, max_size=4).map(np.array)
     weight = arrays_like("vd", limits=[(0, 0)]).map(lambda arrays: arrays[0])
+    result = check(lambda ids, weight: weight[ids], [ids, weight], against=F.embedding, cases=40)
+    assert result
+    assert result.refused > 0
+    assert "IndexError" in result.tallies[0].refusal
+
+
+def test_a_reference_that_refuses_every_case_is_told_in_one_line():
+    high = st.just(np.array([99]))
     with pytest.raises(VerifyError, match="embedding refuses weight .*IndexError"):
-        check(lambda ids, weight: weight[ids], [ids, weight], against=F.embedding, cases=40)
+        inputs = [high, st.just(np.ones((2, 3)))]
+        check(lambda ids, weight: weight.sum(0), inputs, against=F.embedding, cases=40)
 
 
 def test_the_same_seed_gives_the_same_failure():
@@ -243,7 +252,7 @@ def test_a_module_is_left_as_it_was():
         (("Linear", "bt"), {}, "it brings its own inputs"),
         ((lambda x: x, [np.array([1, 2])]), {}, "no input is of a floating-point dtype"),
         ((torch.log, [np.array([-1.0])]), {}, "could not be differentiated in any of 20 cases"),
-        ((Gated(Swish, 4), "bt"), {}, "Gated refuses x"),
+        ((Gated(Swish, 97), "bt"), {}, "Gated refuses x"),
     ],
 )
 def test_what_cannot_be_checked_is_refused_in_one_line(arguments, options, said):

@@ -52,6 +52,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+OfChunk = Callable[..., tuple[Tensor, Tensor]]
+"""As ``cross_entropy_and_gradient``."""
+
 
 def linear_cross_entropy(
     hidden: Tensor,
@@ -61,16 +64,20 @@ def linear_cross_entropy(
     chunk: int,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
-    compiled: bool = False,
+    of_chunk: OfChunk | None = None,
 ) -> Tensor:
     """hidden (R, D), weight (V, D), targets (R,) -> (), the sum of the rows' losses in nats.
 
-    ``chunk`` rows of logits exist at one time; ``compiled`` passes over them through torch.compile.
+    ``chunk`` rows of logits exist at one time; ``of_chunk`` is what makes their loss and gradient,
+    ``cross_entropy_and_gradient`` unless given.
     On the CPU raises IndexError for a target that is neither ignore_index nor in [0, V). It can be
     differentiated once.
     """
-    of_chunk = compiled_cross_entropy() if compiled else cross_entropy_and_gradient
-    of_chunk = partial(of_chunk, ignore_index=ignore_index, label_smoothing=label_smoothing)
+    of_chunk = partial(
+        of_chunk or cross_entropy_and_gradient,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+    )
     with_gradient = torch.is_grad_enabled()
     loss: Tensor = _LinearCrossEntropy.apply(
         hidden, weight, targets, chunk, of_chunk, with_gradient
@@ -86,7 +93,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         weight: Tensor,
         targets: Tensor,
         chunk: int,
-        of_chunk: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+        of_chunk: OfChunk,
         with_gradient: bool,
     ) -> Tensor:
         kind = hidden.device.type
@@ -142,6 +149,6 @@ def cross_entropy_and_gradient(
 
 
 @functools.cache
-def compiled_cross_entropy() -> Callable[..., tuple[Tensor, Tensor]]:
+def compiled_cross_entropy() -> OfChunk:
     """``cross_entropy_and_gradient`` through torch.compile: fewer passes over the memory."""
     return torch.compile(cross_entropy_and_gradient, dynamic=True)

@@ -13,7 +13,12 @@ from torch import Tensor, nn
 from npformer.config import RunConfig
 from torch_ref.models import make_twin
 from torch_ref.models.model import Model
-from torch_ref.train.linear_cross_entropy import linear_cross_entropy
+from torch_ref.train.linear_cross_entropy import (
+    OfChunk,
+    compiled_cross_entropy,
+    cross_entropy_and_gradient,
+    linear_cross_entropy,
+)
 from torch_ref.train.precision import Precision
 
 
@@ -73,17 +78,23 @@ MakeObjective = Callable[[], Objective]
 class TwinObjective(Objective):
     """The twin, its output projection and its loss.
 
-    With ``chunk`` > 0, the logits of so many target positions exist at one time.
+    With ``chunk`` > 0, the logits of so many target positions exist at one time, and ``of_chunk``
+    makes their loss.
     """
 
     model: Model
 
     def __init__(
-        self, model: Model, precision: Precision, *, chunk: int = 0, compiled: bool = False
+        self,
+        model: Model,
+        precision: Precision,
+        *,
+        chunk: int = 0,
+        of_chunk: OfChunk = cross_entropy_and_gradient,
     ) -> None:
         super().__init__(model, model.streams, precision, model.config.padding_id)
         self.chunk = chunk
-        self.compiled = compiled
+        self.of_chunk = of_chunk
 
     def summed(
         self,
@@ -97,7 +108,7 @@ class TwinObjective(Objective):
         weight = self.model.output_weight
         if self.chunk:
             return linear_cross_entropy(
-                hidden, weight, targets, chunk=self.chunk, compiled=self.compiled, **options
+                hidden, weight, targets, chunk=self.chunk, of_chunk=self.of_chunk, **options
             )
         return F.cross_entropy(F.linear(hidden, weight), targets, reduction="sum", **options)
 
@@ -107,5 +118,6 @@ def make_objective(config: RunConfig, precision: Precision, device: torch.device
     twin = config.twin
     model = make_twin(config.model, dtype=precision.weights, device=device)
     model.run_layers(compiled=twin.compile, checkpointed=twin.checkpoint_activations)
-    objective = TwinObjective(model, precision, chunk=twin.loss_chunk, compiled=twin.compile)
+    of_chunk = compiled_cross_entropy() if twin.compile else cross_entropy_and_gradient
+    objective = TwinObjective(model, precision, chunk=twin.loss_chunk, of_chunk=of_chunk)
     return objective.eval()

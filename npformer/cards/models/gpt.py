@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
+
 from npformer.cards.models.transformer import no_lookup, no_projection
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_ids, draw_lengths, draw_seed, draw_settings
 from npformer.cards.nn.multi_head_attention import not_causal
+from npformer.cards.ordinary import OWN_FORWARD, only
 from npformer.cards.strategies import Source
 from npformer.models.gpt import GPT, GPTConfig
+from npformer.nn.module import Parameter
 from npformer.nn.multi_head_attention import MultiHeadAttention
 
 card = ModuleCard.of(GPT)
@@ -33,14 +37,22 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     return sizes, static
 
 
-for _name, _text, _method, _function in (
-    ("not-causal", "every token sees those after it", MultiHeadAttention.forward, not_causal),
+def _untied(case):
+    return not case.static["build"][0].tie_output
+
+
+for _name, _text, _method, _function, _seen in (
+    ("not-causal", "every token sees those after it", MultiHeadAttention.forward, not_causal,
+     {"seen": "huggingface/transformers#48745", "smallest": "target (1, 2)",
+      "missed_by": OWN_FORWARD}),
     ("tied-without-lookup", "the tied weight gets the projection's gradient alone",
-     GPT._embed_backward, no_lookup),
+     GPT._embed_backward, no_lookup, {}),
     ("tied-without-projection", "the tied weight gets the look-up's gradient alone",
-     GPT._project_backward, no_projection),
+     GPT._project_backward, no_projection,
+     {"seen": "paiml/entrenar#314", "smallest": "target (1, 1)",
+      "missed_by": only("an output matrix of its own", _untied)}),
 ):  # fmt: skip
-    card.wrong_method(_name, _text, _method)(_function)
+    card.wrong_method(_name, _text, _method, **_seen)(_function)
 
 
 @card.wrong_method("positions-frozen", "the loss never reaches the learned positions",
@@ -55,3 +67,15 @@ def _last_token(self, dlogits, cache):
     dlogits = dlogits.copy()
     dlogits[:, :-1] = 0
     self.backward(dlogits, cache)
+
+
+@card.wrong_method(
+    "gradient-replaced",
+    "each gradient replaces what was there: of a tied weight's two uses, the last counts",
+    Parameter.accumulate,
+    seen="NVIDIA/TransformerEngine#3552",
+    smallest="target (1, 1)",
+    missed_by=only("an output matrix of its own", _untied),
+)
+def _replaced(self, gradient):
+    self.grad = np.array(gradient)

@@ -6,6 +6,7 @@ from typing import Any
 
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_seed
+from npformer.cards.ordinary import option
 from npformer.cards.strategies import Source, draw_sizes
 from npformer.nn.dropout import Dropout
 
@@ -21,7 +22,9 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
 
 
 @card.wrong_method("forward-only", "the gradient goes back as if nothing was dropped",
-                   Dropout.backward)  # fmt: skip
+                   Dropout.backward, seen="rohitg00/ai-engineering-from-scratch#17",
+                   smallest="x (1, 1, 1)",
+                   missed_by=option("no dropout, as at inference", rng=None))  # fmt: skip
 def _all(self, dy, cache):
     return dy
 

@@ -9,6 +9,7 @@ import numpy as np
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_lengths, draw_mask, draw_seed, draw_settings
 from npformer.cards.nn.multi_head_attention import not_causal
+from npformer.cards.ordinary import OUTPUT
 from npformer.cards.strategies import Source
 from npformer.nn.layer import Layer
 from npformer.nn.multi_head_attention import MultiHeadAttention
@@ -56,13 +57,14 @@ def _one_of_self(pick):
     return backward
 
 
-for _name, _text, _pick in (
+for _name, _text, _pick, _seen in (
     ("query-path-only", "self-attention's gradient by keys and values is left out",
-     lambda dquery, dmemory: dquery),
+     lambda dquery, dmemory: dquery,
+     {"seen": "TrenTorch/TrenTorch#182", "smallest": "x (1, 1, 2)", "missed_by": OUTPUT}),
     ("memory-path-only", "self-attention's gradient by the queries is left out",
-     lambda dquery, dmemory: dmemory),
+     lambda dquery, dmemory: dmemory, {}),
 ):  # fmt: skip
-    card.wrong_method(_name, _text, MultiHeadAttention.backward)(_one_of_self(_pick))
+    card.wrong_method(_name, _text, MultiHeadAttention.backward, **_seen)(_one_of_self(_pick))
 
 
 @card.wrong_method("gradient-of-last-half", "only the feed-forward half is walked back",

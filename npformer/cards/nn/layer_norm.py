@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from npformer.cards.module_card import ModuleCard
+from npformer.cards.ordinary import DX
 from npformer.cards.strategies import Source, draw_sizes
 from npformer.nn.layer_norm import LayerNorm
 from npformer.ops.layer_norm import layer_norm_backward
@@ -21,7 +22,14 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     return z, {"build": (z["D"], source.choice((1e-5, 1e-3)))}
 
 
-@card.wrong_method("gradients-exchanged", "dweight and dbias change places", LayerNorm.backward)
+@card.wrong_method(
+    "gradients-exchanged",
+    "dweight and dbias change places",
+    LayerNorm.backward,
+    seen="Oneflow-Inc/oneflow#6149",
+    smallest="x (1, 1, 1)",
+    missed_by=DX,
+)
 def _exchanged(self, dy, cache):
     dx, dweight, dbias = layer_norm_backward(dy, cache)
     self.weight.accumulate(dbias)

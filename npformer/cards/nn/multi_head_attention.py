@@ -6,9 +6,10 @@ from typing import Any
 
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_lengths, draw_mask, draw_settings
+from npformer.cards.ordinary import only, option
 from npformer.cards.strategies import Source
 from npformer.nn.multi_head_attention import MultiHeadAttention
-from npformer.ops.attention import attention_backward
+from npformer.ops.attention import attention_backward, attention_forward
 from npformer.ops.linear import linear_backward
 
 card = ModuleCard.of(MultiHeadAttention)
@@ -92,7 +93,47 @@ def _not_permuted(self, dy, cache):
     return (dx, dmemory) if cache.has_memory else dx + dmemory
 
 
-@card.wrong_method("causal-ignored", "causal is not passed on", MultiHeadAttention.forward)
+@card.wrong_method(
+    "causal-ignored",
+    "causal is not passed on",
+    MultiHeadAttention.forward,
+    seen="keras-team/keras#23038",
+    smallest="x (1, 2, 2)",
+    missed_by=option("no causal mask", causal=False),
+)
 def not_causal(self, x, memory=None, mask=None, *, causal=False, kept=None):
     """Sees the future."""
     return self.forward(x, memory, mask, kept=kept)
+
+
+def _one_head(case):
+    return case.static["build"][1] == 1
+
+
+@card.wrong_method(
+    "heads-split-by-reshape",
+    "(B, T, N H) is reshaped to (B, N, T, H) without the swap",
+    attention_forward,
+    seen="reczoo/FuxiCTR#30",
+    smallest="x (1, 2, 4)",
+    missed_by=only("a single head", _one_head),
+)
+def _split_by_reshape(q, k, v, mask=None, **options):
+    def turned(a):
+        b, t, n, h = a.shape
+        return a.reshape(b, n, t, h).swapaxes(1, 2)
+
+    return attention_forward(turned(q), turned(k), turned(v), mask, **options)
+
+
+@card.wrong_method(
+    "heads-merged-by-reshape",
+    "the heads' outputs (B, N, T, H) are reshaped to (B, T, N H) without the swap",
+    attention_forward,
+    seen="jsbaan/transformer-from-scratch#6",
+    smallest="x (1, 2, 4)",
+    missed_by=only("a single head", _one_head),
+)
+def _merged_by_reshape(q, k, v, mask=None, **options):
+    y, cache = attention_forward(q, k, v, mask, **options)
+    return y.swapaxes(1, 2).reshape(y.shape), cache

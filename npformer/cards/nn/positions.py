@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from npformer.cards.module_card import ModuleCard
+from npformer.cards.ordinary import option
 from npformer.cards.strategies import Source, draw_sizes
 from npformer.nn.positions import LearnedPositions, SinusoidalPositions
 
@@ -32,7 +33,9 @@ learned.draw(_draw())
 
 
 @sinusoidal.wrong_method("from-the-start", "a later piece of a sentence gets the first positions",
-                         SinusoidalPositions.forward)  # fmt: skip
+                         SinusoidalPositions.forward, seen="mosaicml/examples#244",
+                         smallest="x (1, 1, 1)",
+                         missed_by=option("sentences in one piece", at=0))  # fmt: skip
 def _from_the_start(self, x, at=0):
     return self.forward(x)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_lengths, draw_seed, draw_settings
+from npformer.cards.ordinary import OUTPUT, only
 from npformer.cards.steps import close
 from npformer.cards.strategies import Source
 from npformer.nn.residual import Residual
@@ -87,13 +88,15 @@ def _backward(skip):
     return backward
 
 
-for _name, _text, _skip in (
+for _name, _text, _skip, _seen in (
     ("skip-dropped", "the skip path's gradient is dropped",
-     lambda dy, dsum, dh: np.zeros_like(dsum)),
-    ("skip-doubled", "the skip path counts twice", lambda dy, dsum, dh: 2 * dsum),
-    ("norm-bypassed", "the skip path bypasses the norm", lambda dy, dsum, dh: dy),
+     lambda dy, dsum, dh: np.zeros_like(dsum),
+     {"seen": "paiml/entrenar#313", "smallest": "x (1, 1, 2), h (1, 1, 2)", "missed_by": OUTPUT}),
+    ("skip-doubled", "the skip path counts twice", lambda dy, dsum, dh: 2 * dsum,
+     {"seen": "sebgao/cTensor#5", "smallest": "x (1, 1, 2), h (1, 1, 2)", "missed_by": OUTPUT}),
+    ("norm-bypassed", "the skip path bypasses the norm", lambda dy, dsum, dh: dy, {}),
 ):  # fmt: skip
-    card.wrong_method(_name, _text, Residual.backward)(_backward(_skip))
+    card.wrong_method(_name, _text, Residual.backward, **_seen)(_backward(_skip))
 
 
 @card.wrong_method("dropout-on-skip", "dropout's mask is on both paths", Residual.backward)
@@ -102,3 +105,21 @@ def _both(self, dy, cache, sublayer_backward):
         return self.dropout.backward(dsum, cache.dropout)
 
     return _backward(skip)(self, dy, cache, sublayer_backward)
+
+
+@card.wrong_method(
+    "skip-through-the-norm",
+    "before a norm, the skip path's gradient is added to the branch's too early: it goes through "
+    "the norm as well",
+    Residual.backward,
+    seen="Dao-AILab/quack#53",
+    smallest="x (1, 1, 2), h (1, 1, 2)",
+    missed_by=only("norms after the sum", lambda case: case.static["build"][2] == "post"),
+)
+def _through_the_norm(self, dy, cache, sublayer_backward):
+    if not self.pre_norm:
+        return self.backward(dy, cache, sublayer_backward)
+    dh = sublayer_backward(self.dropout.backward(dy, cache.dropout), cache.sublayer)
+    dh, *others = dh if isinstance(dh, tuple) else (dh,)
+    dx = self.norm.backward(dh + dy, cache.norm)
+    return (dx, *others) if others else dx

@@ -11,6 +11,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result, draw_case
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import OpCard
+from npformer.cards.ordinary import CONTIGUOUS, only, option
 from npformer.cards.pytorch import ops, torch
 from npformer.cards.scales import FloatInfo, Scales, softmax_errors
 from npformer.cards.steps import close, wide
@@ -285,6 +286,16 @@ def _gradients(visit: Any) -> dict[str, Array]:
     return dict(zip(names, (wide(g) for g in back.gradients), strict=True))
 
 
+def _plain(case):
+    return not _blind(case).any() and all(
+        np.abs(a).max(initial=0) < 1e3 for a in case.inputs.values()
+    )
+
+
+def _square(case):
+    return case.inputs["q"].shape[1] == case.inputs["k"].shape[1]
+
+
 @card.wrong_backward("scale-missing-from-dq", "dq lacks the scale")
 def _dq_scale(dy, cache):
     dq, dk, dv = attention_backward(dy, cache)
@@ -395,7 +406,11 @@ def _mask_after(q, k, v, mask=None, *, causal=False, scale=None):
 
 
 @card.wrong_forward(
-    "finite-mask", "-1e9 stands for -inf: rows that see nothing attend to everything"
+    "finite-mask",
+    "-1e9 stands for -inf: rows that see nothing attend to everything",
+    seen="karpathy/minGPT#75",
+    smallest="q (1, 1, 1, 1), k (1, 1, 1, 1), v (1, 1, 1, 1)",
+    missed_by=only("no query that sees nothing, and scores of ordinary size", _plain),
 )
 def _finite(q, k, v, mask=None, *, causal=False, scale=None):
     def softmax(scores, allowed):
@@ -404,12 +419,24 @@ def _finite(q, k, v, mask=None, *, causal=False, scale=None):
     return _by_hand(q, k, v, mask, causal, scale, softmax)
 
 
-@card.wrong_forward("mask-inverted", "True hides where it should show")
+@card.wrong_forward(
+    "mask-inverted",
+    "True hides where it should show",
+    seen="harvard-edge/cs249r_book#1785",
+    smallest="q (1, 1, 1, 1), k (1, 1, 1, 1), v (1, 1, 1, 1)",
+    missed_by=option("no mask", mask=None),
+)
 def _inverted(q, k, v, mask=None, *, causal=False, scale=None):
     return attention_forward(q, k, v, None if mask is None else ~mask, causal=causal, scale=scale)
 
 
-@card.wrong_forward("nan-rows", "a query that sees nothing gives NaN")
+@card.wrong_forward(
+    "nan-rows",
+    "a query that sees nothing gives NaN",
+    seen="pytorch/pytorch#41508",
+    smallest="q (1, 1, 1, 1), k (1, 1, 1, 1), v (1, 1, 1, 1)",
+    missed_by=only("no query that sees nothing", lambda case: not _blind(case).any()),
+)
 def _nan(q, k, v, mask=None, *, causal=False, scale=None):
     def softmax(scores, allowed):
         return softmax_forward(np.where(allowed, scores, -np.inf).astype(scores.dtype))[0]
@@ -443,6 +470,81 @@ def _width(q, k, v, mask=None, *, causal=False, scale=None):
     return attention_forward(q, k, v, mask, causal=causal, scale=scale)
 
 
-@card.wrong_forward("scale-forgotten", "scores are not divided by sqrt(H)")
+@card.wrong_forward(
+    "scale-forgotten",
+    "scores are not divided by sqrt(H)",
+    seen="delzac/cntkx#10",
+    smallest="q (1, 1, 1, 2), k (1, 2, 1, 2), v (1, 2, 1, 1)",
+    missed_by=only("heads of size 1", lambda case: case.inputs["q"].shape[-1] == 1),
+)
 def _unscaled(q, k, v, mask=None, *, causal=False, scale=None):
     return attention_forward(q, k, v, mask, causal=causal, scale=1.0 if scale is None else scale)
+
+
+def _from_the_start(q, k):
+    """The first query sees the first key, the second two: right where T = S."""
+    return np.tri(q.shape[1], k.shape[1], dtype=bool)
+
+
+@card.wrong_forward(
+    "causal-aligned-at-the-start",
+    "query t sees the keys up to t, although the keys begin before the queries",
+    seen="gittensor-ai-lab/sparkinfer#3",
+    smallest="q (1, 2, 1, 1), k (1, 1, 1, 1), v (1, 1, 1, 1)",
+    missed_by=only("as many queries as keys", _square),
+)
+def _aligned_at_start(q, k, v, mask=None, *, causal=False, scale=None):
+    if causal:
+        triangle = _from_the_start(q, k)
+        mask = triangle if mask is None else mask & triangle
+    return attention_forward(q, k, v, mask, scale=scale)
+
+
+@card.wrong_forward(
+    "backward-aligned-at-the-start",
+    "the backward has the causal mask at the start, the forward at the end",
+    seen="xlite-dev/ffpa-attn#300",
+    smallest="q (1, 2, 1, 1), k (1, 1, 1, 1), v (1, 1, 1, 1)",
+    missed_by=only("as many queries as keys", _square),
+)
+def _backward_aligned(q, k, v, mask=None, *, causal=False, scale=None):
+    y, _ = attention_forward(q, k, v, mask, causal=causal, scale=scale)
+    return y, _aligned_at_start(q, k, v, mask, causal=causal, scale=scale)[1]
+
+
+@card.wrong_forward(
+    "causal-only-beside-a-mask",
+    "without a mask of its own, attention forgets that it is causal",
+    seen="facebookresearch/xformers#103",
+    smallest="q (1, 2, 1, 1), k (1, 1, 1, 1), v (1, 1, 1, 1)",
+    missed_by=only("a mask in every case", lambda case: case.static["mask"] is not None),
+)
+def _beside_a_mask(q, k, v, mask=None, *, causal=False, scale=None):
+    return attention_forward(q, k, v, mask, causal=causal and mask is not None, scale=scale)
+
+
+@card.wrong_forward(
+    "another-sentences-mask",
+    "masks are repeated sentence by sentence, and heads stand head by head",
+    seen="lsdefine/attention-is-all-you-need-keras#36",
+    smallest="q (2, 1, 2, 1), k (2, 1, 2, 1), v (2, 1, 2, 1)",
+    missed_by=only("a batch of one sentence", lambda case: len(case.inputs["q"]) == 1),
+)
+def _anothers(q, k, v, mask=None, *, causal=False, scale=None):
+    b, n = len(q), q.shape[2]
+    if mask is not None and mask.ndim == 4 and len(mask) == b and b:
+        order = (np.arange(n)[:, None] * b + np.arange(b)) // max(n, 1)  # (N, B)
+        heads = np.broadcast_to(mask, (b, n, *mask.shape[2:]))
+        mask = heads[order.T, np.arange(n)]  # (B, N, T, S)
+    return attention_forward(q, k, v, mask, causal=causal, scale=scale)
+
+
+@card.wrong_backward(
+    "dy-read-as-contiguous",
+    "dy's memory is read row after row, whatever its strides",
+    seen="Dao-AILab/flash-attention#355",
+    smallest="q (1, 2, 1, 1), k (1, 1, 1, 1), v (1, 1, 1, 2)",
+    missed_by=CONTIGUOUS,
+)
+def _memory(dy, cache):
+    return attention_backward(dy.ravel(order="K").reshape(dy.shape), cache)

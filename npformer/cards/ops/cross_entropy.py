@@ -10,6 +10,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result, draw_case
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import OpCard
+from npformer.cards.ordinary import ONES, OUTPUT, only, option
 from npformer.cards.pytorch import ops, torch
 from npformer.cards.scales import FloatInfo, Scales, softmax_errors, walk
 from npformer.cards.steps import CLOSE, close, largest, wide
@@ -182,6 +183,12 @@ def _step(visit: Any, result: str) -> str:
     return "p less the target"
 
 
+def _equal(case):
+    """Whether every sentence has as many targets that count, of the same weight."""
+    ignored = case.static["targets"] == case.static["ignore_index"]
+    return not np.any(ignored) and case.static["weight"] is None
+
+
 def _divided_by(count, y, cache):
     """The mean with another divisor."""
     dtype = cache.exps.dtype
@@ -204,7 +211,13 @@ def _rows(logits, targets, **static):
     return _divided_by(max(int(cache.valid.sum()), 1), y, cache)
 
 
-@card.wrong_forward("mean-of-means", "the mean is of the sentences' means, not of the tokens")
+@card.wrong_forward(
+    "mean-of-means",
+    "the mean is of the sentences' means, not of the tokens",
+    seen="huggingface/transformers#24725",
+    smallest="logits (2, 1, 2), targets (2, 1), weight (2,)",
+    missed_by=only("sentences of equal length", _equal),
+)
 def _mean_of_means(logits, targets, **static):
     y, cache = cross_entropy_forward(logits, targets, **static)
     if static.get("reduction", "mean") != "mean" or targets.ndim < 2 or not targets.size:
@@ -284,7 +297,13 @@ def _others(logits, targets, *, label_smoothing, **static):
     return cross_entropy_forward(logits, targets, label_smoothing=spread, **static)
 
 
-@card.wrong_forward("smoothing-counts-ignored", "the smoothing's mean counts ignored rows")
+@card.wrong_forward(
+    "smoothing-counts-ignored",
+    "the smoothing's mean counts ignored rows",
+    seen="pytorch/pytorch#73205",
+    smallest="logits (2,), targets ()",
+    missed_by=option("no label smoothing", label_smoothing=0.0),
+)
 def _counts(logits, targets, *, label_smoothing, **static):
     y, cache = cross_entropy_forward(logits, targets, label_smoothing=label_smoothing, **static)
     if not label_smoothing or static["reduction"] == "none":
@@ -320,3 +339,43 @@ def _no_max(logits, targets, **static):
 def _upstream_rows(dloss, cache):
     d = np.broadcast_to(np.asarray(dloss).reshape(-1), cache.targets.shape)
     return d / cache.divisor
+
+
+@card.wrong_backward(
+    "first-upstream-for-all",
+    "every row's gradient is multiplied by the first row's dloss",
+    seen="linkedin/Liger-Kernel#1298",
+    smallest="logits (2, 2), targets (2,)",
+    missed_by=ONES,
+)
+def _first_upstream(dloss, cache):
+    first = np.asarray(dloss).reshape(-1)[:1]
+    return cross_entropy_backward(np.broadcast_to(first, np.size(dloss)), cache)
+
+
+@card.wrong_backward(
+    "detached",
+    "the loss is made outside the graph: the logits get no gradient",
+    seen="SKaiNET-developers/SKaiNET#862",
+    smallest="logits (2,), targets ()",
+    missed_by=OUTPUT,
+)
+def _detached(dloss, cache):
+    return np.zeros_like(cross_entropy_backward(dloss, cache))
+
+
+@card.wrong_backward(
+    "smoothing-over-a-shard",
+    "a vocabulary in two shards is smoothed over the classes of a shard, not over all",
+    seen="NVIDIA/Megatron-LM#737",
+    smallest="logits (2,), targets ()",
+    missed_by=option("no label smoothing", label_smoothing=0.0),
+)
+def _shard(dloss, cache):
+    classes = cache.shape[-1]
+    shard = np.full(classes, classes - classes // 2)
+    shard[: classes // 2] = max(classes // 2, 1)
+    more = cache.s * (classes / shard - 1)  # (V,)
+    d = np.where(cache.valid, _upstream_rows(dloss, cache), 0)
+    wrong = rows(cross_entropy_backward(dloss, cache)) - d[:, None] * more
+    return wrong.astype(cache.exps.dtype).reshape(cache.shape)

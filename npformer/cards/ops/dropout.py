@@ -11,6 +11,7 @@ from npformer.cards.case import Array, Case, Result
 from npformer.cards.elementwise import draw_elementwise
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import Library, OpCard
+from npformer.cards.ordinary import only, option
 from npformer.cards.scales import FloatInfo, Scales
 from npformer.cards.strategies import Source, rarely
 from npformer.ops import dropout
@@ -91,7 +92,13 @@ def _unscaled(dy, cache):
     return dropout_backward(dy, cache._replace(scale=1.0))
 
 
-@card.wrong_backward("mask-forgotten", "the gradient passes dropped units")
+@card.wrong_backward(
+    "mask-forgotten",
+    "the gradient passes dropped units",
+    seen="ddbourgin/numpy-ml#94",
+    smallest="x (1,)",
+    missed_by=option("nothing dropped", p=0.0),
+)
 def _everywhere(dy, cache):
     return dy * cache.scale
 
@@ -117,3 +124,32 @@ def _inference(x, p, rng):
 @card.wrong_forward("p-is-keep-probability", "p is taken for the probability to keep")
 def _keep(x, p, rng):
     return dropout_forward(x, 1 - p if 0 < p < 1 else p, rng)
+
+
+@card.wrong_forward(
+    "mask-told-by-values",
+    "the mask is not kept but told by y / x, and where x is 0 the gradient passes unscaled",
+    seen="kaldi-asr/kaldi#3890",
+    smallest="x (1,)",
+    missed_by=only("inputs without an exact 0", lambda case: np.all(case.inputs["x"] != 0)),
+)
+def _by_values(x, p, rng):
+    y, cache = dropout_forward(x, p, rng)
+    if cache.keep is None or not cache.scale:
+        return y, cache
+    told = np.where(x == 0, 1 / cache.scale, cache.keep).astype(x.dtype)
+    return y, cache._replace(keep=told)
+
+
+@card.wrong_forward(
+    "mask-never-drawn",
+    "the mask is never filled in, and everything is dropped",
+    seen="ooples/AiDotNet.Tensors#732",
+    smallest="x (1,)",
+    missed_by=option("nothing dropped", p=0.0),
+)
+def _never_drawn(x, p, rng):
+    y, cache = dropout_forward(x, p, rng)
+    if cache.keep is None:
+        return y, cache
+    return np.zeros_like(y), cache._replace(keep=np.zeros_like(cache.keep))

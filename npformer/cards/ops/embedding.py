@@ -10,6 +10,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result, draw_case
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import Library, OpCard
+from npformer.cards.ordinary import only, option
 from npformer.cards.scales import FloatInfo, Scales
 from npformer.cards.strategies import Source, draw_rng
 from npformer.ops import embedding
@@ -83,7 +84,23 @@ def _shares(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Find
     yield Finding(result["dweight"].astype(np.float64).sum(0), dy.sum(0), total)
 
 
-@card.wrong_backward("repeats-lost", "grad[ids] += dy: of a repeated id, one occurrence counts")
+def _no_repeats(case):
+    return len(np.unique(case.static["ids"])) == case.static["ids"].size
+
+
+def _no_zero(case):
+    return case.static["padding_idx"] is None and np.all(case.static["ids"] != 0)
+
+
+@card.wrong_backward(
+    "repeats-lost",
+    "grad[ids] += dy: of a repeated id, one occurrence counts",
+    seen="tenstorrent/tt-metal#6232",
+    smallest="weight (1, 1), ids (2,)",
+    missed_by=only(
+        "no id twice", lambda case: len(np.unique(case.static["ids"])) == case.static["ids"].size
+    ),
+)
 def _repeats(dy, cache):
     dweight = np.zeros((cache.entries, dy.shape[-1]), dy.dtype)
     dweight[cache.ids] += dy
@@ -96,6 +113,9 @@ def _repeats(dy, cache):
     "padding-trained",
     "the padding row gets a gradient",
     beyond_forward=True,
+    seen="pytorch/pytorch#26302",
+    smallest="weight (1, 1), ids (1,)",
+    missed_by=option("no padding", padding_idx=None),
 )
 def _padding(dy, cache):
     return embedding_backward(dy, cache._replace(padding_idx=None))
@@ -107,7 +127,13 @@ def _averaged(dy, cache):
     return (embedding_backward(dy, cache) / np.maximum(counts, 1)[:, None]).astype(dy.dtype)
 
 
-@card.wrong_backward("row-zero-is-padding", "row 0 is taken for padding whatever padding_idx says")
+@card.wrong_backward(
+    "row-zero-is-padding",
+    "row 0 is taken for padding whatever padding_idx says",
+    seen="ibalazevic/TuckER#17",
+    smallest="weight (1, 1), ids (1,)",
+    missed_by=only("no id 0, and no padding", _no_zero),
+)
 def _row_zero(dy, cache):
     return embedding_backward(dy, cache._replace(padding_idx=0))
 

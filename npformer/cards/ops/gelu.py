@@ -11,6 +11,7 @@ from npformer.cards.case import Array, Case
 from npformer.cards.elementwise import GATED, WORDS, draw_elementwise, gated
 from npformer.cards.normal import normal_distribution
 from npformer.cards.op_card import Library, OpCard
+from npformer.cards.ordinary import only, option
 from npformer.cards.pytorch import torch
 from npformer.cards.scales import FloatInfo, Scales, logistic
 from npformer.cards.strategies import Source
@@ -139,7 +140,13 @@ def _no_root(dy, cache):
     return dy * (cache.gate + cache.x * np.exp(-cache.x * cache.x / 2))
 
 
-@card.wrong_backward("forms-exchanged", "the exact form's derivative is used for the tanh form")
+@card.wrong_backward(
+    "forms-exchanged",
+    "the exact form's derivative is used for the tanh form",
+    seen="kulinseth/pytorch#284",
+    smallest="x (1,)",
+    missed_by=option("the exact form", approximate="none"),
+)
 def _exchanged(dy, cache):
     return gelu_backward(dy, cache._replace(approximate="none"))
 
@@ -178,3 +185,18 @@ def _quick(x, *, approximate="none"):
         return gelu_forward(x, approximate=approximate)
     gate = (1 / (1 + np.exp(-1.702 * x))).astype(x.dtype)
     return x * gate, GeluCache(x, gate, approximate)
+
+
+@card.wrong_backward(
+    "derivative-cancels-in-the-tail",
+    "the derivative's Phi is (1 + erf) / 2, which loses every digit in the left tail",
+    beyond_forward=True,
+    seen="tenstorrent/tt-metal#38643",
+    smallest="x (1,)",
+    missed_by=only("inputs between -3 and 3", lambda case: np.all(np.abs(case.inputs["x"]) < 3)),
+)
+@_exact
+def _derivative_tail(dy, cache):
+    erf = np.vectorize(math.erf, otypes=[np.float64])(cache.x * math.sqrt(0.5)).astype(dy.dtype)
+    density = np.exp(-cache.x * cache.x / 2) / math.sqrt(2 * math.pi)
+    return (dy * (dy.dtype.type(0.5) * (1 + erf) + cache.x * density)).astype(dy.dtype)

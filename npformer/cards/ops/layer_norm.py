@@ -10,6 +10,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import Library, OpCard
+from npformer.cards.ordinary import MATRIX, ONE_ROW, ONES_INITIAL, OUTPUT, Ordinary, only
 from npformer.cards.scales import FloatInfo, Scales, walk
 from npformer.cards.steps import close
 from npformer.ops import layer_norm
@@ -109,6 +110,28 @@ def _step(visit: Any, result: str) -> str:
     return "the mean and the deviation"
 
 
+def _varies(case):
+    """Whether no row is nearly constant, and all numbers are of ordinary size."""
+    ordinary = all(np.abs(a).max(initial=0) < 10 for a in (*case.inputs.values(), case.dy))
+    return ordinary and np.all(case.inputs["x"].std(-1) > 0.3) and case.static["eps"] < 1e-3
+
+
+def _wide(case):
+    """The case at a width of 512, with generic numbers."""
+    rng = np.random.default_rng(case.dy.size)
+    shape = (*case.dy.shape[:-1], 512)
+    inputs = {"x": rng.standard_normal(shape), **dict.fromkeys(("weight", "bias"), np.ones(512))}
+    return Case(inputs, case.static, rng.standard_normal(shape))
+
+
+def _standard(case):
+    x = case.inputs["x"]
+    if x.shape[-1] < 2 or not _varies(case):
+        return None
+    x = (x - x.mean(-1, keepdims=True)) / x.std(-1, keepdims=True)
+    return Case({**case.inputs, "x": x}, {"eps": 1e-6}, case.dy)
+
+
 def _dx(dy, cache, mean=True, along=True):
     """The formula with one of its terms left out."""
     g = dy * cache.weight
@@ -184,7 +207,13 @@ def _dweight(dy, cache):
     return dx, dweight * cache.weight, dbias
 
 
-@card.wrong_backward("zero", "dx is zero: right for an upstream gradient of ones at weight = 1")
+@card.wrong_backward(
+    "zero",
+    "dx is zero: right for an upstream gradient of ones at weight = 1",
+    seen="huggingface/candle#3613",
+    smallest="x (2,), weight (2,), bias (2,)",
+    missed_by=ONES_INITIAL,
+)
 def _zero(dy, cache):
     _, dweight, dbias = layer_norm_backward(dy, cache)
     return np.zeros_like(dy), dweight, dbias
@@ -202,14 +231,30 @@ def _forward(x, weight, bias, rstd):
     return xhat * weight + bias, LayerNormCache(xhat, rstd, weight)
 
 
-@card.wrong_forward("unbiased-variance", "the variance is divided by D - 1")
+@card.wrong_forward(
+    "unbiased-variance",
+    "the variance is divided by D - 1",
+    seen="harvardnlp/annotated-transformer#119",
+    smallest="x (2,), weight (2,), bias (2,)",
+    missed_by=Ordinary("rows of 512, and a tolerance of 1e-2", _wide, tolerance=(1e-2, 1e-2)),
+)
 def _unbiased(x, weight, bias, *, eps=1e-5):
     d = x.shape[-1]
     variance = x.var(-1, keepdims=True) * (d / max(d - 1, 1))
     return _forward(x, weight, bias, (1 / np.sqrt(variance + eps)).astype(x.dtype))
 
 
-@card.wrong_forward("eps-outside-the-root", "eps is added to the deviation, not to the variance")
+@card.wrong_forward(
+    "eps-outside-the-root",
+    "eps is added to the deviation, not to the variance",
+    seen="codertimo/BERT-pytorch#30",
+    smallest="x (2,), weight (2,), bias (2,)",
+    missed_by=only(
+        "rows that vary, and a tolerance of 1e-2",
+        _varies,
+        tolerance=(1e-2, 1e-2),
+    ),
+)
 def _outside_root(x, weight, bias, *, eps=1e-5):
     return _forward(x, weight, bias, (1 / (x.std(-1, keepdims=True) + eps)).astype(x.dtype))
 
@@ -230,3 +275,68 @@ def _batch(x, weight, bias, *, eps=1e-5):
     rstd = (1 / np.sqrt(x.var(0, keepdims=True) + eps)).astype(x.dtype)
     xhat = (x - x.mean(0, keepdims=True)) * rstd
     return xhat * weight + bias, LayerNormCache(xhat, rstd, weight)
+
+
+@card.wrong_backward(
+    "row-is-all-but-the-first-axis",
+    "means run over every axis but the first",
+    seen="flagos-ai/FlagGems#5392",
+    smallest="x (1, 2, 1), weight (1,), bias (1,)",
+    missed_by=MATRIX,
+)
+def _first_axis(dy, cache):
+    axes = tuple(range(1, dy.ndim)) or -1
+    g = dy * cache.weight
+    inner = g.mean(axes, keepdims=True) + cache.xhat * (g * cache.xhat).mean(axes, keepdims=True)
+    return cache.rstd * (g - inner), *layer_norm_backward(dy, cache)[1:]
+
+
+@card.wrong_backward(
+    "one-mean-for-all-rows",
+    "the sums over a row run over all rows",
+    seen="flagos-ai/FlagGems#59",
+    smallest="x (2, 1), weight (1,), bias (1,)",
+    missed_by=ONE_ROW,
+)
+def _all_rows(dy, cache):
+    g, d = dy * cache.weight, max(dy.shape[-1], 1)
+    inner = g.sum() / d + cache.xhat * (g * cache.xhat).sum() / d
+    return cache.rstd * (g - inner), *layer_norm_backward(dy, cache)[1:]
+
+
+@card.wrong_backward(
+    "mean-term-twice",
+    "the mean of g is taken off twice",
+    seen="tenstorrent/tt-metal#53215",
+    smallest="x (1,), weight (1,), bias (1,)",
+    missed_by=OUTPUT,
+)
+def _mean_twice(dy, cache):
+    dx, dweight, dbias = layer_norm_backward(dy, cache)
+    return dx - cache.rstd * (dy * cache.weight).mean(-1, keepdims=True), dweight, dbias
+
+
+@card.wrong_backward(
+    "last-block-alone",
+    "of the sum of g xhat, only the last block of two columns is kept",
+    seen="tenstorrent/tt-metal#53215",
+    smallest="x (3,), weight (3,), bias (3,)",
+    missed_by=only("a width of one block", lambda case: case.dy.shape[-1] <= 2),
+)
+def _last_block(dy, cache):
+    g, d = dy * cache.weight, dy.shape[-1]
+    last = (g * cache.xhat)[..., max(d - 1, 0) // 2 * 2 :].sum(-1, keepdims=True) / max(d, 1)
+    dx = cache.rstd * (g - g.mean(-1, keepdims=True) - cache.xhat * last)
+    return dx, *layer_norm_backward(dy, cache)[1:]
+
+
+@card.wrong_forward(
+    "square-for-root",
+    "the deviation is the variance squared, not its root",
+    seen="131250208/TPlinker-joint-extraction#37",
+    smallest="x (2,), weight (2,), bias (2,)",
+    missed_by=Ordinary("rows of variance 1", _standard, tolerance=(1e-3, 1e-3)),
+)
+def _squared(x, weight, bias, *, eps=1e-5):
+    rstd = 1 / (x.var(-1, keepdims=True) + eps) ** 2
+    return _forward(x, weight, bias, rstd.astype(x.dtype))

@@ -13,6 +13,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result, draw_case
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import Library, OpCard
+from npformer.cards.ordinary import CONTIGUOUS, MATRIX, ONE_ROW
 from npformer.cards.scales import FloatInfo, Scales, walk
 from npformer.cards.steps import close
 from npformer.cards.strategies import Source
@@ -99,13 +100,25 @@ def _orientation(dy, cache):
     return (rows(dy) @ turned).reshape(dx.shape), dweight, dbias
 
 
-@card.wrong_backward("bias-averaged", "the bias gradient is averaged over the batch")
+@card.wrong_backward(
+    "bias-averaged",
+    "the bias gradient is averaged over the batch",
+    seen="kvfrans/notes#5",
+    smallest="x (2, 1), weight (1, 1), bias (1,)",
+    missed_by=ONE_ROW,
+)
 def _bias_mean(dy, cache):
     dx, dweight, dbias = linear_backward(dy, cache)
     return dx, dweight, None if dbias is None else dbias / max(len(rows(dy)), 1)
 
 
-@card.wrong_backward("bias-first-axis-only", "the bias gradient is summed over the first axis only")
+@card.wrong_backward(
+    "bias-first-axis-only",
+    "the bias gradient is summed over the first axis only",
+    seen="ooples/AiDotNet.Tensors#234",
+    smallest="x (1, 2, 1), weight (1, 1), bias (1,)",
+    missed_by=MATRIX,
+)
 def _bias_first_axis(dy, cache):
     dx, dweight, dbias = linear_backward(dy, cache)
     if dbias is not None and dy.ndim > 1 and dy.size:
@@ -160,3 +173,28 @@ def _in_place(dy, cache):
     if dy.flags.writeable:
         dy *= 2
     return gradients
+
+
+@card.wrong_backward(
+    "bias-of-one-row",
+    "the bias gradient is the first row of dy, not the sum of the rows",
+    seen="mlpack/mlpack#3679",
+    smallest="x (2, 1), weight (1, 1), bias (1,)",
+    missed_by=ONE_ROW,
+)
+def _bias_row(dy, cache):
+    dx, dweight, dbias = linear_backward(dy, cache)
+    return dx, dweight, dbias if dbias is None or not len(rows(dy)) else rows(dy)[0]
+
+
+@card.wrong_backward(
+    "strided-input-detached",
+    "an input that is not contiguous is copied outside the graph, and gets no gradient",
+    beyond_forward=True,
+    seen="verl-project/verl#7235",
+    smallest="x (2, 1), weight (1, 1)",
+    missed_by=CONTIGUOUS,
+)
+def _detached(dy, cache):
+    dx, dweight, dbias = linear_backward(dy, cache)
+    return dx if cache.x.flags.c_contiguous else np.zeros_like(dx), dweight, dbias

@@ -10,6 +10,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result, draw_case
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import OpCard
+from npformer.cards.ordinary import OUTPUT
 from npformer.cards.scales import FloatInfo, Scales, softmax_errors
 from npformer.cards.strategies import Source
 from npformer.ops import log_softmax
@@ -101,3 +102,25 @@ def _log_of(x, *, axis=-1):
 def _clipped(x, *, axis=-1):
     y = np.log(np.maximum(softmax_forward(x, axis=axis)[0], 1e-7)).astype(x.dtype)
     return y, LogSoftmaxCache(y, axis)
+
+
+@card.wrong_backward(
+    "dot-of-dy-and-y",
+    "the sum of dy y is taken off, without exp(y) before it: dy - sum(dy y)",
+    seen="uxlfoundation/oneDNN#616",
+    smallest="x (1,)",
+    missed_by=OUTPUT,
+)
+def _dot(dy, cache):
+    return dy - (dy * cache.y).sum(cache.axis, keepdims=True)
+
+
+@card.wrong_backward(
+    "exp-y-added",
+    "dx is dy + exp(y): dy stands where the 1 of the Jacobian's diagonal belongs",
+    seen="mlpack/mlpack#2360",
+    smallest="x (1,)",
+    missed_by=OUTPUT,
+)
+def _added(dy, cache):
+    return dy + np.exp(cache.y)

@@ -10,6 +10,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import OpCard
+from npformer.cards.ordinary import DX, INITIAL, OUTPUT
 from npformer.cards.pytorch import F
 from npformer.cards.scales import FloatInfo, Scales, walk
 from npformer.ops import rms_norm
@@ -93,6 +94,8 @@ def _mean(a):
     "weight-twice",
     "the weight is applied twice in the term through rstd: inside the mean and outside it",
     seen="NVIDIA/Megatron-LM#6859",
+    smallest="x (1,), weight (1,)",
+    missed_by=INITIAL,
 )
 def _twice(dy, cache):
     def formula(g, xhat, rstd):
@@ -107,7 +110,13 @@ def _outside(dy, cache):
     return cache.weight * rms_norm_backward(dy, plain)[0], rms_norm_backward(dy, cache)[1]
 
 
-@card.wrong_backward("weight-forgotten", "the weight is left out of dx", seen="karpathy/llm.c#763")
+@card.wrong_backward(
+    "weight-forgotten",
+    "the weight is left out of dx",
+    seen="karpathy/llm.c#763",
+    smallest="x (1,), weight (1,)",
+    missed_by=INITIAL,
+)
 def _forgotten(dy, cache):
     plain = cache._replace(weight=np.ones_like(cache.weight))
     return rms_norm_backward(dy, plain)[0], rms_norm_backward(dy, cache)[1]
@@ -191,3 +200,38 @@ def _no_eps(x, weight, *, eps=1e-5):
 @card.wrong_forward("sum-of-squares", "the squares are summed, not averaged")
 def _sum_of_squares(x, weight, *, eps=1e-5):
     return _forward(x, weight, 1 / np.sqrt((x * x).sum(-1, keepdims=True) + eps))
+
+
+@card.wrong_backward(
+    "weight-frozen",
+    "dweight is never computed",
+    seen="unslothai/unsloth#4533",
+    smallest="x (1,), weight (1,)",
+    missed_by=DX,
+)
+def _frozen(dy, cache):
+    dx, dweight = rms_norm_backward(dy, cache)
+    return dx, np.zeros_like(dweight)
+
+
+@card.wrong_backward(
+    "weight-gradient-after-dx",
+    "dx overwrites dy before dweight is summed with it",
+    seen="unslothai/unsloth#4550",
+    smallest="x (1,), weight (1,)",
+    missed_by=DX,
+)
+def _after(dy, cache):
+    dx, _ = rms_norm_backward(dy, cache)
+    return dx, (rows(dx) * rows(cache.xhat)).sum(0)
+
+
+@card.wrong_backward(
+    "detached",
+    "the output is made outside the graph: neither x nor the weight gets a gradient",
+    seen="paiml/aprender#2196",
+    smallest="x (1,), weight (1,)",
+    missed_by=OUTPUT,
+)
+def _detached(dy, cache):
+    return tuple(np.zeros_like(gradient) for gradient in rms_norm_backward(dy, cache))

@@ -7,6 +7,7 @@ import numpy as np
 from npformer.cards.case import Array
 from npformer.cards.elementwise import GATED, WORDS, draw_elementwise, gated
 from npformer.cards.op_card import Library, OpCard
+from npformer.cards.ordinary import only
 from npformer.cards.pytorch import F
 from npformer.cards.scales import FloatInfo, Scales, logistic
 from npformer.ops import silu
@@ -51,3 +52,16 @@ def _logistic(dy, cache):
 def _y_for_x(dy, cache):
     y = cache.x * cache.gate
     return silu_backward(dy, cache._replace(x=y))
+
+
+@card.wrong_backward(
+    "derivative-overflows",
+    "the derivative is made of exp(-x), whose square overflows where x is far below 0",
+    beyond_forward=True,
+    seen="Lightning-AI/lightning-thunder#2624",
+    smallest="x (1,)",
+    missed_by=only("inputs above -20", lambda case: np.all(case.inputs["x"] > -20)),
+)
+def _overflows(dy, cache):
+    e = np.exp(-cache.x)
+    return dy * (1 + e + cache.x * e) / (1 + e) ** 2

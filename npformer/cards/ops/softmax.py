@@ -10,6 +10,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result, draw_case
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import OpCard
+from npformer.cards.ordinary import ONES, only, option
 from npformer.cards.scales import FloatInfo, Scales, softmax_errors
 from npformer.cards.strategies import Source
 from npformer.ops import softmax
@@ -85,7 +86,13 @@ def _sum_of_dy(dy, cache):
     return cache.y * (dy - dy.sum(cache.axis, keepdims=True))
 
 
-@card.wrong_backward("zero", "nothing comes back: right for an upstream gradient of ones")
+@card.wrong_backward(
+    "zero",
+    "nothing comes back: right for an upstream gradient of ones",
+    seen="huggingface/candle#3569",
+    smallest="x (2,)",
+    missed_by=ONES,
+)
 def _zero(dy, cache):
     return np.zeros_like(dy)
 
@@ -122,3 +129,37 @@ def _global_max(x, *, axis=-1):
 def _float32(x, *, axis=-1):
     y, _ = softmax_forward(x.astype(np.float32), axis=axis)
     return y.astype(x.dtype), SoftmaxCache(y.astype(x.dtype), axis)
+
+
+@card.wrong_forward(
+    "axis-ignored",
+    "the last axis is normalised whatever ``axis`` says",
+    seen="paiml/aprender#2152",
+    smallest="x (1, 2)",
+    missed_by=option("axis -1", axis=-1),
+)
+def _axis_ignored(x, *, axis=-1):
+    return softmax_forward(x)
+
+
+@card.wrong_forward(
+    "one-distribution-for-all",
+    "all of the array is normalised, not each row",
+    seen="nntrainer/nntrainer#430",
+    smallest="x (1, 2)",
+    missed_by=only("a single row", lambda case: case.dy.size == case.dy.shape[case.static["axis"]]),
+)
+def _of_all(x, *, axis=-1):
+    y, _ = softmax_forward(x.reshape(-1))
+    return y.reshape(x.shape), SoftmaxCache(y.reshape(x.shape), axis)
+
+
+@card.wrong_backward(
+    "twice",
+    "dx is twice too large",
+    seen="markroxor/fromscratchtoml#65",
+    smallest="x (2,)",
+    missed_by=ONES,
+)
+def _twice(dy, cache):
+    return 2 * softmax_backward(dy, cache)

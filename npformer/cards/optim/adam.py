@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 
 from npformer.cards.case import Array
 from npformer.cards.optimizer_card import OptimizerCard, Settings
+from npformer.cards.ordinary import DESCENDS, Ordinary
 from npformer.optim.adam import Adam, adam_update
 
 card = OptimizerCard.of(Adam)
@@ -42,8 +44,19 @@ def _scale(weight: Array, gradients: Array, settings: Settings) -> Array:
     return adam_scale(weight, gradients, settings, settings["weight_decay"])
 
 
-def _adam_step(name: str, wrong: str) -> Any:
-    return card.wrong_method(name, wrong, adam_update)
+def _adam_step(name: str, wrong: str, **seen: Any) -> Any:
+    return card.wrong_method(name, wrong, adam_update, **seen)
+
+
+def _usual(case):
+    """The case with gradients between 0.3 and 10, and PyTorch's eps."""
+    gradients = case.static["gradients"]
+    usual = np.sign(gradients) * np.clip(np.abs(gradients), 0.3, 10)
+    return dataclasses.replace(case, static={**case.static, "gradients": usual, "eps": 1e-8})
+
+
+USUAL = Ordinary("gradients of ordinary size", _usual)
+ONE = "weight (1, 1), gradients (1, 1, 1)"
 
 
 def _moments(gradient, m, v, beta1, beta2):
@@ -53,7 +66,8 @@ def _moments(gradient, m, v, beta1, beta2):
     v += (1 - beta2) * gradient * gradient
 
 
-@_adam_step("no-bias-correction", "neither moment is corrected for starting at zero")
+@_adam_step("no-bias-correction", "neither moment is corrected for starting at zero",
+            seen="oxiglade/mlx-rs#301", smallest=ONE, missed_by=DESCENDS)  # fmt: skip
 def _uncorrected(
     weight, gradient, m, v, spare, *, step, learning_rate, beta1, beta2, eps
 ):  # fmt: skip
@@ -69,7 +83,8 @@ def _half_corrected(
     weight -= learning_rate * m / (1 - beta1**step) / (np.sqrt(v) + eps)
 
 
-@_adam_step("eps-inside-the-root", "eps is inside the root")
+@_adam_step("eps-inside-the-root", "eps is inside the root",
+            seen="d2l-ai/d2l-zh#502", smallest=ONE, missed_by=USUAL)  # fmt: skip
 def _inside(
     weight, gradient, m, v, spare, *, step, learning_rate, beta1, beta2, eps
 ):  # fmt: skip
@@ -78,13 +93,24 @@ def _inside(
     weight -= learning_rate * m / (1 - beta1**step) / root
 
 
-@_adam_step("eps-before-correction", "eps is added to the uncorrected root")
+@_adam_step("eps-before-correction", "eps is added to the uncorrected root",
+            seen="karpathy/nanochat#304", smallest=ONE, missed_by=USUAL)  # fmt: skip
 def _before(
     weight, gradient, m, v, spare, *, step, learning_rate, beta1, beta2, eps
 ):  # fmt: skip
     _moments(gradient, m, v, beta1, beta2)
     rate = learning_rate * np.sqrt(1 - beta2**step).item() / (1 - beta1**step)
     weight -= rate * m / (np.sqrt(v) + eps)
+
+
+@_adam_step("corrections-multiplied", "the moments are multiplied by 1 - beta^t, not divided",
+            seen="karpathy/convnetjs#107", smallest=ONE, missed_by=DESCENDS)  # fmt: skip
+def _multiplied(
+    weight, gradient, m, v, spare, *, step, learning_rate, beta1, beta2, eps
+):  # fmt: skip
+    _moments(gradient, m, v, beta1, beta2)
+    root = np.sqrt(v * (1 - beta2**step)) + eps
+    weight -= learning_rate * m * (1 - beta1**step) / root
 
 
 @_adam_step("multiplied-by-root", "the root multiplies where its reciprocal belongs")

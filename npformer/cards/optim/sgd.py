@@ -8,6 +8,7 @@ import numpy as np
 
 from npformer.cards.case import Array
 from npformer.cards.optimizer_card import OptimizerCard, Settings
+from npformer.cards.ordinary import option
 from npformer.optim.sgd import SGD, sgd_update
 
 card = OptimizerCard.of(SGD)
@@ -24,11 +25,13 @@ def _scale(weight: Array, gradients: Array, s: Settings) -> Array:
     return total
 
 
-def _step(name: str, wrong: str) -> Any:
-    return card.wrong_method(name, wrong, sgd_update)
+def _step(name: str, wrong: str, **seen: Any) -> Any:
+    return card.wrong_method(name, wrong, sgd_update, **seen)
 
 
-@_step("momentum-damped", "the gradient enters the velocity times 1 - momentum")
+@_step("momentum-damped", "the gradient enters the velocity times 1 - momentum",
+       seen="ml-explore/mlx#87", smallest="weight (1, 1), gradients (1, 1, 1)",
+       missed_by=option("no momentum", momentum=0.0))  # fmt: skip
 def _damped(weight, gradient, velocity, spare, *, learning_rate, momentum):
     velocity *= momentum
     velocity += (1 - momentum) * gradient

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
 from npformer.cards.case import Array, Case
-from npformer.cards.strategies import FirstSource, HypothesisSource
+from npformer.cards.strategies import FirstSource, GeneratorSource, HypothesisSource, Source
 from npformer.errors import VerifyError, nearest
-from npformer.verify.component import Component, cases
+from npformer.verify.component import Component, Refused
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.registry import component
 from npformer.verify.inputs import Inputs, as_inputs
@@ -22,6 +22,12 @@ from npformer.verify.subjects.registered import RegisteredComponent, fit
 from npformer.verify.subjects.subjects import Call, Pair, Subject, count
 from npformer.verify.subjects.torch_subjects import TorchModule
 from npformer.verify.subjects.user_component import UserComponent, split
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+SAMPLES = 30
+"""Draws, at most, among which to look for one that the functions take."""
 
 
 def prepare(
@@ -87,8 +93,10 @@ def _registered(
         if name in fitting.absent:
             raise VerifyError(f"{possible[0].name} takes no argument {name!r}")
     raw = RegisteredComponent(possible[0].name, possible[0], op, fitting, inputs, static)
-    case = _sample(raw, dtype)
-    subject = settle(possible, fitting.call, case)
+    case, subject = _first_taken(
+        _samples(raw.only_hypothesis, lambda source: raw.draw(source, dtype)),
+        lambda case: (case, settle(possible, fitting.call, case)),
+    )
     number, remarks = _outputs(subject, case)
     if number != 1:
         raise VerifyError(f"{subject.name} returns {number} outputs; {op.name} has one")
@@ -107,27 +115,31 @@ def _user(
             f"without a reference {possible[0].name} is checked by differences of its forward in "
             "float64; let dtypes have it, or say against what to check"
         )
-    arrays = _sample_arrays(inputs, dtype)
-    names = _names(possible[0], len(arrays), static)
-    keywords = tuple(static)
-    mine, bare = Call(names, keywords), split(names, arrays)
-    module = possible[0]
+    keywords, module = tuple(static), possible[0]
     initial = module.initial() if isinstance(module, TorchModule) else {}
-    case = Case(
-        {**bare[0], **{p: a.astype(dtype) for p, a in initial.items()}},
-        {**bare[1], **static},
-        np.zeros(0, dtype),
-    )
-    if not case.inputs:
-        raise VerifyError("no input is of a floating-point dtype, so there is no gradient to check")
-    subject = settle(possible, mine, case)
+
+    def settled(arrays: list[Array]) -> tuple[Case, tuple[str, ...], Subject, Subject | None]:
+        names = _names(possible[0], len(arrays), static)
+        given, rest = split(names, arrays)
+        given |= {p: a.astype(dtype) for p, a in initial.items()}
+        if not given:
+            raise VerifyError(
+                "no input is of a floating-point dtype, so there is no gradient to check"
+            )
+        case = Case(given, {**rest, **static}, np.zeros(0, dtype))
+        mine = settle(possible, Call(names, keywords), case)
+        if reference is None:
+            return case, names, mine, None
+        return case, names, mine, _reference(reference, names, initial, keywords, case)
+
+    samples = _samples(inputs.only_hypothesis, lambda source: inputs.draw(source, dtype))
+    case, names, subject, other = _first_taken(samples, settled)
     if not subject.has_gradient:
         raise VerifyError(
             f"{subject.name} returns NumPy arrays, so it has no gradient of its own; give the pair "
             f"(forward, backward), or WithVJP({subject.name}, vjp)"
         )
     number, remarks = _outputs(subject, case)
-    other = None if reference is None else _reference(reference, names, initial, keywords, case)
     if other is not None and (theirs := _outputs(other, case)[0]) != number:
         cache = " (a forward that also returns a cache is given with its backward, as a pair)"
         raise VerifyError(
@@ -221,24 +233,47 @@ def _places(parameters: Any) -> int | None:
     return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
 
 
-def _sample_arrays(inputs: Inputs, dtype: np.dtype) -> list[Array]:
-    if not inputs.only_hypothesis:
-        return inputs.draw(FirstSource(), dtype)
-    from hypothesis import find, settings
+def _samples(only_hypothesis: bool, draw: Callable[[Source], T]) -> Iterator[T]:
+    """The plainest draw, then others: the functions may refuse some."""
+    if not only_hypothesis:
+        yield draw(FirstSource())
+        rng = np.random.default_rng(0)
+        yield from (draw(GeneratorSource(rng)) for _ in range(SAMPLES))
+        return
+    from hypothesis import HealthCheck, Phase, find, given, seed, settings
     from hypothesis import strategies as st
 
     @st.composite
-    def drawn(draw: Any) -> list[Array]:
-        return inputs.draw(HypothesisSource(draw), dtype)
+    def drawn(source: Any) -> T:
+        return draw(HypothesisSource(source))
 
-    return find(drawn(), lambda _: True, settings=settings(database=None, deadline=None))
+    plain = settings(database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    yield find(drawn(), lambda _: True, settings=plain)
+    found: list[T] = []
+
+    @seed(0)
+    @settings(plain, max_examples=SAMPLES, phases=[Phase.generate])
+    @given(drawn())
+    def collect(sample: T) -> None:
+        found.append(sample)
+
+    collect()
+    yield from found
 
 
-def _sample(component: RegisteredComponent, dtype: np.dtype) -> Case:
-    if not component.only_hypothesis:
-        return component.draw(FirstSource(), dtype)
-    from hypothesis import find, settings
+def _first_taken(samples: Iterator[T], take: Callable[[T], S]) -> S:
+    """What ``take`` makes of the first sample that it accepts.
 
-    return find(
-        cases(component, dtype), lambda _: True, settings=settings(database=None, deadline=None)
-    )
+    Raises ``VerifyError``, as it did for the first, if it accepts none.
+    """
+    refused: VerifyError | None = None
+    try:
+        for sample in samples:
+            try:
+                return take(sample)
+            except VerifyError as error:
+                refused = refused or error
+    except Refused as error:  # by what the cases are drawn for
+        refused = refused or VerifyError(str(error))
+    assert refused is not None
+    raise refused

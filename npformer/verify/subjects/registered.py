@@ -15,7 +15,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result, joined
 from npformer.cards.strategies import Source, draw_array
 from npformer.errors import VerifyError
-from npformer.verify.component import Component
+from npformer.verify.component import Component, Refused
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.inputs import Inputs
 from npformer.verify.subjects.subjects import Call, Subject
@@ -91,6 +91,8 @@ class RegisteredComponent(Component):
 
     def accepts(self, ours: float, pytorch: float) -> bool:
         """Without the cap: nobody's function has to be better than PyTorch's."""
+        if self.bound is not None:
+            return ours <= self.bound
         return ours <= ACCEPT or ours <= RATIO * pytorch
 
     @property
@@ -106,17 +108,31 @@ class RegisteredComponent(Component):
         return self.inputs is not None and self.inputs.only_hypothesis
 
     def draw(self, source: Source, dtype: Any) -> Case:
-        """A case; raises VerifyError if the op's own lack what the subject needs."""
+        """A case; raises VerifyError if the op's own lack what the subject needs.
+
+        One of the op's is drawn again where the options that the subject has give y another shape.
+        """
         if self.inputs is not None:
             return self._drawn_from_inputs(self.inputs, source, np.dtype(dtype))
         for _ in range(100):
             case = self._pinned(self.op.draw(source, dtype))
-            if all(n in case.inputs or n in case.static for n in self.fit.needed):
+            has_all = all(n in case.inputs or n in case.static for n in self.fit.needed)
+            if has_all and self._fits(case):
                 return case
+        needed = ", ".join(self.fit.needed) or "options"
         raise VerifyError(
-            f"{self.subject.name} needs {', '.join(self.fit.needed)}, which the cases of "
-            f"{self.op.name} lack"
+            f"{self.subject.name} needs {needed}, which the cases of {self.op.name} lack"
         )
+
+    def _fits(self, case: Case) -> bool:
+        """Whether dy has the shape of y, under the options that are pinned."""
+        if not self.fit.absent and not self.static:
+            return True
+        try:
+            with np.errstate(all="ignore"):
+                return self.op.forward(case).shape == case.dy.shape
+        except Exception:  # these options do not go together
+            return False
 
     def _pinned(self, case: Case) -> Case:
         defaults = self._defaults()
@@ -143,7 +159,7 @@ class RegisteredComponent(Component):
             shape = self.op.forward(bare).shape
         except Exception as error:
             shapes = ", ".join(f"{n} {np.shape(a)}" for n, a in given.items())
-            raise VerifyError(f"{self.op.name} refuses {shapes}: {error}") from error
+            raise Refused(f"{self.op.name} refuses {shapes}: {error}") from error
         return Case(given, bare.static, draw_array(source, shape, dtype))
 
     def forward(self, case: Case) -> Array:

@@ -11,13 +11,14 @@ import numpy as np
 
 from npformer.cards.case import Array, Case, Result, is_output, joined
 from npformer.cards.strategies import Source, draw_array, draw_rng, rarely
-from npformer.errors import VerifyError
 from npformer.verify.agreement import finite_differences
-from npformer.verify.component import Component
+from npformer.verify.component import Component, Refused
 from npformer.verify.inputs import Inputs
 from npformer.verify.subjects.kinds import refusal
 from npformer.verify.subjects.subjects import Subject
-from npformer.verify.units.measured import ACCEPT, RATIO, measured_scales
+from npformer.verify.units.error import error_units, worst
+from npformer.verify.units.measured import ACCEPT, CAREFUL, RATIO, TRIALS, measured_scales
+from npformer.verify.units.rounding import own_scale
 
 T = TypeVar("T")
 Shape = tuple[int, ...]
@@ -64,10 +65,14 @@ class UserComponent(Component):
         return self.subject
 
     @property
+    def has_witness(self) -> bool:
+        """Whether another function says what the gradient is."""
+        return self.against is not None and self.against.has_gradient
+
+    @property
     def _judge(self) -> Subject:
         """Whose gradient is measured against."""
-        has = self.against is not None and self.against.has_gradient
-        return self.against if has else self.subject  # type: ignore[return-value]
+        return self.against if self.has_witness else self.subject  # type: ignore[return-value]
 
     def draw(self, source: Source, dtype: Any) -> Case:
         arrays = self.inputs.draw(source, np.dtype(dtype))
@@ -153,11 +158,9 @@ class UserComponent(Component):
         """What the reference says to a case; that it refuses one is no fault of the subject's."""
         try:
             return function(case)
-        except VerifyError:
-            raise
         except Exception as error:
             name = (self.against or self.subject).name
-            raise VerifyError(refusal(name, case, error)) from error
+            raise Refused(refusal(name, case, error)) from error
 
     def _own_dtype(self, case: Case) -> Any:
         """The case's, but none wider than the subject computes in."""
@@ -182,14 +185,33 @@ class UserComponent(Component):
     def scales(self, case: Case) -> Result:
         exact = self.reference(case)
         assert exact is not None
-        own = self.subject.run if self.against is not None else None
-        judged = measured_scales(lambda c: self._named(self._judge.run(c)), case, exact, own)
+        return self._scales(case, exact, TRIALS)
+
+    def _scales(self, case: Case, exact: Result, trials: int) -> Result:
+        judged = measured_scales(lambda c: self._named(self._judge.run(c)), case, exact, trials)
         if self.against is not None and not self.against.has_gradient:
             outputs = {name: a for name, a in exact.items() if is_output(name)}
-            judged |= measured_scales(lambda c: self._run(self._trusted, c), case, outputs)
+            forward = lambda c: self._run(self._trusted, c)  # noqa: E731
+            judged |= measured_scales(forward, case, outputs, trials)
         return judged
 
+    def reconsidered(self, case: Case, name: str, ours: Result, exact: Result) -> Array | None:
+        scale: Array = self._scales(case, exact, CAREFUL)[name]
+        error = np.asarray(ours[name], np.float64) - np.asarray(exact[name], np.float64)
+        units = worst(error_units(ours[name], exact[name], scale, case.dy.dtype))
+        if self.against is None or self.accepts(units, 0.0):
+            return scale
+        own = own_scale(self.subject.run, self._reference, case, name, error, scale)
+        return scale if own is None else own
+
+    def _reference(self, case: Case) -> Result:
+        exact = self.reference(case)
+        assert exact is not None
+        return exact
+
     def accepts(self, ours: float, pytorch: float) -> bool:
+        if self.bound is not None:
+            return ours <= self.bound
         return ours <= ACCEPT or ours <= RATIO * pytorch
 
 

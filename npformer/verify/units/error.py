@@ -28,15 +28,26 @@ CAP = 8.0
 def error_units(a: Array, ref: Array | float, scale: Array | float, dtype: np.dtype) -> Array:
     """|a - ref| / (eps * scale) elementwise, in eps of ``dtype``; inf where ``a`` is no number.
 
-    An infinity that both have counts as no error, and so does a NaN that both have.
+    An infinity is right where the exact value rounds to it in ``dtype``. A NaN that both have
+    counts as no error; ``comparable`` tells it from a number that was compared.
     """
+    fp = np.finfo(dtype)
     a, ref = np.asarray(a, np.longdouble), np.asarray(ref, np.longdouble)
     with np.errstate(all="ignore"):
-        units = np.abs(a - ref) / (np.finfo(dtype).eps * np.asarray(scale, np.longdouble))
-    # A scale that is no number excuses nothing.
-    units = np.where(np.isfinite(units) & np.isfinite(scale), units, np.inf)
-    same = (a == ref) | (np.isnan(a) & np.isnan(ref))
-    return np.where(same, 0.0, units).astype(np.float64)
+        # Past the largest number, and within rounding of it, a value and an infinity are the same.
+        end = np.longdouble(fp.max) * (1 + np.longdouble(fp.eps) / 2)
+        high = np.minimum(np.abs(a), np.abs(ref)) > end / 2
+        a, ref = (np.where(high, np.clip(each, -end, end), each) for each in (a, ref))
+        units = np.abs(a - ref) / (fp.eps * np.asarray(scale, np.longdouble))
+        # A scale that is no number excuses nothing.
+        units = np.where(np.isfinite(units) & np.isfinite(scale), units, np.inf)
+        same = (a == ref) | (np.isnan(a) & np.isnan(ref))
+        return np.where(same, 0.0, units).astype(np.float64)
+
+
+def comparable(a: Array, ref: Array | float) -> Array:
+    """Where a comparison says something: nowhere that both are NaN."""
+    return np.asarray(~(np.isnan(a) & np.isnan(ref)))
 
 
 def worst(units: Array) -> float:

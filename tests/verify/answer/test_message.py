@@ -80,10 +80,11 @@ def test_a_page_stands_alone():
 
 
 def test_a_page_escapes_what_it_shows():
-    def wrong(dy, x):
-        raise ValueError("<script>alert(1)</script> & more")
+    def tanh(x):
+        return torch.tanh(x)
 
-    page = check(WithVJP(torch.tanh, wrong), "bt", cases=4).page()
+    tanh.__name__ = "<script>alert(1)</script> & more"
+    page = check(WithVJP(tanh, lambda dy, x: dy[None]), "bt", cases=4).page()
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
 

@@ -46,3 +46,12 @@ def test_nothing_is_not_wrong():
 )
 def test_at_most_4_or_twice_pytorch_up_to_8(ours, pytorch, right):
     assert acceptable(ours, pytorch) is right
+
+
+def test_an_infinity_is_right_where_the_exact_value_rounds_to_it():
+    exact = np.array([1e39, -1e39, np.float64(np.finfo(np.float32).max) * (1 + 1e-9), 1e38, 1e39])
+    a = np.array([np.inf, -np.inf, np.inf, np.inf, -np.inf], np.float32)
+    units = error_units(a, exact, np.abs(exact), F32)
+    assert units[:2].tolist() == [0, 0]
+    assert units[2] <= 1
+    assert (units[3:] > 1e6).all()

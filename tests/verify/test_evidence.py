@@ -1,0 +1,159 @@
+"""No verdict without evidence, and none against a function that is right or has not answered."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import strategies as st
+
+from npformer import ops
+from npformer.errors import VerifyError
+from npformer.verify import WithVJP, check
+
+SQUARE = WithVJP(lambda x: x * x, lambda dy, x: 2 * dy * x)
+TENFOLD = WithVJP(lambda x: x * x, lambda dy, x: 20 * dy * x)
+
+
+def trap(x):
+    """x^2, whose gradient is NaN: the branch that is not taken has none."""
+    return torch.where(x == x, x * x, torch.sqrt(-1 - x * x))
+
+
+def test_a_reference_without_a_gradient_to_show_is_no_agreement():
+    result = check(SQUARE, "bt", against=trap, cases=20)
+    assert result
+    assert result.compared["y"] > 0 == result.compared["dx"]
+    assert result.directional_cases > 5
+    assert not check(TENFOLD, "bt", against=trap, cases=20, shrink=False)
+    assert not check(TENFOLD, "bt", against=trap, cases=20, shrink=False, dtypes="float32")
+
+
+def test_one_gradient_of_two_may_be_all_that_a_reference_does_not_know():
+    right = WithVJP(lambda x, w: x * w, lambda dy, x, w: (dy * w, dy * x))
+    wrong = WithVJP(lambda x, w: x * w, lambda dy, x, w: (dy * w, 3 * dy * x))
+    reference = lambda x, w: torch.where(w == w, x * w, torch.sqrt(-1 - w * w))  # noqa: E731
+    assert check(right, "bt, bt", against=reference, cases=20).compared["dw"] == 0
+    assert not check(wrong, "bt, bt", against=reference, cases=20, shrink=False)
+
+
+def test_what_nobody_compared_is_named():
+    with pytest.raises(VerifyError, match="no verdict: y of .* could not be compared in any of"):
+        check(SQUARE, "bt", against=lambda x: x * float("nan"), cases=10)
+
+
+def test_nan_beside_a_number_is_wrong():
+    holes = WithVJP(lambda x: x * x, lambda dy, x: np.where(x > 0, 2 * dy * x, np.nan))
+    result = check(holes, "bt", against=lambda x: x * x, cases=20, shrink=False)
+    assert result.failure.result == "dx"
+
+
+def test_an_output_that_is_drawn_anew_gives_no_verdict():
+    rng = np.random.default_rng(0)
+    moving = WithVJP(lambda x: x + rng.random(x.shape), lambda dy, x: dy)
+    for against in (None, lambda x: x):
+        with pytest.raises(VerifyError, match="is random: its output differs by .* two calls"):
+            check(moving, "bt", against=against, cases=5)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 10])
+@pytest.mark.parametrize("dtypes", ["float32", ("float64", "float32")])
+def test_scatter_of_its_own_excuses_nothing(factor, dtypes):
+    rng = np.random.default_rng(0)
+
+    def noisy(dy, x):
+        return (factor * dy * (1 + 0.01 * rng.standard_normal(dy.shape))).astype(dy.dtype)
+
+    result = check(WithVJP(lambda x: 1 * x, noisy), "bt", against=lambda x: 1 * x, cases=10,
+                   dtypes=dtypes, shrink=False)  # fmt: skip
+    assert (result.failure.result, result.failure.oracle) == ("dx", "second call")
+    assert "between two calls" in result.failure.message
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_one_part_in_ten_thousand_of_one_entry_is_found_in_one_precision_alone(dtype):
+    def almost(dy, x, w):
+        dx = dy @ w.T
+        dx.flat[-1:] *= dx.dtype.type(1.0001)
+        return dx, x.T @ dy
+
+    wrong = WithVJP(lambda x, w: x @ w, almost)
+    result = check(wrong, "bi, io", against=lambda x, w: x @ w, dtypes=dtype, cases=40)
+    assert result.failure.result == "dx"
+
+
+def test_a_formula_that_loses_digits_is_not_wrong():
+    def one_pass(x):
+        return (x * x).mean(-1) - x.mean(-1) ** 2
+
+    two_passes = lambda x: x.var(-1, correction=0)  # noqa: E731
+    far = st.floats(300, 301).map(lambda a: np.array([[a, a + 0.25, a - 0.5]]))
+    result = check(one_pass, [far], against=two_passes, cases=20)
+    assert result, result
+    biased = check(lambda x: x.var(-1), [far], against=two_passes, cases=20, shrink=False)
+    assert not biased
+
+
+def test_an_infinity_is_right_where_the_value_is_past_the_largest_number():
+    exp = WithVJP(np.exp, lambda dy, x: dy * np.exp(x))
+    large = [st.sampled_from([1.0, 88.8, 120.0, 800.0, -800.0]).map(lambda a: np.array([1.0, a]))]
+    for result in (check(exp, large, cases=20), check(torch.cosh, large, cases=20)):
+        assert result, result
+    early = WithVJP(lambda x: np.exp(2 * x) / np.exp(x), lambda dy, x: dy * np.exp(x))
+    assert not check(early, [np.array([1.0, 50.0])], cases=8, shrink=False)
+
+
+def positive_only(x):
+    if (x < 0).any():
+        raise ValueError("x must not be negative")
+    return x * x, x
+
+
+ROOT = (positive_only, lambda dy, x: 2 * dy * x)
+
+
+def test_what_a_function_refuses_is_counted_and_left_out():
+    assert check(ROOT, [np.array([0.0, 1.0])], cases=10)  # which a step to the left would leave
+    result = check(ROOT, "b", cases=10)
+    assert result
+    assert result.refused > 5
+    assert "must not be negative" in result.tallies[0].refusal
+    double = (positive_only, lambda dy, x: 4 * dy * x)
+    assert not check(double, "b", cases=10)
+
+
+def test_a_function_that_refuses_everything_gets_no_verdict():
+    def never(dy, x):
+        raise RuntimeError("not yet written")
+
+    with pytest.raises(VerifyError, match="none of .* gave a result for square: .*not yet written"):
+        check(WithVJP(np.square, never), "bt", cases=5)
+
+
+def test_a_reference_may_refuse_too():
+    def even(x):
+        assert x.shape[-1] % 2 == 0
+        return 2 * x
+
+    assert check(lambda x: 2 * x, "bt", against=even, cases=10).refused
+    assert check(even, "bt", against=even, cases=10).refused
+
+
+def test_an_exception_in_an_explanation_costs_that_explanation(monkeypatch):
+    from npformer.verify import diagnosis
+
+    def broken(*args):
+        raise KeyError("q")
+
+    monkeypatch.setattr(diagnosis, "diagnose_check", broken)
+    result = check(TENFOLD, "bt", cases=8)
+    assert not result
+    assert result.diagnoses == ()
+
+
+def test_a_function_without_an_option_meets_only_cases_of_its_own_output():
+    def mean_loss(logits, targets):
+        return ops.cross_entropy_forward(logits, targets)
+
+    result = check((mean_loss, ops.cross_entropy_backward), against="cross_entropy", cases=20)
+    assert result, result
