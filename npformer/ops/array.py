@@ -17,9 +17,9 @@ def rows(x: Array) -> Array:
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
-def finite(*arrays: Array) -> bool:
-    """Whether every entry is finite; may be False where the sum of the squares is not.
+def finite(array: Array) -> bool:
+    """Whether every entry is finite; may be False too where the sum of their squares is not.
 
     It takes a third of the time of ``np.isfinite(array).all()``.
     """
-    return math.isfinite(sum(np.vdot(array, array) for array in arrays))
+    return math.isfinite(np.vdot(array, array))

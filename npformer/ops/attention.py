@@ -108,7 +108,7 @@ def attention_backward(dy: Array, cache: AttentionCache) -> tuple[Array, Array, 
     dscores *= scale
     dq = dscores @ k
     dk = dscores.mT @ q
-    if not finite(dq, dk):
+    if not (finite(dq) and finite(dk)):
         seen = probs != 0  # (B, N, T, S)
         dv = _sum_of_seen(seen.mT, probs.mT, dy)
         dscores = scale * _dscores_of_seen(seen, probs, dy @ v.mT)

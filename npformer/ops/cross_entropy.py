@@ -105,8 +105,10 @@ def cross_entropy_forward(
     x = rows(logits)
     z = x - x.max(axis=-1, keepdims=True, initial=-np.inf)  # (R, V)
     z_t = z[np.arange(len(z)), t]
-    charged = np.flatnonzero(s_v)  # 0 times a logit of -inf would be NaN
-    z_s = z @ s_v if len(charged) == classes else z[:, charged] @ s_v[charged]
+    z_s = 0
+    if label_smoothing:
+        charged = s_v != 0  # 0 times a logit of -inf would be NaN
+        z_s = z @ s_v if charged.all() else z[:, charged] @ s_v[charged]
     exps = np.exp(z, out=z)
     total = exps.sum(axis=-1)
     log_total = np.log(total)
