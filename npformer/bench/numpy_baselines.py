@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import statistics
 from typing import Any
 
@@ -9,15 +11,26 @@ from rich.table import Table
 
 from npformer.bench.process import Answer, BenchProcess, take_turns
 from npformer.bench.settings import BenchConfig
-from npformer.bench.shapes import bench_config, model_flops, workload
+from npformer.bench.shapes import bench_config, shards, workload
+from npformer.errors import NpformerError
 
 IMPLEMENTATIONS = ("numpy", "torch", "torch.compile", "floor")
 
 
 def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
     """One preset's figures: seconds a step, bytes, tokens a second of greedy decoding."""
+    shape = workload(preset)
+    model = bench_config(preset, config.model, workers=config.workers, dropout=config.dropout).model
+    parts = _products(preset, config)
     names = [name for name in IMPLEMENTATIONS if config.compile or name != "torch.compile"]
-    running = {name: _process(name, preset, config) for name in names}
+    running = {
+        name: BenchProcess("npformer.bench.floor", json.dumps(parts), threads=config.workers)
+        if name == "floor"
+        else BenchProcess(
+            "npformer.bench.numpy_runner", name, preset, config.to_json(), threads=config.workers
+        )
+        for name in names
+    }
     answers, failures = take_turns(running, config.rounds, what="step", count=config.steps)
     rows: dict[str, Any] = {
         name: {
@@ -37,15 +50,29 @@ def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
         running[name].close()
     rows |= {name: {"failed": why} for name, why in (failures | failed).items()}
 
-    shape = workload(preset)
-    model = bench_config(preset, workers=config.workers, dropout=config.dropout).model
     return {
         "batch": f"{shape.rows} x {shape.length}",
         "vocab_size": model.vocab_size,
         "dropout": model.dropout,
-        "flops": model_flops(model, shape.rows, shape.length),
+        "flops": 2 * sum(math.prod(size) for part in parts for size in part),
         "implementations": {name: rows[name] for name in names},
     }
+
+
+def _products(preset: str, config: BenchConfig) -> list[list[list[int]]]:
+    """The products of each thread's part of the batch: stack, m, k, n, and how many times.
+
+    Raises ``NpformerError`` if they cannot be counted.
+    """
+    process = BenchProcess(
+        "npformer.bench.products", preset, config.to_json(), threads=config.workers
+    )
+    rows = shards(workload(preset).rows, config.workers)
+    answers = [process.ask(rows=count) for count in rows]
+    why = process.close()
+    if missing := [count for count, answer in zip(rows, answers, strict=True) if answer is None]:
+        raise NpformerError(f"the products of {missing[0]} rows cannot be counted: {why}")
+    return [answer["products"] for answer in answers if answer is not None]
 
 
 def _times(answers: list[Answer]) -> list[float]:
@@ -79,9 +106,3 @@ def table(preset: str, result: dict[str, Any]) -> Table:
             f"{decode:.0f}" if decode else "-",
         )
     return drawn
-
-
-def _process(name: str, preset: str, config: BenchConfig) -> BenchProcess:
-    dropout = "preset" if config.dropout is None else str(config.dropout)
-    arguments = (name, preset, str(config.workers), dropout)
-    return BenchProcess("npformer.bench.numpy_runner", *arguments, threads=config.workers)

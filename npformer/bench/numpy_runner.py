@@ -1,20 +1,19 @@
-"""NumPy or one of its baselines, timed: ``python -m npformer.bench.numpy_runner NAME ...``.
+"""NumPy or its twin, timed: ``python -m npformer.bench.numpy_runner NAME PRESET SETTINGS``.
 
-It is asked for so many training ``step``s, or to ``decode`` so many tokens (see ``process.py``).
+SETTINGS are a ``BenchConfig`` as JSON. It is asked for so many training ``step``s, or to ``decode``
+so many tokens (see ``process.py``).
 """
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from npformer.bench.floor import floor_step
-from npformer.bench.process import serve
-from npformer.bench.shapes import bench_config, random_batch, workload
+from npformer.bench.process import Answer, serve, timed
+from npformer.bench.settings import BenchConfig
+from npformer.bench.shapes import bench_config, random_batch
 from npformer.config import RunConfig
 from npformer.text.tokenizer import BOS
 from npformer.train.engine import Engine
@@ -23,14 +22,10 @@ from npformer.train.memory import peak_memory
 LEARNING_RATE = 1e-4
 
 
-def make_step(name: str, preset: str, workers: int, dropout: float | None) -> Callable[[int], None]:
+def make_step(name: str, preset: str, bench: BenchConfig) -> Callable[[int], None]:
     """One training step of the implementation ``name``, as a function of the step's number."""
-    config = bench_config(preset, workers=workers, dropout=dropout)
-    if name == "floor":
-        rows, length = workload(preset)
-        return floor_step(config.model, rows, length, workers)
-    engine = _engine(name, config)
-    batch = random_batch(preset)
+    config = bench_config(preset, bench.model, workers=bench.workers, dropout=bench.dropout)
+    engine, batch = _engine(name, config), random_batch(preset, bench.model)
 
     def step(number: int) -> None:
         engine.gradients(batch, (0, number))
@@ -39,14 +34,15 @@ def make_step(name: str, preset: str, workers: int, dropout: float | None) -> Ca
     return step
 
 
-def make_decode(name: str, preset: str, workers: int) -> Callable[[int], None]:
+def make_decode(name: str, preset: str, bench: BenchConfig) -> Callable[[int], None]:
     """Cached greedy decoding of one sentence, as a function of how many tokens to write."""
-    model = _engine(name, bench_config(preset, workers=workers)).model
-    source = random_batch(preset).inputs["source"][:1]
+    model = _engine(name, bench_config(preset, bench.model, workers=bench.workers)).model
+    inputs = random_batch(preset, bench.model).inputs
+    read = [inputs[stream][:1] for stream in inputs if stream != "target"]
 
     def decode(tokens: int) -> None:
         # No stop at the end of the sentence: random weights would end it at chance.
-        state = model.start(source)
+        state = model.start(*read)
         ids = np.array([BOS])
         for _ in range(tokens):
             ids = model.step(ids, state).argmax(axis=-1)
@@ -72,26 +68,20 @@ def _engine(name: str, config: RunConfig) -> Engine:
 
 def main(arguments: list[str]) -> None:
     """Answer requests until standard input ends."""
-    name, preset, workers, dropout = arguments
-    share = None if dropout == "preset" else float(dropout)
+    name, preset, settings = arguments
+    bench = BenchConfig.from_json(settings)
     step = decode = None
     number = 0
 
-    def answer(what: str, count: int) -> dict[str, Any]:
+    def answer(what: str, count: int) -> Answer:
         nonlocal step, decode, number
-        times = []
         if what == "step":
-            step = step or make_step(name, preset, int(workers), share)
-            for _ in range(count):
-                begin = time.perf_counter()
-                step(number)
-                times.append(time.perf_counter() - begin)
-                number += 1
+            step = step or make_step(name, preset, bench)
+            times = timed(step, range(number, number + count))
+            number += count
         else:
-            decode = decode or make_decode(name, preset, int(workers))
-            begin = time.perf_counter()
-            decode(count)
-            times.append((time.perf_counter() - begin) / count)
+            decode = decode or make_decode(name, preset, bench)
+            times = [seconds / count for seconds in timed(decode, [count])]
         return {"times": times, "peak_memory": peak_memory()}
 
     serve(answer)

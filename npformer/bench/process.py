@@ -11,7 +11,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 Answer = dict[str, Any]
@@ -55,6 +56,16 @@ def serve(answer: Callable[..., Answer]) -> None:
     """Answer every request, its fields as keywords, until standard input ends."""
     for request in sys.stdin:
         print(json.dumps(answer(**json.loads(request))), flush=True)
+
+
+def timed(step: Callable[[int], None], numbers: Iterable[int]) -> list[float]:
+    """The seconds that each of the steps takes."""
+    times = []
+    for number in numbers:
+        began = time.perf_counter()
+        step(number)
+        times.append(time.perf_counter() - began)
+    return times
 
 
 def take_turns(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from dataclasses import dataclass
 from typing import Literal
 
+from npformer import models
 from npformer.bench.shapes import workload
 from npformer.errors import ConfigError
 
@@ -15,6 +18,8 @@ class BenchConfig:
 
     engine: Literal["numpy", "torch"] = "numpy"
     """What is compared: `numpy` with the twin and the floor, or `torch`, the twin, with others'."""
+    model: str = models.DEFAULT
+    """Family of models, by the name of its file in npformer/models."""
     presets: tuple[str, ...] = ("tiny", "small", "base")
     """Models to measure, each with the batch that npformer/bench/shapes.py gives it."""
     rounds: int = 7
@@ -37,6 +42,11 @@ class BenchConfig:
     """With numpy measure torch.compile too, with torch compile everyone (minutes; a compiler)."""
 
     def __post_init__(self) -> None:
+        if self.engine == "torch" and "source" not in models.family(self.model).streams:
+            raise ConfigError(
+                f"--engine torch has baselines of models that translate, and {self.model} does "
+                "not; measure it with --engine numpy"
+            )
         for name in ("rounds", "steps", "decode_tokens", "workers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be 1 or more")
@@ -44,3 +54,13 @@ class BenchConfig:
             raise ConfigError(f"batch is {self.batch}; it must be 0 or more")
         for preset in self.presets:
             workload(preset)
+
+    def to_json(self) -> str:
+        """For the process of an implementation."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> BenchConfig:
+        """The reverse."""
+        fields = json.loads(text)
+        return cls(**{**fields, "presets": tuple(fields["presets"])})

@@ -1,4 +1,4 @@
-"""What is measured: the presets with a batch each, and the matrix products of one step."""
+"""What is measured: a family's presets with a batch each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from npformer.config import RunConfig
 from npformer.errors import ConfigError, nearest
-from npformer.models.transformer import TransformerConfig
+from npformer.models import family
 from npformer.presets import run_preset
 from npformer.text.batches import Batch
 from npformer.text.tokenizer import PAD
@@ -41,25 +41,28 @@ def workload(preset: str) -> Workload:
     return WORKLOADS[preset]
 
 
-def bench_config(preset: str, *, workers: int, dropout: float | None = None) -> RunConfig:
-    """What ``npformer train --preset`` runs, with a full vocabulary; ``dropout`` may be changed."""
-    run = run_preset(preset)
-    model = dataclasses.replace(
+def bench_config(
+    preset: str, model: str, *, workers: int, dropout: float | None = None
+) -> RunConfig:
+    """What ``npformer train --preset --model`` runs, with a full vocabulary and the ``dropout``."""
+    run = run_preset(preset, model)
+    changed = dataclasses.replace(
         run.model,
         vocab_size=run.data.vocab_size,
         dropout=run.model.dropout if dropout is None else dropout,
     )
     train = dataclasses.replace(run.train, workers=workers)
-    return dataclasses.replace(run, model=model, train=train)
+    return dataclasses.replace(run, model=changed, train=train)
 
 
-def random_batch(preset: str, seed: int = 0) -> Batch:
+def random_batch(preset: str, model: str, seed: int = 0) -> Batch:
     """A batch without padding, of uniformly drawn ids: every token costs what a real one does."""
     rows, length = workload(preset)
     vocab_size = run_preset(preset).data.vocab_size
     rng = np.random.default_rng(seed)
-    ids = rng.integers(4, vocab_size, size=(3, rows, length))
-    return Batch.of_pairs(ids[0], ids[1], ids[2])
+    *inputs, targets = rng.integers(4, vocab_size, size=(3, rows, length))
+    read = dict(zip(("source", "target"), inputs, strict=True))
+    return Batch({name: read[name] for name in family(model).streams}, targets)
 
 
 def training_shape(preset: str, tokens: int, *, cuda: bool) -> Workload:
@@ -89,53 +92,6 @@ def padded_batch(rows: int, length: int, vocab_size: int, seed: int = 0) -> Batc
             for side, mask in zip(ids, (source, target, target), strict=True)
         )
     )
-
-
-class Product(NamedTuple):
-    """A ``stack`` of products (m, k) @ (k, n), done ``times`` over in one step."""
-
-    stack: int
-    m: int
-    k: int
-    n: int
-    times: int
-
-    @property
-    def flops(self) -> int:
-        """Multiplications and additions, both counted."""
-        return 2 * self.stack * self.m * self.k * self.n * self.times
-
-
-def step_products(config: TransformerConfig, rows: int, length: int) -> list[Product]:
-    """Every matrix product in the forward and backward of one step with S = T = ``length``."""
-    c, tokens = config, rows * length
-    attentions = c.encoder_layers + 2 * c.decoder_layers
-    layers = c.encoder_layers + c.decoder_layers
-    linears = [
-        (c.d_model, c.heads * c.head_k, 2 * attentions),  # q_proj, k_proj
-        (c.d_model, c.heads * c.head_v, attentions),  # v_proj
-        (c.heads * c.head_v, c.d_model, attentions),  # out_proj
-        (c.d_model, c.d_ff, layers),
-        (c.d_ff, c.d_model, layers),
-        (c.d_model, c.vocab_size, 1),  # logits
-    ]
-    products = []
-    for inputs, outputs, times in linears:
-        products += [
-            Product(1, tokens, inputs, outputs, times),  # y = x weight^T
-            Product(1, tokens, outputs, inputs, times),  # dx = dy weight
-            Product(1, outputs, tokens, inputs, times),  # dweight = dy^T x
-        ]
-    heads = rows * c.heads
-    for size, times in ((c.head_k, 3 * attentions), (c.head_v, 3 * attentions)):
-        # q k^T, dq, dk with d_k; probs v, dprobs, dv with d_v: three products of each size.
-        products.append(Product(heads, length, size, length, times))
-    return products
-
-
-def model_flops(config: TransformerConfig, rows: int, length: int) -> int:
-    """Floating-point operations of the products of one step."""
-    return sum(product.flops for product in step_products(config, rows, length))
 
 
 def shards(rows: int, workers: int) -> list[int]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
-import json
 import statistics
 from typing import Any, NamedTuple
 
@@ -66,7 +64,7 @@ MEASURES = (
 
 def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
     """One preset's figures; ``left_out`` says who is missing, and why."""
-    settings = json.dumps(dataclasses.asdict(config))
+    settings = config.to_json()
     here = importlib.util.find_spec("transformers") is not None
     names = [name for name in IMPLEMENTATIONS if here or name != "marian"]
     running = {
@@ -92,7 +90,7 @@ def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
     for process in running.values():
         process.close()
     rows |= {name: {**rows.get(name, {}), "failed": why} for name, why in failures.items()}
-    model = bench_config(preset, workers=config.workers, dropout=config.dropout).model
+    model = bench_config(preset, config.model, workers=config.workers, dropout=config.dropout).model
     return {
         "vocab_size": model.vocab_size,
         "dropout": model.dropout,

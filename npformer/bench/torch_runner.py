@@ -11,7 +11,6 @@ over a decoder that reads the whole prefix at each step.
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -36,7 +35,7 @@ Decoder = Callable[[Any, int, int], list[list[int]]]
 
 def run_config(preset: str, bench: BenchConfig) -> RunConfig:
     """The run that every implementation is made from."""
-    run = bench_config(preset, workers=bench.workers, dropout=bench.dropout)
+    run = bench_config(preset, bench.model, workers=bench.workers, dropout=bench.dropout)
     twin = dataclasses.replace(
         run.twin, device=bench.device, precision=bench.precision, compile=bench.compile
     )
@@ -149,8 +148,7 @@ def make_decoder(name: str, engine: Any, config: RunConfig) -> Decoder:
 def main(arguments: list[str]) -> None:
     """Answer requests until standard input ends."""
     name, preset, settings = arguments
-    fields = json.loads(settings)
-    bench = BenchConfig(**{**fields, "presets": tuple(fields["presets"])})
+    bench = BenchConfig.from_json(settings)
     torch.set_num_threads(bench.workers)
     runner = Runner(name, preset, bench)
 

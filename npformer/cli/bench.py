@@ -40,6 +40,7 @@ class Command:
     Examples:
       npformer bench
       npformer bench --presets tiny --rounds 3 --no-compile
+      npformer bench --model gpt --presets tiny
       npformer bench --engine torch --json bench.json
       npformer bench --engine torch --presets base big --precision bf16 --compile     on a GPU
     """

@@ -31,7 +31,7 @@ class InThisProcess:
     def __init__(self, module: str, name: str, preset: str, settings: str, threads: int) -> None:
         assert module == torch_runner.__name__
         assert threads == TOY.workers
-        assert BenchConfig(**{**json.loads(settings), "presets": ("tiny",)}) == TOY
+        assert BenchConfig.from_json(settings) == TOY
         self.name, self.runner = name, torch_runner.Runner(name, preset, TOY)
 
     def ask(self, what: str, **request):
