@@ -41,6 +41,10 @@ class ModuleCard(Card):
     """source -> a size for each letter, and the static arguments; see ``draw``."""
     only_adds: bool = False
     """Whether it calls no op: its rounding is that of sums, which no op's card knows."""
+    causal: Callable[[Mapping[str, Any]], bool | None]
+    """The static arguments of a case -> whether no output may see a later position."""
+    keeps: tuple[str, ...] = ()
+    """Of the static arguments that the forward takes, those that fit every length."""
     call: Callable[..., Any]
     """(module, inputs, keywords) -> y, backward: how the NumPy module is run."""
     call_twin: Callable[..., Any]
@@ -55,6 +59,7 @@ class ModuleCard(Card):
         self.module = cls
         self.inputs, self.parameters, self.passes = {}, {}, {}
         self.call, self.call_twin = _call, _call_twin
+        self.causal = lambda static: True  # what mixes no positions
         self.frozen: Callable[[Case], dict[str, int | None]] = lambda case: {}
         """The row of a parameter that gets no gradient although the output depends on it."""
 

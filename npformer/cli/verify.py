@@ -53,6 +53,13 @@ class Command:
     something of yours; without it, the derivative of its own forward. --inputs says what goes in,
     one letter an axis.
 
+    --model takes a whole model of yours and asks what must hold of any Transformer: no output
+    depends on a later token, a prefix gives its outputs, a cached step those of the full pass,
+    padding and neighbours in the batch change nothing, every parameter gets a gradient, and more.
+    The name is that of a torch.nn.Module, of a NumPy module with forward and backward, or of a
+    function that builds one, whose booleans and choices are tried too; or a family, such as gpt;
+    or a run's directory. What cannot be asked is listed with the reason.
+
     --mutants measures the mutation score: known wrong backwards take the place of the right ones,
     and each must be caught. Exit status: 0 if all is right, 1 if not, 2 for a bad command line.
 
@@ -62,6 +69,7 @@ class Command:
       npformer verify --implementation kernels:Swish --inputs btd --against torch.nn.functional:silu
       npformer verify --component layer_norm attention --cases 1000 --seed 7
       npformer verify --component softmax --mutants
+      npformer verify --model my_package.my_model:build --causal yes
       npformer verify --json report.json
       npformer verify --component layer_norm --arrays case.npz
     """
@@ -74,6 +82,12 @@ class Command:
     """What --implementation must agree with: an operation's name, or my_package.my_module:name."""
     inputs: str | None = None
     """What goes into --implementation: "btd, d, d" is an array for each word, an axis a letter."""
+    model: str | None = None
+    """A whole model: my_package.my_module:name, a family, or a run's directory."""
+    causal: Literal["yes", "no"] | None = None
+    """Whether --model may look at no later token; found out unless given."""
+    lengths: tuple[int, ...] = ()
+    """Lengths that --model is asked at; block edges and its own thresholds unless given."""
     dtypes: tuple[Literal["float64", "float32"], ...] = ("float64", "float32")
     """The precisions to check in; a kernel may have one alone."""
     cases: int = 50
@@ -91,8 +105,12 @@ class Command:
 
     def __call__(self) -> int:
         console = Console()
+        if self.model is not None:
+            return self._check_model(self.model, console)
         if self.implementation is not None:
             return self._check_implementation(self.implementation, console)
+        if self.causal is not None or self.lengths:
+            raise UsageError("--causal and --lengths go with --model")
         if self.against is not None or self.inputs is not None:
             raise UsageError("--against and --inputs go with --implementation")
         if self.arrays is not None:
@@ -156,6 +174,29 @@ class Command:
         console.print(report.table())
         console.print(str(result), highlight=False, markup=False, soft_wrap=True)
         self._write(report, report.to_dict(), None)
+        return 0 if result.passed else FAILED
+
+    def _check_model(self, name: str, console: Console) -> int:
+        others = (self.implementation, self.component, self.against, self.inputs, self.arrays)
+        if any(others) or self.mutants or self.html:
+            raise UsageError("--model goes with --causal, --lengths, --seed and --json alone")
+        from npformer.verify.models.check_model import check_model
+        from npformer.verify.models.named import find
+
+        found = find(name)
+        with console.status("verifying") as status:
+            result = check_model(
+                found.module,
+                causal=None if self.causal is None else self.causal == "yes",
+                options=found.options,
+                lengths=self.lengths or None,
+                seed=self.seed,
+                progress=status.update,
+            )
+        console.print(str(result), highlight=False, markup=False, soft_wrap=True)
+        if self.json is not None:
+            text = json.dumps(result.to_dict(), indent=2, default=str)
+            self.json.write_text(text + "\n", encoding="utf-8")
         return 0 if result.passed else FAILED
 
     def _write(self, report: Report, found: dict[str, Any], score: MutationScore | None) -> None:

@@ -11,6 +11,7 @@ from npformer.nn.stack import Stack, StackCache
 
 card = ModuleCard.of(Stack)
 card.inputs, card.output = {"x": "BTD", "memory": "BSD"}, "BTD"
+card.causal = lambda static: static["settings"]["causal"]
 card.words = {"dmemory": "the sum of the memory's gradient over the layers"}
 
 

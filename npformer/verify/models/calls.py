@@ -104,22 +104,26 @@ Layout = dict[Any, list[Where | None]]
 """By call, where its arrays have batch and length; None for one that cannot be said."""
 
 
-def layout(base: Calls, longer: Calls, wider: Calls, batch: int, length: int) -> Layout:
-    """Learnt from runs of ``batch`` and ``length``, of one position more, and of one row more."""
+def layout(
+    base: Calls, longer: Calls, wider: Calls, batch: int, length: int, growth: int = 1
+) -> Layout:
+    """Learnt from a run of ``batch`` and ``length``, a longer one by ``growth``, a row more."""
     found: Layout = {}
     longs, wides = longer.by_key(), wider.by_key()
     for key, call in base.by_key().items():
         if key not in longs or key not in wides:
             continue
         triples = zip(call.arrays, longs[key].arrays, wides[key].arrays, strict=False)
-        found[key] = [_where(a.shape, b.shape, c.shape, (batch, length)) for a, b, c in triples]
+        found[key] = [
+            _where(a.shape, b.shape, c.shape, (batch, length, growth)) for a, b, c in triples
+        ]
     return found
 
 
 def _where(
-    shape: Sequence[int], long: Sequence[int], wide: Sequence[int], sizes: tuple[int, int]
+    shape: Sequence[int], long: Sequence[int], wide: Sequence[int], sizes: tuple[int, int, int]
 ) -> Where | None:
-    batch, length = sizes
+    batch, length, growth = sizes
     if not len(shape) == len(long) == len(wide):
         return None
     longer = [(i, b - a) for i, (a, b) in enumerate(zip(shape, long, strict=True)) if a != b]
@@ -128,9 +132,9 @@ def _where(
         return None
     if longer and wider and longer[0][0] == wider[0][0]:
         axis = longer[0][0]
-        together = longer[0][1] == batch and wider[0][1] == length
+        together = longer[0][1] == batch * growth and wider[0][1] == length
         return Where(axis, axis) if together else None
-    if any(growth != 1 for _, growth in [*longer, *wider]):
+    if any(by != growth for _, by in longer) or any(by != 1 for _, by in wider):
         return None
     return Where(wider[0][0] if wider else None, longer[0][0] if longer else None)
 

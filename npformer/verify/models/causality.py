@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from npformer.cards.case import Array
-from npformer.verify.models.inputs import spliced
 from npformer.verify.models.question import Question, size
 
 LENGTH = 12
@@ -52,9 +51,9 @@ def reached(q: Question) -> Array | None:
     n = max(fit)
     reach = np.zeros((n, n), bool)
     for draw in range(DRAWS):
-        base, fresh = q.draw(1, n, draw), q.draw(1, n, draw, 1)[q.target]
+        base, fresh = q.draw(1, n, draw), q.draw(1, n, draw, 1)
         y = q.run(base).y
         for j in range(n):
-            other = q.run({**base, q.target: spliced(base[q.target], fresh, j)}).y
+            other = q.run(q.streams.changed(base, fresh, j)).y
             reach[:, j] |= [q.units(y[:, i], other[:, i], size(y)) > q.bound for i in range(n)]
     return reach

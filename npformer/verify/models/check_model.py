@@ -15,7 +15,8 @@ from npformer.verify.models import causality
 from npformer.verify.models.invariants import INVARIANTS
 from npformer.verify.models.options import build, settings, values
 from npformer.verify.models.prepare import Given, prepare
-from npformer.verify.models.question import BOUND, BOUND_ELSE, NotAsked, Padding, Question
+from npformer.verify.models.question import BOUND, BOUND_ELSE, NotAsked, Padding, Question, told
+from npformer.verify.models.replay import replayed
 from npformer.verify.models.result import Asked, ModelResult
 
 FEWER = 6
@@ -55,7 +56,7 @@ def check_model(
         inputs: arrays like those that go in, or a function (batch, length, rng) -> arrays. None:
             token ids below the size of a table, or vectors, whatever goes through.
         causal: whether no output may depend on later tokens. None: found out.
-        options: further options, each with its values, for a function or a configuration.
+        options: each with its values, in place of those that are found; {} for none.
         lengths: to ask at; unless given, block edges up to 65 and both sides of the model's own
             thresholds.
         padding: the id that fills a batch, or a function (inputs, shown) -> the keyword arguments
@@ -79,7 +80,9 @@ def check_model(
     tell = progress or (lambda text: None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        q = prepare(build(module, {}), given)
+        with replayed(seed):  # the weights that a builder draws, too
+            base = build(module, {})
+        q = prepare(base, given)
         known = causality.found(q) if causal is None else causality.Causality(causal, "as you say")
         q.causal = known.causal
         result = _empty(q, known)
@@ -87,10 +90,11 @@ def check_model(
         for chosen in settings(module, values(module, options), q.rng(9)):
             label = ", ".join(f"{name}={value}" for name, value in chosen.items())
             try:
-                other = prepare(build(module, chosen), given, FEWER)
+                with replayed(seed):
+                    built = build(module, chosen)
+                other = prepare(built, given, FEWER)
             except Exception as error:
-                lines = str(error).splitlines() or [""]
-                result.notes.append(f"{label} was not asked: {type(error).__name__}: {lines[0]}")
+                result.notes.append(f"{label} was not asked: {told(error)}")
                 continue
             other.causal = _causal_with(other, chosen, causal, known)
             result.asked += _asked(other, label, tell)
@@ -125,8 +129,8 @@ def _empty(q: Question, known: causality.Causality) -> ModelResult:
         q.seed,
     )
     kinds: dict[str, list[int]] = {}
-    for n, told in q.refused.items():
-        kinds.setdefault(re.sub(r"\d+", "#", told), []).append(n)
+    for n, said in q.refused.items():
+        kinds.setdefault(re.sub(r"\d+", "#", said), []).append(n)
     for several in kinds.values():
         listed = ", ".join(map(str, several))
         result.notes.append(f"length {listed} is refused: {q.refused[several[0]]}")
@@ -147,7 +151,5 @@ def _asked(q: Question, label: str, tell: Callable[[str], None]) -> list[Asked]:
         except NotAsked as reason:
             answers.append(Asked(*about, not_asked=str(reason)))
         except Exception as error:
-            lines = str(error).splitlines() or [""]
-            told = f"the model raises {type(error).__name__}: {lines[0]}"
-            answers.append(Asked(*about, not_asked=told))
+            answers.append(Asked(*about, not_asked=f"the model raises {told(error)}"))
     return answers

@@ -97,7 +97,7 @@ def _moded(
 def _smallest(q: Question, pairs: Pairs, batch: int, length: int, training: bool) -> Broken | None:
     """The first failure from the smallest size on."""
     for small in range(1, length + 1):
-        if small in q.refused:
+        if not q.runs(small):
             continue
         for rows in range(1, batch + 1):
             for draw in range(SMALLER):
@@ -156,15 +156,16 @@ def _first_module(q: Question, pair: Pair) -> tuple[str | None, str]:
     along = pair.along or q.target
     batch, length = pair.base[along].shape[:2]
     rows, positions = pair.other[along].shape[:2]
+    growth = grows_by(q, length)
     between = pair.between if pair.between is not None else pair.base
     try:
-        base, _, other, longer, wider = (
+        base, _, other, more, wider = (
             _watched(q, inputs, pair.training, more)
             for inputs, more in (
                 (pair.base, pair.base_more),
                 (between, pair.base_more),
                 (pair.other, pair.other_more),
-                (longer_by_one(pair.base, along), pair.more_at(batch, length + 1)),
+                (longer(q, pair.base, along, growth), pair.more_at(batch, length + growth)),
                 (wider_by_one(pair.base), pair.more_at(batch + 1, length)),
             )
         )
@@ -173,16 +174,24 @@ def _first_module(q: Question, pair: Pair) -> tuple[str | None, str]:
     found = first_difference(
         Sized(base, batch, length, pair.base_region),
         Sized(other, rows, positions, pair.other_region),
-        layout(base, longer, wider, batch, length),
+        layout(base, more, wider, batch, length, growth),
         q.agree,
     )
     return (None, "") if found is None else (found.path, found.kind)
 
 
-def longer_by_one(inputs: Inputs, stream: str) -> Inputs:
-    """The last position of one stream twice."""
-    array = inputs[stream]
-    return {**inputs, stream: np.concatenate([array, array[:, -1:]], 1)}
+def grows_by(q: Question, length: int) -> int:
+    """How much longer than ``length`` is the next that the model takes: by one, or by a block."""
+    if q.runs(length + 1):
+        return 1
+    return min((n - length for n in q.lengths if n > length), default=1)
+
+
+def longer(q: Question, inputs: Inputs, stream: str, by: int) -> Inputs:
+    """The last position of a stream, and of those that run beside it, again and again."""
+    names = q.streams.together if stream in q.streams.together else (stream,)
+    more = {n: np.concatenate([inputs[n], *[inputs[n][:, -1:]] * by], 1) for n in names}
+    return {**inputs, **more}
 
 
 def wider_by_one(inputs: Inputs) -> Inputs:

@@ -52,6 +52,8 @@ class Streams:
     target: str
     drawn: Callable[[int, int, np.random.Generator], Any] | None = None
     """(batch, length, rng) -> the arrays, if the caller draws them."""
+    together: tuple[str, ...] = ()
+    """Streams that run beside the target, position by position; itself among them."""
 
     def draw(self, batch: int, length: int, rng: np.random.Generator) -> Inputs:
         """Other streams than the target get a length of their own, which depends on no other."""
@@ -65,10 +67,23 @@ class Streams:
     def __str__(self) -> str:
         return "; ".join(map(str, self.streams))
 
+    def part(self, inputs: Inputs, positions: slice) -> Inputs:
+        """Those positions alone, of the target and what runs beside it."""
+        return {n: a[:, positions] if n in self.together else a for n, a in inputs.items()}
+
+    def changed(self, inputs: Inputs, fresh: Inputs, at: Any, by: float = 1.0) -> Inputs:
+        """``fresh``, times ``by`` where it is floats, at some positions of the same streams."""
+        return {
+            n: spliced(a, fresh[n] * by if a.dtype.kind == "f" else fresh[n], at)
+            if n in self.together
+            else a
+            for n, a in inputs.items()
+        }
+
     @property
     def others(self) -> list[Stream]:
         """Streams that the outputs do not stand for, as an encoder's."""
-        return [s for s in self.streams if s.name != self.target]
+        return [s for s in self.streams if s.name not in self.together]
 
     def stream(self, name: str) -> Stream:
         """The stream of that name."""

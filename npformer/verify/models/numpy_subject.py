@@ -15,7 +15,7 @@ from npformer.cards.case import Array
 from npformer.errors import VerifyError
 from npformer.verify.models.calls import Call, Calls
 from npformer.verify.models.inputs import Inputs
-from npformer.verify.models.subject import Gradients, Run
+from npformer.verify.models.subject import STEP, Gradients, Run
 
 
 class NumpySubject:
@@ -36,7 +36,7 @@ class NumpySubject:
                 "that builds it"
             ) from error
         self._call = call
-        self._taken = inspect.signature(self.module.forward).parameters
+        self._taken = inspect.signature(call or self.module.forward).parameters
         draw = np.random.default_rng(0)
         for parameter in self.parameters().values():
             if wide:
@@ -50,6 +50,9 @@ class NumpySubject:
         self.dtype = floats.name
         self._floats = floats
         self.eps = float(np.finfo(floats).eps)
+
+    def look_inside(self, inputs: Inputs) -> None:
+        """Nothing to find out: NumPy computes in the dtype of what it is given."""
 
     def parameters(self) -> dict[str, Any]:
         """By path; none for a module that does not name its parameters."""
@@ -114,11 +117,11 @@ class NumpySubject:
 
     @contextmanager
     def moved(self, path: str, seed: int) -> Iterator[None]:
-        """Another value for one parameter."""
+        """A slightly different value for one parameter."""
         parameter = self.parameters()[path]
         before = parameter.data.copy()
         draw = np.random.default_rng(seed).standard_normal(before.shape)
-        parameter.data += (draw * (0.1 + np.abs(before).mean())).astype(before.dtype)
+        parameter.data += (draw * STEP * (0.1 + np.abs(before).mean())).astype(before.dtype)
         try:
             yield
         finally:
@@ -130,8 +133,8 @@ class NumpySubject:
         yield from [("", self.module)] if named is None else named()
 
     def takes(self, argument: str) -> bool:
-        """Whether ``forward`` has it."""
-        return self._call is None and argument in self._taken
+        """Whether ``forward``, or the caller's own function, has it."""
+        return argument in self._taken
 
     def load(self, other: Any) -> None:
         """Take another module's parameters; raises VerifyError if they are not the same ones."""

@@ -40,19 +40,22 @@ def build(given: Any, options: Mapping[str, Any]) -> Any:
     if config is not None and not options.keys() <= taken.keys():
         name, base = config
         return _module(given(**{name: dataclasses.replace(base, **options)}), given)
-    try:
-        return _module(given(**options), given)
-    except TypeError as error:
-        if options or not _needs(given):
-            raise
+    if needed := [name for name in _needs(given) if name not in options]:
         raise VerifyError(
-            f"{_name(given)} needs {', '.join(_needs(given))}; give a module, or a function "
-            "without required arguments that builds one"
-        ) from error
+            f"{_name(given)} needs {', '.join(needed)}; give a module, or a function without "
+            "required arguments that builds one"
+        )
+    try:
+        made = given(**options)
+    except Exception as error:
+        raise VerifyError(f"{_name(given)} raises {type(error).__name__}: {error}") from error
+    return _module(made, given)
 
 
-def values(given: Any, more: Mapping[str, Sequence[Any]] | None = None) -> Values:
-    """What can be set, and to what: booleans, choices, and ``more``."""
+def values(given: Any, said: Mapping[str, Sequence[Any]] | None = None) -> Values:
+    """What can be set, and to what: booleans and choices, or ``said`` and nothing else."""
+    if said is not None:
+        return {name: tuple(several) for name, several in said.items()}
     found: Values = {}
     if is_module(given):
         config = getattr(given, "config", None)
@@ -66,7 +69,7 @@ def values(given: Any, more: Mapping[str, Sequence[Any]] | None = None) -> Value
                 found[name] = choices
         if config_of := _config(given):
             found |= _fields(config_of[1])
-    return {**found, **{name: tuple(several) for name, several in (more or {}).items()}}
+    return found
 
 
 def default(given: Any, name: str) -> Any:

@@ -16,7 +16,7 @@ from npformer.errors import VerifyError
 from npformer.verify.models.inputs import OTHER, Stream, Streams, like, named
 from npformer.verify.models.numpy_subject import NumpySubject
 from npformer.verify.models.options import is_module
-from npformer.verify.models.question import EDGES, Padding, Question, around, thresholds
+from npformer.verify.models.question import EDGES, Padding, Question, around, thresholds, told
 from npformer.verify.models.subject import Subject
 
 TRIALS = (5, 8, 16, 64, 128)
@@ -86,17 +86,21 @@ def _question(module: Any, given: Given) -> Question:
             except VerifyError:
                 raise
             except Exception as error:
-                lines = str(error).splitlines() or [""]
-                said = said or f"{streams}, length {length}: {type(error).__name__}: {lines[0]}"
+                said = said or f"{streams}, length {length}: {told(error)}"
                 continue
             fits = [name for name, a in drawn.items() if y.shape[:2] == a.shape[:2]]
+            if len(fits) > 1 and streams.drawn is not None:
+                other = streams.draw(2, length + 1, np.random.default_rng(given.seed))
+                fits = [n for n in fits if other[n].shape[1] == length + 1] or fits
             if not fits:
                 shapes = ", ".join(str(a.shape) for a in drawn.values())
                 raise VerifyError(
                     f"{subject.name} gives an output of shape {y.shape} for inputs of {shapes}; it "
                     "must be (batch, length, ...), or call= has to make it so"
                 )
-            streams = Streams(streams.streams, fits[-1], streams.drawn)
+            together = tuple(fits) if streams.drawn is not None else (fits[-1],)
+            streams = Streams(streams.streams, fits[-1], streams.drawn, together)
+            subject.look_inside(drawn)
             modes = (False, True) if is_torch(module) or subject.takes("rng") else (False,)
             return Question(subject, streams, (), None, given.seed, modes)
     raise VerifyError(
@@ -111,7 +115,7 @@ def _plain(q: Question, module: Any, given: Given) -> Subject:
     if not is_module(form):
         copied = copy.deepcopy(module)
         form = given.plain(copied) or copied
-    plain = _subject(form, given, q.subject.dtype == "float64")
+    plain = _subject(form, given, q.subject.dtype.startswith("float64"))
     plain.load(q.subject.module)
     return plain
 
@@ -119,8 +123,9 @@ def _plain(q: Question, module: Any, given: Given) -> Subject:
 def candidates(subject: Subject, given: Given) -> Iterator[tuple[Streams, int]]:
     """Streams that may fit, and lengths, likeliest first."""
     inputs, vocabulary, width = given.inputs, given.vocabulary, given.width
+    trials = (*(given.lengths or ())[-1:], *TRIALS)
     if callable(inputs):
-        for length in TRIALS:
+        for length in trials:
             drawn = named(inputs(2, length, np.random.default_rng(0)))
             yield Streams(like(drawn), next(iter(drawn)), inputs), length
         return
@@ -129,14 +134,14 @@ def candidates(subject: Subject, given: Given) -> Iterator[tuple[Streams, int]]:
             inputs, _names(subject, given.call) if not isinstance(inputs, dict) else None
         )
         target = list(examples)[-1]
-        for length in (examples[target].shape[1], *TRIALS):
+        for length in (examples[target].shape[1], *trials):
             yield Streams(like(examples), target), length
         return
     names = _names(subject, given.call)
     vocabularies = [vocabulary] if vocabulary else [] if width else _vocabularies(subject)
     widths = [width] if width else [] if vocabulary else _widths(subject)
     avoid = padding_id(subject)
-    for length in TRIALS:
+    for length in trials:
         for size in vocabularies:
             kinds = tuple(Stream(name, vocabulary=size, avoid=avoid) for name in names)
             yield Streams(kinds, names[-1]), length
@@ -149,16 +154,10 @@ def _set_lengths(q: Question, lengths: Sequence[int] | None, most: int) -> None:
     wanted = sorted(set(lengths or {*EDGES[:most], *around(thresholds(q.subject))}) - {0})
     if any(n < 1 for n in wanted):
         raise VerifyError(f"lengths are {list(lengths or ())}; each must be 1 or more")
-    for length in wanted:
-        try:
-            q.run(q.draw(2, length))
-        except Exception as error:
-            lines = str(error).splitlines() or [""]
-            q.refused[length] = f"{type(error).__name__}: {lines[0][:120]}"
-    q.lengths = tuple(n for n in wanted if n not in q.refused)
+    q.lengths = tuple(n for n in wanted if q.runs(n))
     if not q.lengths:
-        told = next(iter(q.refused.values()), "")
-        raise VerifyError(f"{q.subject.name} runs at none of the lengths {wanted}: {told}")
+        said = next(iter(q.refused.values()), "")
+        raise VerifyError(f"{q.subject.name} runs at none of the lengths {wanted}: {said}")
 
 
 def _set_padding(q: Question, padding: int | Padding | None) -> None:

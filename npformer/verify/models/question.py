@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,8 +14,10 @@ from npformer.cards.case import Array
 from npformer.verify.models.inputs import Inputs, Streams
 from npformer.verify.models.subject import Run, Subject
 
-BOUND = {"float64": 1e5}
-"""Units of eps x the largest entry that count as equal: 2e-11 of it in float64."""
+BOUND = {"float64": 1e5, "float64, in part float32": 1e2}
+"""Units of eps x the largest entry that count as equal: 2e-11 of it in float64.
+
+A model that rounds to float32 somewhere is compared in units of float32: 1e-5."""
 BOUND_ELSE = 1e3
 """In a narrower dtype, which rounding alone may use up: 1e-4 of the largest entry in float32."""
 EDGES = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65)
@@ -57,6 +60,37 @@ class Question:
         """How many units of rounding pass."""
         return BOUND.get(self.subject.dtype, BOUND_ELSE)
 
+    def runs(self, length: int) -> bool:
+        """Whether the model takes that length; what it says if not is kept."""
+        if length not in self.refused and length not in self.lengths:
+            try:
+                self.run(self.draw(2, length))
+            except Exception as error:
+                self.refused[length] = told(error)
+        return length not in self.refused
+
+    def same_in_any_shape(self) -> None:
+        """Raise NotAsked if evaluation draws random numbers, which another shape changes."""
+        inputs = self.draw(2, self.lengths[-1])
+        first, second = (self.run(inputs, seed=seed).y for seed in (1, 2))
+        if not self.agree(first, second):
+            raise NotAsked("it draws random numbers in evaluation, and others for another shape")
+
+    @functools.cached_property
+    def differentiable(self) -> tuple[bool, ...]:
+        """The modes in which a backward runs; raises NotAsked, with what is said, if none."""
+        found, said = [], "the model has no gradient"
+        for training in self.modes:
+            run = self.run(self.draw(2, self.lengths[-1]), training)
+            try:
+                run.backward(np.ones_like(run.y))
+                found.append(training)
+            except Exception as error:
+                said = f"its backward raises {told(error)}"
+        if not found:
+            raise NotAsked(said)
+        return tuple(found)
+
     @property
     def target(self) -> str:
         return self.streams.target
@@ -88,6 +122,12 @@ class Question:
         if a.dtype.kind not in "fc":
             return bool(np.array_equal(a, b))
         return self.units(a, b, size(a, b)) <= self.bound
+
+
+def told(error: Exception) -> str:
+    """An exception in one line."""
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0][:120]}" if lines else type(error).__name__
 
 
 def size(*arrays: Array) -> float:

@@ -146,7 +146,7 @@ def _details(asked: Asked) -> list[str]:
     lines = [b.what, f"batch {b.batch}, length {b.length}, in {b.mode}"]
     if b.units:
         lines.append(f"off by {b.units:.2g} units of rounding; {b.bound:.0e} are allowed")
-    if b.module is not None:
+    if b.module is not None and b.units:
         where = f"{b.module or 'the model itself'} ({b.module_kind})"
         lines.append(f"first module whose inputs do not explain it: {where}")
     if b.parameters:

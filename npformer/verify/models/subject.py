@@ -11,6 +11,8 @@ from npformer.verify.models.calls import Calls
 from npformer.verify.models.inputs import Inputs
 
 Gradients = dict[str, Array]
+STEP = 1e-3
+"""By how much of its size a parameter is moved, to see whether it matters."""
 
 
 class Run(NamedTuple):
@@ -29,8 +31,14 @@ class Subject(Protocol):
 
     name: str
     module: Any
-    eps: float
-    dtype: str
+
+    @property
+    def dtype(self) -> str:
+        """In which it computes, in words."""
+
+    @property
+    def eps(self) -> float:
+        """Of that dtype."""
 
     def forward(
         self,
@@ -41,6 +49,9 @@ class Subject(Protocol):
     ) -> Run:
         """Every random draw comes from ``seed``; ``more`` are arguments of its own."""
 
+    def look_inside(self, inputs: Inputs) -> None:
+        """Find out in which dtypes it computes; ``eps`` and ``dtype`` are then of the narrowest."""
+
     def zero(self) -> None:
         """Forget the parameters' gradients."""
 
@@ -48,7 +59,7 @@ class Subject(Protocol):
         """Of every trainable parameter, by path; None for one that nothing reached."""
 
     def moved(self, path: str, seed: int) -> AbstractContextManager[None]:
-        """Another value for one parameter, for a time."""
+        """A slightly different value for one parameter, for a time."""
 
     def watching(self, calls: Calls) -> AbstractContextManager[None]:
         """Note every module's call, for a time."""

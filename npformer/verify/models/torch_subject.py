@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import copy
 import inspect
-import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from npformer.cards.case import Array
 from npformer.errors import VerifyError
 from npformer.verify.models.calls import Call, Calls
 from npformer.verify.models.inputs import Inputs
-from npformer.verify.models.subject import Gradients, Run
+from npformer.verify.models.replay import replayed
+from npformer.verify.models.subject import STEP, Gradients, Run
 
 NAMES = ("logits", "last_hidden_state", "output", "out", "x")
 """Of what a model returns by name, the first of these."""
+NARROW = (torch.float32, torch.bfloat16, torch.float16)
 
 
 class TorchSubject:
@@ -49,15 +51,30 @@ class TorchSubject:
         _move_constants(self.module)
         self._call = call
         self._batch_first = batch_first
-        self._taken = inspect.signature(self.module.forward).parameters
+        self._taken = inspect.signature(call or self.module.forward).parameters
         self._buffers = {name: b.clone() for name, b in self.module.named_buffers()}
         floats = [p.dtype for p in self.module.parameters() if p.is_floating_point()]
-        self._floats = floats[0] if floats else torch.get_default_dtype()
-        self.dtype = str(self._floats).removeprefix("torch.")
-        self.eps = torch.finfo(self._floats).eps
+        self._floats = floats[0] if floats else torch.float64 if wide else torch.float32
+        self._narrow = _Narrow(self._floats)
         self._backwards = 0
         own = next(iter(self.module.parameters()), None)
         self._device = torch.device("cpu") if own is None else own.device
+
+    @property
+    def dtype(self) -> str:
+        """``float64``, and whether a part of it computes in float32 all the same."""
+        name = str(self._floats).removeprefix("torch.")
+        return f"{name}, in part float32" if self._narrow.seen else name
+
+    @property
+    def eps(self) -> float:
+        """Of the narrowest dtype that was seen at work."""
+        return torch.finfo(torch.float32 if self._narrow.seen else self._floats).eps
+
+    def look_inside(self, inputs: Inputs) -> None:
+        """Find out in which dtypes it computes, by one forward in evaluation."""
+        with self._narrow:
+            self.forward(inputs, 1)
 
     def forward(
         self,
@@ -71,7 +88,7 @@ class TorchSubject:
         self.module.train(training)
         leaves = {name: self._leaf(array) for name, array in inputs.items()}
         passed = {n: t if self._batch_first else t.transpose(0, 1) for n, t in leaves.items()}
-        with replayed(seed), self._looked_up(passed) as found:
+        with replayed(seed), self._defaults(), self._looked_up(passed) as found:
             if self._call is not None:
                 result = self._call(self.module, *passed.values(), **self._tensors(more))
             else:
@@ -85,7 +102,7 @@ class TorchSubject:
             self._backwards += 1  # what a backward draws must not depend on when it runs
             for leaf in [*leaves.values(), *found.values()]:
                 leaf.grad = None
-            with replayed(10_000 + self._backwards):
+            with replayed(10_000 + self._backwards), self._defaults():
                 y.backward(torch.as_tensor(dy, dtype=y.dtype, device=y.device))
             given = {**leaves, **found}
             return {name: _array(g) for name, t in given.items() if (g := t.grad) is not None}
@@ -106,12 +123,12 @@ class TorchSubject:
 
     @contextmanager
     def moved(self, path: str, seed: int) -> Iterator[None]:
-        """Another value for one parameter."""
+        """A slightly different value for one parameter."""
         parameter = dict(self.module.named_parameters())[path]
         before = parameter.detach().clone()
         draw = torch.randn(before.shape, generator=torch.Generator().manual_seed(seed))
         with torch.no_grad():
-            parameter.add_(draw.to(before) * (0.1 + before.abs().mean()))
+            parameter.add_(draw.to(before) * STEP * (0.1 + before.abs().mean()))
         try:
             yield
         finally:
@@ -123,8 +140,8 @@ class TorchSubject:
         yield from self.module.named_modules()
 
     def takes(self, argument: str) -> bool:
-        """Whether ``forward`` has it."""
-        return self._call is None and argument in self._taken
+        """Whether ``forward``, or the caller's own function, has it."""
+        return argument in self._taken
 
     def load(self, other: torch.nn.Module) -> None:
         """Take another module's parameters; raises VerifyError if they are not the same ones."""
@@ -151,7 +168,7 @@ class TorchSubject:
             target, others = self._split(inputs)
             state = None
             for new in _columns(target):
-                with torch.no_grad(), replayed(seed):
+                with torch.no_grad(), replayed(seed), self._defaults():
                     y, state = step(self.module, new, state, *others)
                 yield _array(output(y) if not isinstance(y, torch.Tensor) else y)
 
@@ -160,7 +177,7 @@ class TorchSubject:
     def _start_and_step(self, inputs: Inputs, seed: int) -> Iterator[Array]:
         target, others = self._split(inputs)
         self.module.eval()
-        with torch.no_grad(), replayed(seed):
+        with torch.no_grad(), replayed(seed), self._defaults():
             state: Any = self.module.start(*others)  # type: ignore[operator]
             for new in _columns(target):
                 yield _array(self.module.step(new[:, 0], state))  # type: ignore[operator]
@@ -170,7 +187,7 @@ class TorchSubject:
         self.module.eval()
         state = None
         for new in _columns(target):
-            with torch.no_grad(), replayed(seed):
+            with torch.no_grad(), replayed(seed), self._defaults():
                 result = self.module(*others, new, past_key_values=state, use_cache=True)
             state = result.past_key_values
             yield _array(output(result))
@@ -260,6 +277,16 @@ class TorchSubject:
                     buffer.copy_(saved)
 
     @contextmanager
+    def _defaults(self) -> Iterator[None]:
+        """Tables that a forward makes are of the model's dtype, too."""
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(self._floats)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(before)
+
+    @contextmanager
     def _looked_up(self, passed: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """The vectors that the streams' ids look up, as the tables return them."""
         found: dict[str, Any] = {}
@@ -280,21 +307,19 @@ class TorchSubject:
                 handle.remove()
 
 
-@contextmanager
-def replayed(seed: int) -> Iterator[None]:
-    """Every global generator begins at ``seed``, and is afterwards where it was before."""
-    python, numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed takes 100 times as long
-        if torch.cuda.is_available():
-            torch.cuda.manual_seed_all(seed)
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)
+class _Narrow(TorchDispatchMode):
+    """Whether an operation of a float64 model gives a narrower float."""
+
+    def __init__(self, floats: torch.dtype) -> None:
+        super().__init__()
+        self._wide = floats is torch.float64
+        self.seen = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if self._wide and isinstance(result, torch.Tensor) and result.dtype in NARROW:
+            self.seen = True
+        return result
 
 
 def output(result: Any) -> Any:

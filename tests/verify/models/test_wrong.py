@@ -43,7 +43,7 @@ def broken(model, **given):
 )
 def test_a_right_model_is_accepted(model):
     result = check_model(model(), lengths=LENGTHS)
-    assert result.passed, result
+    assert result.passed, str(result)
     assert {"repeat", "padding", "neighbours", "permutation", "trained"} <= {
         a.name for a in result.held
     }

@@ -8,7 +8,7 @@ import numpy as np
 
 from npformer.cards.case import Array
 from npformer.verify.models.calls import Calls, Region, Sized, first_difference, layout
-from npformer.verify.models.compare import longer_by_one, wider_by_one
+from npformer.verify.models.compare import longer, wider_by_one
 from npformer.verify.models.inputs import Inputs
 from npformer.verify.models.question import NotAsked, Question, size
 from npformer.verify.models.result import Broken
@@ -26,12 +26,13 @@ def look(q: Question) -> tuple[int, Any]:
             "no cached step is known: give step=, a function (module, newest, state, *others) -> "
             "y, state, whose first state is None"
         )
+    q.same_in_any_shape()
     asked = 0
     for length in [n for n in q.lengths if n <= LONGEST] or q.lengths[:1]:
         inputs = q.draw(2, length)
-        full = q.run(inputs).y
         for t, y in enumerate(_steps(q, inputs)):
             asked += 1
+            full = q.run(q.streams.part(inputs, slice(0, t + 1))).y
             y = y[:, -1] if y.ndim == full.ndim else y
             units = q.units(full[:, t], y, size(full))
             if units > q.bound:
@@ -58,7 +59,7 @@ def _steps(q: Question, inputs: Inputs, calls: Calls | None = None) -> list[Arra
 
 def _told(q: Question, inputs: Inputs, t: int, full: Array, y: Array, units: float) -> Broken:
     gap = float(np.nan_to_num(np.abs(full[:, t] - y), nan=np.inf).max())
-    part = {**inputs, q.target: inputs[q.target][:, : t + 1]}
+    part = q.streams.part(inputs, slice(0, t + 1))
     path, kind = _first_module(q, part, t)
     what = f"the step at position {t} differs from the full pass by {gap:.3g}"
     return Broken(what, len(y), t + 1, "evaluation", gap, units, q.bound, (t, t), path, kind)
@@ -68,7 +69,7 @@ def _first_module(q: Question, inputs: Inputs, t: int) -> tuple[str | None, str]
     watched = [Calls() for _ in range(4)]
     batch = len(inputs[q.target])
     try:
-        sizes = (inputs, longer_by_one(inputs, q.target), wider_by_one(inputs))
+        sizes = (inputs, longer(q, inputs, q.target, 1), wider_by_one(inputs))
         for calls, given in zip(watched, sizes, strict=False):
             with q.subject.watching(calls):
                 q.run(given)
@@ -76,11 +77,11 @@ def _first_module(q: Question, inputs: Inputs, t: int) -> tuple[str | None, str]
             _steps(q, inputs, watched[3])
     except Exception:
         return None, ""
-    base, longer, wider, stepped = watched
+    base, more, wider, stepped = watched
     found = first_difference(
         Sized(base, batch, t + 1, Region(positions=slice(t, t + 1))),
         Sized(stepped, batch, 1, Region()),
-        layout(base, longer, wider, batch, t + 1),
+        layout(base, more, wider, batch, t + 1),
         q.agree,
     )
     return (None, "") if found is None else (found.path, found.kind)

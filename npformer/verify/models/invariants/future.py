@@ -14,7 +14,6 @@ import numpy as np
 
 from npformer.verify.models.calls import Region
 from npformer.verify.models.compare import Pair, ask
-from npformer.verify.models.inputs import spliced
 from npformer.verify.models.question import NotAsked, Question
 
 NAME = "future"
@@ -26,17 +25,15 @@ LARGE = (1.0, 30.0, 1000.0)
 
 def _pairs(q: Question, batch: int, length: int, draw: int) -> Iterator[Pair]:
     base = q.draw(batch, length, draw)
-    fresh = q.draw(batch, length, draw, 1)[q.target]
-    if fresh.dtype.kind == "f":
-        fresh = fresh * LARGE[draw % len(LARGE)]
+    fresh, by = q.draw(batch, length, draw, 1), LARGE[draw % len(LARGE)]
     if length <= SINGLE:
         for at in range(1, length):
-            other = {**base, q.target: spliced(base[q.target], fresh, at)}
+            other = q.streams.changed(base, fresh, at, by)
             before = Region(positions=slice(0, at))
             says = f"position {at} changes the output at position {{where}} by {{by}}"
             yield Pair(base, other, before, before, says, changed=at)
     for cut in sorted({1, length // 2, length - 1} - {0, length}):
-        other = {**base, q.target: spliced(base[q.target], fresh, np.arange(cut, length))}
+        other = q.streams.changed(base, fresh, np.arange(cut, length), by)
         before = Region(positions=slice(0, cut))
         says = f"positions from {cut} on change the output at position {{where}} by {{by}}"
         yield Pair(base, other, before, before, says)

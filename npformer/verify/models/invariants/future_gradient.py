@@ -34,14 +34,14 @@ def look(q: Question) -> tuple[int, Any]:
 def _smallest(q: Question, length: int) -> Broken | None:
     for small in range(2, length + 1):
         for cut in range(1, small):
-            if small not in q.refused and (found := _leak(q, 1, small, cut)):
+            if q.runs(small) and (found := _leak(q, 1, small, cut)):
                 return found[0]
     return None
 
 
 def _leak(q: Question, batch: int, length: int, cut: int) -> list[Broken] | None:
     """What reaches positions from ``cut`` on, of a gradient at those before; None if unseen."""
-    for training in q.modes:
+    for training in q.differentiable:
         run = q.run(q.draw(batch, length), training)
         dy = np.zeros(run.y.shape)
         dy[:, :cut] = q.rng(length, cut).standard_normal(dy[:, :cut].shape)

@@ -66,4 +66,5 @@ def look(q: Question) -> tuple[int, Any]:
             "no padding is known: give padding=, the id that fills a batch, or a function (inputs, "
             "shown) -> the arguments that hide what is not shown"
         )
+    q.same_in_any_shape()
     return ask(q, _pairs, training=False, may_refuse=True)

@@ -28,4 +28,5 @@ def _pairs(q: Question, batch: int, length: int, draw: int) -> Iterator[Pair]:
 
 def look(q: Question) -> tuple[int, Any]:
     """Comparisons, and what is broken; as ``compare.ask``."""
+    q.same_in_any_shape()
     return ask(q, _pairs, batch=3, training=False)  # dropout's masks do not move with the rows

@@ -16,9 +16,9 @@ SENTENCE = "a prefix gives the outputs that the whole sequence has there"
 def _pairs(q: Question, batch: int, length: int, draw: int) -> Iterator[Pair]:
     whole = q.draw(batch, length, draw)
     for cut in sorted({1, length // 2, length - 1} - {0, length}):
-        if cut in q.refused:
+        if not q.runs(cut):
             continue
-        part = {**whole, q.target: whole[q.target][:, :cut]}
+        part = q.streams.part(whole, slice(0, cut))
         says = (
             f"without positions {cut} and later, the output at position {{where}} differs by {{by}}"
         )
@@ -29,4 +29,5 @@ def look(q: Question) -> tuple[int, Any]:
     """Comparisons, and what is broken; raises NotAsked for a model that is not causal."""
     if not q.causal:
         raise NotAsked("the model is not causal")
+    q.same_in_any_shape()
     return ask(q, _pairs, training=False)  # dropout of another length draws other masks

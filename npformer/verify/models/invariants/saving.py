@@ -33,7 +33,7 @@ def look(q: Question) -> tuple[int, Any]:
         )
     asked, drawn_alike = 0, True
     for length in chosen(q):
-        for training in q.modes:
+        for training in q.differentiable:
             if found := _outputs(q, length, training):
                 if not training:
                     return asked + 1, found
@@ -63,7 +63,7 @@ def _smallest(
     q: Question, length: int, training: bool, order: str, steps: Sequence[str]
 ) -> Broken | None:
     for small in range(1, length + 1):
-        if small in q.refused:
+        if not q.runs(small):
             continue
         if found := _difference(q, 1, small, training, order, steps):
             return found

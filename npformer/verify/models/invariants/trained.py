@@ -1,6 +1,6 @@
 """Every trainable parameter gets a gradient, at a length on each side of every threshold.
 
-One whose value changes no output needs none: an expert that no token chose, the keys' map when
+One that no output changes with needs none: an expert that no token chose, the keys' map when
 there is one key. But a parameter has to matter at some length.
 """
 
@@ -22,7 +22,7 @@ BATCH = 4
 
 def look(q: Question) -> tuple[int, Any]:
     """Lengths asked, and what is broken; raises NotAsked for a model without parameters."""
-    training = q.modes[-1]
+    training = q.differentiable[-1]
     never: set[str] | None = None
     for asked, length in enumerate(q.lengths, 1):
         inputs = q.draw(BATCH, length)
@@ -33,7 +33,11 @@ def look(q: Question) -> tuple[int, Any]:
         never = missing if never is None else never & missing
     if never:
         return len(q.lengths), _told(
-            sorted(never), BATCH, q.lengths[-1], training, "at no length, and no output needs"
+            sorted(never),
+            BATCH,
+            q.lengths[-1],
+            training,
+            "at no length, nor does an output change with",
         )
     return len(q.lengths), None
 
@@ -49,7 +53,7 @@ def _missing(q: Question, inputs: Inputs, training: bool) -> set[str]:
 
 
 def _matters(q: Question, inputs: Inputs, path: str, training: bool) -> bool:
-    """Whether another value of the parameter gives another output."""
+    """Whether the output changes with it, by a step too small to flip a choice."""
     before = q.run(inputs, training).y
     with q.subject.moved(path, 5):
         after = q.run(inputs, training).y
@@ -62,7 +66,7 @@ def _apart(q: Question, before: Array, after: Array) -> bool:
 
 def _smallest(q: Question, length: int, training: bool) -> Broken | None:
     for small in range(1, length):
-        if small in q.refused:
+        if not q.runs(small):
             continue
         inputs = q.draw(1, small)
         missing = _missing(q, inputs, training)
@@ -77,11 +81,11 @@ def _told(
     batch: int,
     length: int,
     training: bool,
-    how: str = "although the outputs need",
+    how: str = "although the outputs change with",
 ) -> Broken:
     paths = sorted(paths)
     count = f"{len(paths)} parameters get" if len(paths) > 1 else f"{paths[0]} gets"
     what = f"{count} no gradient, {how} {'them' if len(paths) > 1 else 'it'}"
-    module = paths[0].rpartition(".")[0]
+    module = paths[0].rpartition(".")[0]  # the first in the order of names
     mode = "training" if training else "evaluation"
     return Broken(what, batch, length, mode, module=module, parameters=tuple(paths))

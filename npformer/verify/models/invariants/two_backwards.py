@@ -13,7 +13,7 @@ import numpy as np
 
 from npformer.cards.case import Array
 from npformer.verify.models.calls import Calls, first_gradient, first_replay
-from npformer.verify.models.question import NotAsked, Question, size
+from npformer.verify.models.question import NotAsked, Question, size, told
 from npformer.verify.models.result import Broken
 
 NAME = "two-backwards"
@@ -33,7 +33,7 @@ def look(q: Question) -> tuple[int, Any]:
     """Comparisons, and what is broken; raises NotAsked for a model without a gradient."""
     asked = 0
     for length in chosen(q):
-        for training in q.modes:
+        for training in q.differentiable:
             for order, steps in ORDERS.items():
                 asked += 1
                 if found := _difference(q, 2, length, training, order, steps):
@@ -50,7 +50,7 @@ def _smallest(
     q: Question, length: int, training: bool, order: str, steps: Sequence[str]
 ) -> Broken | None:
     for small in range(1, length + 1):
-        if small in q.refused:
+        if not q.runs(small):
             continue
         if found := _difference(q, 1, small, training, order, steps):
             return found
@@ -67,9 +67,7 @@ def _difference(
     try:
         second = walked(q, batch, length, training, steps)
     except Exception as error:
-        what = (
-            f"{order}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        )
+        what = f"{order}: {told(error)}"
         return Broken(what, batch, length, mode, float("inf"), float("inf"), q.bound)
     wrong, gap, units = differing(q, first, second)
     if not wrong:

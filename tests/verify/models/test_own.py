@@ -1,0 +1,77 @@
+"""Our own families and modules have the invariants that are asked of anybody's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from npformer.cards import CARDS
+from npformer.cards.module_card import ModuleCard
+from npformer.cards.strategies import GeneratorSource
+from npformer.models import families
+from npformer.models.model import Model
+from npformer.nn.multi_head_attention import MultiHeadAttention
+from npformer.seam import replacing
+from npformer.verify import check_model
+from npformer.verify.models.named import small
+
+LENGTHS = (2, 5)
+MODULES = [
+    card
+    for card in CARDS.values()
+    if isinstance(card, ModuleCard) and not issubclass(card.module, Model) and card.inputs
+]
+ALWAYS = {"repeat", "neighbours", "permutation", "two-backwards"}
+IF_CAUSAL = {"future", "future-gradient", "prefix"}
+
+
+@pytest.mark.parametrize("name", families())
+def test_a_family_has_them_for_every_option(name):
+    result = check_model(small(families()[name]), lengths=LENGTHS, causal=True)
+    assert result.passed, str(result)
+    assert not result.notes
+    held = {asked.name for asked in result.held}
+    assert held == ALWAYS | IF_CAUSAL | {"cached-step", "padding", "trained"}
+    options = {asked.options.partition("=")[0] for asked in result.asked}
+    assert {"norm", "activation", "positions", "tie_output"} <= options
+
+
+def test_a_family_that_sees_the_future_is_caught():
+    def not_causal(self, x, memory=None, mask=None, *, causal=False, kept=None):
+        return MultiHeadAttention.forward(self, x, memory, mask, kept=kept)
+
+    with replacing({MultiHeadAttention.forward: not_causal}):
+        result = check_model(small(families()["gpt"]), lengths=(2, 3), causal=True, options={})
+    (seen,) = [asked.broken for asked in result.broken if asked.name == "future"]
+    assert seen.positions == (1, 0)
+    assert (seen.module, seen.module_kind) == ("decoder.layers.0.self_attn", "MultiHeadAttention")
+
+
+@pytest.mark.parametrize("card", MODULES, ids=lambda card: card.name)
+def test_a_module_has_those_that_its_card_says(card):
+    source, asked = GeneratorSource(np.random.default_rng(1)), 0
+    while asked < 2:
+        sizes, static = card.draws(source)
+        if sizes["T"] < 2 or sizes["B"] < 1:
+            continue
+        asked += 1
+        module = card.build(static, np.float64)
+        keywords = {name: static[name] for name in card.keeps}
+
+        def call(module, *arrays, rng=None, keywords=keywords, random="rng" in static):
+            more = {"rng": rng} if random and rng is not None else {}
+            return card.call(module, list(arrays), {**keywords, **more})
+
+        def inputs(batch, length, rng, sizes=sizes):
+            each = {**sizes, "B": batch, "T": length}
+            return {
+                name: rng.standard_normal([each[letter] for letter in letters])
+                for name, letters in card.inputs.items()
+                if set(letters) <= each.keys()
+            }
+
+        causal = card.causal(static)
+        given = {"call": call, "causal": causal, "lengths": (2, sizes["T"]), "options": {}}
+        result = check_model(module, inputs, **given)
+        assert result.passed, str(result)
+        assert {a.name for a in result.held} >= ALWAYS | (IF_CAUSAL if causal else set())
