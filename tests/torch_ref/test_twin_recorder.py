@@ -184,3 +184,22 @@ def test_threads_may_each_record_a_twin_at_once():
     with ThreadPoolExecutor(2) as threads:
         for mine, expected in zip(threads.map(recorded, twin_of), alone, strict=True):
             assert_same(mine, expected)
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["same", "other"])
+def test_two_twins_may_be_recorded_one_inside_the_other(same):
+    outer = pair()[1]
+    inner = outer if same else pair(norm="pre")[1]
+    batch, found = make_batch(), []
+    alone, expected = twins.record(outer, batch), twins.record(inner, batch)
+
+    def look(*_):
+        if not found:
+            found.append(None)
+            found[0] = twins.record(inner, batch)
+
+    handle = outer.encoder.register_forward_pre_hook(look)
+    around = twins.record(outer, batch)
+    handle.remove()
+    assert_same(found[0], expected)
+    assert_same(around, alone)

@@ -17,6 +17,7 @@ import inspect
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ from torch_ref.models.model import Model
 
 if TYPE_CHECKING:
     from npformer.text.batches import Batch
+
+_innermost: ContextVar[_Recorder | None] = ContextVar("innermost", default=None)
 
 
 def record(
@@ -55,15 +58,19 @@ def record(
     device = twin.embedding.weight.device
     inputs = {name: torch.tensor(ids, device=device) for name, ids in batch.inputs.items()}
     recorder = _Recorder(twin)
-    with inference(twin), recorder.watching(twin), torch.enable_grad():
-        logits = twin(**inputs, rng=rng)
-        loss = ops.cross_entropy(
-            logits,
-            torch.tensor(batch.targets, device=device),
-            label_smoothing=label_smoothing,
-            ignore_index=twin.config.padding_id,
-        )
-    return recorder.recording(loss, dict(twin.named_parameters()), twin.streams)
+    token = _innermost.set(recorder)
+    try:
+        with inference(twin), recorder.watching(twin), torch.enable_grad():
+            logits = twin(**inputs, rng=rng)
+            loss = ops.cross_entropy(
+                logits,
+                torch.tensor(batch.targets, device=device),
+                label_smoothing=label_smoothing,
+                ignore_index=twin.config.padding_id,
+            )
+        return recorder.recording(loss, dict(twin.named_parameters()), twin.streams)
+    finally:
+        _innermost.reset(token)
 
 
 @dataclass
@@ -116,7 +123,7 @@ class _Recorder(TorchFunctionMode):
         """A function as it is; one of the seam's is noted, unless it is all that a module does."""
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
-        if func not in seam.OPS:
+        if func not in seam.OPS or self._is_outer():
             return func(*args, **kwargs)
         if id(args[0]) in self._paths:
             path, kind = self._paths[id(args[0])], f"{type(args[0]).__name__}.{name}"
@@ -129,13 +136,19 @@ class _Recorder(TorchFunctionMode):
         args, kwargs = self._begin(path, kind, False, func, args, kwargs)
         return self._end(func(*args, **kwargs))
 
+    def _is_outer(self) -> bool:
+        """Whether another recording runs inside this one, which then sees nothing of it."""
+        return _innermost.get() is not self
+
     def _before(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
+        if self._is_outer():
+            return None
         parent = next(module.children(), None) is not None
         kind = type(module).__name__
         return self._begin(self._paths[id(module)], kind, parent, module.forward, args, kwargs)
 
     def _after(self, module: nn.Module, args: Any, y: Tensor) -> Tensor:
-        return self._end(y)
+        return y if self._is_outer() else self._end(y)
 
     def _begin(
         self, path: str, kind: str, parent: bool, function: Any, args: Any, kwargs: Any
@@ -216,7 +229,7 @@ class _Recorder(TorchFunctionMode):
     def _save(self, tensor: Tensor) -> Tensor:
         """Count a tensor that autograd saves, unless its memory is accounted for already."""
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in self._owned:
+        if not self._is_outer() and storage.data_ptr() not in self._owned:
             self._owned.add(storage.data_ptr())
             kept = self._inside[-1].kept
             name = f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
