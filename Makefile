@@ -93,8 +93,9 @@ notebooks: $(VENV)/installed-docs
 	  --pipe "sed -E 's/\]\(([0-9]{2}_[a-z_]+|playground)\.md\)/](\1.ipynb)/g'" $(CHAPTERS)
 	@echo "Open walkthroughs/00_how_to_read.ipynb in Jupyter (pip install jupyterlab)"
 
-# A file's tests stay together, so that what they share is made once.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --durations=25
+# A file's tests stay together, so that what they share is made once. In the order of their names:
+# by the number of their tests, the last ones would be files of a few tests that take long.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 
 test: $(VENV)/installed-dev
 	$(SINGLE) $(PYTEST)

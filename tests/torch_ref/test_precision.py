@@ -124,6 +124,8 @@ def test_dropout_keeps_the_mean_and_drops_its_share():
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_compiled_layers_give_the_same_numbers_at_every_length(monkeypatch):
     monkeypatch.setattr("torch._inductor.config.compile_threads", 1)  # no pool that outlives us
+    # The compiler knows the CPU's vector instructions: without programs that try them, 5 s.
+    monkeypatch.setattr("torch._inductor.config.cpp.vec_isa_ok", True)
     model = dataclasses.replace(MODEL, encoder_layers=0, decoder_layers=1, dropout=0.0)
     plain, compiled = make(model, loss_chunk=16), make(model, loss_chunk=16, compile=True)
     compiled.restore(plain.state())

@@ -23,7 +23,7 @@ def small_run() -> RunConfig:
     config = run_preset("tiny")
     data = dataclasses.replace(config.data, pairs=200, vocab_size=60, tokenizer="char")
     return dataclasses.replace(
-        config, data=data, train=dataclasses.replace(config.train, updates=2)
+        config, data=data, train=dataclasses.replace(config.train, updates=2, validation_pairs=0)
     )
 
 

@@ -37,6 +37,8 @@ class Right(NamedTuple):
     seed: int | None
     reference: Reference
     outcome: list[np.ndarray]
+    modules: frozenset[str]
+    """The paths of the model's modules."""
 
 
 def make_model(layers: int = 6, dtype: Any = np.float64, **changes: Any) -> Transformer:
@@ -75,7 +77,8 @@ def right(variant: str, layers: int = 6) -> Right:
     model = make_model(layers, **changes)
     batch = make_batch(model.config.padding_id)
     reference = Reference(model, batch, model.state_dict(), label_smoothing=SMOOTHING, seed=seed)
-    return Right(model, batch, seed, reference, outcome(model, LOSS, batch, seed))
+    modules = frozenset(dict(model.named_modules()))
+    return Right(model, batch, seed, reference, outcome(model, LOSS, batch, seed), modules)
 
 
 def outcome(model: Transformer, loss: Pair, batch: Batch, seed: int | None) -> list[np.ndarray]:

@@ -11,7 +11,7 @@ import pytest
 from npformer.models.loss import LOSS
 from npformer.verify.lockstep.plant import plant, sites
 from npformer.verify.mutants import MUTANTS
-from tests.verify.bisect_models import VARIANTS, right, shows
+from tests.verify.bisect_models import VARIANTS, Right, right, shows
 
 # Mistakes that change nothing in any model here, and why.
 CANNOT_SHOW = {
@@ -47,11 +47,9 @@ def places(name: str, model) -> list[str]:
     return [paths[(turn + i) % len(paths)] for i, paths in enumerate(found.values())]
 
 
-def owner(path: str, model) -> str:
+def owner(path: str, side: Right) -> str:
     """The module of a path, which may be a parameter's."""
-    return (
-        path if path in dict(model.named_modules()) or path == "loss" else path.rpartition(".")[0]
-    )
+    return path if path in side.modules or path == "loss" else path.rpartition(".")[0]
 
 
 def named(mutant, side, paths) -> set[str]:
@@ -67,12 +65,12 @@ def named(mutant, side, paths) -> set[str]:
         found = side.reference.judge(side.model, loss)
         assert not found.passed or not shows(loss, side), paths
     for finding in found.findings:
-        assert finding.path in {owner(path, side.model) for path in paths}, (paths, str(found))
+        assert finding.path in {owner(path, side) for path in paths}, (paths, str(found))
         if mutant.site != "method":
             assert finding.method == mutant.component, (paths, str(found))
         assert finding.operation
     seen = {finding.path for finding in found.findings}
-    left = [path for path in paths if owner(path, side.model) not in seen]
+    left = [path for path in paths if owner(path, side) not in seen]
     return seen | named(mutant, side, left) if seen and left else seen
 
 

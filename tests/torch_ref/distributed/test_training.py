@@ -20,7 +20,7 @@ from tests.torch_ref.distributed.harness import PATIENCE, launch, lines
 from torch_ref.train import TorchEngine, objective
 from torch_ref.train.__main__ import main
 
-UPDATES = 50
+UPDATES = 20
 WORDS = "the cat dog sees hears a red old house and it is not so that we go home".split()
 
 
@@ -39,7 +39,7 @@ def corpus(tmp_path_factory) -> list[str]:
         "batch-tokens": 60,
         "accumulate": 2,
         "dtype": "float64",
-        "validate-every": 20,
+        "validate-every": 8,
         "validation-pairs": 4,
         "checkpoint-every": 5,
         "keep": 20,
@@ -106,7 +106,7 @@ def assert_same(a: Checkpoint, b: Checkpoint, *, exactly: bool) -> None:
 
 
 class Stops(Quick):
-    """An engine of which rank 1 is asked to stop, as by ``kill``, at update 25."""
+    """An engine of which rank 1 is asked to stop, as by ``kill``, at update 10."""
 
     def update(self, learning_rate):
         if self._steps == UPDATES // 2 - 1 and os.environ["RANK"] == "1":
