@@ -38,6 +38,8 @@ class Condition(NamedTuple):
     failing: int
     passing_with: int
     passing_without: int
+    weak: bool
+    """See ``Feature``."""
 
     def __str__(self) -> str:
         those = (
@@ -79,7 +81,9 @@ def condition(component: Component, seen: Seen, fails: Fails) -> Condition | Non
     if best is None:
         return None
     found = best[1]
-    return Condition(found.feature.said, len(failing), found.passing_with, found.passing_without)
+    feature = found.feature
+    counts = (len(failing), found.passing_with, found.passing_without)
+    return Condition(feature.said, *counts, feature.weak)
 
 
 def _alike(cases: Sequence[Case]) -> list[Case]:

@@ -11,7 +11,7 @@ import numpy as np
 from npformer.cards.case import Case
 from npformer.cards.strategies import GeneratorSource
 from npformer.verify.component import Component
-from npformer.verify.diagnosis.common import condition
+from npformer.verify.diagnosis.common import Condition, condition
 from npformer.verify.diagnosis.describe import describe
 from npformer.verify.diagnosis.diagnosis import Diagnosis, chapter_of
 from npformer.verify.diagnosis.evidence import Evidence, observe, silence
@@ -92,25 +92,19 @@ def diagnose_implementation(
             unexplained.append(evidence)
             if len(unexplained) == STARTS:
                 break
-    return (
-        _under_a_condition(component, cases, seen)
-        or unsure
-        or (describe(unexplained) if unexplained else [])
-    )
-
-
-def _under_a_condition(
-    component: Component, failing: Sequence[Case], seen: Seen
-) -> list[Diagnosis]:
-    """What the failing cases have in common, and what is wrong in them."""
 
     def fails(case: Case) -> bool | None:
         evidence = _evidence(component, case)
         return None if evidence is None else bool(evidence.names)
 
-    only = condition(component, Seen(failing, seen.passing), fails)
-    if only is None:
-        return []
+    only = condition(component, Seen(cases, seen.passing), fails)
+    limited = [] if only is None else _under(only, component, cases)
+    described = unsure or (describe(unexplained) if unexplained else [])
+    return described or limited if only is None or only.weak else limited
+
+
+def _under(only: Condition, component: Component, failing: Sequence[Case]) -> list[Diagnosis]:
+    """What is wrong in the failing cases, and the condition that they share."""
     wrong = (e for c in failing if (e := _evidence(component, c)) is not None and e.names)
     first = next(wrong, None)
     if first is None:
@@ -219,7 +213,7 @@ def search(trail: Sequence[Evidence], stages: Sequence[Stage] | None = None) -> 
     for suspects in stages or (_mutants, _generic, _inside, pairs, generic):
         found = [s for s in suspects(first) if all(s.fits(evidence) for evidence in trail)]
         if found:
-            return found
+            return [s for s in found if not s.fitted] or found
     return []
 
 

@@ -53,8 +53,17 @@ def _arrays(case: Case) -> dict[str, Array]:
 
 
 def _copy(array: Array) -> Array:
-    copy = np.array(array)
-    copy.flags.writeable = array.flags.writeable
+    """In memory of its own, with the same strides and gaps: they may be what makes it wrong."""
+    steps = [stride // array.itemsize for stride in array.strides]
+    if not array.size or any(stride % array.itemsize for stride in array.strides):
+        return np.array(array)
+    ends = [step * (length - 1) for step, length in zip(steps, array.shape, strict=True)]
+    low, high = sum(min(end, 0) for end in ends), sum(max(end, 0) for end in ends)
+    buffer = np.full(high - low + 1, np.nan if array.dtype.kind == "f" else 0, array.dtype)
+    copy = np.lib.stride_tricks.as_strided(buffer[-low:], array.shape, array.strides)
+    copy[...] = array
+    if not array.flags.writeable:
+        copy.flags.writeable = False
     return copy
 
 

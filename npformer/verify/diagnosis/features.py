@@ -31,6 +31,8 @@ class Feature:
     holds: Callable[[Case], bool]
     without: Change
     given: Change
+    weak: bool = False
+    """Whether many a mistake shows only there: a sum of one term hides what it lacks."""
 
 
 def features(cases: Sequence[Case]) -> Iterator[Feature]:

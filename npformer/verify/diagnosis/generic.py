@@ -37,17 +37,9 @@ def fitting(evidence: Evidence, name: str) -> list[Mistake]:
     if name not in evidence.right:
         return []
 
-    def look() -> list[Mistake]:
-        plain = [m for m in _mistakes(evidence, name) if fits(m)]
-        # What has a number in it that is fitted explains more than what has none.
-        return plain or [m for m in _fitted(evidence, name) if fits(m)]
-
-    return evidence.once(("fitting", name), look)
-
-
-def _fitted(evidence: Evidence, name: str) -> Iterator[Mistake]:
-    yield from wrong_multiple(evidence, name)
-    yield from wrong_terms(evidence, name)
+    return evidence.once(
+        ("fitting", name), lambda: [m for m in _mistakes(evidence, name) if fits(m)]
+    )
 
 
 def _mistakes(evidence: Evidence, name: str) -> Iterator[Mistake]:
@@ -60,6 +52,8 @@ def _mistakes(evidence: Evidence, name: str) -> Iterator[Mistake]:
     yield from not_reduced(evidence, name)
     yield not_a_number()
     yield from wrong_transpose(name)
+    yield from wrong_multiple(evidence, name)
+    yield from wrong_terms(evidence, name)
 
 
 def blame(mistakes: Mapping[str, Mistake]) -> Suspect:
@@ -79,7 +73,8 @@ def blame(mistakes: Mapping[str, Mistake]) -> Suspect:
         sentence = _of_all(same.pop(), list(mistakes))
     else:
         sentence = "; ".join(m.sentence.format(name=n) for n, m in mistakes.items())
-    return Suspect(sentence, predict, mistakes=max(1, len(same)))
+    fitted = any(mistake.fitted for mistake in mistakes.values())
+    return Suspect(sentence, predict, mistakes=max(1, len(same)), fitted=fitted)
 
 
 def _of_all(sentence: str, names: list[str]) -> str:

@@ -92,7 +92,8 @@ def _feature(
 
         return apply
 
-    return Feature(said, holds, change(False), change(True))
+    weak = said.endswith(" is 2 or more")
+    return Feature(said, holds, change(False), change(True), weak)
 
 
 def _changed(

@@ -17,3 +17,5 @@ class Mistake:
     """With ``{name}`` for the result."""
     predict: Callable[[Evidence, str], Array | None]
     """What the result would be; None where the mistake cannot be made."""
+    fitted: bool = False
+    """Whether a number in it is fitted to the case: what has none is likelier."""

@@ -14,12 +14,13 @@ MOST_INDICES = 8
 def regions(shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
     """Parts along one axis, as boolean arrays; neither empty nor all of it."""
     for axis, length in enumerate(shape):
-        if length < 3:
+        if length < 2:
             continue
         index = np.arange(length)
         parts = [("the last index", index == length - 1), ("the first index", index == 0)]
         parts += [(f"index {at}", index == at) for at in range(1, min(length - 1, MOST_INDICES))]
-        parts += [("odd indices", index % 2 == 1), ("even indices", index % 2 == 0)]
+        if length > 2:
+            parts += [("odd indices", index % 2 == 1), ("even indices", index % 2 == 0)]
         parts += [
             (f"index {at} and later ones", index >= at)
             for at in (*range(1, min(length - 1, MOST_INDICES)), 16, 32, 64, 128)

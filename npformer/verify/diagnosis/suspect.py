@@ -29,6 +29,8 @@ class Suspect:
     mutants: tuple[str, ...] = ()
     chapter: str | None = None
     mistakes: int = 1
+    fitted: bool = False
+    """Whether a number in it is fitted to the case."""
 
     def fits(self, evidence: Evidence) -> bool:
         """Whether this is what happened, as far as the evidence goes."""

@@ -33,7 +33,7 @@ def most_telling(cases: Sequence[Case]) -> list[Case]:
     return sorted(cases, key=_hidden)
 
 
-def _hidden(case: Case) -> tuple[int, int, int, int]:
+def _hidden(case: Case) -> tuple[int, ...]:
     """How much the case keeps to itself."""
     arrays = [*case.inputs.values(), case.dy]
     coarse = case.dy.dtype != np.float64
@@ -42,6 +42,7 @@ def _hidden(case: Case) -> tuple[int, int, int, int]:
         sum(length == 1 for a in arrays for length in a.shape),
         sum(not _generic(a) for a in arrays),
         coarse + sum(not a.flags.c_contiguous for a in arrays),
+        case.size,
     )
 
 

@@ -33,7 +33,7 @@ def wrong_terms(evidence: Evidence, name: str) -> Iterator[Mistake]:
         there = _shaped(value(evidence), deviation.shape)
         found = None if there is None else steady(deviation, there)
         if found is not None:
-            yield Mistake(_sentence(text, found.coefficient), _plus(found.coefficient, value))
+            yield Mistake(_sentence(text, found.coefficient), _plus(found.coefficient, value), True)
 
 
 def wrong_multiple(evidence: Evidence, name: str) -> Iterator[Mistake]:
@@ -45,7 +45,7 @@ def wrong_multiple(evidence: Evidence, name: str) -> Iterator[Mistake]:
     if found is not None and abs(found.coefficient - 1) > 10 * found.left:
         factor = found.coefficient
         said = f"{{name}} is {factor:.4g} times what it should be, in every entry"
-        yield Mistake(said, lambda e, n: _or_wrong(e, n, (factor - 1) * e.right[n]))
+        yield Mistake(said, lambda e, n: _or_wrong(e, n, (factor - 1) * e.right[n]), True)
 
 
 def _deviation(evidence: Evidence, name: str) -> Array | None:

@@ -105,10 +105,9 @@ def zeroed(index):
     return change
 
 
-def strides_of_x(dx, inputs, dy):
-    """Walks through dy's memory as if it were laid out like a fresh array."""
-    plain = torch.empty(dy.shape, dtype=dy.dtype).stride()
-    return torch.as_strided(dy, dy.shape, plain) * inputs[1]
+def another_order(dx, inputs, dy):
+    """Takes dy's rows in another order unless dy is contiguous, as a walk by fixed strides does."""
+    return (dy if dy.is_contiguous() else dy.flip(-1)) * inputs[1]
 
 
 def only_if(condition):
@@ -162,7 +161,7 @@ PLANTED = {
         None,
         ("plus y * sum(dy * y, axis 1)",),
     ),
-    "a factor with noise": of(linear, "bd, de", noisy, "2 times"),
+    "a factor with noise": of(linear, "bd, de", noisy, " 2"),
     "an odd factor": of(linear, "bd, de", lambda dx, x, dy: dx * 0.731, "0.731 times"),
     "off by an input": of(swish, "bd", lambda dx, x, dy: dx + 0.5 * x[0], "plus 0.5 * x"),
     "off by y": of(swish, "bd", lambda dx, x, dy: dx + swish(x[0]), "plus y"),
@@ -202,7 +201,7 @@ PLANTED = {
         ("shape",),
     ),
     "wrong order": of_all(gated, "bd, bd", lambda g, x, dy: g[::-1], "wrong order"),
-    "dy is walked with other strides": of(scaled, "btd, d", strides_of_x, "dy is not contiguous"),
+    "dy is walked with other strides": of(scaled, "btd, d", another_order, "dy is not contiguous"),
     "x not contiguous": of(
         linear, "btd, de", only_if(lambda x: not x[0].is_contiguous()), "x is not contiguous"
     ),
