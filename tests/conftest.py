@@ -32,6 +32,15 @@ torch.set_num_threads(1)
 _ran = {"examples": 0}
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs and sweeps without pictures, which take longer than a small run; others look at them."""
+    monkeypatch.setattr(
+        "npformer.train.run_log.draw_curve", lambda metrics, path, **_: path.write_bytes(b"png")
+    )
+    monkeypatch.setattr("npformer.sweep.run.draw_pictures", lambda result: [])
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Make every Hypothesis test count the examples that it completes.
 

@@ -16,6 +16,7 @@ from npformer.train.numpy_engine import NumpyEngine
 from tests.cli.conftest import SMALL
 
 pytest.importorskip("optuna")
+undrawn = pytest.mark.usefixtures("undrawn")
 
 HEADS = ("--over", "model.heads=1,3", "--over", "train.label-smoothing=0.0,0.1")
 
@@ -54,6 +55,7 @@ def test_options_reach_every_trial(swept):
     assert (plan.base.train.updates, plan.base.model.d_model) == (4, 8)
 
 
+@undrawn
 def test_a_range_is_drawn_from(npformer, tmp_path, corpus):
     over = ("--over", "optim.warmup=log:2..90", "--trials", 2, "--sampler", "random")
     assert npformer("sweep", tmp_path, "--corpus", corpus, *SMALL, *over).status == 0
@@ -70,6 +72,7 @@ def test_all_failed_is_a_failure(npformer, tmp_path, corpus):
     assert "no trial has finished" in ended.out
 
 
+@undrawn
 def test_the_twin_makes_the_trials(npformer, tmp_path, corpus):
     pytest.importorskip("torch")
     words = ("--engine", "torch", "--over", "model.heads=1,2")
@@ -78,6 +81,7 @@ def test_the_twin_makes_the_trials(npformer, tmp_path, corpus):
     assert "PyTorch on" in ended.out
 
 
+@undrawn
 @pytest.mark.parametrize("how", ["the same command", "the directory alone"])
 def test_an_interrupted_sweep_goes_on(npformer, tmp_path, corpus, monkeypatch, how):
     words = ["sweep", tmp_path / "sweep", "--preset", "tiny", "--corpus", corpus, *SMALL]
@@ -106,6 +110,7 @@ def test_an_interrupted_sweep_goes_on(npformer, tmp_path, corpus, monkeypatch, h
     assert updates == list(range(1, 21))
 
 
+@undrawn
 def test_more_trials_are_added_to_a_finished_sweep(npformer, tmp_path, corpus):
     words = ["--corpus", corpus, *SMALL, "--over", "model.heads=1,2,4", "--trials", 1]
     assert npformer("sweep", tmp_path, *words).status == 0

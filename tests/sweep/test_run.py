@@ -22,6 +22,9 @@ from npformer.train.run import run_training
 from npformer.train.run_directory import checkpoints, load_checkpoint
 from tests.train.fakes import MEASURED
 
+# The pictures of the sweep that ``finished`` makes are drawn.
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 OVER = {"model.heads": [1, 2], "train.label_smoothing": [0.0, 0.1]}
 
 
