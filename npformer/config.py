@@ -16,7 +16,7 @@ from npformer.optim.config import OptimConfig
 __all__ = ["DataConfig", "ModelConfig", "OptimConfig", "RunConfig", "TrainConfig", "TwinConfig"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """What the configuration of every family of models has (``npformer.models``)."""
 

@@ -20,10 +20,10 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from npformer.config import ModelConfig
 from npformer.fields import check
 from npformer.models.decoder_state import DecoderState
 from npformer.models.model import EmbedCache, Model
+from npformer.models.stack_config import StackConfig
 from npformer.nn import Dropout, Embedding, Linear, Stack
 from npformer.nn.init import redraw_matrices
 from npformer.nn.module import Array
@@ -32,46 +32,26 @@ from npformer.nn.stack import StackCache
 from npformer.ops.linear import LinearCache
 
 
-@dataclass(frozen=True)
-class GPTConfig(ModelConfig):
+@dataclass(frozen=True, kw_only=True)
+class GPTConfig(StackConfig):
     """The shape of a decoder-only Transformer; the defaults are GPT-2's smallest."""
 
     family: Literal["gpt"] = "gpt"
-    """Name of the family."""
     vocab_size: int = 50_257
-    """Entries of the vocabulary (V)."""
     d_model: int = 768
-    """Width of the residual stream (D)."""
+    max_length: int = 1024
     heads: int = 12
-    """Attention heads (N)."""
     d_ff: int = 3072
-    """Width of the feed-forward network's hidden layer (F)."""
+    norm: Literal["post", "pre"] = "pre"
+    activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "gelu_tanh"
+    positions: Literal["sinusoidal", "sinusoidal_half", "learned"] = "learned"
+    init_std: float | None = 0.02
     layers: int = 12
     """Layers of the stack."""
-    dropout: float = 0.1
-    """Probability of dropping a unit of a sub-layer's output or of an embedding."""
-    norm: Literal["post", "pre"] = "pre"
-    """Layer norm at the start of each branch, or after each residual sum."""
-    activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "gelu_tanh"
-    """Non-linearity of the feed-forward network."""
-    positions: Literal["sinusoidal", "sinusoidal_half", "learned"] = "learned"
-    """A learned table, or the paper's sines and cosines, interleaved or half and half."""
-    tie_output: bool = True
-    """Use the embedding matrix as the output projection too."""
-    max_length: int = 1024
-    """Longest sequence, in tokens, that the model accepts."""
-    padding_id: int = 0
-    """Token id that fills a batch; the loss ignores it."""
-    layer_norm_eps: float = 1e-5
-    """Added to the variance inside layer norm's root."""
-    init_std: float | None = 0.02
-    """Initial matrices from N(0, init_std^2); unless given, Xavier's, embedding 1/sqrt(d_model)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("d_model", "heads", "d_ff", "layers"):
-            size = getattr(self, name)
-            check(size >= 1, f"{name} is {size}; it must be 1 or more")
+        check(self.layers >= 1, f"layers is {self.layers}; it must be 1 or more")
         check(
             self.d_model % self.heads == 0,
             f"heads is {self.heads}, which does not divide d_model, {self.d_model}",

@@ -25,10 +25,10 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from npformer.config import ModelConfig
 from npformer.fields import check
 from npformer.models.decoder_state import DecoderState
 from npformer.models.model import EmbedCache, Model
+from npformer.models.stack_config import StackConfig
 from npformer.nn import Dropout, Embedding, Linear, Stack
 from npformer.nn.init import redraw_matrices
 from npformer.nn.module import Array
@@ -38,20 +38,19 @@ from npformer.ops.linear import LinearCache
 from npformer.ops.masks import padding_mask
 
 
-@dataclass(frozen=True)
-class TransformerConfig(ModelConfig):
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig(StackConfig):
     """The shape of an encoder-decoder Transformer (Vaswani et al., 2017, Table 3)."""
 
     family: Literal["transformer"] = "transformer"
-    """Name of the family."""
     vocab_size: int = 37_000
-    """Entries of the vocabulary that source and target share (V)."""
     d_model: int = 512
-    """Width of the residual stream (D)."""
+    max_length: int = 256
     heads: int = 8
-    """Attention heads (N)."""
     d_ff: int = 2048
-    """Width of the feed-forward network's hidden layer (F)."""
+    norm: Literal["post", "pre"] = "post"
+    activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "relu"
+    positions: Literal["sinusoidal", "sinusoidal_half", "learned"] = "sinusoidal"
     encoder_layers: int = 6
     """Layers of the encoder."""
     decoder_layers: int = 6
@@ -60,35 +59,12 @@ class TransformerConfig(ModelConfig):
     """Size of one head's queries and keys; d_model / heads unless given."""
     d_v: int | None = None
     """Size of one head's values; d_model / heads unless given."""
-    dropout: float = 0.1
-    """Probability of dropping a unit of a sub-layer's output or of an embedding."""
-    norm: Literal["post", "pre"] = "post"
-    """Layer norm after each residual sum, as in the paper, or at the start of each branch."""
-    activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "relu"
-    """Non-linearity of the feed-forward network."""
-    positions: Literal["sinusoidal", "sinusoidal_half", "learned"] = "sinusoidal"
-    """The paper's sines and cosines, interleaved, or half and half (Marian); or a learned table."""
-    tie_output: bool = True
-    """Use the embedding matrix as the output projection too (paper, section 3.4)."""
-    max_length: int = 256
-    """Longest sequence, in tokens, that the model accepts."""
-    padding_id: int = 0
-    """Token id that fills a batch; attention and loss ignore it."""
-    layer_norm_eps: float = 1e-5
-    """Added to the variance inside layer norm's root."""
-    init_std: float | None = None
-    """Initial matrices from N(0, init_std^2); unless given, Xavier's, embedding 1/sqrt(d_model)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("d_model", "heads", "d_ff", "decoder_layers"):
-            check(
-                getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; it must be 1 or more"
-            )
-        check(
-            self.encoder_layers >= 0,
-            f"encoder_layers is {self.encoder_layers}; it must be 0 or more",
-        )
+        for name, least in (("encoder_layers", 0), ("decoder_layers", 1)):
+            depth = getattr(self, name)
+            check(depth >= least, f"{name} is {depth}; it must be {least} or more")
         for name in ("d_k", "d_v"):
             size = getattr(self, name)
             if size is None:
@@ -99,7 +75,6 @@ class TransformerConfig(ModelConfig):
                 )
             else:
                 check(size >= 1, f"{name} is {size}; it must be 1 or more")
-        check(0.0 <= self.dropout < 1.0, f"dropout is {self.dropout}; it must be in [0, 1)")
 
     @property
     def head_k(self) -> int:
