@@ -61,7 +61,11 @@ class Command:
     or a run's directory. What cannot be asked is listed with the reason.
 
     --mutants measures the mutation score: known wrong backwards take the place of the right ones,
-    and each must be caught. Exit status: 0 if all is right, 1 if not, 2 for a bad command line.
+    and each must be caught. --museum shows those that were seen in public, with their sources, to
+    torch's gradcheck, jax's check_grads (if jax is installed), comparisons at others' tolerances
+    and this checker, and says who catches which; it takes some minutes.
+
+    Exit status: 0 if all is right, 1 if not, 2 for a bad command line.
 
     Examples:
       npformer verify
@@ -70,6 +74,7 @@ class Command:
       npformer verify --component layer_norm attention --cases 1000 --seed 7
       npformer verify --component softmax --mutants
       npformer verify --model my_package.my_model:build --causal yes
+      npformer verify --museum --json museum.json
       npformer verify --json report.json
       npformer verify --component layer_norm --arrays case.npz
     """
@@ -96,6 +101,8 @@ class Command:
     """Decides every case; the same seed gives the same cases."""
     mutants: tyro.conf.FlagCreatePairsOff[bool] = False
     """Also put known wrong backwards in place of the right ones; each must be caught."""
+    museum: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Only show wrong gradients that were seen in public to other testers and to this one."""
     arrays: Path | None = None
     """Check one operation on the arrays of this .npz: its arguments by name, and dy if you like."""
     json: Path | None = None
@@ -113,6 +120,8 @@ class Command:
             raise UsageError("--causal and --lengths go with --model")
         if self.against is not None or self.inputs is not None:
             raise UsageError("--against and --inputs go with --implementation")
+        if self.museum:
+            return self._show_museum(console)
         if self.arrays is not None:
             return self._check_given(self.arrays, console)
         from npformer.verify.report import run
@@ -148,8 +157,10 @@ class Command:
         return 0 if passed else FAILED
 
     def _check_implementation(self, reference: str, console: Console) -> int:
-        if self.component or self.mutants or self.arrays:
-            raise UsageError("--implementation goes without --component, --mutants and --arrays")
+        if self.component or self.mutants or self.museum or self.arrays:
+            raise UsageError(
+                "--implementation goes without --component, --mutants, --museum and --arrays"
+            )
         from npformer.verify.check import check
         from npformer.verify.report import of
         from npformer.verify.subjects.loading import load
@@ -178,7 +189,7 @@ class Command:
 
     def _check_model(self, name: str, console: Console) -> int:
         others = (self.implementation, self.component, self.against, self.inputs, self.arrays)
-        if any(others) or self.mutants or self.html:
+        if any(others) or self.mutants or self.museum or self.html:
             raise UsageError("--model goes with --causal, --lengths, --seed and --json alone")
         from npformer.verify.models.check_model import check_model
         from npformer.verify.models.named import find
@@ -198,6 +209,21 @@ class Command:
             text = json.dumps(result.to_dict(), indent=2, default=str)
             self.json.write_text(text + "\n", encoding="utf-8")
         return 0 if result.passed else FAILED
+
+    def _show_museum(self, console: Console) -> int:
+        others = (self.mutants, self.arrays, self.html, self.cases != Command.cases)
+        if any(others) or self.dtypes != Command.dtypes:
+            raise UsageError("--museum goes with --component, --seed and --json alone")
+        from npformer.verify.museum.table import museum
+
+        with console.status("opening the museum") as status:
+            found = museum(self.component or None, self.seed, progress=status.update)
+        console.print(found.table())
+        console.print(f"caught: {found.totals}", highlight=False)
+        console.print(found.caption, style="dim", highlight=False, markup=False)
+        if self.json is not None:
+            self.json.write_text(json.dumps(found.to_dict(), indent=2) + "\n", encoding="utf-8")
+        return 0 if found.passed else FAILED
 
     def _write(self, report: Report, found: dict[str, Any], score: MutationScore | None) -> None:
         if self.json is not None:

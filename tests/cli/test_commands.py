@@ -176,6 +176,17 @@ def test_verify_catches_every_mutant_of_an_op(npformer):
     assert f"{len(mutants)} of {len(mutants)} wrong backwards caught" in ended.out
 
 
+def test_verify_shows_the_museum(npformer, tmp_path):
+    path = tmp_path / "museum.json"
+    ended = npformer("verify", "--museum", "--component", "silu", "--json", path)
+    assert (ended.status, ended.err) == (0, "")
+    assert "silu/derivative-overflows" in ended.out and "1 of 1" in ended.out
+    assert json.loads(path.read_text())["specimens"][0]["ours"] is True
+    ended = npformer("verify", "--museum", "--mutants")
+    assert ended.status == 2
+    assert "--museum goes with --component, --seed and --json alone" in ended.err
+
+
 def test_bench_passes_its_options_on(npformer, monkeypatch, tmp_path):
     asked = []
 
