@@ -13,7 +13,7 @@ from typing import Any
 from npformer.errors import VerifyError
 from npformer.verify.models import causality
 from npformer.verify.models.invariants import INVARIANTS
-from npformer.verify.models.options import build, settings, values
+from npformer.verify.models.options import build, combinations, singles, values
 from npformer.verify.models.prepare import Given, prepare
 from npformer.verify.models.question import BOUND, BOUND_ELSE, NotAsked, Padding, Question, told
 from npformer.verify.models.replay import replayed
@@ -87,21 +87,41 @@ def check_model(
         q.causal = known.causal
         result = _empty(q, known)
         result.asked += _asked(q, "", tell)
-        for chosen in settings(module, values(module, options), q.rng(9)):
-            label = ", ".join(f"{name}={value}" for name, value in chosen.items())
-            try:
-                with replayed(seed):
-                    built = build(module, chosen)
-                other = prepare(built, given, FEWER)
-            except Exception as error:
-                result.notes.append(f"{label} was not asked: {told(error)}")
-                continue
-            other.causal = _causal_with(other, chosen, causal, known)
-            result.asked += _asked(other, label, tell)
+        right = []
+        for chosen in singles(module, values(module, options)):
+            answers = _asked_with(module, chosen, given, causal, known, result, tell)
+            if answers and not any(a.broken for a in answers):
+                right.append(chosen)
+        for chosen in combinations(right, q.rng(9)):
+            _asked_with(module, chosen, given, causal, known, result, tell)
     if not result.held and not result.broken:
         reasons = "; ".join(f"{a.name}: {a.not_asked}" for a in result.asked)
         raise VerifyError(f"nothing could be asked of {result.name}: {reasons}")
     return result
+
+
+def _asked_with(
+    module: Any,
+    chosen: Mapping[str, Any],
+    given: Given,
+    causal: bool | None,
+    known: causality.Causality,
+    result: ModelResult,
+    tell: Callable[[str], None],
+) -> list[Asked]:
+    """The answers with some options set; none, and a note, where they build nothing that runs."""
+    label = ", ".join(f"{name}={value}" for name, value in chosen.items())
+    try:
+        with replayed(given.seed):
+            built = build(module, chosen)
+        q = prepare(built, given, FEWER)
+    except Exception as error:
+        result.notes.append(f"{label} was not asked: {told(error)}")
+        return []
+    q.causal = _causal_with(q, chosen, causal, known)
+    answers = _asked(q, label, tell)
+    result.asked += answers
+    return answers
 
 
 def _causal_with(

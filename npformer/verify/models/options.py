@@ -17,6 +17,8 @@ from npformer.errors import VerifyError
 Values = dict[str, tuple[Any, ...]]
 COMBINATIONS = 4
 """Drawn settings in which several options differ, besides those in which one does."""
+SHARE = 0.5
+"""Of the options, how many differ in each."""
 
 
 def is_module(value: Any) -> bool:
@@ -82,16 +84,26 @@ def default(given: Any, name: str) -> Any:
     return None if config is None else getattr(config[1], name, None)
 
 
-def settings(given: Any, options: Values, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
-    """Each other value of each option; some drawn combinations of several."""
+def singles(given: Any, options: Values) -> Iterator[dict[str, Any]]:
+    """Each other value of each option."""
     for name, several in options.items():
         usual = default(given, name)
         yield from ({name: value} for value in several if value != usual)
-    for _ in range(COMBINATIONS if len(options) > 1 else 0):
-        drawn = {n: several[rng.integers(len(several))] for n, several in options.items()}
-        other = {n: value for n, value in drawn.items() if value != default(given, n)}
-        if len(other) > 1:
-            yield other
+
+
+def combinations(
+    right: Sequence[Mapping[str, Any]], rng: np.random.Generator
+) -> Iterator[dict[str, Any]]:
+    """Several options at once, drawn from single settings under which nothing was broken."""
+    seen: list[dict[str, Any]] = []
+    for _ in range(COMBINATIONS):
+        drawn: dict[str, Any] = {}
+        for one in rng.permutation(len(right)):
+            if rng.random() < SHARE:
+                drawn = {**right[one], **drawn}  # the first value drawn for an option stays
+        if len(drawn) > 1 and drawn not in seen:
+            seen.append(drawn)
+            yield drawn
 
 
 def _rebuilt(module: Any, options: Mapping[str, Any]) -> Any:
@@ -110,7 +122,8 @@ def _made(cls: Any, config: Any) -> Any:
 def _module(made: Any, given: Any) -> Any:
     if not is_module(made):
         raise VerifyError(
-            f"{_name(given)} gives a {type(made).__name__}; it must give a module with a forward"
+            f"{_name(given)} gives an object of type {type(made).__name__}; it must give a module "
+            "with a forward"
         )
     return made
 

@@ -151,9 +151,9 @@ def candidates(subject: Subject, given: Given) -> Iterator[tuple[Streams, int]]:
 
 def _set_lengths(q: Question, lengths: Sequence[int] | None, most: int) -> None:
     """The lengths at which the model runs, of those given, or of the edges and its thresholds."""
-    wanted = sorted(set(lengths or {*EDGES[:most], *around(thresholds(q.subject))}) - {0})
-    if any(n < 1 for n in wanted):
-        raise VerifyError(f"lengths are {list(lengths or ())}; each must be 1 or more")
+    if any(n < 1 for n in lengths or ()):
+        raise VerifyError(f"lengths are {tuple(lengths or ())}; each must be 1 or more")
+    wanted = sorted(set(lengths or {*EDGES[:most], *around(thresholds(q.subject))}))
     q.lengths = tuple(n for n in wanted if q.runs(n))
     if not q.lengths:
         said = next(iter(q.refused.values()), "")
