@@ -83,9 +83,9 @@ def test_a_check_that_fails_is_status_1(npformer, monkeypatch):
 def test_a_check_that_this_machine_has_no_room_for_is_refused(refused, monkeypatch):
     from torch_ref.train import device
 
-    monkeypatch.setattr(device, "free_memory", lambda device: 10**9)
+    monkeypatch.setattr(device, "free_memory", lambda device: 16 * 10**9)
     said = refused("plan", "--check", "--device", "cpu", "--preset", "big")
-    assert "on the CPU, where 1.00 GB are free" in said
+    assert "on the CPU, where 16.00 GB are free" in said
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,7 @@ def run(
         with (
             mock.patch("torch_ref.train.TorchEngine", engine),
             mock.patch.object(run_log, "draw_curve"),
+            mock.patch("npformer.train.engines.check_fits"),  # asked in tests/plan
             mock.patch("torch_ref.train.device.peak_flops", return_value=0.0),
             mock.patch.object(os, "fsync"),  # the machine itself goes on
             mock.patch("torch_ref.train.meeting.SETTLE", 0.3),
