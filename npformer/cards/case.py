@@ -9,6 +9,7 @@ parameters included (by their paths), so ops, modules and models are checked by 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -102,11 +103,21 @@ def draw_case(
     arguments, output = spec.split("->")
     shapes = [*parse_spec(arguments), *parse_spec(output)]
     names = [*names, "dy"]
-    sizes = draw_sizes(source, "".join(shapes), least)
+
+    def entries(sizes: dict[str, int]) -> int:
+        return sum(math.prod(sizes[a] for a in shape) for shape in shapes)
+
+    sizes = draw_sizes(source, "".join(shapes), least, entries=entries)
     bounds = [(limits or {}).get(name, (-310, 30)) for name in names]
     exponents = draw_exponents(source, len(names), bounds)
     arrays = {
-        name: draw_array(source, tuple(sizes[a] for a in shape), np.dtype(dtype), exponent)
+        name: draw_array(
+            source,
+            tuple(sizes[a] for a in shape),
+            np.dtype(dtype),
+            exponent,
+            upstream=name == "dy",
+        )
         for name, shape, exponent in zip(names, shapes, exponents, strict=True)
     }
     dy = arrays.pop("dy")

@@ -7,6 +7,7 @@ part of it, so that ``--help`` and a wrong option are answered at once.
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,8 @@ class Command:
     WithVJP(function, vjp), or a function of NumPy arrays beside another, name_backward. --against
     says what it must agree with: an operation from the table, which brings its own cases, or
     something of yours; without it, the derivative of its own forward. --inputs says what goes in,
-    one letter an axis.
+    one letter an axis: "td, vd, t:int<v" has integers, "bnd, bgd; n = 2 g" a relation. Sizes are
+    small, and now and then at the edge of a kernel's block, 8 to 1025; --sizes says others.
 
     --model takes a whole model of yours and asks what must hold of any Transformer: no output
     depends on a later token, a prefix gives its outputs, a cached step those of the full pass,
@@ -71,6 +73,7 @@ class Command:
       npformer verify
       npformer verify --implementation my_package.my_module:layer_norm --against layer_norm
       npformer verify --implementation kernels:Swish --inputs btd --against torch.nn.functional:silu
+      npformer verify --implementation kernels:Swish --inputs btd --sizes t=64,65 d=100-200
       npformer verify --component layer_norm attention --cases 1000 --seed 7
       npformer verify --component softmax --mutants
       npformer verify --model my_package.my_model:build --causal yes
@@ -93,6 +96,8 @@ class Command:
     """Whether --model may look at no later token; found out unless given."""
     lengths: tuple[int, ...] = ()
     """Lengths that --model is asked at; block edges and its own thresholds unless given."""
+    sizes: tuple[str, ...] = ()
+    """What sizes the letters of --inputs have: t=65,128 or t=1-128, one or more."""
     dtypes: tuple[Literal["float64", "float32"], ...] = ("float64", "float32")
     """The precisions to check in; a kernel may have one alone."""
     cases: int = 50
@@ -118,8 +123,8 @@ class Command:
             return self._check_implementation(self.implementation, console)
         if self.causal is not None or self.lengths:
             raise UsageError("--causal and --lengths go with --model")
-        if self.against is not None or self.inputs is not None:
-            raise UsageError("--against and --inputs go with --implementation")
+        if self.against is not None or self.inputs is not None or self.sizes:
+            raise UsageError("--against, --inputs and --sizes go with --implementation")
         if self.museum:
             return self._show_museum(console)
         if self.arrays is not None:
@@ -171,6 +176,7 @@ class Command:
                 load(reference),
                 self.inputs,
                 against=load(against) if against and ":" in against else against,
+                sizes=dict(map(_sizes, self.sizes)),
                 cases=self.cases * len(self.dtypes),
                 seed=self.seed,
                 dtypes=self.dtypes,
@@ -188,7 +194,14 @@ class Command:
         return 0 if result.passed else FAILED
 
     def _check_model(self, name: str, console: Console) -> int:
-        others = (self.implementation, self.component, self.against, self.inputs, self.arrays)
+        others = (
+            self.implementation,
+            self.component,
+            self.against,
+            self.inputs,
+            self.arrays,
+            self.sizes,
+        )
         if any(others) or self.mutants or self.museum or self.html:
             raise UsageError("--model goes with --causal, --lengths, --seed and --json alone")
         from npformer.verify.models.check_model import check_model
@@ -261,6 +274,18 @@ def _given(failure: Failure) -> str:
         return ""
     shapes = [f"{name} {array.shape}" for name, array in case.inputs.items()]
     return f"; given {', '.join(shapes)}, {case.dy.dtype}"
+
+
+def _sizes(text: str) -> tuple[str, list[int]]:
+    """``t=64,65`` or ``t=1-128``."""
+    found = re.fullmatch(r"([A-Za-z])=((?:\d+(?:-\d+)?)(?:,\d+(?:-\d+)?)*)", text)
+    if found is None:
+        raise UsageError(f"--sizes {text!r} says nothing; write t=65,128 or t=1-128")
+    sizes: list[int] = []
+    for part in found[2].split(","):
+        first, _, last = part.partition("-")
+        sizes += range(int(first), int(last or first) + 1)
+    return found[1], sizes
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:

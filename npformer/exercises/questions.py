@@ -41,7 +41,7 @@ class SolutionBase(Component):
     widest: Any = np.float64
 
     def draw(self, source: Source, dtype: Any) -> Case:
-        spec = Spec(self.spec)
+        spec = Spec.of(self.spec)
         arrays = spec.draw(source, np.dtype(dtype))
         names = [p.name for p in parameters_of(self.functions["forward"])][: len(arrays)]
         static = {n: source.choice(v) if isinstance(v, list) else v for n, v in self.static.items()}

@@ -61,6 +61,7 @@ def check(
     inputs: Any = None,
     *,
     against: Any = None,
+    sizes: Mapping[str, int | Sequence[int]] | None = None,
     cases: int = 200,
     seed: int = 0,
     dtypes: Sequence[str] = DTYPES,
@@ -83,11 +84,14 @@ def check(
             component of the registry or its name. Where y is a tuple (or list, or dictionary) of
             outputs, each has an upstream gradient of its own, and ``backward`` and ``vjp`` take
             them in the same form; an output of integers has None there, and is not compared.
-        inputs: a letter spec, ``"btd, d, d"``, with a size for each letter; arrays; or Hypothesis
-            strategies, one an array or one for all. None where ``against`` is of the registry,
-            which has cases of its own. Arrays of integers get no gradient.
+        inputs: a letter spec, ``"btd, d, d"``, with a size for each letter, whose language is in
+            ``npformer.verify.spec``; arrays; or Hypothesis strategies, one an array or one for
+            all. None where ``against`` is of the registry, which has cases of its own. Arrays of
+            integers get no gradient.
         against: a name of the registry, or any of those kinds, or a function of NumPy arrays
             without a gradient. None: the derivative of the implementation's own forward.
+        sizes: by letter of the spec, what its size is drawn from, ``{"t": (64, 65)}``, where small
+            sizes and the edges of a kernel's usual blocks (8 to 1025) are not what you want.
         cases: in all, shared out among ``dtypes``; fewer for arrays that are given.
         seed: decides every case.
         dtypes: ``"float64"``, ``"float32"`` or both.
@@ -108,7 +112,7 @@ def check(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what overflows is judged, not warned of
         dtype = "float64" if "float64" in dtypes else dtypes[0]
-        component = prepare(implementation, inputs, against, static, dtype)
+        component = prepare(implementation, inputs, against, static, dtype, sizes)
         return _checked(component, cases, seed, dtypes, shrink, stop_at_failure, progress)
 
 

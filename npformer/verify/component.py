@@ -94,6 +94,10 @@ class Component:
         """Whether the forward can be differentiated along a line through this case."""
         return True
 
+    def sizes(self, case: Case) -> dict[str, int]:
+        """Of the axes, by letter, where they have letters."""
+        return {}
+
     invariants: tuple[Invariant, ...] = ()
 
     def frozen_rows(self, case: Case) -> dict[str, int | None]:

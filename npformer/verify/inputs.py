@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from npformer.cards.strategies import (
-    HypothesisSource,
-    Source,
-    draw_array,
-    draw_sizes,
-    rarely,
-)
+from npformer.cards.sizes import Sizes
+from npformer.cards.sources import HypothesisSource, Source, draw_rng, rarely
+from npformer.cards.strategies import draw_array, draw_sizes
 from npformer.errors import VerifyError
+from npformer.verify.spec import INTEGERS, Relation, Word, parsed
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -33,39 +30,124 @@ class Inputs:
     count: int | None = None
     """How many arrays there are; None where only a draw can tell."""
 
+    def sizes(self, arrays: Sequence[Any]) -> dict[str, int]:
+        """By letter, in arrays that were drawn; empty where there are no letters."""
+        return {}
+
     def draw(self, source: Source, dtype: np.dtype) -> list[Array]:
         """Arrays; those with a floating-point dtype get a gradient and are of ``dtype``."""
         raise NotImplementedError
 
 
 class Spec(Inputs):
-    """A letter spec, ``"btd, d"``; a number is an axis of that size, ``"bt64, 64"``."""
+    """A letter spec, ``"btd, d"``; its language is in ``spec``."""
 
-    def __init__(self, spec: str) -> None:
-        self.text = spec
-        self.shapes = [_axes(part.strip(), spec) for part in spec.partition("->")[0].split(",")]
-        self.count = len(self.shapes)
+    def __init__(
+        self,
+        words: Sequence[Word],
+        relations: Sequence[Relation] = (),
+        given: Mapping[str, Sequence[int]] | None = None,
+    ) -> None:
+        """Raises ``VerifyError`` if ``given`` has a letter that no word has."""
+        self.words, self.relations, self.given = tuple(words), tuple(relations), dict(given or {})
+        self.count = len(self.words)
+        letters = [a for word in self.words for a in word.letters]
+        letters += [a for relation in self.relations for a in sorted(relation.letters)]
+        self.letters = "".join(dict.fromkeys(letters))
+        self._follows = _followers(self.relations, self.given)
+        for letter in self.given:
+            if letter not in self.letters:
+                raise VerifyError(
+                    f"sizes has {letter!r}, which {str(self)!r} has not; it has "
+                    f"{', '.join(self.letters) or 'no letters'}"
+                )
+
+    @classmethod
+    def of(cls, text: str, sizes: Mapping[str, Sequence[int]] | None = None) -> Spec:
+        """Of a line; raises ``VerifyError`` where that is not in the language."""
+        return cls(*parsed(text), sizes)
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.words))
 
     def draw(self, source: Source, dtype: np.dtype) -> list[Array]:
-        letters = "".join(a for axes in self.shapes for a in axes if a.isalpha())
-        # Many functions are not defined on nothing, and a spec does not say whether this one is.
-        sizes = draw_sizes(source, letters, dict.fromkeys(letters, 1))
-        exponents = [0] * len(self.shapes)
+        """Arrays; raises ``VerifyError`` if no sizes obey the relations."""
+        try:
+            # Many functions are not defined on nothing, and a spec does not say if this one is.
+            sizes = draw_sizes(
+                source,
+                self.letters,
+                dict.fromkeys(self.letters, 1),
+                given=self.given,
+                follows=self._follows,
+                fits=self._fits if self.relations else None,
+                entries=lambda sizes: sum(math.prod(w.shape(sizes)) for w in self.words),
+            )
+        except ValueError as error:
+            raise VerifyError(f"the relations of {str(self)!r} leave nothing: {error}") from error
+        exponents = [0] * len(self.words)
         if rarely(source, 4):
             exponents[source.integer(0, len(exponents) - 1)] = source.choice(MAGNITUDES)
         return [
-            draw_array(source, tuple(sizes.get(a) or int(a) for a in axes), dtype, exponent)
-            for axes, exponent in zip(self.shapes, exponents, strict=True)
+            draw_array(source, word.shape(sizes), dtype, exponent)
+            if word.kind == "float"
+            else _draw_other(source, word, sizes)
+            for word, exponent in zip(self.words, exponents, strict=True)
         ]
 
+    def _fits(self, sizes: Sizes) -> bool:
+        return all(relation.holds(sizes) for relation in self.relations)
 
-def _axes(shape: str, spec: str) -> list[str]:
-    if shape != "." and not re.fullmatch(r"([A-Za-z]|[1-9]\d*)+", shape):
-        raise VerifyError(
-            f"the letter spec {spec!r} has {shape!r} for a shape; write one letter an axis, such "
-            f"as 'btd, d, d', a number for an axis of fixed size, and '.' for a scalar"
-        )
-    return re.findall(r"[A-Za-z]|\d+", shape)
+    def sizes(self, arrays: Sequence[Any]) -> dict[str, int]:
+        return {
+            axis: n
+            for word, array in zip(self.words, arrays, strict=True)
+            for axis, n in zip(word.axes, np.shape(array), strict=True)
+            if isinstance(axis, str) and word.kind != "offsets"
+        }
+
+    def with_word(self, index: int, word: Word) -> Spec:
+        """With another in the place of one word."""
+        words = (*self.words[:index], word, *self.words[index + 1 :])
+        return Spec(words, self.relations, self.given)
+
+    def split(self) -> Spec | None:
+        """With an axis for each digit of numbers such as ``33``; None if there is no such."""
+        words = [word.split() for word in self.words]
+        same = all(old.axes == new.axes for old, new in zip(self.words, words, strict=True))
+        return None if same else Spec(words, self.relations, self.given)
+
+
+def _followers(
+    relations: Sequence[Relation], given: Mapping[str, Any]
+) -> dict[str, Callable[[Sizes], int]]:
+    """The letters whose size is that of a sum of others, each after those that it needs."""
+    equal = {r.letter: r.other for r in reversed(relations) if r.sign == "="}
+    left = {a: other for a, other in equal.items() if a not in given}
+    found: dict[str, Callable[[Sizes], int]] = {}
+    while left:
+        ready = [a for a, other in left.items() if not other.letters & set(left)]
+        if not ready:  # a circle: what is left are conditions on sizes that are drawn
+            break
+        for letter in ready:
+            found[letter] = left.pop(letter).value
+    return found
+
+
+def _draw_other(source: Source, word: Word, sizes: Sizes) -> Array:
+    """Integers, booleans or offsets."""
+    shape: tuple[int, ...] = word.shape(sizes)
+    rng = draw_rng(source)
+    if word.kind == "bool":
+        kind = source.choice(("mixed", "mixed", "all", "none"))
+        return rng.random(shape) < {"mixed": 0.6, "all": 1.0, "none": 0.0}[kind]
+    below = INTEGERS if word.below is None else word.below.value(sizes)
+    if word.kind == "offsets":
+        cuts = np.sort(rng.integers(0, below, shape[0] - 2, endpoint=True))
+        return np.concatenate([[0], cuts, [below]])
+    if below < 1:
+        raise VerifyError(f"there are no integers below {word.below}, which is {below}")
+    return rng.integers(0, below, shape)
 
 
 class FixedInputs(Inputs):
@@ -99,12 +181,14 @@ class Strategies(Inputs):
         return [_as(dtype, array) for array in drawn]
 
 
-def as_inputs(given: Any) -> Inputs:
+def as_inputs(given: Any, sizes: Mapping[str, Any] | None = None) -> Inputs:
     """``inputs`` of ``check`` in one of these forms; raises ``VerifyError`` if it has none."""
     if isinstance(given, Inputs):
         return given
     if isinstance(given, str):
-        return Spec(given)
+        return Spec.of(given, {a: _several(a, size) for a, size in (sizes or {}).items()})
+    if sizes:
+        raise VerifyError("sizes are those of a letter spec, which inputs is not")
     if _is_strategy(given):
         return Strategies(given)
     if isinstance(given, Mapping):
@@ -124,6 +208,19 @@ def as_inputs(given: Any) -> Inputs:
         f"inputs is {given!r}; give a letter spec such as 'btd, d, d', a list of arrays, or "
         "Hypothesis strategies for them"
     )
+
+
+def _several(letter: str, size: Any) -> Sequence[int]:
+    """A size, or several to choose from."""
+    found = [size] if isinstance(size, (int, np.integer)) else size
+    if not isinstance(found, (Sequence, np.ndarray)) or isinstance(found, str) or not len(found):
+        found = [None]
+    if any(not isinstance(n, (int, np.integer)) or n < 0 for n in found):
+        raise VerifyError(
+            f"the size of {letter} is {size!r}; give a number, such as 65, several, (64, 65), or "
+            "range(1, 129)"
+        )
+    return [int(n) for n in found]
 
 
 def _is_strategy(value: Any) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -85,14 +86,18 @@ def check_case(component: Component, case: Case, rng: np.random.Generator) -> Ve
 
 
 def _no_result(component: Component, case: Case, error: Exception) -> Verdict:
-    """The verdict on a call that raised."""
+    """The verdict on a call that raised: one may refuse inputs, but no layout and no dy."""
     message = str(error)
     if not isinstance(error, BrokenContract):
         message = f"{type(error).__name__}: {error}{line_of(error)}"
         if component.lenient:
-            if (plain := plainly_laid_out(case)) is None or not _runs(component, plain):
+            plain = plainly_laid_out(case)
+            if plain is not None and _runs(component.run, plain):
+                message += "; it takes the same numbers in contiguous, writable arrays"
+            elif _runs(component.run, _used_wholly(plain or case)):
+                message += "; it takes the same inputs where every output has a gradient of ones"
+            else:
                 return Verdict(refused=message)
-            message += "; it takes the same numbers in contiguous, writable arrays"
     return Verdict(failures=[Failure("the call", "contract", message, case=case)])
 
 
@@ -111,9 +116,14 @@ def plainly_laid_out(case: Case) -> Case | None:
     return case.with_inputs(inputs).with_upstream(upstream)
 
 
-def _runs(component: Component, case: Case) -> bool:
+def _used_wholly(case: Case) -> Case:
+    """The case with an upstream gradient of ones for each output."""
+    return case.with_upstream({name: np.ones_like(dy) for name, dy in case.upstream.items()})
+
+
+def _runs(function: Callable[[Case], Any], case: Case) -> bool:
     try:
-        component.run(case)
+        function(case)
     except Exception:
         return False
     return True

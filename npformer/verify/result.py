@@ -70,6 +70,15 @@ class Checked:
         return dict(sorted(total.items(), key=lambda item: -item[1]))
 
     @property
+    def sizes(self) -> dict[str, list[int]]:
+        """That the axes had, by letter, in all cases."""
+        found: dict[str, set[int]] = {}
+        for tally in self.tallies:
+            for letter, sizes in tally.sizes.items():
+                found.setdefault(letter, set()).update(sizes)
+        return {letter: sorted(sizes) for letter, sizes in found.items()}
+
+    @property
     def forward_error(self) -> float:
         """The worst error of an output, in rounding units."""
         return max(t.forward_error for t in self.tallies)

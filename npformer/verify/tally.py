@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,8 @@ class Tally:
     """That drew this case."""
     wrong: dict[str, int] = field(default_factory=dict)
     """By result, in how many cases it was not accepted."""
+    sizes: dict[str, set[int]] = field(default_factory=dict)
+    """That the axes had, by letter."""
     failing: list[Case] = field(default_factory=list, repr=False, compare=False)
     """The first cases that failed, for the diagnosis."""
     passing: list[Case] = field(default_factory=list, repr=False, compare=False)
@@ -104,6 +106,11 @@ class Tally:
             if known is None or case.size < known.size:
                 self.failure, self.choices = outcome.failures[0], tuple(choices)
 
+    def see(self, sizes: Mapping[str, int]) -> None:
+        """Remember the sizes of one case's axes."""
+        for letter, size in sizes.items():
+            self.sizes.setdefault(letter, set()).add(size)
+
 
 def check_component(
     component: Component,
@@ -131,6 +138,7 @@ def check_component(
         except Refused as error:
             tally.refuse(str(error))
             continue
+        tally.see(component.sizes(case))
         tally.add(case, check_case(component, case, rng), source.made)
         if tally.cases == cases or (stop_at_failure and tally.failure):
             break

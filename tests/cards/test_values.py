@@ -11,7 +11,9 @@ from npformer.cards.values import (
     LAYOUTS,
     at_magnitude,
     in_layout,
+    layout_of,
     make_values,
+    offset_of,
 )
 
 
@@ -31,6 +33,14 @@ def test_a_layout_is_what_it_says():
     assert in_layout(array, "strided").strides[-1] == 16
     assert min(in_layout(array, "reversed").strides) < 0
     assert not in_layout(array, "read-only").flags.writeable
+    assert in_layout(array, "transposed").swapaxes(-1, -2).flags.c_contiguous
+    assert offset_of(in_layout(array, "slice")) == 37
+    assert in_layout(np.full((2, 3), 4.0), "expanded").strides == (0, 0)
+    assert in_layout(np.array([[1.0, 2], [1, 2]]), "expanded").strides == (0, 8)
+    for layout in LAYOUTS:
+        expected = {"read-only": "C", "expanded": "C"}.get(layout, layout)
+        assert layout_of(in_layout(array, layout)) == expected
+    assert layout_of(in_layout(np.ones((2, 3)), "expanded")) == "expanded"
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -103,6 +103,12 @@ def test_a_pair_by_its_forwards_name_against_its_own_forward(npformer, here):
     assert "scale is right against its own forward" in ended.out
 
 
+def test_sizes_of_the_letters(npformer, here):
+    command = ("verify", "--implementation", "own_kernels:scale", "--inputs", "bd, d")
+    ended = npformer(*command, "--sizes", "b=2", "d=64,70-72", "--cases", 8)
+    assert "sizes: b 2; d 64, 70-72" in ended.out
+
+
 def test_without_a_reference_float32_is_only_compared_with_float64(npformer, here):
     """Nobody differentiates a float32 forward, so its row must not say that it is right."""
     command = ("verify", "--implementation", "own_kernels:scale", "--inputs", "bd, d")
@@ -128,6 +134,8 @@ def test_a_kernel_of_one_precision(npformer, here, refused):
         (("own_kernels:nothing", "--inputs", "bt"), "nothing returned None"),
         (("own_kernels:flat", "--inputs", "bd, d"), "dw: its shape is"),
         (("own_kernels:Swish", "--inputs", "b-t"), "letter spec"),
+        (("own_kernels:Swish", "--inputs", "bt", "--sizes", "t"), "write t=65,128 or t=1-128"),
+        (("own_kernels:Swish", "--inputs", "bt", "--sizes", "s=2"), "which 'bt' has not"),
         (
             ("own_kernels:Swish", "--inputs", "bt", "--component", "relu"),
             "goes without --component",

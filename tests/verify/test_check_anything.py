@@ -133,6 +133,51 @@ def test_a_transposed_input_finds_a_kernel_that_takes_it_for_contiguous():
     assert "view" in result.failure.message
 
 
+class RowSums(torch.autograd.Function):
+    """Sums of rows, whose backward takes dy's memory for as large as dy."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.shape = x.shape
+        return x.sum(-1)
+
+    @staticmethod
+    def backward(ctx, dy):
+        if 0 in dy.stride() and dy.numel() > 1:
+            dy = torch.full_like(dy, torch.nan)
+        return dy[..., None].expand(ctx.shape)
+
+
+def test_an_upstream_gradient_of_one_number_is_what_sum_backward_gives():
+    result = check(RowSums, "btd", against=lambda x: x.sum(-1), cases=60)
+    assert result.failure.result == "dx"
+    assert ".expand(" in result.failure.reproduce
+
+
+@pytest.mark.parametrize(
+    "wrong", [lambda t: t > 64, lambda t: t % 8 == 0, lambda t: t > 16 and t % 16]
+)
+@pytest.mark.parametrize("registered", [False, True])
+def test_a_mistake_at_the_edge_of_a_block_is_found_in_few_cases(wrong, registered):
+    def softmax_vjp(dy, x):
+        y = torch.softmax(x, -1)
+        dx = y * (dy - (dy * y).sum(-1, keepdim=True))
+        return dx * 2 if wrong(x.shape[-1]) else dx
+
+    softmax = WithVJP(lambda x: torch.softmax(x, -1), softmax_vjp)
+    options = {"against": "softmax"} if registered else {"inputs": "bt"}
+    result = check(softmax, cases=60, shrink=False, **options)
+    assert not result
+    assert wrong(result.failure.case.inputs["x"].shape[-1])
+
+
+def test_sizes_of_the_callers_own_are_the_only_ones():
+    result = check(torch.tanh, "bt", sizes={"t": (64, 65), "b": 3}, cases=10)
+    assert result.sizes == {"b": [3], "t": [64, 65]}
+    with pytest.raises(VerifyError, match="sizes are those of a letter spec; give one"):
+        check(F.silu, against="silu", sizes={"t": 4})
+
+
 def test_a_dtype_that_is_lost_is_found():
     def narrow(dy, x):
         return (dy.astype(np.float32) / x.astype(np.float32)).astype(dy.dtype)

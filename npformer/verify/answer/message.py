@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -41,7 +42,26 @@ def _right(result: Checked) -> str:
         f"{result.name} is right against {result.against}: {result.cases:,} cases, {dtypes}, "
         f"seed {result.seed}; {told}"
     )
-    return "\n".join([right, *_remarks(result)])
+    return "\n".join([right, *_sizes(result), *_remarks(result)])
+
+
+def _sizes(result: Checked) -> list[str]:
+    """Of the axes: what was not seen was not checked."""
+    if not result.sizes:
+        return []
+    seen = "; ".join(f"{letter} {runs(sizes)}" for letter, sizes in result.sizes.items())
+    return _wrapped(f"  sizes: {seen}", "    ")
+
+
+def runs(numbers: Sequence[int]) -> str:
+    """``1-7, 16, 64-65``."""
+    found: list[list[int]] = []
+    for n in numbers:
+        if found and n == found[-1][-1] + 1:
+            found[-1].append(n)
+        else:
+            found.append([n])
+    return ", ".join(str(r[0]) if len(r) == 1 else f"{r[0]}-{r[-1]}" for r in found)
 
 
 def _remarks(result: Checked) -> list[str]:
@@ -78,8 +98,8 @@ def _why(result: Checked) -> list[str]:
     return _wrapped(f"Diagnosis: {first.sentence}.{see}")
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False)
+def _wrapped(text: str, indent: str = "  ") -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_long_words=False)
 
 
 def number(value: float) -> str:

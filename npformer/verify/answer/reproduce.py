@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.case import Array, Case, is_output
-from npformer.cards.values import layout_of
+from npformer.cards.values import layout_of, stored
 from npformer.verify.component import Component
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.judge import Failure, at_index
 from npformer.verify.subjects.outputs import in_form_of, is_floating, leaves
 from npformer.verify.subjects.subjects import VJP, Pair, Subject, callable_name
+from npformer.verify.subjects.tensors import part_of
 from npformer.verify.subjects.torch_subjects import (
     FunctionClass,
     TorchCallable,
@@ -281,14 +282,22 @@ def tensor_literal(array: Array, differentiated: bool) -> str:
     """``torch.tensor([[1.0]], dtype=torch.float64, requires_grad=True)``."""
     dtype = f", dtype=torch.{array.dtype}" if array.dtype.kind == "f" else ""
     more = ", requires_grad=True" if differentiated else ""
+    leaf = ".requires_grad_()" if differentiated else ""
     if array.size == 0:
         return f"torch.zeros({array.shape}{dtype}{more})"
+    once = stored(array)
+    if once.size < array.size:
+        return f"{tensor_literal(once, False)}.expand({array.shape}){leaf}"
     values = _nested(np.ascontiguousarray(array).reshape(array.shape), "torch")
-    if array.flags.c_contiguous or any(stride <= 0 for stride in array.strides):
+    part = part_of(array)
+    if part is None:
         return f"torch.tensor({values}{dtype}{more})"
-    strides = tuple(stride // array.itemsize for stride in array.strides)
-    text = f"torch.empty_strided({array.shape}, {strides}{dtype}).copy_(torch.tensor({values}"
-    return f"{text}{dtype}))" + (".requires_grad_()" if differentiated else "")
+    gap = "torch.nan" if array.dtype.kind == "f" else "0"
+    return (
+        f"torch.full(({part.length},), {gap}{dtype})"
+        f".as_strided({array.shape}, {part.strides}, {part.offset})"
+        f".copy_(torch.tensor({values}{dtype})){leaf}"
+    )
 
 
 def _nested(array: Array, library: str) -> str:

@@ -36,6 +36,7 @@ def prepare(
     against: Any = None,
     static: Mapping[str, Any] | None = None,
     dtype: Any = np.float64,
+    sizes: Mapping[str, Any] | None = None,
 ) -> Component:
     """The component that ``check(implementation, inputs, against=against)`` is about.
 
@@ -43,7 +44,9 @@ def prepare(
     """
     static, dtype = dict(static or {}), np.dtype(dtype)
     chosen = component(implementation) if isinstance(implementation, str) else implementation
-    given = None if inputs is None else as_inputs(inputs)
+    given = None if inputs is None else as_inputs(inputs, sizes)
+    if sizes and given is None:
+        raise VerifyError("sizes are those of a letter spec; give one, inputs='btd, d, d'")
     if isinstance(chosen, Component):
         if given is None and against is None and not static:
             return chosen

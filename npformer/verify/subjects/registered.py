@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.case import Array, Case, Result, joined
-from npformer.cards.strategies import Source, draw_array
+from npformer.cards.sources import Source, at_edges
+from npformer.cards.strategies import draw_array
 from npformer.errors import VerifyError
 from npformer.verify.component import Component, Refused
 from npformer.verify.components.op_component import OpComponent
@@ -115,7 +116,7 @@ class RegisteredComponent(Component):
         if self.inputs is not None:
             return self._drawn_from_inputs(self.inputs, source, np.dtype(dtype))
         for _ in range(100):
-            case = self._pinned(self.op.draw(source, dtype))
+            case = self._pinned(self.op.draw(at_edges(source), dtype))
             has_all = all(n in case.inputs or n in case.static for n in self.fit.needed)
             if has_all and self._fits(case):
                 return case
@@ -133,6 +134,15 @@ class RegisteredComponent(Component):
                 return self.op.forward(case).shape == case.dy.shape
         except Exception:  # these options do not go together
             return False
+
+    def sizes(self, case: Case) -> dict[str, int]:
+        arrays = {**case.inputs, **case.static}
+        return {
+            letter: size
+            for name, array in arrays.items()
+            if isinstance(array, np.ndarray)
+            for letter, size in zip(self.op.card.axes(name, array.ndim), array.shape, strict=False)
+        }
 
     def _pinned(self, case: Case) -> Case:
         defaults = self._defaults()
@@ -160,7 +170,7 @@ class RegisteredComponent(Component):
         except Exception as error:
             shapes = ", ".join(f"{n} {np.shape(a)}" for n, a in given.items())
             raise Refused(f"{self.op.name} refuses {shapes}: {error}") from error
-        return Case(given, bare.static, draw_array(source, shape, dtype))
+        return Case(given, bare.static, draw_array(source, shape, dtype, upstream=True))
 
     def forward(self, case: Case) -> Array:
         return joined(self.subject.outputs(case))

@@ -2,29 +2,59 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from npformer.cards.pytorch import torch
+from npformer.cards.values import offset_of, stored
 from npformer.verify.reference.autograd import to_tensor
 
 Array = np.ndarray
 
 
+class Part(NamedTuple):
+    """Of which entries of a buffer an array is made up."""
+
+    length: int
+    """Of the buffer."""
+    strides: tuple[int, ...]
+    offset: int
+
+
+ALIGNED = 64
+"""Buffers are aligned to so many entries at most: further offsets tell nothing more."""
+
+
+def part_of(array: Array) -> Part | None:
+    """How the array lies in its buffer; None for a contiguous one, or one that no tensor can be.
+
+    PyTorch takes no negative strides, and of an array that overlaps itself there is no copy.
+    """
+    offset = max(0, offset_of(array)) % ALIGNED
+    whole = not array.size or (array.flags.c_contiguous and not offset)
+    if whole or any(stride < 0 or stride % array.itemsize for stride in array.strides):
+        return None
+    strides = tuple(stride // array.itemsize for stride in array.strides)
+    span = 1 + sum((n - 1) * stride for n, stride in zip(array.shape, strides, strict=True))
+    return None if span < array.size else Part(offset + span + bool(offset), strides, offset)
+
+
 def to_tensor_as_laid_out(array: Array) -> torch.Tensor:
     """A tensor of its own memory with the array's strides: a kernel may rely on them unawares.
 
-    PyTorch takes no negative strides, and of an array that overlaps itself there is no copy; those
-    become contiguous.
+    An axis that repeats one number does so in the tensor, and a part of a larger buffer starts
+    where it did, with NaN around it.
     """
-    if array.flags.c_contiguous or any(
-        stride <= 0 or stride % array.itemsize for stride in array.strides
-    ):
+    once = stored(array)
+    if once.size < array.size:
+        return to_tensor_as_laid_out(once).expand(array.shape)
+    part = part_of(array)
+    if part is None:
         return to_tensor(array)
-    strides = [stride // array.itemsize for stride in array.strides]
-    tensor = torch.empty_strided(array.shape, strides, dtype=to_tensor(array[:0]).dtype)
-    return tensor.copy_(to_tensor(array))
+    gap = float("nan") if array.dtype.kind == "f" else 0
+    buffer = torch.full((part.length,), gap, dtype=to_tensor(array.ravel()[:0]).dtype)
+    return buffer.as_strided(array.shape, part.strides, part.offset).copy_(to_tensor(array))
 
 
 def to_value(value: Any) -> Any:

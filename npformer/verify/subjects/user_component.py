@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from npformer.cards.case import Array, Case, Result, is_output, joined
-from npformer.cards.strategies import Source, draw_array, draw_rng, rarely
+from npformer.cards.sources import Source, at_edges, draw_rng, rarely
+from npformer.cards.strategies import draw_array
 from npformer.verify.agreement import finite_differences
 from npformer.verify.component import Component, Refused
 from npformer.verify.inputs import Inputs
+from npformer.verify.reference.jacobian import MOST, jacobian
 from npformer.verify.subjects.kinds import refusal
 from npformer.verify.subjects.subjects import Subject
 from npformer.verify.units.error import error_units, worst
@@ -45,6 +47,8 @@ class UserComponent(Component):
     lenient = True
     shapes: dict[Any, dict[str, Shape]] = field(default_factory=dict, repr=False, compare=False)
 
+    last: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
     @property
     def witness(self) -> str:  # type: ignore[override]
         return self.against.name if self.against else "itself in float64"
@@ -75,7 +79,7 @@ class UserComponent(Component):
         return self.against if self.has_witness else self.subject  # type: ignore[return-value]
 
     def draw(self, source: Source, dtype: Any) -> Case:
-        arrays = self.inputs.draw(source, np.dtype(dtype))
+        arrays = self.inputs.draw(at_edges(source), np.dtype(dtype))
         return self.case_of(source, arrays, np.dtype(dtype))
 
     def case_of(self, source: Source, arrays: list[Array], dtype: np.dtype) -> Case:
@@ -86,12 +90,18 @@ class UserComponent(Component):
             noise = 0.3 * (spread or 1.0) * draw_rng(source).standard_normal(initial.shape)
             inputs[path] = (initial + noise).astype(dtype)
         bare = Case(inputs, {**static, **self.static}, np.zeros(0, dtype))
-        dy, *more = (draw_array(source, s, dtype) for s in self._shapes(bare).values())
+        dy, *more = (
+            draw_array(source, s, dtype, upstream=True) for s in self._shapes(bare).values()
+        )
         case = dataclasses.replace(bare, dy=dy, more=tuple(more))
         if more and rarely(source, 4):  # most callers leave some of the outputs alone
             unused = source.choice(list(case.upstream))
             case = case.with_upstream({unused: np.zeros_like(case.upstream[unused])})
         return case
+
+    def sizes(self, case: Case) -> dict[str, int]:
+        every = {**case.inputs, **case.static}
+        return self.inputs.sizes([every[name] for name in self.names])
 
     def _shapes(self, case: Case) -> dict[str, Shape]:
         """Of the outputs."""
@@ -172,15 +182,32 @@ class UserComponent(Component):
 
     def _differences(self, case: Case) -> Result:
         """The gradients by central differences of the forward, one entry at a time."""
-        names = list(case.inputs)
+        names, dy = list(case.inputs), joined(case.upstream)
 
         def forward(*arrays: Array) -> Array:
             return self.forward(case.with_inputs(dict(zip(names, arrays, strict=True))))
 
-        found = finite_differences(forward, *case.inputs.values(), dy=joined(case.upstream))
+        if dy.size * sum(a.size for a in case.inputs.values()) > MOST:
+            found = finite_differences(forward, *case.inputs.values(), dy=dy)
+        else:
+            jacobians = self._jacobian(case, forward)
+            found = tuple(
+                (j @ dy.ravel()).reshape(a.shape)
+                for j, a in zip(jacobians, case.inputs.values(), strict=True)
+            )
         result = self.subject.run(case)
         keys = [k for k in result if not is_output(k)]
         return {k: np.asarray(g) for k, g in zip(keys, found, strict=True) if g is not None}
+
+    def _jacobian(self, case: Case, forward: Callable[..., Array]) -> list[Array]:
+        """Remembered for the last case: a diagnosis asks for many upstream gradients there."""
+        inputs = [a.tobytes() for a in case.inputs.values()]
+        static = [v.tobytes() if isinstance(v, np.ndarray) else v for v in case.static.values()]
+        key = [*inputs, *static]
+        if self.last.get("key") != key:
+            self.last.update(key=key, jacobian=jacobian(forward, list(case.inputs.values())))
+        found: list[Array] = self.last["jacobian"]
+        return found
 
     def scales(self, case: Case) -> Result:
         exact = self.reference(case)

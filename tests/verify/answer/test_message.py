@@ -35,12 +35,12 @@ def test_several_wrong_results_are_listed_and_invariants_are_not():
     assert "sums to" not in text
 
 
-def test_success_is_told_in_one_line():
+def test_success_is_told_in_one_line_and_the_sizes_in_another():
     text = str(check(Swish, "btd", against=F.silu, cases=40))
     assert re.fullmatch(
         r"Swish is right against silu: 40 cases, float64 and float32, seed 0; worst error of a "
         r"gradient \d\.\d\d rounding units, silu's own \d\.\d\d; the forward's own derivative "
-        r"agrees in \d+",
+        r"agrees in \d+\n  sizes: b 1-8, 65; t 1-8, 65; d 1-8, 65",
         text,
     )
 
