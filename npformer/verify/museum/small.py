@@ -22,7 +22,7 @@ from npformer.verify.units.error import error_units, worst
 
 T = TypeVar("T")
 
-DRAWS = {"ops": 500, "nn": 450, "models": 150, "optim": 150}
+DRAWS = {"ops": 500, "nn": 450, "models": 60, "optim": 150}
 """How many small cases are looked at, by the component's folder."""
 STARTS = 20
 """How many of those that show are then made smaller, letter by letter."""
