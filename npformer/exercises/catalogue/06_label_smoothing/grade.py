@@ -116,7 +116,7 @@ MISTAKES = [
         (f"in the backward, {sentence}", _p_less_q(_wrong(_right, q)))
         for sentence, q in _WRONG_Q
     ),
-    ("label smoothing is left out of the backward", _wrong(_right, _unsmoothed)),
+    ("label smoothing is left out of the backward", "cross_entropy/smoothing-forgotten"),
     ("label smoothing is left out", _wrong(_unsmoothed)),
     ("ignored rows get a gradient", _padding_trained(_wrong(_right))),
     ("ignored rows are treated like the others in the sum, and not in the divisor",
