@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 _SAVING = ".saving-"
@@ -28,18 +28,6 @@ def write_file(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     _sync(path.parent)
-
-
-def write_directory(path: Path, files: Mapping[str, bytes]) -> None:
-    """Put a directory of ``files`` at ``path``; an older one there is replaced. Raises OSError."""
-    try:
-        temporary = begin_directory(path)
-        for name, content in files.items():
-            (temporary / name).write_bytes(content)
-        finish_directory(path)
-    except BaseException:
-        abandon_directory(path)
-        raise
 
 
 def begin_directory(path: Path) -> Path:

@@ -7,9 +7,28 @@ from pathlib import Path
 import pytest
 
 from npformer.files import atomic
-from npformer.files.atomic import clean_up, remove_directory, write_directory, write_file
+from npformer.files.atomic import (
+    abandon_directory,
+    begin_directory,
+    clean_up,
+    finish_directory,
+    remove_directory,
+    write_file,
+)
 
 OLD, NEW = {"a": b"old", "b": b"gone"}, {"a": b"new", "c": b"more"}
+
+
+def write_directory(path, files):
+    """As a checkpoint is written."""
+    try:
+        temporary = begin_directory(path)
+        for name, content in files.items():
+            (temporary / name).write_bytes(content)
+        finish_directory(path)
+    except BaseException:
+        abandon_directory(path)
+        raise
 
 
 def content(path: Path) -> dict[str, bytes]:
