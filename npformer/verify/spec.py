@@ -95,7 +95,11 @@ class Word:
         return replace(self, axes=tuple(axes), runs=())
 
     def __str__(self) -> str:
-        text = "".join(a if isinstance(a, str) else f" [{a}] " for a in self.axes).strip() or "."
+        text = "".join(
+            str(a) if isinstance(a, str) or i in self.runs else f" [{a}] "
+            for i, a in enumerate(self.axes)
+        )
+        text = " ".join(text.split()) or "."
         if self.kind == "offsets":
             return f"{text}:offsets({self.below})"
         text += "" if self.kind == "float" else f":{self.kind}"

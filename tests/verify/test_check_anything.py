@@ -223,6 +223,36 @@ def test_one_strategy_may_draw_all_arrays():
     assert check(linear, plain, against=lambda x, w: F.linear(x, w), cases=30)
 
 
+def test_a_spec_that_is_refused_is_read_in_another_way_and_that_is_said():
+    def loss(x, w, target):
+        return F.cross_entropy(x @ w.T, target.to(target.dtype), reduction="none")
+
+    def picked(x, target):
+        return np.take_along_axis(x, target[:, None], 1)[:, 0]
+
+    def picked_vjp(dy, x, target):
+        dx = np.zeros_like(x)
+        dx[np.arange(len(x)), target] = dy
+        return dx
+
+    def stencil(k):
+        assert k.shape[1:] == (3, 3)
+        return 2 * k
+
+    for implementation, given, read in (
+        (loss, "td, vd, t", "td, vd, t:int<v"),
+        (WithVJP(picked, picked_vjp), "tv, t", "tv, t:int<v"),
+        (lambda s, mask: s.masked_fill(~mask, 0.0), "ts, ts", "ts, ts:bool"),
+        (stencil, "o33", "o [3] [3]"),
+    ):
+        result = check(implementation, given, cases=20)
+        assert result, result
+        assert f"{given!r} was refused, and is read as {read!r}" in str(result)
+    assert check(lambda x: 2 * x, "o33", cases=4).sizes["o"]
+    with pytest.raises(VerifyError, match="integers are written 't:int<v'"):
+        check(lambda x: x[x.shape[0]], "t", cases=4)
+
+
 def test_integers_get_no_gradient():
     ids = st.lists(st.integers(0, 2), min_size=1, max_size=4).map(np.array)
     table = arrays_like("vd", limits=[(0, 0)]).map(lambda arrays: arrays[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -15,9 +16,10 @@ from npformer.errors import VerifyError, nearest
 from npformer.verify.component import Component, Refused
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.registry import component
-from npformer.verify.inputs import Inputs, as_inputs
+from npformer.verify.inputs import Inputs, Spec, as_inputs
 from npformer.verify.subjects.kinds import candidates, settle
 from npformer.verify.subjects.outputs import outputs_of, without_gradient
+from npformer.verify.subjects.readings import INTEGERS, readings
 from npformer.verify.subjects.registered import RegisteredComponent, fit
 from npformer.verify.subjects.subjects import Call, Pair, Subject, count
 from npformer.verify.subjects.torch_subjects import TorchModule
@@ -135,8 +137,7 @@ def _user(
             return case, names, mine, None
         return case, names, mine, _reference(reference, names, initial, keywords, case)
 
-    samples = _samples(inputs.only_hypothesis, lambda source: inputs.draw(source, dtype))
-    case, names, subject, other = _first_taken(samples, settled)
+    read, (case, names, subject, other) = _read(inputs, settled, dtype)
     if not subject.has_gradient:
         raise VerifyError(
             f"{subject.name} returns NumPy arrays, so it has no gradient of its own; give the pair "
@@ -149,7 +150,30 @@ def _user(
             f"{subject.name} returns {count(number, 'output')}, and {other.name} {theirs}; each "
             f"output needs one to be compared with{'' if other.has_gradient else cache}"
         )
-    return UserComponent(subject.name, subject, other, inputs, names, static, initial, remarks)
+    if read is not inputs:
+        remarks = (*remarks, f"{str(inputs)!r} was refused, and is read as {str(read)!r}")
+    return UserComponent(subject.name, subject, other, read, names, static, initial, remarks)
+
+
+def _read(inputs: Inputs, take: Callable[[list[Array]], S], dtype: np.dtype) -> tuple[Inputs, S]:
+    """What the functions take, of the inputs as they stand or of a spec read in another way."""
+
+    def taken(read: Inputs) -> S:
+        samples = _samples(read.only_hypothesis, lambda source: read.draw(source, dtype))
+        return _first_taken(samples, take)
+
+    try:
+        return inputs, taken(inputs)
+    except VerifyError as refused:
+        if not isinstance(inputs, Spec):
+            raise
+        for other in readings(inputs, str(refused), take, dtype):
+            with contextlib.suppress(VerifyError):
+                return other, taken(other)
+        if INTEGERS.search(str(refused)):
+            hint = "; integers are written 't:int<v', booleans 't:bool'"
+            raise VerifyError(f"{refused}{hint}") from refused
+        raise
 
 
 def _outputs(subject: Subject, case: Case) -> tuple[int, tuple[str, ...]]:
