@@ -14,7 +14,15 @@ class Late(ModuleType):
     """A module in name; its attributes are the real one's."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(import_module(self.__name__), name)
+        """Raises ``ModuleNotFoundError``, and says what to install, if PyTorch is missing."""
+        try:
+            module = import_module(self.__name__)
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            told = "this needs torch, which is not installed; pip install 'npformer[verify]'"
+            raise ModuleNotFoundError(told, name="torch") from None
+        return getattr(module, name)
 
 
 if TYPE_CHECKING:

@@ -71,23 +71,40 @@ class ArrayFile(Mapping[str, Array]):
     """The arrays of a safetensors file by name; each is read when asked for, and is a copy.
 
     The file stays open, and readable though it be deleted. Raises ``CheckpointError`` for one that
-    is no safetensors file.
+    is no safetensors file. NumPy has no bfloat16: such numbers are given as float32, which has all
+    of them.
     """
 
     def __init__(self, path: Path) -> None:
         try:
             self._file = safetensors.safe_open(path, framework="np")
             self._names = list(self._file.keys())
+            narrow = any(self._dtype(name) == "BF16" for name in self._names)
+            self._bytes = np.memmap(path, np.uint8, "r") if narrow else None
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path} cannot be understood: {error}") from error
 
     def __getitem__(self, name: str) -> Array:
         if name not in self._names:
             raise KeyError(name)
+        if self._bytes is not None and self._dtype(name) == "BF16":
+            return _widened(self._bytes, name)
         return self._file.get_tensor(name)
+
+    def _dtype(self, name: str) -> str:
+        return str(self._file.get_slice(name).get_dtype())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+def _widened(file: Array, name: str) -> Array:
+    """A bfloat16 is the upper half of a float32."""
+    start = 8 + int.from_bytes(file[:8].tobytes(), "little")
+    header = json.loads(file[8:start].tobytes())[name]
+    first, last = header["data_offsets"]
+    halves = np.frombuffer(file[start + first : start + last].tobytes(), "<u2").astype(np.uint32)
+    return (halves << 16).view(np.float32).reshape(header["shape"])

@@ -83,3 +83,16 @@ def test_what_is_no_file_of_arrays_is_refused(tmp_path, content):
         (tmp_path / "file").write_bytes(content)
     with pytest.raises(CheckpointError, match="cannot be understood"):
         ArrayFile(tmp_path / "file")
+
+
+def test_bfloat16_is_read_as_float32(tmp_path):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    values = torch.tensor([[1.0, -3.14], [torch.inf, 1e-40]]).bfloat16()
+    save_file({"a": torch.ones(3), "b": values}, tmp_path / "x.safetensors")
+    file = ArrayFile(tmp_path / "x.safetensors")
+    (tmp_path / "x.safetensors").unlink()
+    assert file["b"].dtype == np.float32
+    np.testing.assert_array_equal(file["b"], values.float().numpy())
+    np.testing.assert_array_equal(file["a"], np.ones(3, np.float32))
