@@ -20,6 +20,7 @@ import numpy as np
 
 from npformer.cards.case import Array, Case
 from npformer.cards.strategies import SimpleSource
+from npformer.verify.answer.locate import located
 from npformer.verify.component import Component
 from npformer.verify.component import cases as generated
 from npformer.verify.judge import Failure, check_case
@@ -27,6 +28,7 @@ from npformer.verify.judge import Failure, check_case
 BUDGET = {"module": 120, "optimizer": 200}
 """How many cases are tried, by kind: a model's case is dearer."""
 USUAL_BUDGET = 500
+READABLE = (0.01, 100.0)
 TIDYING = 200
 """Further cases for the last step."""
 KEY = b"npformer"
@@ -55,7 +57,8 @@ def smallest(
         still.left = max(still.left, USUAL_BUDGET // 2)
         found = _find(generated(component, case.dy.dtype), still, seed, choices, 60)
     # Hypothesis prefers few and plain choices; of those, a larger array may cost fewer.
-    best = min(case if found is None else found, case, key=lambda case: case.size)
+    known = [each for each in (found, case) if each is not None and still(each)]
+    best = min(known or [case], key=lambda case: case.size)
     still.left += TIDYING
     for plainer in (_laid_out, _other_arrays, _numbers):
         best = plainer(best, still)
@@ -65,7 +68,11 @@ def smallest(
 def smallest_failure(
     component: Component, like: Failure, choices: tuple[int, ...] = (), seed: int = 0
 ) -> Failure:
-    """The failure of the smallest case that fails as ``like``, which ``choices`` drew."""
+    """The failure of the smallest case that fails as ``like``, which ``choices`` drew.
+
+    One with rows that vary and answers about 1 is taken before a smaller one: in a row without
+    variance a gradient may be as large as some eps makes it, which hides the formula.
+    """
 
     def again(case: Case) -> Failure | None:
         found = check_case(component, case, np.random.default_rng(0)).failures
@@ -73,8 +80,29 @@ def smallest_failure(
         return next(same, None)
 
     assert like.case is not None
+    def readable(case: Case) -> bool:
+        found = again(case) if _varied(case) else None
+        return found is not None and _about_one(located(component, found))
+
+    case = smallest(component, like.case, readable, choices, seed)
+    if readable(case):
+        return again(case) or like
     case = smallest(component, like.case, lambda case: bool(again(case)), choices, seed)
     return again(case) or like
+
+
+def _varied(case: Case) -> bool:
+    """Whether no row of the largest input has the same number throughout."""
+    largest = max(case.inputs.values(), key=np.size)
+    if not largest.ndim or largest.shape[-1] < 2:
+        return True
+    return not largest.size or bool((np.ptp(largest, axis=-1) > 0).all())
+
+
+def _about_one(failure: Failure) -> bool:
+    """Whether the numbers are 0 or can be read at a glance."""
+    numbers = [abs(n) for n in (failure.expected, failure.got) if n and np.isfinite(n)]
+    return all(READABLE[0] <= n <= READABLE[1] for n in numbers)
 
 
 class _Shows:

@@ -152,7 +152,8 @@ def _besides(evidence: Evidence) -> Iterator[Suspect]:
         seen = _seen_from(suspect, evidence)
         if seen is None or not set(_changed(suspect, evidence)) <= set(evidence.names):
             continue  # what is right needs no mistake, and none that undoes it
-        for mistake in (m for m in generic(seen) if m.mistakes == 1):
+        # With a number that may be anything besides, most mistakes explain most others.
+        for mistake in (m for m in generic(seen) if m.mistakes == 1 and not m.fitted):
 
             def predict(e: Evidence, suspect: Suspect = suspect, mistake: Suspect = mistake) -> Any:
                 there = _seen_from(suspect, e)

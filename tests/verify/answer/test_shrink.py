@@ -61,6 +61,14 @@ def test_a_mistake_that_needs_a_layout_keeps_it():
     assert case.inputs["x"].size <= 6
 
 
+@pytest.mark.parametrize("given", [{"against": "layer_norm"}, {"inputs": "btd, d, d"}])
+def test_a_row_without_variance_is_not_the_answer(given):
+    """There the gradient would be 158, which is 1/sqrt(eps)/2 and says nothing."""
+    failure = check(LATE, cases=60, **given).failure
+    assert np.ptp(failure.case.inputs["x"]) > 0
+    assert 0.01 < abs(failure.expected) < 100
+
+
 def test_the_smallest_case_fails_in_the_same_way():
     result = check(LATE, against="layer_norm", cases=60)
     assert (result.failure.result, result.failure.oracle) == ("dx", "PyTorch")
