@@ -80,6 +80,7 @@ def smallest_failure(
         return next(same, None)
 
     assert like.case is not None
+
     def readable(case: Case) -> bool:
         found = again(case) if _varied(case) else None
         return found is not None and _about_one(located(component, found))
