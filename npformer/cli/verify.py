@@ -104,6 +104,8 @@ class Command:
     """Generated cases for each operation and each of float64 and float32."""
     seed: int = 0
     """Decides every case; the same seed gives the same cases."""
+    debug: tyro.conf.FlagCreatePairsOff[bool] = False
+    """If --implementation is wrong, stop in pdb inside its backward, at the smallest input."""
     mutants: tyro.conf.FlagCreatePairsOff[bool] = False
     """Also put known wrong backwards in place of the right ones; each must be caught."""
     museum: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -123,8 +125,8 @@ class Command:
             return self._check_implementation(self.implementation, console)
         if self.causal is not None or self.lengths:
             raise UsageError("--causal and --lengths go with --model")
-        if self.against is not None or self.inputs is not None or self.sizes:
-            raise UsageError("--against, --inputs and --sizes go with --implementation")
+        if self.against is not None or self.inputs is not None or self.sizes or self.debug:
+            raise UsageError("--against, --inputs, --sizes and --debug go with --implementation")
         if self.museum:
             return self._show_museum(console)
         if self.arrays is not None:
@@ -191,6 +193,10 @@ class Command:
         console.print(report.table())
         console.print(str(result), highlight=False, markup=False, soft_wrap=True)
         self._write(report, report.to_dict(), None)
+        if self.debug and result.subject and failure and failure.case:
+            from npformer.verify.answer.debug import debug
+
+            debug(result.subject, failure.case)
         return 0 if result.passed else FAILED
 
     def _check_model(self, name: str, console: Console) -> int:

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,8 @@ class _Script:
         self.torch = isinstance(subject, TorchCallable)
         self.imports: dict[str, list[str]] = {}
         """By module, what is imported from it."""
+        self.files: dict[str, str] = {}
+        """By name, the file of what no import finds: an exercise's, say."""
 
     def lines(self) -> list[str]:
         call = self._call()
@@ -72,7 +75,10 @@ class _Script:
             libraries.insert(0, "import numpy as np")
         if any("in_layout(" in line for line in body):
             self.imports["npformer.cards.values"] = ["in_layout"]
+        if self.files:
+            self.imports["runpy"] = ["run_path"]
         imports = [f"from {m} import {', '.join(names)}" for m, names in self.imports.items()]
+        imports += [f"{name} = run_path({path!r})[{name!r}]" for name, path in self.files.items()]
         return [*libraries, *imports, *body, *call, self._shown()]
 
     def _used_static(self) -> dict[str, Any]:
@@ -208,6 +214,8 @@ class _Script:
         if found is function and module != "__main__":
             module = "npformer.ops" if str(module).startswith("npformer.ops.") else module
             self.imports.setdefault(str(module), []).append(name)
+        elif module not in sys.modules and (path := _file(function)):
+            self.files[name] = path
         return name
 
     def _shown(self) -> str:
@@ -219,6 +227,16 @@ class _Script:
             named = {f"d{_word(n)}" for n in self.case.inputs} | set(self.case.upstream)
             return f"print({result})" if result in named else "print(y)"
         return f"print({at_index(_word(result), failure.index)})  # expected {failure.expected:.6g}"
+
+
+def _file(function: Any) -> str | None:
+    """Where a function or class is defined, if it is found there by its name."""
+    own = getattr(function, "__code__", None) or getattr(
+        getattr(function, "forward", None), "__code__", None
+    )
+    if own is None or getattr(function, "__qualname__", "") != function.__name__:
+        return None
+    return own.co_filename if Path(own.co_filename).is_file() else None
 
 
 def _component_lines(component: Component, case: Case, failure: Failure) -> list[str]:

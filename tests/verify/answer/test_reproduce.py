@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from npformer.cards.values import LAYOUTS, in_layout
+from npformer.exercises.load import load_python
 from npformer.verify import check, component
 from npformer.verify.answer.reproduce import array_literal, tensor_literal
 from npformer.verify.mutants import MUTANTS
@@ -55,6 +56,19 @@ def test_a_function_that_can_be_imported_is():
     code = check(WrongSwish, "btd", cases=20).failure.reproduce
     assert "from tests.verify.functions import WrongSwish" in code
     assert the_number(printed(code)) == pytest.approx(1.46, abs=0.01)
+
+
+def test_a_file_that_no_import_finds_is_run(tmp_path):
+    """As an exercise's is, which is loaded from wherever it lies."""
+    file = tmp_path / "attempt.py"
+    file.write_text(
+        "import numpy as np\n\n\n"
+        "def sine_forward(x):\n    return np.sin(x), x\n\n\n"
+        "def sine_backward(dy, x):\n    return 2 * dy * np.cos(x)\n"
+    )
+    own = load_python(file)
+    failure = check((own.sine_forward, own.sine_backward), "b", cases=6).failure
+    assert the_number(printed(failure.reproduce)) == pytest.approx(failure.got, abs=1e-12)
 
 
 def test_an_operations_own_backward_may_be_replaced():
