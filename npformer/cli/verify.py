@@ -102,6 +102,8 @@ class Command:
     """The precisions to check in; a kernel may have one alone."""
     cases: int = 50
     """Generated cases for each operation and each of float64 and float32."""
+    accept: float | None = None
+    """Of --implementation: errors up to this many rounding units pass, and the result says so."""
     seed: int = 0
     """Decides every case; the same seed gives the same cases."""
     debug: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -125,8 +127,10 @@ class Command:
             return self._check_implementation(self.implementation, console)
         if self.causal is not None or self.lengths:
             raise UsageError("--causal and --lengths go with --model")
-        if self.against is not None or self.inputs is not None or self.sizes or self.debug:
-            raise UsageError("--against, --inputs, --sizes and --debug go with --implementation")
+        if self._for_implementation():
+            raise UsageError(
+                "--against, --inputs, --sizes, --accept and --debug go with --implementation"
+            )
         if self.museum:
             return self._show_museum(console)
         if self.arrays is not None:
@@ -163,6 +167,11 @@ class Command:
         self._write(report, found, score)
         return 0 if passed else FAILED
 
+    def _for_implementation(self) -> bool:
+        """Whether an option is given that says something of an implementation."""
+        given = (self.against, self.inputs, self.accept)
+        return given != (None, None, None) or bool(self.sizes or self.debug)
+
     def _check_implementation(self, reference: str, console: Console) -> int:
         if self.component or self.mutants or self.museum or self.arrays:
             raise UsageError(
@@ -182,6 +191,7 @@ class Command:
                 cases=self.cases * len(self.dtypes),
                 seed=self.seed,
                 dtypes=self.dtypes,
+                accept=self.accept,
                 progress=status.update,
             )
         failure = result.failure

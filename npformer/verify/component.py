@@ -11,7 +11,7 @@ from npformer.cards.case import Array, Case, Result
 from npformer.cards.invariant import Invariant
 from npformer.cards.strategies import HypothesisSource, Source
 from npformer.errors import VerifyError
-from npformer.verify.units.error import acceptable
+from npformer.verify.units.error import ACCEPT, CAP, acceptable
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -41,6 +41,8 @@ class Component:
     lenient: bool = False
     """Whether it is somebody's own: a case that it refuses is left out, and so is one that the
     witness itself gets wrong, by overflow say."""
+    inside: str = ""
+    """The precision in which it computes, and whose units count, if not that of the case."""
     bound: float | None = None
     """Up to where errors pass, if the caller says so."""
     has_kinks: bool = False
@@ -85,6 +87,14 @@ class Component:
     def accepts(self, ours: float, pytorch: float) -> bool:
         """Whether an error is right, given the witness's own on the same case."""
         return acceptable(ours, pytorch) if self.bound is None else ours <= self.bound
+
+    @property
+    def said_of_bound(self) -> str:
+        """Which errors pass, and what the unit is made of."""
+        limit = f"errors up to {ACCEPT:g} pass, or up to twice PyTorch's own but at most {CAP:g}"
+        if self.bound is not None:
+            limit = f"errors up to {self.bound:g} pass, as asked"
+        return f"{limit}; a unit is eps x the condition scale"
 
     def reconsidered(self, case: Case, name: str, ours: Result, exact: Result) -> Array | None:
         """S of a result that is not accepted, measured with more care; None if there is no more."""

@@ -13,6 +13,7 @@ from npformer.cards.case import Case
 from npformer.errors import VerifyError
 from npformer.verify.answer.message import message
 from npformer.verify.answer.reproduce import reproduction
+from npformer.verify.component import Component
 from npformer.verify.components.registry import COMPONENTS, component
 from npformer.verify.result import Checked
 from npformer.verify.tally import ALONE, Tally, check_component
@@ -50,9 +51,8 @@ class Report:
     @property
     def bound(self) -> str:
         """What counts as right, in a sentence."""
-        if any(r.kind == "function" for r in self.results) and self.against != "PyTorch":
-            return "The unit is measured: errors up to 32 pass, or twice the reference's own."
-        return "Errors up to 4 pass, or up to twice PyTorch's own but at most 8."
+        said = self.checks[0].bound if self.checks else Component().said_of_bound
+        return f"{said[:1].upper()}{said[1:]}."
 
     def verdict(self, result: Tally) -> str:
         """A word or two on one result.
@@ -72,6 +72,8 @@ class Report:
             "seed": self.seed,
             "cases": self.cases,
             "against": self.against,
+            "bound": self.bound,
+            "remarks": [remark for check in self.checks for remark in check.remarks],
             "results": [_result_dict(result, self.verdict(result)) for result in self.results],
             "diagnoses": [_diagnosis_dict(d) for check in self.checks for d in check.diagnoses],
         }
@@ -190,6 +192,9 @@ def _result_dict(r: Tally, verdict: str) -> dict[str, Any]:
         "kind": r.kind,
         "dtype": r.dtype,
         "cases": r.cases,
+        "refused": r.refused,
+        "compared": r.compared,
+        "entries": r.entries,
         "forward_error": _finite(r.forward_error),
         "pytorch_forward_error": _finite(r.pytorch_forward_error),
         "gradient_error": _finite(r.gradient_error),

@@ -50,6 +50,30 @@ class Checked:
         return sum(t.cases for t in self.tallies)
 
     @property
+    def bound(self) -> str:
+        """Which errors pass, and what the unit is made of."""
+        return self.subject.said_of_bound if self.subject else ""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was not compared, not taken, or not as usual: a line each."""
+        lines = []
+        for tally in self.tallies:
+            if tally.refused:
+                cases = f"{tally.refused:,} further case{'s' if tally.refused > 1 else ''}"
+                lines.append(f"{cases} of {tally.dtype} refused: {tally.refusal}")
+            lines += [
+                f"{name} in {tally.dtype}: {tally.compared[name]:,} of {entries:,} entries compared"
+                for name, entries in tally.entries.items()
+                if tally.compared[name] < entries
+            ]
+        if self.subject is not None:
+            lines += self.subject.remarks
+            if self.subject.bound is not None or self.subject.inside:
+                lines.append(self.bound)
+        return tuple(lines)
+
+    @property
     def refused(self) -> int:
         """Further cases, on which somebody's function raised."""
         return sum(t.refused for t in self.tallies)

@@ -82,6 +82,62 @@ def test_one_part_in_ten_thousand_of_one_entry_is_found_in_one_precision_alone(d
     assert result.failure.result == "dx"
 
 
+def matmul(x, w):
+    return x @ w
+
+
+def in_bfloat16(x, w):
+    return (x.bfloat16() @ w.bfloat16()).to(x.dtype)
+
+
+def test_a_kernel_that_computes_in_less_is_judged_in_that_and_says_so():
+    result = check(in_bfloat16, "bi, io", against=matmul, cases=40, dtypes="float32")
+    assert result, result
+    assert "its forward computes in bfloat16: errors up to 8 pass" in str(result)
+    half = check(lambda x, w: (x.half() @ w.half()).to(x.dtype), "bi, io", against=matmul,
+                 cases=40, dtypes="float32")  # fmt: skip
+    assert half.subject.inside == "float16"
+    assert not check(in_bfloat16, "bi, io", against=matmul, cases=20, shrink=False)
+
+
+@pytest.mark.parametrize("off", [lambda y: 1.01 * y, lambda y: y + 0.003])
+def test_a_wrong_forward_is_no_low_precision(off):
+    for inside in (lambda x, w: off(matmul(x, w)), lambda x, w: off(in_bfloat16(x, w))):
+        assert not check(inside, "bi, io", against=matmul, cases=20, dtypes="float32", shrink=False)
+
+
+def test_a_gradient_alone_in_less_is_wrong():
+    coarse = WithVJP(matmul, lambda dy, x, w: ((dy @ w.T).bfloat16().to(x.dtype), x.T @ dy))
+    for dtypes in ("float32", "float64"):
+        result = check(coarse, "bi, io", against=matmul, cases=20, dtypes=dtypes, shrink=False)
+        assert result.failure.result == "dx"
+
+
+def test_another_bound_shows_in_the_result():
+    slightly = WithVJP(matmul, lambda dy, x, w: (dy @ w.T * (1 + 5e-5), x.T @ dy))
+    options = {"against": matmul, "cases": 20, "dtypes": "float32", "shrink": False}
+    assert not check(slightly, "bi, io", **options)
+    result = check(slightly, "bi, io", **options, accept=2000)
+    assert result
+    assert "errors up to 2000 pass, as asked" in str(result)
+    assert "2000" in result.to_dict()["bound"]
+    assert not check("softmax", cases=6, accept=1e-6, shrink=False)
+    with pytest.raises(VerifyError, match="accept is 0"):
+        check(slightly, "bi, io", **options, accept=0)
+
+
+def test_options_that_no_case_sets_are_named():
+    def scaled(x, scale=2.0, *, fancy=False):
+        return scale * x
+
+    result = check(scaled, "bt", against=lambda x: 2 * x, cases=4)
+    assert "options of scaled left out: scale, fancy" in str(result)
+    result = check(scaled, "bt", against=lambda x: 3 * x, static={"scale": 3.0}, cases=4)
+    assert "left out: scale, which it does not know" in str(result)
+    plain = check(lambda x, axis=-1, mystery=0: torch.softmax(x, axis), against="softmax", cases=4)
+    assert "left out: mystery, which softmax does not know" in str(plain)
+
+
 def test_a_formula_that_loses_digits_is_not_wrong():
     def one_pass(x):
         return (x * x).mean(-1) - x.mean(-1) ** 2

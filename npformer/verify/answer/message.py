@@ -65,7 +65,7 @@ def runs(numbers: Sequence[int]) -> str:
 
 
 def _remarks(result: Checked) -> list[str]:
-    return [f"  {remark}" for remark in result.subject.remarks] if result.subject else []
+    return [f"  {remark}" for remark in result.remarks]
 
 
 def _headline(result: Checked, failure: Failure) -> list[str]:

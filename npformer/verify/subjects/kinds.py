@@ -73,6 +73,7 @@ def settle(possible: list[Subject], call: Call, case: Case) -> Subject:
     Raises ``VerifyError``, in one line, with what the function said if none does.
     """
     reasons: list[Exception] = []
+    forward_only: list[Subject] = []
     for subject in possible:
         subject = subject.taking(call)
         try:
@@ -82,9 +83,13 @@ def settle(possible: list[Subject], call: Call, case: Case) -> Subject:
         except Exception as error:
             reasons.append(error)
             continue
-        if isinstance(subject, TorchCallable):
-            return subject
-        return dataclasses.replace(subject, widest=_widest(subject, case))
+        # Operators alone take arrays and tensors alike: the backward tells which it is.
+        if subject.has_gradient and not _runs(subject, case):
+            forward_only.append(subject)
+            continue
+        return _with_widest(subject, case)
+    if forward_only:
+        return _with_widest(forward_only[0], case)
     raise VerifyError(refusal(possible[0].name, case, _telling(reasons)))
 
 
@@ -109,6 +114,23 @@ def _try(subject: Subject, case: Case) -> None:
             subject._outputs(subject._call(case, leaves))
     else:
         subject.outputs(case)
+
+
+def _runs(subject: Subject, case: Case) -> bool:
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            dy, *more = (np.zeros(y.shape, y.dtype) for y in subject.outputs(case).values())
+            subject.run(dataclasses.replace(case, dy=dy, more=tuple(more)))
+    except Exception:
+        return False
+    return True
+
+
+def _with_widest(subject: Subject, case: Case) -> Subject:
+    if isinstance(subject, TorchCallable):
+        return subject
+    return dataclasses.replace(subject, widest=_widest(subject, case))
 
 
 def _telling(reasons: list[Exception]) -> Exception:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -105,6 +105,8 @@ def _registered(
     number, remarks = _outputs(subject, case)
     if number != 1:
         raise VerifyError(f"{subject.name} returns {number} outputs; {op.name} has one")
+    remarks += _left_out(subject.name, fitting.unknown, f", which {op.name} does not know")
+    remarks += _left_out(op.name, (n for n in fitting.absent if n not in static))
     return dataclasses.replace(raw, subject=subject, remarks=remarks)
 
 
@@ -152,6 +154,12 @@ def _user(
         )
     if read is not inputs:
         remarks = (*remarks, f"{str(inputs)!r} was refused, and is read as {str(read)!r}")
+    told = {*names, *static}
+    options = (p for p in subject.parameters or () if p.default is not p.empty)
+    remarks += _left_out(subject.name, (p.name for p in options if p.name not in told))
+    if other is not None:
+        strange = (name for name in static if name not in other.call.keywords)
+        remarks += _left_out(other.name, strange, ", which it does not know")
     return UserComponent(subject.name, subject, other, read, names, static, initial, remarks)
 
 
@@ -174,6 +182,12 @@ def _read(inputs: Inputs, take: Callable[[list[Array]], S], dtype: np.dtype) -> 
             hint = "; integers are written 't:int<v', booleans 't:bool'"
             raise VerifyError(f"{refused}{hint}") from refused
         raise
+
+
+def _left_out(whose: str, options: Iterable[str], why: str = "") -> tuple[str, ...]:
+    """A remark on options that no case gives a value to."""
+    listed = ", ".join(options)
+    return (f"options of {whose} left out: {listed}{why}",) if listed else ()
 
 
 def _outputs(subject: Subject, case: Case) -> tuple[int, tuple[str, ...]]:

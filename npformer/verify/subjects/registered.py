@@ -33,6 +33,8 @@ class Fit:
     """Arguments that are optional to the operation and not to the function."""
     absent: tuple[str, ...]
     """Arguments that the function does not take; the operation gets its own defaults for them."""
+    unknown: tuple[str, ...] = ()
+    """Options of the function that the operation does not have."""
 
 
 def fit(subject: Subject, op: OpComponent) -> Fit:
@@ -73,7 +75,8 @@ def fit(subject: Subject, op: OpComponent) -> Fit:
         needed.append(free.pop(0))
     if open_ended:
         keywords, free = keywords + free, []
-    return Fit(Call(tuple(positional), tuple(keywords)), tuple(needed), tuple(free))
+    unknown = tuple(p.name for p in rest if p.name not in keywords and p.default is not p.empty)
+    return Fit(Call(tuple(positional), tuple(keywords)), tuple(needed), tuple(free), unknown)
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,15 @@ class RegisteredComponent(Component):
         if self.bound is not None:
             return ours <= self.bound
         return ours <= ACCEPT or ours <= RATIO * pytorch
+
+    @property
+    def said_of_bound(self) -> str:
+        if self.bound is not None:
+            return super().said_of_bound
+        return (
+            f"errors up to {ACCEPT:g} pass, or up to twice PyTorch's own; a unit is eps x the "
+            "condition scale"
+        )
 
     @property
     def invariants(self) -> Any:  # type: ignore[override]

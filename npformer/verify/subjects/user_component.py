@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -19,6 +19,8 @@ from npformer.verify.reference.jacobian import MOST, jacobian
 from npformer.verify.subjects.kinds import refusal
 from npformer.verify.subjects.subjects import Subject
 from npformer.verify.units.error import error_units, worst
+from npformer.verify.units.inside import ACCEPT as INSIDE
+from npformer.verify.units.inside import EPS, computes_in
 from npformer.verify.units.measured import ACCEPT, CAREFUL, RATIO, TRIALS, measured_scales
 from npformer.verify.units.rounding import own_scale
 
@@ -42,6 +44,7 @@ class UserComponent(Component):
     remarks: tuple[str, ...] = ()
     entrywise: bool = False
     """Whether the reference's gradient is to be differentiated entry by entry: exact, but slow."""
+    inside: str = ""
     kind: str = "function"
     has_kinks = True
     lenient = True
@@ -215,18 +218,28 @@ class UserComponent(Component):
         return self._scales(case, exact, TRIALS)
 
     def _scales(self, case: Case, exact: Result, trials: int) -> Result:
-        judged = measured_scales(lambda c: self._named(self._judge.run(c)), case, exact, trials)
+        eps = EPS.get(self.inside, 0.0)
+        run = lambda c: self._named(self._judge.run(c))  # noqa: E731
+        judged = measured_scales(run, case, exact, trials, eps)
         if self.against is not None and not self.against.has_gradient:
             outputs = {name: a for name, a in exact.items() if is_output(name)}
             forward = lambda c: self._run(self._trusted, c)  # noqa: E731
-            judged |= measured_scales(forward, case, outputs, trials)
-        return judged
+            judged |= measured_scales(forward, case, outputs, trials, eps)
+        units = eps / float(np.finfo(case.dy.dtype).eps) if eps else 1.0
+        return {name: scale * units for name, scale in judged.items()}
+
+    def computes_in(self, cases: Sequence[Case]) -> UserComponent:
+        """The same, judged in units of a lower precision if its outputs on these cases show one."""
+        if self.against is None:
+            return self
+        found = computes_in(self.subject.run, self._reference, cases)
+        return dataclasses.replace(self, inside=found)
 
     def reconsidered(self, case: Case, name: str, ours: Result, exact: Result) -> Array | None:
         scale: Array = self._scales(case, exact, CAREFUL)[name]
         error = np.asarray(ours[name], np.float64) - np.asarray(exact[name], np.float64)
         units = worst(error_units(ours[name], exact[name], scale, case.dy.dtype))
-        if self.against is None or self.accepts(units, 0.0):
+        if self.against is None or self.inside or self.accepts(units, 0.0):
             return scale
         own = own_scale(self.subject.run, self._reference, case, name, error, scale)
         return scale if own is None else own
@@ -236,9 +249,23 @@ class UserComponent(Component):
         assert exact is not None
         return exact
 
+    @property
+    def said_of_bound(self) -> str:
+        limit = f"errors up to {ACCEPT:g} pass, or twice the reference's own"
+        if self.inside:
+            limit = f"its forward computes in {self.inside}: errors up to {INSIDE:g} pass"
+        if self.bound is not None:
+            limit = f"errors up to {self.bound:g} pass, as asked"
+        return (
+            f"{limit}; a unit is eps{f' of {self.inside}' if self.inside else ''} x (the result of "
+            f"{self.witness} + its scatter under rounding)"
+        )
+
     def accepts(self, ours: float, pytorch: float) -> bool:
         if self.bound is not None:
             return ours <= self.bound
+        if self.inside:
+            return ours <= INSIDE
         return ours <= ACCEPT or ours <= RATIO * pytorch
 
 
