@@ -149,7 +149,10 @@ def judged(
         known = _check_pytorch(component, case, ours, exact, referee, scales, outcome)
         if known:
             _check_invariants(component, case, ours, scales, outcome)
-        if case.dy.dtype == np.float64 or outcome.compared != outcome.entries:
+        silent = any(
+            bool((np.isnan(ref) & ~np.isnan(ours[name])).any()) for name, ref in exact.items()
+        )
+        if case.dy.dtype == np.float64 or (component.lenient and silent):
             _check_directional(component, case.cast(np.float64), rng, outcome)
     return outcome
 

@@ -237,11 +237,10 @@ class UserComponent(Component):
 
     def reconsidered(self, case: Case, name: str, ours: Result, exact: Result) -> Array | None:
         scale: Array = self._scales(case, exact, CAREFUL)[name]
-        error = np.asarray(ours[name], np.float64) - np.asarray(exact[name], np.float64)
         units = worst(error_units(ours[name], exact[name], scale, case.dy.dtype))
         if self.against is None or self.inside or self.accepts(units, 0.0):
             return scale
-        own = own_scale(self.subject.run, self._reference, case, name, error, scale)
+        own = own_scale(self.subject.run, self._reference, case, name, exact[name], scale)
         return scale if own is None else own
 
     def _reference(self, case: Case) -> Result:
