@@ -150,7 +150,7 @@ def resized(component: Component, case: Case, letter: str, length: int) -> Case 
         inputs[name] = _resized(array, axes, length, rng) if axes else array
         if inputs[name].size > MOST:
             return None
-    if not found:
+    if not found or not _allowed(component, case, letter, length):
         return None
     other = dataclasses.replace(case, inputs=inputs)
     try:
@@ -160,6 +160,13 @@ def resized(component: Component, case: Case, letter: str, length: int) -> Case 
         return None
     dy = rng.standard_normal(shape).astype(case.dy.dtype)
     return dataclasses.replace(other, dy=in_layout(dy, layout_of(case.dy)))
+
+
+def _allowed(component: Component, case: Case, letter: str, length: int) -> bool:
+    """Whether the size obeys the relations that the caller's spec states."""
+    relations = getattr(getattr(component, "inputs", None), "relations", ())
+    new = {**sizes(component, case), letter: length}
+    return all(relation.holds(new) for relation in relations)
 
 
 def _resized(array: Array, axes: list[int], length: int, rng: np.random.Generator) -> Array:

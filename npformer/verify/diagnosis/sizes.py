@@ -60,10 +60,13 @@ def letters_of(component: Component, name: str, case: Case, ndim: int) -> str | 
 
     Those of the caller's own letter spec, if that is where its cases come from.
     """
-    spec = getattr(getattr(component, "inputs", None), "shapes", None)
+    spec = getattr(getattr(component, "inputs", None), "words", None)
     if spec is not None:
         own = dict(zip(getattr(component, "names", ()), spec, strict=False))
-        return "".join(a if a.isalpha() else "." for a in own.get(name, ())) or None
+        axes_here = own[name].axes if name in own else ()
+        return "".join(a if isinstance(a, str) else "." for a in axes_here) or None
+    if hasattr(component, "names"):  # a function of the caller's, even if it is called like a card
+        return None
     known = CARDS.get(component.name)
     if isinstance(known, OpCard):
         # Any axis may be the one that counts: which, only the case says.
