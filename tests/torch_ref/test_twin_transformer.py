@@ -42,12 +42,11 @@ def ids(seed: int, batch: int = 4, source: int = 7, target: int = 5) -> tuple:
     return tuple(sides)
 
 
-CANCELS = {
-    (2, "post", True, 0.0, f"decoder.layers.1.cross_attn.{projection}.weight")
-    for projection in ("q_proj", "k_proj")
-}
-"""Sums in which PyTorch itself is further than LIMIT from extended precision: 159 and 154 eps, the
-NumPy model 91 and 51. Here alone the two may differ by more; each has its own bound."""
+CANCELS = ("cross_attn.q_proj", "cross_attn.k_proj")
+"""A row of a softmax's gradient sums to 0, so these gradients are small differences of large terms. In
+them PyTorch itself has been further than LIMIT from extended precision, 159 eps on one machine and 181
+on another with AVX-512, in tensors of other seeds; the NumPy model was not. Here alone the two may
+differ by more; each has its own bound."""
 
 
 def compare(seed: int, activation: str = "relu", **changes) -> None:
@@ -72,7 +71,7 @@ def compare(seed: int, activation: str = "relu", **changes) -> None:
     assert found.keys() == reference.keys()
     for name in found:
         unit = EPS * max(largest[name], largest[name.replace("proj.bias", "proj.weight")])
-        cancels = (seed, *changes.values(), name) in CANCELS
+        cancels = any(part in name for part in CANCELS)
         for what, a, b, limit in (
             ("NumPy and PyTorch", found, reference, 2 * LIMIT if cancels else LIMIT),
             ("NumPy and extended precision", found, wide, LIMIT),
