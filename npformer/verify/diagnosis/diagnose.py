@@ -135,11 +135,16 @@ def _shapes(evidence: Evidence, names: list[str]) -> list[Diagnosis]:
 
 
 def _evidence(component: Component, case: Case) -> Evidence | None:
-    """What the implementation makes of the case; None if it does not take it."""
+    """What the implementation makes of the case; None if it does not take it.
+
+    None, too, where nobody knows the right result: of NaN anything differs.
+    """
     try:
-        return Evidence.of(component, case, observe(component, case))
+        evidence = Evidence.of(component, case, observe(component, case))
     except Exception:
         return None
+    right = (evidence.right[name] for name in evidence.names if name in evidence.right)
+    return evidence if all(np.isfinite(a).all() for a in right) else None
 
 
 def _others(

@@ -41,6 +41,6 @@ def _shortened(bits: int) -> Callable[[Array], Array]:
 FLOAT32 = Format("float32", 2.0**-23, _cast(np.float32))
 FLOAT16 = Format("float16", 2.0**-10, _cast(np.float16))
 TF32 = Format("TF32", 2.0**-10, _shortened(13))
-BFLOAT16 = Format("bfloat16", 2.0**-7, _shortened(16))
+BFLOAT16 = Format("bf16", 2.0**-7, _shortened(16))
 NARROW = (BFLOAT16, TF32, FLOAT16)
-"""bfloat16 before those of more digits: its numbers are among theirs."""
+"""bf16 before those of more digits: its numbers are among theirs."""

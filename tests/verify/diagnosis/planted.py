@@ -224,15 +224,17 @@ PLANTED = {
         "1.5 times",
         "the dtype is float32",
     ),
-    "bfloat16": of(linear, "bd, de", lambda dx, x, dy: dx.bfloat16().to(dx.dtype), "bfloat16"),
+    "bfloat16": of(
+        linear, "bd, de", lambda dx, x, dy: dx.bfloat16().to(dx.dtype), "computed in bf16"
+    ),
     "float16": of(
-        linear, "bd, de", lambda dx, x, dy: dx.half().to(dx.dtype), "float16", never=("bfloat16",)
+        linear, "bd, de", lambda dx, x, dy: dx.half().to(dx.dtype), "float16", never=("bf16",)
     ),
     "products of bfloat16": of(
         linear,
         "bd, de",
         lambda dx, x, dy: dy.bfloat16().to(dy.dtype) @ x[1].bfloat16().to(dy.dtype).T,
-        "bfloat16",
+        "rounded to bf16",
     ),
     "float32 in float64": of(
         linear, "bd, de", lambda dx, x, dy: (dy.float() @ x[1].float().T).to(dy.dtype), "float32"

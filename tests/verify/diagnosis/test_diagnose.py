@@ -88,7 +88,7 @@ def test_a_mistake_of_the_catalogue_is_named_however_it_is_written():
         ),
         (
             lambda dy, c, dx, dw, db: (dx, dw, bfloat16(db)),
-            "dbias is computed in bfloat16",
+            "dbias is computed in bf16",
         ),
         (
             lambda dy, c, dx, dw, db: (dx, dw, db.astype(np.float16).astype(db.dtype)),
