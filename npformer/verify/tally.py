@@ -10,6 +10,7 @@ import numpy as np
 
 from npformer.cards.case import Case, is_output
 from npformer.cards.strategies import GeneratorSource
+from npformer.verify import protocol
 from npformer.verify.component import Component, Random, Refused
 from npformer.verify.component import cases as generated
 from npformer.verify.judge import Failure, Verdict, check_case
@@ -139,10 +140,19 @@ def check_component(
             tally.refuse(str(error))
             continue
         tally.see(component.sizes(case))
-        tally.add(case, check_case(component, case, rng), source.made)
+        tally.add(case, _judged(component, case, rng, tally), source.made)
         if tally.cases == cases or (stop_at_failure and tally.failure):
             break
     return tally
+
+
+def _judged(component: Component, case: Case, rng: np.random.Generator, tally: Tally) -> Verdict:
+    """The verdict on one case; on the first that are right, the protocol of use is tried too."""
+    outcome = check_case(component, case, rng)
+    new = len(tally.passing) < protocol.CASES and not outcome.refused and not outcome.failures
+    if new and component.lenient and case.size:
+        outcome.failures += protocol.protocol(component, case)
+    return outcome
 
 
 def _under_hypothesis(
@@ -169,7 +179,7 @@ def _under_hypothesis(
             return
         try:
             case = data.draw(cases)
-            tally.add(case, check_case(component, case, rng))
+            tally.add(case, _judged(component, case, rng, tally))
         except Refused as error:
             tally.refuse(str(error))
         except Random as error:  # Hypothesis would try it again, and find it flaky

@@ -72,6 +72,13 @@ class Subject:
         """Outputs and gradients."""
         raise NotImplementedError
 
+    def opened(self, case: Case, frozen: str = "") -> Callable[[Case], Result]:
+        """One forward; its backward for the upstream gradients of a case, for use more than once.
+
+        ``frozen`` is an input that gets no gradient, where the kind can say so.
+        """
+        return lambda of: self.run(case.with_upstream(of.upstream))
+
     def taking(self, call: Call) -> Subject:
         """The same with other arguments."""
         return dataclasses.replace(self, call=call)
@@ -97,6 +104,12 @@ class Pair(Subject):
         outputs = arrays_of(y, callable_name(self.origin[0]))
         gradients = self.origin[1](in_form_of(y, case.upstream), cache)
         return outputs | gradients_of(gradients, case, self.call)
+
+    def opened(self, case: Case, frozen: str = "") -> Callable[[Case], Result]:
+        y, cache = self._both(case)
+        return lambda of: gradients_of(
+            self.origin[1](in_form_of(y, of.upstream), cache), case, self.call
+        )
 
     def _both(self, case: Case) -> tuple[Any, Any]:
         positional, keywords = self.call.arguments(case)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,20 @@ class TorchCallable(Subject):
                 raise BrokenContract(f"{self.name} wrote to {name}, which belongs to the caller")
         found = {self._named(n): to_array(g) for n, g in gradients.items()}
         return {**{n: to_array(y) for n, y in outputs.items()}, **found}
+
+    def opened(self, case: Case, frozen: str = "") -> Callable[[Case], Result]:
+        leaves = {name: to_value(a) for name, a in case.inputs.items()}
+        trained = {n: leaf.requires_grad_() for n, leaf in leaves.items() if n != frozen}
+        with repeatable():
+            returned = self._call(case, leaves)
+
+        def backward(of: Case) -> Result:
+            upstream = {name: to_value(dy) for name, dy in of.upstream.items()}
+            with repeatable():
+                found = self._gradients(returned, trained, upstream, case)
+            return {self._named(n): to_array(g) for n, g in found.items()}
+
+        return backward
 
     def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
         positional, keywords = self.call.arguments(with_tensors(case, leaves))
@@ -89,6 +103,7 @@ class TorchCallable(Subject):
             list(leaves.values()),
             [upstream[n] for n in used],
             allow_unused=True,
+            retain_graph=True,
         )
         return {
             name: torch.zeros_like(leaf) if g is None else g
@@ -187,6 +202,17 @@ class TorchPair(TorchCallable):
                 "cache"
             )
         return found
+
+    def opened(self, case: Case, frozen: str = "") -> Callable[[Case], Result]:
+        y, cache = self._both(case, {})
+
+        def backward(of: Case) -> Result:
+            upstream = {name: to_value(dy) for name, dy in of.upstream.items()}
+            with torch.no_grad():
+                found = _tensors(self.origin[1](in_form_of(y, upstream), cache), case, self.call)
+            return {self._named(n): to_array(g) for n, g in found.items()}
+
+        return backward
 
     def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
         return self._both(case, leaves)[0]

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from npformer.cards.case import Array, Case, Result, is_output
-from npformer.cards.values import in_layout, layout_of, repeated, stored
+from npformer.cards.values import in_layout, layout_of, stored
 
 TRIALS = 4
 CAREFUL = 32
@@ -98,15 +98,16 @@ def _scale(exact: Array, scatter: Array, floor: float) -> Array:
 def disturbed(case: Case, rng: np.random.Generator, eps: float) -> Case:
     """The case with every number off by about eps of itself, and by a hundredth of its array's."""
 
-    def move(whole: Array) -> Array:
-        array = stored(whole)
+    def move(array: Array) -> Array:
         wide = np.asarray(array, np.float64)
         size = float(np.sqrt(np.mean(np.square(wide)))) if wide.size else 0.0
         reach = np.abs(wide) + (0.01 * size if 0 < size < np.inf else 1.0)
         moved = wide + eps * reach * rng.standard_normal(wide.shape)
+        plain = np.asarray(moved, array.dtype, order="C")
+        if stored(array).size < array.size:  # where numbers repeat in memory, each moves alone
+            return plain
         # In the same layout: PyTorch takes another way through memory of another order.
-        laid_out = in_layout(np.asarray(moved, array.dtype, order="C"), layout_of(array))
-        return laid_out if array.size == whole.size else repeated(laid_out, whole.shape)
+        return in_layout(plain, layout_of(array))
 
     moved = case.with_inputs({n: move(a) for n, a in case.inputs.items()})
     return moved.with_upstream({n: move(a) for n, a in case.upstream.items()})

@@ -1,0 +1,82 @@
+"""Backwards that are right in one plain call, and wrong as training uses them."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from npformer.verify import WithVJP, check
+
+
+class Frozen(torch.autograd.Function):
+    """A product whose first gradient is there only while the second is asked for."""
+
+    @staticmethod
+    def forward(ctx, x, w):
+        ctx.save_for_backward(x, w)
+        return x * w
+
+    @staticmethod
+    def backward(ctx, dy):
+        x, w = ctx.saved_tensors
+        return dy * w if ctx.needs_input_grad[1] else torch.zeros_like(x), dy * x
+
+
+def consuming(dy, cache):
+    x, w = cache
+    dx = dy * w
+    w *= dy  # in place, to save an array
+    return dx, dy * x
+
+
+class Stateful:
+    """Keeps its activations on itself: the next forward overwrites them."""
+
+    def forward(self, x, w):
+        self.x, self.w = x, w
+        return x * w, None
+
+    def backward(self, dy, cache):
+        return dy * self.w, dy * self.x
+
+
+def biased(dy, x, w):
+    return np.where(dy == 0, 1e-3, dy * w).astype(dy.dtype), dy * x
+
+
+STATEFUL = Stateful()
+WRONG = {
+    "an input frozen": (Frozen, "with w frozen .* another gradient"),
+    "a backward twice": (
+        (lambda x, w: (x * w, (x.copy(), w.copy())), consuming),
+        "a second backward of the same forward",
+    ),
+    "another forward between": (
+        (STATEFUL.forward, STATEFUL.backward),
+        "after another call's forward",
+    ),
+    "an upstream gradient of zeros": (
+        WithVJP(lambda x, w: x * w, biased),
+        "zeros gives a gradient that is not zero",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_backward_that_a_plain_call_does_not_find_wrong_is_found(name):
+    function, said = WRONG[name]
+    result = check(function, "bt, bt", against=lambda x, w: x * w, cases=10, shrink=False)
+    assert result.failure.oracle == "protocol", result
+    assert re.search(said, result.failure.message)
+
+
+def test_a_backward_that_frees_what_it_used_is_not_accused():
+    def once(dy, cache):
+        x, w = cache.pop()
+        return dy * w, dy * x
+
+    pair = (lambda x, w: (x * w, [(x, w)]), once)
+    assert check(pair, "bt, bt", against=lambda x, w: x * w, cases=6)
