@@ -184,7 +184,8 @@ def _explain(result: CheckResult, component: Component, tally: Tally, shrink: bo
         failure = located(component, failure)
     with contextlib.suppress(Exception):
         failure = dataclasses.replace(failure, reproduce=reproduction(component, failure))
-    result.failure = tally.failure = failure
+    result.failure = failure
+    tally.show(failure)
     if failure.result != "the call":  # which gave no result to explain
         from npformer.verify.diagnosis import diagnose_check
 

@@ -107,6 +107,13 @@ class Tally:
             if known is None or case.size < known.size:
                 self.failure, self.choices = outcome.failures[0], tuple(choices)
 
+    def show(self, failure: Failure) -> None:
+        """Have its error among the figures: it may come from an oracle that was asked later."""
+        self.failure = failure
+        if failure.index is not None:
+            which = "forward_error" if is_output(failure.result) else "gradient_error"
+            setattr(self, which, max(getattr(self, which), failure.error))
+
     def see(self, sizes: Mapping[str, int]) -> None:
         """Remember the sizes of one case's axes."""
         for letter, size in sizes.items():

@@ -126,6 +126,13 @@ def test_another_bound_shows_in_the_result():
         check(slightly, "bi, io", **options, accept=0)
 
 
+def test_the_figures_are_those_of_the_verdict():
+    result = check(TENFOLD, "bt", cases=8, shrink=False)
+    assert result.failure.oracle == "its own forward"
+    assert result.gradient_error == result.failure.error > 1e6
+    assert result.to_dict()["results"][0]["gradient_error"] > 1e6
+
+
 def test_options_that_no_case_sets_are_named():
     def scaled(x, scale=2.0, *, fancy=False):
         return scale * x
