@@ -37,6 +37,8 @@ SEARCHES = 4
 """How often the search starts again, on two cases that no suspect explains together."""
 STARTS = 3
 """How many cases, at most, are tried as the first, where that one cannot be explained."""
+WORK = 5_000
+"""Input entries, in all, of further cases whose gradients are differences: 4 forwards each."""
 ANSWERS = 5
 CONDITIONAL = 0.9
 """The score of a sentence about where results are wrong, which trials have confirmed."""
@@ -68,6 +70,9 @@ def diagnose_implementation(
     on before; more are drawn.
     """
     cases = most_telling([case, *(c for c in seen.failing if c is not case)])
+    if getattr(component, "entrywise", False):  # each entry of an input takes four forwards
+        least = min(c.size for c in cases)
+        cases = [c for c in cases if c.size <= max(2 * least, WORK // 4)]
     first = next((e for c in cases[:TRIED] if (e := _evidence(component, c)) is not None), None)
     if first is None:  # what does not run has nothing to be compared
         return []
@@ -151,7 +156,10 @@ def _others(
     component: Component, before: Sequence[Case], dtype: Any, seed: int
 ) -> Iterator[Evidence]:
     """Cases looked at before, and then drawn ones."""
+    work = WORK if getattr(component, "entrywise", False) else np.inf
     for case in before:
+        if (work := work - sum(a.size for a in case.inputs.values())) < 0:
+            return
         if (evidence := _evidence(component, case)) is not None:
             yield evidence
     if component.only_hypothesis:  # a plain generator cannot draw them
@@ -162,6 +170,8 @@ def _others(
             case = component.draw(source, dtype)
         except Exception:
             continue
+        if (work := work - sum(a.size for a in case.inputs.values())) < 0:
+            return
         if (evidence := _evidence(component, case)) is not None:
             yield evidence
 
