@@ -21,6 +21,15 @@ class BrokenContract(Exception):
     """A call that gave something other than a result: too few gradients, no array, no output."""
 
 
+class Written(BrokenContract):
+    """A function wrote to what belongs to its caller."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+        """Of the input, or of the upstream gradient."""
+
+
 class Refused(Exception):
     """Somebody's function raised on a case: it counts neither for it nor against it."""
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from npformer.cards.case import Case, Result, is_output, joined
 from npformer.cards.invariant import Finding
-from npformer.verify.component import BrokenContract, Component, Random, Refused
+from npformer.verify.component import BrokenContract, Component, Random, Refused, Written
 from npformer.verify.reference.oracles import REFEREE, directional_gap, reference, steps
 from npformer.verify.units.error import CAP, comparable, error_units, worst
 
@@ -88,6 +88,10 @@ def check_case(component: Component, case: Case, rng: np.random.Generator) -> Ve
 def _no_result(component: Component, case: Case, error: Exception) -> Verdict:
     """The verdict on a call that raised: one may refuse inputs, but no layout and no dy."""
     message = str(error)
+    if isinstance(error, Written):
+        return Verdict(
+            failures=[Failure(error.name, "contract", message, case=case, breach="written")]
+        )
     if not isinstance(error, BrokenContract):
         message = f"{type(error).__name__}: {error}{line_of(error)}"
         if component.lenient:

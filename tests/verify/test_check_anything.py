@@ -334,3 +334,43 @@ def test_what_cannot_be_checked_is_refused_in_one_line(arguments, options, said)
     with pytest.raises(VerifyError, match=said) as refused:
         check(*arguments, **options)
     assert len(str(refused.value).splitlines()) == 1
+
+
+class _StoresItsGradient(torch.autograd.Function):
+    """As a fused kernel does: the gradient lies where the input was."""
+
+    @staticmethod
+    def forward(ctx, x):
+        y = x.square().sum(-1)
+        x.data.copy_(2 * x)
+        ctx.save_for_backward(x)
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
+        return ctx.saved_tensors[0] * dy[..., None]
+
+
+class _Doubles(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.mark_dirty(x)
+        return x.mul_(2)
+
+    @staticmethod
+    def backward(ctx, dy):
+        return 2 * dy
+
+
+def test_an_input_that_a_function_writes_to_unannounced_is_named():
+    result = check(_StoresItsGradient, "td", against=lambda x: (x * x).sum(-1), cases=20)
+    assert result.failure is not None
+    assert (result.failure.result, result.failure.breach) == ("x", "written")
+    assert "wrote to x" in result.failure.message
+    assert "wrote to x" in result.diagnoses[0].sentence
+    assert result.failure.reproduce.endswith("print(x)")
+
+
+def test_a_function_that_announces_its_writing_is_accepted():
+    result = check(_Doubles, "td", against=lambda x: 2 * x, cases=40)
+    assert result, result

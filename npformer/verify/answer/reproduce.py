@@ -224,8 +224,9 @@ class _Script:
         if failure.result.startswith("grad "):
             result = f"d{_word(result)}"
         if failure.index is None:
-            named = {f"d{_word(n)}" for n in self.case.inputs} | set(self.case.upstream)
-            return f"print({result})" if result in named else "print(y)"
+            named = {f"d{_word(n)}" for n in self.case.inputs}
+            named |= {_word(n) for n in self.case.inputs} | set(self.case.upstream)
+            return f"print({_word(result)})" if _word(result) in named else "print(y)"
         return f"print({at_index(_word(result), failure.index)})  # expected {failure.expected:.6g}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 
@@ -34,7 +35,9 @@ def diagnose_check(
         [case for tally in tallies for case in tally.failing],
         [case for tally in tallies for case in tally.passing],
     )
-    try:
-        return tuple(diagnose_implementation(subject, failure.case, seed, seen))
-    except Exception:
-        return ()
+    found: list[Diagnosis] = []
+    with contextlib.suppress(Exception):
+        found = diagnose_implementation(subject, failure.case, seed, seen)
+    if not found and failure.breach == "written":  # of what was written over nothing is compared
+        return (Diagnosis(failure.message, failure.result),)
+    return tuple(found)

@@ -111,7 +111,7 @@ def _try(subject: Subject, case: Case) -> None:
     if isinstance(subject, TorchCallable):
         leaves = {n: to_value(a).requires_grad_() for n, a in case.inputs.items()}
         with repeatable():
-            subject._outputs(subject._call(case, leaves))
+            subject._outputs(subject.forwarded(case, leaves)[0])
     else:
         subject.outputs(case)
 

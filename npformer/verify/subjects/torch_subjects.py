@@ -16,11 +16,14 @@ import numpy as np
 
 from npformer.cards.case import Array, Case, Result
 from npformer.cards.pytorch import torch
-from npformer.verify.component import BrokenContract
+from npformer.verify.component import BrokenContract, Written
 from npformer.verify.reference.autograd import torch_dtype
 from npformer.verify.subjects.outputs import a_kind, in_form_of, outputs_of
 from npformer.verify.subjects.subjects import Call, Subject, gradients_of, parameters_of
 from npformer.verify.subjects.tensors import to_array, to_value
+
+IN_PLACE = ("leaf Variable that requires grad", "written-to tensor refers to a single memory")
+"""What PyTorch says where a function may not work in place."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +38,19 @@ class TorchCallable(Subject):
         return {n: to_array(y) for n, y in self._outputs(self.returned(case)).items()}
 
     def run(self, case: Case) -> Result:
-        """Outputs and autograd's gradients; raises BrokenContract if an input was written to."""
+        """Outputs and autograd's gradients.
+
+        Raises ``Written`` if an input was written to, and autograd was not told.
+        """
         leaves = {name: to_value(a).requires_grad_() for name, a in case.inputs.items()}
         upstream = {name: to_value(dy) for name, dy in case.upstream.items()}
         with repeatable():
-            returned = self._call(case, leaves)
+            returned, kept = self.forwarded(case, leaves)
+            self._unchanged("forward", kept, case.inputs)
             outputs = self._outputs(returned)
             gradients = self._gradients(returned, leaves, upstream, case)
-        for name, tensor in {**leaves, **{f"d{n}": dy for n, dy in upstream.items()}}.items():
-            given = case.inputs[name] if name in leaves else case.upstream[name[1:]]
-            if not np.array_equal(to_array(tensor), given, equal_nan=True):
-                raise BrokenContract(f"{self.name} wrote to {name}, which belongs to the caller")
+        self._unchanged("backward", kept, case.inputs)
+        self._unchanged("backward", upstream, case.upstream, "d")
         found = {self._named(n): to_array(g) for n, g in gradients.items()}
         return {**{n: to_array(y) for n, y in outputs.items()}, **found}
 
@@ -53,7 +58,7 @@ class TorchCallable(Subject):
         leaves = {name: to_value(a) for name, a in case.inputs.items()}
         trained = {n: leaf.requires_grad_() for n, leaf in leaves.items() if n != frozen}
         with repeatable():
-            returned = self._call(case, leaves)
+            returned = self.forwarded(case, leaves)[0]
 
         def backward(of: Case) -> Result:
             upstream = {name: to_value(dy) for name, dy in of.upstream.items()}
@@ -62,6 +67,39 @@ class TorchCallable(Subject):
             return {self._named(n): to_array(g) for n, g in found.items()}
 
         return backward
+
+    def forwarded(
+        self, case: Case, leaves: Mapping[str, torch.Tensor]
+    ) -> tuple[Any, dict[str, torch.Tensor]]:
+        """What the forward returns, and the inputs that it must have left as they are.
+
+        One that works in place, and says so to autograd, cannot do so on leaves, nor where one
+        number in memory stands for several entries: it gets copies.
+        """
+        try:
+            return self._call(case, leaves), dict(leaves)
+        except RuntimeError as error:
+            if not any(reason in str(error) for reason in IN_PLACE):
+                raise
+        for name, leaf in leaves.items():  # it may have been written to before that was refused
+            leaf.data = to_value(case.inputs[name])
+        copies = {name: leaf.clone() for name, leaf in leaves.items()}
+        before = {name: copy.grad_fn for name, copy in copies.items()}
+        returned = self._call(case, copies)
+        return returned, {n: c for n, c in copies.items() if c.grad_fn is before[n]}
+
+    def _unchanged(
+        self,
+        what: str,
+        tensors: Mapping[str, torch.Tensor],
+        given: Mapping[str, Array],
+        prefix: str = "",
+    ) -> None:
+        for name, tensor in tensors.items():
+            if not np.array_equal(to_array(tensor), given[name], equal_nan=True):
+                told = f"the {what} of {self.name} wrote to {prefix}{name}, which is the caller's"
+                mark = ", and did not say so by ctx.mark_dirty" if what == "forward" else ""
+                raise Written(f"{prefix}{name}", told + mark)
 
     def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
         positional, keywords = self.call.arguments(with_tensors(case, leaves))
