@@ -43,10 +43,10 @@ def ids(seed: int, batch: int = 4, source: int = 7, target: int = 5) -> tuple:
 
 
 CANCELS = ("cross_attn.q_proj", "cross_attn.k_proj")
-"""A row of a softmax's gradient sums to 0, so these gradients are small differences of large terms. In
-them PyTorch itself has been further than LIMIT from extended precision, 159 eps on one machine and 181
-on another with AVX-512, in tensors of other seeds; the NumPy model was not. Here alone the two may
-differ by more; each has its own bound."""
+"""A row of a softmax's gradient sums to 0, so these gradients are small differences of large
+terms. In them PyTorch itself has been further than LIMIT from extended precision, 159 eps on one
+machine and 181 on another with AVX-512, in tensors of other seeds; the NumPy model was not. Here
+alone the two may differ by more; each has its own bound."""
 
 
 def compare(seed: int, activation: str = "relu", **changes) -> None:
