@@ -19,6 +19,8 @@ ALONE = "its own forward"
 """What a function without a reference is checked against."""
 KEPT = 200
 """Cases kept, of each verdict."""
+SURE = 3
+"""Cases in which a result was wrong on a second look: no other needs one."""
 DRAWS = 4
 """For each case wanted, as many are drawn at most: some may be refused."""
 
@@ -107,6 +109,13 @@ class Tally:
             if known is None or case.size < known.size:
                 self.failure, self.choices = outcome.failures[0], tuple(choices)
 
+    def surely_wrong(self, case: Case) -> set[str]:
+        """The results that need no second look, unless the case may be the one to be shown."""
+        known = self.failure.case if self.failure else None
+        if known is None or case.size < known.size:
+            return set()
+        return {name for name, cases in self.wrong.items() if cases >= SURE}
+
     def show(self, failure: Failure) -> None:
         """Have its error among the figures: it may come from an oracle that was asked later."""
         self.failure = failure
@@ -155,7 +164,7 @@ def check_component(
 
 def _judged(component: Component, case: Case, rng: np.random.Generator, tally: Tally) -> Verdict:
     """The verdict on one case; on the first that are right, the protocol of use is tried too."""
-    outcome = check_case(component, case, rng)
+    outcome = check_case(component, case, rng, tally.surely_wrong(case))
     new = len(tally.passing) < protocol.CASES and not outcome.refused and not outcome.failures
     if new and component.lenient and case.size:
         outcome.failures += protocol.protocol(component, case)

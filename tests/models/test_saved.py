@@ -2,8 +2,8 @@
 
 ``saved`` was written by the last version with separate encoder and decoder layers (commit e3a8498):
 ``npformer train`` for six updates, then one forward and one backward with dropout. What is loaded
-is the same to the bit. What is computed is so on the machine that wrote it; on another, BLAS adds in
-another order, and e3a8498 itself misses its numbers by about 1e-15.
+is the same to the bit. What is computed is so on the machine that wrote it; on another, BLAS adds
+in another order, and e3a8498 itself misses its numbers by about 1e-15.
 """
 
 from pathlib import Path

@@ -236,12 +236,21 @@ class UserComponent(Component):
         return dataclasses.replace(self, inside=found)
 
     def reconsidered(self, case: Case, name: str, ours: Result, exact: Result) -> Array | None:
-        scale: Array = self._scales(case, exact, CAREFUL)[name]
+        scale: Array = self._careful_scales(case, exact)[name]
         units = worst(error_units(ours[name], exact[name], scale, case.dy.dtype))
         if self.against is None or self.inside or self.accepts(units, 0.0):
             return scale
         own = own_scale(self.subject.run, self._reference, case, name, exact[name], scale)
         return scale if own is None else own
+
+    def _careful_scales(self, case: Case, exact: Result) -> Result:
+        """Remembered for the last case: each of its results may ask."""
+        judged_as = (self.inside, self.entrywise)
+        if self.last.get("case") is not case or self.last["judged_as"] != judged_as:
+            scales = self._scales(case, exact, CAREFUL)
+            self.last.update(case=case, judged_as=judged_as, careful=scales)
+        found: Result = self.last["careful"]
+        return found
 
     def _reference(self, case: Case) -> Result:
         exact = self.reference(case)
