@@ -98,8 +98,11 @@ class Command:
     """Lengths that --model is asked at; block edges and its own thresholds unless given."""
     sizes: tuple[str, ...] = ()
     """What sizes the letters of --inputs have: t=65,128 or t=1-128, one or more."""
-    dtypes: tuple[Literal["float64", "float32"], ...] = ("float64", "float32")
-    """The precisions to check in; a kernel may have one alone."""
+    dtypes: tuple[Literal["float64", "float32", "float16", "bfloat16"], ...] = (
+        "float64",
+        "float32",
+    )
+    """The precisions to check in; a kernel may have one alone, and of sixteen bits it must be."""
     cases: int = 50
     """Generated cases for each operation and each of float64 and float32."""
     accept: float | None = None

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 DTYPES = ("float64", "float32")
+SIXTEEN = ("float16", "bfloat16")
 GIVEN = 20
 """Upstream gradients drawn for arrays that are given: nothing else differs between the cases."""
 
@@ -99,7 +100,8 @@ def check(
             sizes and the edges of a kernel's usual blocks (8 to 1025) are not what you want.
         cases: in all, shared out among ``dtypes``; fewer for arrays that are given.
         seed: decides every case.
-        dtypes: ``"float64"``, ``"float32"`` or both.
+        dtypes: ``"float64"``, ``"float32"`` or both; or ``"float16"`` or ``"bfloat16"`` alone,
+            against a reference that has a gradient, in a bound for sixteen bits.
         static: other arguments, by keyword.
         shrink: whether to look for the smallest case that fails.
         stop_at_failure: whether to leave it at the first case that fails.
@@ -116,8 +118,11 @@ def check(
         raise VerifyError(f"accept is {accept}; it must be a number of rounding units above 0")
     dtypes = (dtypes,) if isinstance(dtypes, str) else tuple(dtypes)
     for dtype in dtypes:
-        if dtype not in DTYPES:
-            raise VerifyError(f"dtype {dtype!r} is not checked; choose {' or '.join(DTYPES)}")
+        if dtype not in DTYPES + SIXTEEN:
+            every = ", ".join(DTYPES + SIXTEEN)
+            raise VerifyError(f"dtype {dtype!r} is not checked; choose of {every}")
+        if dtype in SIXTEEN and len(dtypes) > 1:
+            raise VerifyError(f"{dtype} has a bound of its own; ask about it alone")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what overflows is judged, not warned of
         dtype = "float64" if "float64" in dtypes else dtypes[0]

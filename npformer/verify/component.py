@@ -93,6 +93,10 @@ class Component:
         """The results to measure a case against, if the component knows; see ``oracles``."""
         return None
 
+    def eps(self, case: Case) -> float:
+        """Of the numbers that the implementation computes with."""
+        return float(np.finfo(case.dy.dtype).eps)
+
     def accepts(self, ours: float, pytorch: float) -> bool:
         """Whether an error is right, given the witness's own on the same case."""
         return acceptable(ours, pytorch) if self.bound is None else ours <= self.bound

@@ -50,7 +50,8 @@ def protocol(component: Component, case: Case) -> list[Failure]:
             found += [
                 Failure(name, "protocol", f"{said}: {_apart(a, wanted[name])}", np.inf, case)
                 for name, a in result.items()
-                if name in wanted and not _same(a, wanted[name], scales[name], case.dy.dtype)
+                if name in wanted
+                and not _same(a, wanted[name], scales[name], case.dy.dtype, component.eps(case))
             ]
         return found
 
@@ -87,9 +88,11 @@ def _zero(plain: Result) -> Result:
     return {name: np.zeros_like(a) for name, a in plain.items()}
 
 
-def _same(a: np.ndarray, wanted: np.ndarray, scale: np.ndarray, dtype: np.dtype) -> bool:
+def _same(
+    a: np.ndarray, wanted: np.ndarray, scale: np.ndarray, dtype: np.dtype, eps: float
+) -> bool:
     """Up to rounding: with an input frozen, PyTorch may take another kernel."""
-    if change(wanted, a) <= REPEATS * np.finfo(dtype).eps:
+    if change(wanted, a) <= REPEATS * eps:
         return True
     return a.shape == wanted.shape and worst(error_units(a, wanted, scale, dtype)) <= ACCEPT
 

@@ -14,6 +14,7 @@ from npformer.verify import protocol
 from npformer.verify.component import Component, Random, Refused
 from npformer.verify.component import cases as generated
 from npformer.verify.judge import Failure, Verdict, check_case
+from npformer.verify.units.sixteen import numpy_dtype
 
 ALONE = "its own forward"
 """What a function without a reference is checked against."""
@@ -141,7 +142,13 @@ def check_component(
 
     Raises ``Random``, a ``VerifyError``, if it gives another output for the same case.
     """
-    tally = Tally(component.name, component.kind, np.dtype(dtype).name, seed)
+    tally = Tally(
+        component.name,
+        component.kind,
+        dtype if isinstance(dtype, str) else np.dtype(dtype).name,
+        seed,
+    )
+    held = numpy_dtype(dtype)
     # The name takes part in the seed, so that components do not all see the same numbers.
     rng = np.random.default_rng([seed, *component.name.encode()])
     if component.only_hypothesis:
@@ -151,7 +158,7 @@ def check_component(
     for _ in range(cases * DRAWS):
         source.made.clear()
         try:
-            case = component.draw(source, np.dtype(dtype))
+            case = component.draw(source, held)
         except Refused as error:
             tally.refuse(str(error))
             continue
@@ -179,7 +186,7 @@ def _under_hypothesis(
     from hypothesis import strategies as st
 
     random: list[Random] = []
-    cases = generated(component, tally.dtype)
+    cases = generated(component, numpy_dtype(tally.dtype))
 
     @seed(number)
     @settings(

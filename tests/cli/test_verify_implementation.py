@@ -146,6 +146,14 @@ def test_what_is_nothing_to_check_is_one_line(refused, here, arguments, said):
     assert said in refused("verify", "--implementation", *arguments, "--cases", 4)
 
 
+def test_a_kernel_of_bfloat16(npformer):
+    torch_silu = ("--inputs", "bd", "--against", "torch.nn.functional:silu", "--cases", 6)
+    subject = ("--implementation", "torch.nn.functional:silu", "--dtypes", "bfloat16")
+    ended = npformer("verify", *subject, *torch_silu)
+    assert (ended.status, ended.err) == (0, "")
+    assert "bfloat16" in ended.out
+
+
 def test_against_needs_an_implementation(refused):
     assert "go with --implementation" in refused("verify", "--against", "relu")
 

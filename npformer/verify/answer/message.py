@@ -69,7 +69,7 @@ def _remarks(result: Checked) -> list[str]:
 
 
 def _headline(result: Checked, failure: Failure) -> list[str]:
-    dtype = failure.case.dy.dtype if failure.case is not None else ""
+    dtype = next((t.dtype for t in result.tallies if t.failure is not None), "")
     share = f"{result.failed_cases:,} of {result.cases:,} cases fail"
     gradients = ("d", "grad ")
     named = [n for n in result.wrong if is_output(n) or n.startswith(gradients)]

@@ -55,6 +55,7 @@ class _Script:
     ) -> None:
         self.component, self.subject, self.case, self.failure = component, subject, case, failure
         self.torch = isinstance(subject, TorchCallable)
+        self.bfloat16 = isinstance(subject, TorchCallable) and subject.bfloat16
         self.imports: dict[str, list[str]] = {}
         """By module, what is imported from it."""
         self.files: dict[str, str] = {}
@@ -92,7 +93,7 @@ class _Script:
 
     def _literal(self, array: Array, differentiated: bool) -> str:
         if self.torch:
-            return tensor_literal(array, differentiated)
+            return tensor_literal(array, differentiated, self.bfloat16)
         return array_literal(array)
 
     def _arguments(self) -> str:
@@ -185,12 +186,20 @@ class _Script:
             return used[0], f"d{used[0]}"
         return f"({', '.join(used)})", f"({', '.join(f'd{n}' for n in used)})"
 
+    def _cast(self) -> str:
+        """The method of a module that gives it the dtype."""
+        kinds = {"float64": "double", "float32": "float", "float16": "half"}
+        return "bfloat16" if self.bfloat16 else kinds[self.case.dy.dtype.name]
+
     def _module_call(self, name: str, arguments: str, inputs: list[str]) -> list[str]:
         parameters = {n: a for n, a in self.case.inputs.items() if self._is_parameter(n)}
         lines = [
-            f"module = {name}.{'double' if self.case.dy.dtype == np.float64 else 'float'}()",
+            f"module = {name}.{self._cast()}()",
             "values = {",
-            *(f"    {n!r}: {tensor_literal(a, False)}," for n, a in parameters.items()),
+            *(
+                f"    {n!r}: {tensor_literal(a, False, self.bfloat16)},"
+                for n, a in parameters.items()
+            ),
             "}",
             "module.load_state_dict(values, strict=False)",
             f"y = module({arguments})",
@@ -297,16 +306,17 @@ def array_literal(array: Array) -> str:
     return text if layout == "C" else f"in_layout({text}, {layout!r})"
 
 
-def tensor_literal(array: Array, differentiated: bool) -> str:
+def tensor_literal(array: Array, differentiated: bool, bfloat16: bool = False) -> str:
     """``torch.tensor([[1.0]], dtype=torch.float64, requires_grad=True)``."""
-    dtype = f", dtype=torch.{array.dtype}" if array.dtype.kind == "f" else ""
+    kind = "bfloat16" if bfloat16 else array.dtype
+    dtype = f", dtype=torch.{kind}" if array.dtype.kind == "f" else ""
     more = ", requires_grad=True" if differentiated else ""
     leaf = ".requires_grad_()" if differentiated else ""
     if array.size == 0:
         return f"torch.zeros({array.shape}{dtype}{more})"
     once = stored(array)
     if once.size < array.size:
-        return f"{tensor_literal(once, False)}.expand({array.shape}){leaf}"
+        return f"{tensor_literal(once, False, bfloat16)}.expand({array.shape}){leaf}"
     values = _nested(np.ascontiguousarray(array).reshape(array.shape), "torch")
     part = part_of(array)
     if part is None:

@@ -24,7 +24,6 @@ from npformer.verify.subjects.subjects import (
     WithVJP,
     callable_name,
 )
-from npformer.verify.subjects.tensors import to_value
 from npformer.verify.subjects.torch_subjects import (
     FunctionClass,
     TorchCallable,
@@ -90,15 +89,16 @@ def settle(possible: list[Subject], call: Call, case: Case) -> Subject:
         return _with_widest(subject, case)
     if forward_only:
         return _with_widest(forward_only[0], case)
-    raise VerifyError(refusal(possible[0].name, case, _telling(reasons)))
+    dtype = "bfloat16" if getattr(possible[0], "bfloat16", False) else ""
+    raise VerifyError(refusal(possible[0].name, case, _telling(reasons), dtype))
 
 
-def refusal(name: str, case: Case, error: BaseException) -> str:
+def refusal(name: str, case: Case, error: BaseException, dtype: str = "") -> str:
     """One line: what was given, and what came back."""
     if isinstance(error, BrokenContract):
         return str(error)
     given = ", ".join(f"{n} {a.shape}" for n, a in case.inputs.items())
-    dtypes = "/".join(sorted({str(a.dtype) for a in case.inputs.values()}))
+    dtypes = dtype or "/".join(sorted({str(a.dtype) for a in case.inputs.values()}))
     hint = ""
     if dtypes == "float64" and re.search(r"float|double|dtype|precision", str(error), re.I):
         hint = "; if it is made for float32 alone, have it checked in that dtype"
@@ -109,7 +109,7 @@ def refusal(name: str, case: Case, error: BaseException) -> str:
 
 def _try(subject: Subject, case: Case) -> None:
     if isinstance(subject, TorchCallable):
-        leaves = {n: to_value(a).requires_grad_() for n, a in case.inputs.items()}
+        leaves = {n: subject.tensor(a).requires_grad_() for n, a in case.inputs.items()}
         with repeatable():
             subject._outputs(subject.forwarded(case, leaves)[0])
     else:

@@ -22,8 +22,9 @@ from npformer.verify.subjects.outputs import outputs_of, without_gradient
 from npformer.verify.subjects.readings import INTEGERS, readings
 from npformer.verify.subjects.registered import RegisteredComponent, fit
 from npformer.verify.subjects.subjects import Call, Pair, Subject, count
-from npformer.verify.subjects.torch_subjects import TorchModule
+from npformer.verify.subjects.torch_subjects import TorchCallable, TorchModule
 from npformer.verify.subjects.user_component import UserComponent, split
+from npformer.verify.units.sixteen import EPS, numpy_dtype
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -44,12 +45,15 @@ def prepare(
 
     Raises ``VerifyError``, in one line, if the parts do not fit or the functions refuse a sample.
     """
-    static, dtype = dict(static or {}), np.dtype(dtype)
+    static, sixteen = dict(static or {}), str(dtype) if str(dtype) in EPS else ""
+    dtype = numpy_dtype(dtype)
     chosen = component(implementation) if isinstance(implementation, str) else implementation
     given = None if inputs is None else as_inputs(inputs, sizes)
     if sizes and given is None:
         raise VerifyError("sizes are those of a letter spec; give one, inputs='btd, d, d'")
     if isinstance(chosen, Component):
+        if sixteen:
+            raise VerifyError(f"{chosen.name!r} of the registry is checked in float64 and float32")
         if given is None and against is None and not static:
             return chosen
         if not isinstance(chosen, OpComponent):
@@ -57,8 +61,12 @@ def prepare(
         against = chosen.name if against is None else against
         chosen = Pair(chosen.name, chosen.pair)
     possible = candidates(chosen)
+    if sixteen == "bfloat16":
+        possible = _of_bfloat16(possible)
     if isinstance(against, str):
         against = component(against)
+    if sixteen and isinstance(against, OpComponent):
+        against = Pair(against.name, against.pair)
     if isinstance(against, Component):
         return _registered(possible, against, given, static, dtype)
     if given is None:
@@ -67,7 +75,18 @@ def prepare(
             "arrays, or strategies; or against= the name of an operation that has cases of its own"
         )
     reference = None if against is None else candidates(against)
-    return _user(possible, reference, given, static, dtype)
+    made = _user(possible, reference, given, static, dtype)
+    if sixteen and not made.has_witness:
+        raise VerifyError(
+            f"{sixteen} is checked against the gradient of another function; give one of tensors, "
+            "or a pair, as against"
+        )
+    return dataclasses.replace(made, sixteen=sixteen)
+
+
+def _of_bfloat16(possible: list[Subject]) -> list[Subject]:
+    """Those that take tensors: NumPy has no bfloat16."""
+    return [dataclasses.replace(s, bfloat16=True) for s in possible if isinstance(s, TorchCallable)]
 
 
 def _registered(
@@ -116,7 +135,7 @@ def _user(
     inputs: Inputs,
     static: dict[str, Any],
     dtype: np.dtype,
-) -> Component:
+) -> UserComponent:
     if reference is None and dtype != np.float64:
         raise VerifyError(
             f"without a reference {possible[0].name} is checked by differences of its forward in "

@@ -40,7 +40,7 @@ def part_of(array: Array) -> Part | None:
     return None if span < array.size else Part(offset + span + bool(offset), strides, offset)
 
 
-def to_tensor_as_laid_out(array: Array) -> torch.Tensor:
+def to_tensor_as_laid_out(array: Array, bfloat16: bool = False) -> torch.Tensor:
     """A tensor of its own memory with the array's strides: a kernel may rely on them unawares.
 
     An axis that repeats one number does so in the tensor, and a part of a larger buffer starts
@@ -48,18 +48,21 @@ def to_tensor_as_laid_out(array: Array) -> torch.Tensor:
     """
     once = stored(array)
     if once.size < array.size:
-        return to_tensor_as_laid_out(once).expand(array.shape)
+        return to_tensor_as_laid_out(once, bfloat16).expand(array.shape)
     part = part_of(array)
+    plain = to_tensor(array)
+    if bfloat16 and plain.is_floating_point():
+        plain = plain.bfloat16()
     if part is None:
-        return to_tensor(array)
+        return plain
     gap = float("nan") if array.dtype.kind == "f" else 0
-    buffer = torch.full((part.length,), gap, dtype=to_tensor(array.ravel()[:0]).dtype)
-    return buffer.as_strided(array.shape, part.strides, part.offset).copy_(to_tensor(array))
+    buffer = torch.full((part.length,), gap, dtype=plain.dtype)
+    return buffer.as_strided(array.shape, part.strides, part.offset).copy_(plain)
 
 
-def to_value(value: Any) -> Any:
-    """A tensor for an array; anything else stays."""
-    return to_tensor_as_laid_out(value) if isinstance(value, np.ndarray) else value
+def to_value(value: Any, bfloat16: bool = False) -> Any:
+    """A tensor for an array, of bfloat16 if so asked and not of integers; anything else stays."""
+    return to_tensor_as_laid_out(value, bfloat16) if isinstance(value, np.ndarray) else value
 
 
 def to_array(tensor: torch.Tensor) -> Array:

@@ -19,7 +19,7 @@ from npformer.cards.pytorch import torch
 from npformer.verify.component import BrokenContract, Written
 from npformer.verify.reference.autograd import torch_dtype
 from npformer.verify.subjects.outputs import a_kind, in_form_of, outputs_of
-from npformer.verify.subjects.subjects import Call, Subject, gradients_of, parameters_of
+from npformer.verify.subjects.subjects import Subject, gradients_of, parameters_of
 from npformer.verify.subjects.tensors import to_array, to_value
 
 IN_PLACE = ("leaf Variable that requires grad", "written-to tensor refers to a single memory")
@@ -30,20 +30,38 @@ IN_PLACE = ("leaf Variable that requires grad", "written-to tensor refers to a s
 class TorchCallable(Subject):
     """A callable of tensors, differentiated by autograd; a Function's ``apply`` among them."""
 
+    bfloat16: bool = False
+    """Whether its tensors are of bfloat16; the arrays of a case are then of float32."""
+
+    def tensor(self, array: Array) -> torch.Tensor:
+        """An array of a case as this takes it."""
+        made: torch.Tensor = to_value(array, self.bfloat16)
+        return made
+
+    def array(self, tensor: torch.Tensor) -> Array:
+        """A result as a case has it; raises ``BrokenContract`` if bfloat16 was due, and is not."""
+        if not self.bfloat16:
+            return to_array(tensor)
+        if tensor.dtype != torch.bfloat16:
+            raise BrokenContract(
+                f"a result of {self.name} is of {tensor.dtype}; it must be of torch.bfloat16"
+            )
+        return to_array(tensor.float())
+
     def returned(self, case: Case) -> Any:
         with torch.no_grad(), repeatable():
             return self._call(case, {})
 
     def outputs(self, case: Case) -> Result:
-        return {n: to_array(y) for n, y in self._outputs(self.returned(case)).items()}
+        return {n: self.array(y) for n, y in self._outputs(self.returned(case)).items()}
 
     def run(self, case: Case) -> Result:
         """Outputs and autograd's gradients.
 
         Raises ``Written`` if an input was written to, and autograd was not told.
         """
-        leaves = {name: to_value(a).requires_grad_() for name, a in case.inputs.items()}
-        upstream = {name: to_value(dy) for name, dy in case.upstream.items()}
+        leaves = {name: self.tensor(a).requires_grad_() for name, a in case.inputs.items()}
+        upstream = {name: self.tensor(dy) for name, dy in case.upstream.items()}
         with repeatable():
             returned, kept = self.forwarded(case, leaves)
             self._unchanged("forward", kept, case.inputs)
@@ -51,20 +69,20 @@ class TorchCallable(Subject):
             gradients = self._gradients(returned, leaves, upstream, case)
         self._unchanged("backward", kept, case.inputs)
         self._unchanged("backward", upstream, case.upstream, "d")
-        found = {self._named(n): to_array(g) for n, g in gradients.items()}
-        return {**{n: to_array(y) for n, y in outputs.items()}, **found}
+        found = {self._named(n): self.array(g) for n, g in gradients.items()}
+        return {**{n: self.array(y) for n, y in outputs.items()}, **found}
 
     def opened(self, case: Case, frozen: str = "") -> Callable[[Case], Result]:
-        leaves = {name: to_value(a) for name, a in case.inputs.items()}
+        leaves = {name: self.tensor(a) for name, a in case.inputs.items()}
         trained = {n: leaf.requires_grad_() for n, leaf in leaves.items() if n != frozen}
         with repeatable():
             returned = self.forwarded(case, leaves)[0]
 
         def backward(of: Case) -> Result:
-            upstream = {name: to_value(dy) for name, dy in of.upstream.items()}
+            upstream = {name: self.tensor(dy) for name, dy in of.upstream.items()}
             with repeatable():
                 found = self._gradients(returned, trained, upstream, case)
-            return {self._named(n): to_array(g) for n, g in found.items()}
+            return {self._named(n): self.array(g) for n, g in found.items()}
 
         return backward
 
@@ -82,7 +100,7 @@ class TorchCallable(Subject):
             if not any(reason in str(error) for reason in IN_PLACE):
                 raise
         for name, leaf in leaves.items():  # it may have been written to before that was refused
-            leaf.data = to_value(case.inputs[name])
+            leaf.data = self.tensor(case.inputs[name])
         copies = {name: leaf.clone() for name, leaf in leaves.items()}
         before = {name: copy.grad_fn for name, copy in copies.items()}
         returned = self._call(case, copies)
@@ -96,13 +114,14 @@ class TorchCallable(Subject):
         prefix: str = "",
     ) -> None:
         for name, tensor in tensors.items():
-            if not np.array_equal(to_array(tensor), given[name], equal_nan=True):
+            was = self.array(self.tensor(given[name]))
+            if not np.array_equal(self.array(tensor), was, equal_nan=True):
                 told = f"the {what} of {self.name} wrote to {prefix}{name}, which is the caller's"
                 mark = ", and did not say so by ctx.mark_dirty" if what == "forward" else ""
                 raise Written(f"{prefix}{name}", told + mark)
 
     def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
-        positional, keywords = self.call.arguments(with_tensors(case, leaves))
+        positional, keywords = self.call.arguments(with_tensors(case, leaves, self.bfloat16))
         return self.origin(*positional, **keywords)
 
     def _named(self, name: str) -> str:
@@ -154,7 +173,7 @@ class FunctionClass(TorchCallable):
     """A ``torch.autograd.Function``; ``apply`` takes no keywords, so all goes by position."""
 
     def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
-        positional, keywords = self.call.arguments(with_tensors(case, leaves))
+        positional, keywords = self.call.arguments(with_tensors(case, leaves, self.bfloat16))
         rest = (self.parameters or ())[len(positional) :]
         last = max((i for i, p in enumerate(rest) if p.name in keywords), default=-1)
         return self.origin.apply(
@@ -178,11 +197,15 @@ class TorchModule(TorchCallable):
     def initial(self) -> dict[str, Array]:
         """The trained parameters' values, by path."""
         found = self.origin.named_parameters()
-        return {name: to_array(p) for name, p in found if p.requires_grad}
+        return {
+            name: to_array(p.float() if p.dtype == torch.bfloat16 else p)
+            for name, p in found
+            if p.requires_grad
+        }
 
     def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
-        dtype = torch_dtype(case.dy.dtype)
-        case = with_tensors(case, leaves)
+        dtype = torch.bfloat16 if self.bfloat16 else torch_dtype(case.dy.dtype)
+        case = with_tensors(case, leaves, self.bfloat16)
         positional, keywords = self.call.arguments(case)
         named = {p: (self.named or {}).get(p, p) for p in self.initial()}
         state: dict[str, torch.Tensor] = {
@@ -205,7 +228,7 @@ class TorchVJP(TorchCallable):
     """A ``WithVJP`` on tensors; autograd has no part in it."""
 
     def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
-        positional, keywords = self.call.arguments(with_tensors(case, leaves))
+        positional, keywords = self.call.arguments(with_tensors(case, leaves, self.bfloat16))
         with torch.no_grad():
             return self.origin.function(*positional, **keywords)
 
@@ -216,10 +239,10 @@ class TorchVJP(TorchCallable):
         upstream: Mapping[str, torch.Tensor],
         case: Case,
     ) -> dict[str, torch.Tensor]:
-        positional, keywords = self.call.arguments(with_tensors(case, leaves))
+        positional, keywords = self.call.arguments(with_tensors(case, leaves, self.bfloat16))
         with torch.no_grad():
             found = self.origin.vjp(in_form_of(returned, upstream), *positional, **keywords)
-        return _tensors(found, case, self.call)
+        return _tensors(self, found, case)
 
     @property
     def parameters(self) -> tuple[inspect.Parameter, ...] | None:
@@ -231,7 +254,7 @@ class TorchPair(TorchCallable):
     """A pair of functions of tensors in the package's convention."""
 
     def _both(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> tuple[Any, Any]:
-        positional, keywords = self.call.arguments(with_tensors(case, leaves))
+        positional, keywords = self.call.arguments(with_tensors(case, leaves, self.bfloat16))
         with torch.no_grad():
             found = self.origin[0](*positional, **keywords)
         if not isinstance(found, tuple) or len(found) != 2:
@@ -245,10 +268,10 @@ class TorchPair(TorchCallable):
         y, cache = self._both(case, {})
 
         def backward(of: Case) -> Result:
-            upstream = {name: to_value(dy) for name, dy in of.upstream.items()}
+            upstream = {name: self.tensor(dy) for name, dy in of.upstream.items()}
             with torch.no_grad():
-                found = _tensors(self.origin[1](in_form_of(y, upstream), cache), case, self.call)
-            return {self._named(n): to_array(g) for n, g in found.items()}
+                found = _tensors(self, self.origin[1](in_form_of(y, upstream), cache), case)
+            return {self._named(n): self.array(g) for n, g in found.items()}
 
         return backward
 
@@ -264,26 +287,27 @@ class TorchPair(TorchCallable):
     ) -> dict[str, torch.Tensor]:
         with torch.no_grad():
             found = self.origin[1](in_form_of(returned, upstream), self._both(case, leaves)[1])
-        return _tensors(found, case, self.call)
+        return _tensors(self, found, case)
 
     @property
     def parameters(self) -> tuple[inspect.Parameter, ...] | None:
         return parameters_of(self.origin[0])
 
 
-def _tensors(gradients: Any, case: Case, call: Call) -> dict[str, torch.Tensor]:
+def _tensors(of: TorchCallable, gradients: Any, case: Case) -> dict[str, torch.Tensor]:
     several = gradients if isinstance(gradients, (tuple, list)) else (gradients,)
-    arrays = tuple(to_array(g) if isinstance(g, torch.Tensor) else g for g in several)
-    named = gradients_of(arrays, case, call)
-    return {n: torch.from_numpy(named[f"d{n}"]) for n in case.inputs if f"d{n}" in named}
+    arrays = tuple(of.array(g) if isinstance(g, torch.Tensor) else g for g in several)
+    named = gradients_of(arrays, case, of.call)
+    tensors = {n: torch.from_numpy(named[f"d{n}"]) for n in case.inputs if f"d{n}" in named}
+    return {n: t.bfloat16() if of.bfloat16 else t for n, t in tensors.items()}
 
 
-def with_tensors(case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
+def with_tensors(case: Case, leaves: Mapping[str, torch.Tensor], bfloat16: bool = False) -> Any:
     """The case with tensors for arrays; ``leaves`` stand in for the inputs of their names."""
     return Case(
-        {n: leaves[n] if n in leaves else to_value(a) for n, a in case.inputs.items()},  # type: ignore[misc]
+        {n: leaves[n] if n in leaves else to_value(a, bfloat16) for n, a in case.inputs.items()},  # type: ignore[misc]
         {n: to_value(v) for n, v in case.static.items()},
-        to_value(case.dy),
+        to_value(case.dy, bfloat16),
     )
 
 

@@ -18,13 +18,18 @@ from npformer.verify.inputs import Inputs
 from npformer.verify.reference.jacobian import MOST, jacobian
 from npformer.verify.subjects.kinds import refusal
 from npformer.verify.subjects.subjects import Subject
+from npformer.verify.subjects.torch_subjects import TorchCallable
+from npformer.verify.units import sixteen
 from npformer.verify.units.error import error_units, worst
 from npformer.verify.units.inside import ACCEPT as INSIDE
-from npformer.verify.units.inside import EPS, computes_in
+from npformer.verify.units.inside import computes_in
 from npformer.verify.units.measured import ACCEPT, CAREFUL, RATIO, TRIALS, measured_scales
-from npformer.verify.units.rounding import own_scale
+from npformer.verify.units.rounding import errors_near, own_scale
+from npformer.verify.units.sixteen import EPS, in_bfloat16
 
 T = TypeVar("T")
+REDRAWN = 20
+"""Draws, at most, until no number is too large for sixteen bits."""
 Shape = tuple[int, ...]
 
 
@@ -45,6 +50,8 @@ class UserComponent(Component):
     entrywise: bool = False
     """Whether the reference's gradient is to be differentiated entry by entry: exact, but slow."""
     inside: str = ""
+    sixteen: str = ""
+    """float16 or bfloat16, if it is checked in that."""
     kind: str = "function"
     has_kinks = True
     lenient = True
@@ -82,7 +89,10 @@ class UserComponent(Component):
         return self.against if self.has_witness else self.subject  # type: ignore[return-value]
 
     def draw(self, source: Source, dtype: Any) -> Case:
-        arrays = self.inputs.draw(at_edges(source), np.dtype(dtype))
+        for _ in range(REDRAWN if self.sixteen else 1):
+            arrays = self.inputs.draw(at_edges(source), np.dtype(dtype))
+            if all(_moderate(a) for a in arrays if a.dtype.kind == "f"):
+                break
         return self.case_of(source, arrays, np.dtype(dtype))
 
     def case_of(self, source: Source, arrays: list[Array], dtype: np.dtype) -> Case:
@@ -97,6 +107,8 @@ class UserComponent(Component):
             draw_array(source, s, dtype, upstream=True) for s in self._shapes(bare).values()
         )
         case = dataclasses.replace(bare, dy=dy, more=tuple(more))
+        if self.sixteen == "bfloat16":
+            case = in_bfloat16(case)
         if more and rarely(source, 4):  # most callers leave some of the outputs alone
             unused = source.choice(list(case.upstream))
             case = case.with_upstream({unused: np.zeros_like(case.upstream[unused])})
@@ -116,6 +128,12 @@ class UserComponent(Component):
                 self.shapes[key] = {name: y.shape for name, y in found.items()}
         return self.shapes[key]
 
+    def eps(self, case: Case) -> float:
+        return EPS.get(self.sixteen) or super().eps(case)
+
+    def smooth(self, case: Case) -> bool:
+        return not self.sixteen  # whose steps are larger than those of a derivative
+
     def forward(self, case: Case) -> Array:
         return joined(self._trusted.outputs(case))
 
@@ -129,7 +147,22 @@ class UserComponent(Component):
         against = self.against
         if against is None:
             return {}
-        return self._named(self._asked(lambda c: self._run(against, c), case))
+        run = self._in_sixteen if self.sixteen else lambda c: self._run(against, c)
+        return self._named(self._asked(run, case))
+
+    def _in_sixteen(self, case: Case) -> Result:
+        """The reference in the same sixteen bits; in float32, where it takes none."""
+        against = self.against
+        assert against is not None
+        wide = case.cast(np.float32)
+        if self.sixteen == "bfloat16":
+            if not isinstance(against, TorchCallable):
+                return against.run(wide)
+            against = dataclasses.replace(against, bfloat16=True)
+        try:
+            return against.run(case)
+        except Exception:
+            return self.against.run(wide)  # type: ignore[union-attr]
 
     def _named(self, result: Result) -> Result:
         """A reference's gradients under the names that the subject's have."""
@@ -140,6 +173,8 @@ class UserComponent(Component):
         return named
 
     def reference(self, case: Case) -> Result | None:
+        if self.sixteen == "bfloat16":
+            case = in_bfloat16(case)
         if self.entrywise:
             return self.precise(case)
         if case.dy.dtype == np.float64 and np.finfo(self._exact_type).eps < np.finfo(float).eps:
@@ -153,6 +188,8 @@ class UserComponent(Component):
         return (self.against or self.subject).widest
 
     def precise(self, case: Case) -> Result:
+        if self.sixteen == "bfloat16":
+            case = in_bfloat16(case)
         exact = self._exact(case.cast(np.float64))
         if self.against is None or not self.against.has_gradient:
             exact |= self._differences(case.cast(np.float64))
@@ -218,8 +255,9 @@ class UserComponent(Component):
         return self._scales(case, exact, TRIALS)
 
     def _scales(self, case: Case, exact: Result, trials: int) -> Result:
-        eps = EPS.get(self.inside, 0.0)
-        run = lambda c: self._named(self._judge.run(c))  # noqa: E731
+        eps = EPS.get(self.inside or self.sixteen, 0.0)
+        judge = self._in_sixteen if self.sixteen else self._judge.run
+        run = lambda c: self._named(judge(c))  # noqa: E731
         judged = measured_scales(run, case, exact, trials, eps)
         if self.against is not None and not self.against.has_gradient:
             outputs = {name: a for name, a in exact.items() if is_output(name)}
@@ -240,6 +278,10 @@ class UserComponent(Component):
         units = worst(error_units(ours[name], exact[name], scale, case.dy.dtype))
         if self.against is None or self.inside or self.accepts(units, 0.0):
             return scale
+        if self.sixteen:
+            reach = sixteen.REACH * EPS[self.sixteen]
+            near = errors_near(self.subject.run, self._reference, case, name, reach)
+            return sixteen.with_scatter(scale, near / float(np.finfo(case.dy.dtype).eps))
         own = own_scale(self.subject.run, self._reference, case, name, exact[name], scale)
         return scale if own is None else own
 
@@ -260,12 +302,18 @@ class UserComponent(Component):
     @property
     def said_of_bound(self) -> str:
         limit = f"errors up to {ACCEPT:g} pass, or twice the reference's own"
+        if self.sixteen:
+            limit = (
+                f"errors up to {sixteen.ACCEPT:g} pass, or twice the reference's own in "
+                f"{self.sixteen} but at most {sixteen.CAP:g}"
+            )
         if self.inside:
             limit = f"its forward computes in {self.inside}: errors up to {INSIDE:g} pass"
         if self.bound is not None:
             limit = f"errors up to {self.bound:g} pass, as asked"
+        bits = self.inside or self.sixteen
         return (
-            f"{limit}; a unit is eps{f' of {self.inside}' if self.inside else ''} x (the result of "
+            f"{limit}; a unit is eps{f' of {bits}' if bits else ''} x (the result of "
             f"{self.witness} + its scatter under rounding)"
         )
 
@@ -274,7 +322,13 @@ class UserComponent(Component):
             return ours <= self.bound
         if self.inside:
             return ours <= INSIDE
+        if self.sixteen:
+            return sixteen.accepts(ours, pytorch)
         return ours <= ACCEPT or ours <= RATIO * pytorch
+
+
+def _moderate(array: Array) -> bool:
+    return bool((np.abs(array) <= sixteen.LARGEST).all())
 
 
 def split(names: tuple[str, ...], arrays: list[Array]) -> tuple[dict[str, Array], dict[str, Any]]:

@@ -15,9 +15,8 @@ import numpy as np
 
 from npformer.cards.case import Array, Case, Result, is_output
 from npformer.verify.units.measured import disturbed, measured_scales
+from npformer.verify.units.sixteen import EPS
 
-EPS = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
-"""TensorFloat-32 rounds as float16 does."""
 ACCEPT = 8.0
 """Errors up to this, in units of that precision, pass: with so few digits 32 would say little."""
 LEAST, MOST = 0.03, 0.5
@@ -30,7 +29,7 @@ Run = Callable[[Case], Result]
 def computes_in(run: Run, reference: Run, cases: Sequence[Case]) -> str:
     """The name of the precision, of ``EPS``; empty where there is no sign of one."""
     chosen = [case for case in cases if case.size][:CASES]
-    for name, eps in EPS.items():
+    for name, eps in EPS.items():  # TensorFloat-32 rounds as float16 does
         try:
             if chosen and _explains(run, reference, chosen, eps):
                 return name

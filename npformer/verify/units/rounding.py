@@ -55,20 +55,26 @@ def own_scale(
 
 def spread(run: Run, exact_of: Run, case: Case, name: str) -> Array:
     """How far the error of each entry is from its mean over inputs near by, in eps."""
+    errors = errors_near(run, exact_of, case, name, OFF)
+    if not len(errors):
+        return np.zeros(())
+    found = np.abs(errors - np.mean(errors, axis=0)).max(axis=0) / np.finfo(case.dy.dtype).eps
+    seen = found[found > 0]
+    return np.maximum(found, np.median(seen) if seen.size else 0.0)
+
+
+def errors_near(run: Run, exact_of: Run, case: Case, name: str, reach: float) -> Array:
+    """What a result is off by on inputs that are ``reach`` of their size away, trial by trial."""
     errors = []
     for trial in range(AGAIN):
-        near = disturbed(case, np.random.default_rng(trial), OFF)
+        near = disturbed(case, np.random.default_rng(trial), reach)
         try:
             off = np.asarray(run(near)[name] - exact_of(near)[name], np.float64)
         except Exception:  # this trial is lost
             continue
         if np.isfinite(off).all():
             errors.append(off)
-    if not errors:
-        return np.zeros(())
-    found = np.abs(errors - np.mean(errors, axis=0)).max(axis=0) / np.finfo(case.dy.dtype).eps
-    seen = found[found > 0]
-    return np.maximum(found, np.median(seen) if seen.size else 0.0)
+    return np.array(errors)
 
 
 def in_other_precision(
