@@ -140,7 +140,7 @@ OWN = {
     "Mish": (F.mish, "btd"),
     "Huber's loss": (huber, "bt"),
     "ELU": (F.elu, "bt"),
-    "sinc": (torch.sinc, "bt"),
+    "arctangent": (torch.atan, "bt"),
     "angle of a point": (torch.atan2, "bt, bt"),
     "determinant": (lambda x: torch.linalg.det(x.mT @ x + torch.eye(x.shape[-1])), "b3d"),
     "distance": (lambda x, y: torch.cdist(x, y), "bd, sd"),

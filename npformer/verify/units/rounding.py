@@ -53,9 +53,9 @@ def own_scale(
     return own if ALIKE[0] <= other <= ALIKE[1] else None
 
 
-def spread(run: Run, exact_of: Run, case: Case, name: str) -> Array:
+def spread(run: Run, exact_of: Run, case: Case, name: str, off_by: float = OFF) -> Array:
     """How far the error of each entry is from its mean over inputs near by, in eps."""
-    errors = errors_near(run, exact_of, case, name, OFF)
+    errors = errors_near(run, exact_of, case, name, off_by)
     if not len(errors):
         return np.zeros(())
     found = np.abs(errors - np.mean(errors, axis=0)).max(axis=0) / np.finfo(case.dy.dtype).eps
@@ -82,7 +82,6 @@ def in_other_precision(
 ) -> float | None:
     """The worst error there, in units of there; None if the function knows one precision alone."""
     dtype: np.dtype[Any] = np.dtype("float32" if case.dy.dtype == np.float64 else "float64")
-    eps = float(np.finfo(dtype).eps)
     errors, moved = [], case.cast(dtype)
     for trial in range(TRIALS):
         try:
@@ -93,5 +92,6 @@ def in_other_precision(
         except Exception:  # this trial is lost
             continue
         finally:
-            moved = disturbed(case.cast(dtype), np.random.default_rng(trial), eps)
+            # So far that the numbers fill the other precision: half of one would be exact there.
+            moved = disturbed(case.cast(dtype), np.random.default_rng(trial), OFF)
     return max(errors) if errors else None
