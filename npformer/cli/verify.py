@@ -107,6 +107,8 @@ class Command:
     """Generated cases for each operation and each of float64 and float32."""
     accept: float | None = None
     """Of --implementation: errors up to this many rounding units pass, and the result says so."""
+    double_backward: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Of --implementation: check the gradient's own gradient, against that of --against."""
     seed: int = 0
     """Decides every case; the same seed gives the same cases."""
     debug: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -132,7 +134,8 @@ class Command:
             raise UsageError("--causal and --lengths go with --model")
         if self._for_implementation():
             raise UsageError(
-                "--against, --inputs, --sizes, --accept and --debug go with --implementation"
+                "--against, --inputs, --sizes, --accept, --double-backward and --debug go with "
+                "--implementation"
             )
         if self.museum:
             return self._show_museum(console)
@@ -173,7 +176,7 @@ class Command:
     def _for_implementation(self) -> bool:
         """Whether an option is given that says something of an implementation."""
         given = (self.against, self.inputs, self.accept)
-        return given != (None, None, None) or bool(self.sizes or self.debug)
+        return given != (None, None, None) or bool(self.sizes or self.debug or self.double_backward)
 
     def _check_implementation(self, reference: str, console: Console) -> int:
         if self.component or self.mutants or self.museum or self.arrays:
@@ -195,6 +198,7 @@ class Command:
                 seed=self.seed,
                 dtypes=self.dtypes,
                 accept=self.accept,
+                double=self.double_backward,
                 progress=status.update,
             )
         failure = result.failure

@@ -26,6 +26,7 @@ from npformer.verify.inputs import FixedInputs
 from npformer.verify.report import of
 from npformer.verify.result import Checked
 from npformer.verify.subjects.prepare import prepare
+from npformer.verify.subjects.second import second
 from npformer.verify.subjects.user_component import UserComponent
 from npformer.verify.tally import ALONE, Tally, check_component
 
@@ -74,6 +75,7 @@ def check(
     shrink: bool = True,
     stop_at_failure: bool = False,
     accept: float | None = None,
+    double: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> CheckResult:
     """Check a gradient on generated cases.
@@ -107,6 +109,8 @@ def check(
         stop_at_failure: whether to leave it at the first case that fails.
         accept: errors up to this many rounding units pass, in place of the usual bound; the
             result says so.
+        double: whether to check the backward in place of the function: the gradients as outputs,
+            ``y0`` and so on, and their own gradients, of the inputs and the upstream gradient.
         progress: called with what is being done, for a long run.
 
     Raises:
@@ -127,6 +131,8 @@ def check(
         warnings.simplefilter("ignore")  # what overflows is judged, not warned of
         dtype = "float64" if "float64" in dtypes else dtypes[0]
         component = prepare(implementation, inputs, against, static, dtype, sizes)
+        if double:
+            component = second(component, dtype)
         if accept is not None:
             component = copy.copy(component)
             object.__setattr__(component, "bound", float(accept))  # its class may be frozen

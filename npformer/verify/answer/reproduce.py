@@ -21,6 +21,7 @@ from npformer.verify.component import Component
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.judge import Failure, at_index
 from npformer.verify.subjects.outputs import in_form_of, is_floating, leaves
+from npformer.verify.subjects.second import Second
 from npformer.verify.subjects.subjects import VJP, Pair, Subject, callable_name
 from npformer.verify.subjects.tensors import part_of
 from npformer.verify.subjects.torch_subjects import (
@@ -142,6 +143,8 @@ class _Script:
                 f"{targets} = {vjp}({self._upstream()}, {arguments})",
             ]
         name = self._name(subject.origin)
+        if isinstance(subject, Second):
+            return self._second_call(subject, name, targets)
         if isinstance(subject, TorchModule):
             return self._module_call(name, arguments, gradients)
         if isinstance(subject, FunctionClass):
@@ -185,6 +188,29 @@ class _Script:
         if len(used) == 1:
             return used[0], f"d{used[0]}"
         return f"({', '.join(used)})", f"({', '.join(f'd{n}' for n in used)})"
+
+    def _second_call(self, subject: Second, name: str, targets: str) -> list[str]:
+        """The backward of the first call, and that of its gradients."""
+        first = subject.first
+        script = _Script(self.component, first, self.case, self.failure)
+        inputs = [n for n in self.case.inputs if n in first.call.positional]
+        upstream = [n for n in self.case.inputs if n not in inputs]
+        apply = ".apply" if isinstance(first, FunctionClass) else ""
+        outputs = [f"first{path}" for path, leaf in leaves(script._returned) if is_floating(leaf)]
+        every = f"({', '.join(map(_word, self.case.inputs))})"
+        lines = [
+            f"first = {name}{apply}({script._arguments()})",
+            f"y = torch.autograd.grad({_row(outputs)}, {_row(inputs)}, {_row(upstream)}, "
+            "create_graph=True)",
+            *self._parts(),
+        ]
+        if is_output(self.failure.result):
+            return lines
+        used, above = self._used()
+        return [
+            *lines,
+            f"{targets} = torch.autograd.grad({used}, {every}, {above}, materialize_grads=True)",
+        ]
 
     def _cast(self) -> str:
         """The method of a module that gives it the dtype."""
@@ -237,6 +263,10 @@ class _Script:
             named |= {_word(n) for n in self.case.inputs} | set(self.case.upstream)
             return f"print({_word(result)})" if _word(result) in named else "print(y)"
         return f"print({at_index(_word(result), failure.index)})  # expected {failure.expected:.6g}"
+
+
+def _row(names: list[str]) -> str:
+    return f"({', '.join(map(_word, names))},)"
 
 
 def _file(function: Any) -> str | None:
