@@ -62,11 +62,13 @@ class Checked:
             if tally.refused:
                 cases = f"{tally.refused:,} further case{'s' if tally.refused > 1 else ''}"
                 lines.append(f"{cases} of {tally.dtype} refused: {tally.refusal}")
-            lines += [
-                f"{name} in {tally.dtype}: {tally.compared[name]:,} of {entries:,} entries compared"
+            left_out = [
+                f"{entries - tally.compared[name]:,} of {entries:,} entries of {name}"
                 for name, entries in tally.entries.items()
                 if tally.compared[name] < entries
             ]
+            if left_out:
+                lines.append(f"{tally.dtype}, no number to compare with: {', '.join(left_out)}")
         if self.subject is not None:
             lines += self.subject.remarks
             if self.subject.bound is not None or self.subject.inside:

@@ -65,7 +65,7 @@ def runs(numbers: Sequence[int]) -> str:
 
 
 def _remarks(result: Checked) -> list[str]:
-    return [f"  {remark}" for remark in result.remarks]
+    return [line for remark in result.remarks for line in _wrapped(f"  {remark}", "    ")]
 
 
 def _headline(result: Checked, failure: Failure) -> list[str]:
