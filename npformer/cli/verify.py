@@ -108,7 +108,7 @@ class Command:
     accept: float | None = None
     """Of --implementation: errors up to this many rounding units pass, and the result says so."""
     double_backward: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Of --implementation: check the gradient's own gradient, against that of --against."""
+    """Check the own gradient of the gradient that --implementation has."""
     seed: int = 0
     """Decides every case; the same seed gives the same cases."""
     debug: tyro.conf.FlagCreatePairsOff[bool] = False
