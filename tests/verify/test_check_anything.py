@@ -311,7 +311,7 @@ def test_a_module_is_left_as_it_was():
         ((lambda x: 1 / 0, "bt"), {}, "refuses x .*ZeroDivisionError.*line"),
         (((linear, linear, linear), "bt"), {}, "a pair is two functions"),
         ((Swish, "bt"), {"cases": 0}, "cases is 0"),
-        ((Swish, "bt"), {"dtypes": ["float16"]}, "'float16' is not checked"),
+        ((Swish, "bt"), {"dtypes": ["int8"]}, "'int8' is not checked"),
         ((Swish, "bt"), {"dtypes": "float32"}, "by differences of its forward in float64"),
         ((Swish, "bt"), {"static": {"by": 2}}, "takes no argument 'by'"),
         ((Scaled, "bt, t"), {"static": {"bye": 2.0}}, "did you mean 'by'"),
