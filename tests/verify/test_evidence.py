@@ -155,6 +155,17 @@ def test_options_that_no_case_sets_are_named():
     assert "left out: mystery, which softmax does not know" in str(plain)
 
 
+def test_a_loss_that_saturates_is_not_wrong():
+    """log(1 + exp(-a)) from logits that are a apart, of which float32 keeps nothing."""
+
+    def loss(x):
+        return torch.logsumexp(x, -1) - x[..., 0]
+
+    apart = st.floats(24, 31).map(lambda a: np.array([[50.3, 50.3 - a], [-20.7, -20.7 - a]]))
+    result = check(loss, [apart], against=lambda x: -torch.log_softmax(x, -1)[..., 0], cases=60)
+    assert result, result
+
+
 def test_a_formula_that_loses_digits_is_not_wrong():
     def one_pass(x):
         return (x * x).mean(-1) - x.mean(-1) ** 2
