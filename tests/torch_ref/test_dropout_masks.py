@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._inductor import config as inductor
 
 from npformer.models.transformer import TransformerConfig
 from torch_ref.models.transformer import Transformer
@@ -54,8 +55,7 @@ def masks(run: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
 
 @pytest.fixture(scope="module")
 def compiled() -> nn.Module:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("torch._inductor.config.compile_threads", 1)  # no pool that outlives us
+    with inductor.patch(compile_threads=1):  # no pool that outlives us
         module = Branch().to(DEVICE).train()
         module.compile(dynamic=True)
         module(torch.ones(SHAPE, device=DEVICE, requires_grad=True))

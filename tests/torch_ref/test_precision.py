@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from torch._inductor import config as inductor
 from torch.profiler import ProfilerActivity, profile
 
 from npformer.config import OptimConfig, RunConfig, TrainConfig, TwinConfig
@@ -122,10 +123,9 @@ def test_dropout_keeps_the_mean_and_drops_its_share():
 
 @pytest.mark.filterwarnings("ignore")  # of PyTorch's compiler, at itself
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
-def test_compiled_layers_give_the_same_numbers_at_every_length(monkeypatch):
-    monkeypatch.setattr("torch._inductor.config.compile_threads", 1)  # no pool that outlives us
-    # The compiler knows the CPU's vector instructions: without programs that try them, 5 s.
-    monkeypatch.setattr("torch._inductor.config.cpp.vec_isa_ok", True)
+# No pool of threads that outlives us, and no programs that try the CPU's vector instructions: 5 s.
+@inductor.patch({"compile_threads": 1, "cpp.vec_isa_ok": True})
+def test_compiled_layers_give_the_same_numbers_at_every_length():
     model = dataclasses.replace(MODEL, encoder_layers=0, decoder_layers=1, dropout=0.0)
     plain, compiled = make(model, loss_chunk=16), make(model, loss_chunk=16, compile=True)
     compiled.restore(plain.state())

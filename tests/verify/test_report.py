@@ -59,7 +59,8 @@ def test_a_report_of_a_wrong_component(monkeypatch):
 
 def test_the_mutation_score_is_json():
     found = mutation_score(["silu"]).to_dict()
-    assert (found["mutants"], found["caught"]) == (3, 3)
+    planted = [m for m in MUTANTS.values() if m.component == "silu"]
+    assert found["mutants"] == found["caught"] == len(planted) > 0
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
