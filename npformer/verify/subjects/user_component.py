@@ -22,7 +22,7 @@ from npformer.verify.subjects.torch_subjects import TorchCallable
 from npformer.verify.units import sixteen
 from npformer.verify.units.error import error_units, worst
 from npformer.verify.units.inside import ACCEPT as INSIDE
-from npformer.verify.units.inside import computes_in
+from npformer.verify.units.inside import TINY, computes_in
 from npformer.verify.units.measured import ACCEPT, CAREFUL, RATIO, TRIALS, measured_scales
 from npformer.verify.units.rounding import errors_near, own_scale, spread
 from npformer.verify.units.sixteen import EPS, in_bfloat16
@@ -265,7 +265,9 @@ class UserComponent(Component):
             forward = lambda c: self._run(self._trusted, c)  # noqa: E731
             judged |= measured_scales(forward, case, outputs, trials, eps)
         units = eps / float(np.finfo(case.dy.dtype).eps) if eps else 1.0
-        return {name: scale * units for name, scale in judged.items()}
+        # Below the smallest normal number, rounding is absolute.
+        least = TINY.get(self.inside, 0.0)
+        return {name: (scale + least) * units for name, scale in judged.items()}
 
     def computes_in(self, cases: Sequence[Case]) -> UserComponent:
         """The same, judged in units of a lower precision if its outputs on these cases show one."""

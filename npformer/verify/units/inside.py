@@ -19,6 +19,7 @@ from npformer.verify.units.sixteen import EPS
 
 LARGEST = {"float16": 65504.0}
 """Beyond, there is an infinity; the range of bfloat16 is float32's."""
+TINY = {"float16": 2.0**-14}
 ACCEPT = 6.0
 """Errors up to this, in units of that precision, pass: with so few digits 32 would say little. Sums
 that are kept in it reach 5; a gradient that is 20 % too large is 12 off."""
