@@ -10,6 +10,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+EXTRAS = {
+    "torch": "torch",
+    "hypothesis": "verify",
+    "spacy": "spacy",
+    "datasets": "datasets",
+    "optuna": "sweep",
+    "tensorboard": "tensorboard",
+    "transformers": "marian",
+    "jax": "jax",
+}
+"""The extra of setup.cfg that brings a package, by the package's import name."""
+
 
 class NpformerError(Exception):
     """The base of every error that a user of npformer can cause."""
@@ -62,3 +74,16 @@ def nearest(given: str, allowed: Iterable[str]) -> str:
 def counted(number: int, noun: str) -> str:
     """``1 shard``, ``2,000 shards``."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def install(extra: str) -> str:
+    """What to do for an extra of setup.cfg; npformer is on no package index."""
+    return f"in npformer's checkout run: pip install -e '.[{extra}]'"
+
+
+def missing(package: str, extra: str = "") -> str:
+    """What to say where a package of ``EXTRAS`` cannot be imported.
+
+    ``extra`` names another extra that brings it and more, where more is needed.
+    """
+    return f"this needs {package}, which is not installed; {install(extra or EXTRAS[package])}"

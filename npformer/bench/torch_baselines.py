@@ -14,12 +14,11 @@ from rich.text import Text
 from npformer.bench.process import Answer, BenchProcess, take_turns
 from npformer.bench.settings import BenchConfig
 from npformer.bench.shapes import bench_config
+from npformer.errors import install
 
 IMPLEMENTATIONS = {"twin": "twin", "nn": "PyTorch", "marian": "Marian"}
 """The twin and its baselines, and what a table calls them."""
-LEFT_OUT = (
-    "MarianMTModel is left out: transformers is not installed; pip install 'npformer[marian]'"
-)
+LEFT_OUT = f"MarianMTModel is left out: transformers is not installed; {install('marian')}"
 
 
 class Decoding(NamedTuple):

@@ -9,6 +9,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from npformer.errors import missing
+
 
 class Late(ModuleType):
     """A module in name; its attributes are the real one's."""
@@ -20,8 +22,7 @@ class Late(ModuleType):
         except ModuleNotFoundError as error:
             if error.name != "torch":
                 raise
-            told = "this needs torch, which is not installed; pip install 'npformer[verify]'"
-            raise ModuleNotFoundError(told, name="torch") from None
+            raise ModuleNotFoundError(missing("torch", "verify"), name="torch") from None
         return getattr(module, name)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npformer.cli.common import read_along, read_texts
-from npformer.errors import NpformerError
+from npformer.errors import NpformerError, install
 from npformer.explorer import build_page
 from npformer.explorer.nodes import Errors
 from npformer.explorer.sentence import one_pair
@@ -57,8 +57,8 @@ class Command:
         print(f"{read_texts(loaded, self.text, target)}\n\n{self.out}  {len(content) / 1e6:.1f} MB")
         if errors is None:
             print(
-                "Without PyTorch the page has no errors against it; for these: "
-                "pip install 'npformer[verify]', and run this again"
+                "Without PyTorch the page has no errors against it; for these, "
+                f"{install('verify')} and then this again"
             )
         return 0
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import npformer
 from npformer.cli.arguments import UsageError, parse
-from npformer.errors import NpformerError, nearest
+from npformer.errors import EXTRAS, NpformerError, missing, nearest
 
 COMMANDS = {
     "verify": "check every hand-written gradient against PyTorch and against itself",
@@ -45,15 +45,6 @@ A first session, a few minutes long:
 npformer COMMAND --help explains a command's every option.
 """
 
-EXTRAS = {
-    "torch": "torch",
-    "hypothesis": "verify",
-    "spacy": "spacy",
-    "datasets": "datasets",
-    "optuna": "sweep",
-    "transformers": "marian",
-}
-
 BAD_INPUT, INTERRUPTED, CLOSED_PIPE = 2, 130, 141
 
 
@@ -71,10 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         package = (error.name or "").partition(".")[0]
         if package not in EXTRAS:
             raise
-        return _complain(
-            f"this needs {package}, which is not installed; "
-            f"pip install 'npformer[{EXTRAS[package]}]'"
-        )
+        return _complain(missing(package))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _complain(f"{where}{error.strerror or error}")

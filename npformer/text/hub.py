@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from npformer.errors import CorpusError, NpformerError
+from npformer.errors import CorpusError, NpformerError, install
 
 _VALIDATION = ("validation", "valid", "dev", "val")
 _LANGUAGES = re.compile(r"[a-z]{2,3}[-_][a-z]{2,3}")
@@ -135,8 +135,7 @@ def _library() -> Any:
         import datasets
     except ImportError as error:
         raise NpformerError(
-            "an hf: corpus needs Hugging Face datasets; install it with: "
-            "pip install npformer[datasets]"
+            f"an hf: corpus needs Hugging Face datasets; {install('datasets')}"
         ) from error
     return datasets
 

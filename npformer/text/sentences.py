@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
-from npformer.errors import ConfigError, NpformerError, nearest
+from npformer.errors import ConfigError, NpformerError, install, nearest
 from npformer.text.abbreviations import Rules, rules_for
 
 Engine = Literal["regex", "spacy"]
@@ -88,9 +88,7 @@ def _spacy_pipeline(language: str) -> Any:
     try:
         import spacy
     except ImportError as error:
-        raise NpformerError(
-            "the spacy sentence engine needs spaCy; install it with: pip install npformer[spacy]"
-        ) from error
+        raise NpformerError(f"the spacy sentence engine needs spaCy; {install('spacy')}") from error
     try:
         pipeline = spacy.blank(language)
     except ImportError as error:

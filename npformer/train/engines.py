@@ -16,7 +16,14 @@ import numpy as np
 from rich.console import Console
 
 from npformer.config import RunConfig
-from npformer.errors import CheckpointError, ConfigError, NpformerError, ShapeError, counted
+from npformer.errors import (
+    CheckpointError,
+    ConfigError,
+    NpformerError,
+    ShapeError,
+    counted,
+    missing,
+)
 from npformer.models import make_model
 from npformer.models.model import Model
 from npformer.plan.guard import check_fits
@@ -166,9 +173,7 @@ def _needs_torch() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        raise NpformerError(
-            "this needs torch, which is not installed; pip install 'npformer[torch]'"
-        ) from error
+        raise NpformerError(missing("torch")) from error
 
 
 def _place(twin: TorchEngine, ranks: Ranks) -> str:

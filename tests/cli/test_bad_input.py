@@ -254,8 +254,8 @@ def test_a_full_disk_while_saving(refused, tmp_path, corpus, monkeypatch):
         (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
         (PermissionError(errno.EACCES, "Permission denied", "a.txt"), "a.txt: Permission denied"),
         (MemoryError("Unable to allocate 9 TiB"), "not enough memory: Unable to allocate 9 TiB"),
-        (ModuleNotFoundError("x", name="torch._C"), "pip install 'npformer[torch]'"),
-        (ModuleNotFoundError("x", name="hypothesis"), "pip install 'npformer[verify]'"),
+        (ModuleNotFoundError("x", name="torch._C"), "pip install -e '.[torch]'"),
+        (ModuleNotFoundError("x", name="hypothesis"), "pip install -e '.[verify]'"),
     ],
 )
 def test_other_errors_are_one_line_too(refused, monkeypatch, error, said):

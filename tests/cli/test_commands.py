@@ -251,8 +251,8 @@ sys.exit(main(sys.argv[1:]))
     [
         (["translate", "RUN", "7 dogs."], 0, ""),
         (["evaluate", "RUN"], 0, ""),
-        (["translate", "RUN", "7 dogs.", "--engine", "torch"], 2, "pip install 'npformer[torch]'"),
-        (["verify"], 2, "pip install 'npformer["),
+        (["translate", "RUN", "7 dogs.", "--engine", "torch"], 2, "pip install -e '.[torch]'"),
+        (["verify"], 2, "pip install -e '.["),
         (["--help"], 0, ""),
         (["verify", "--help"], 0, ""),
         (["bisect", "--help"], 0, ""),

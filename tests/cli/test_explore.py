@@ -67,7 +67,7 @@ def test_without_pytorch_the_page_says_so(npformer, trained, directory, monkeypa
     monkeypatch.setattr(builtins, "__import__", without_torch)
     ended = npformer(*explore(trained, "7 dogs.", "--target", "7 Hunde."))
     assert ended.status == 0, ended
-    assert "pip install" in ended.out
+    assert "pip install -e '.[verify]'" in ended.out
     data = data_of(directory / "explorer.html")
     assert not data["measured"]
     assert all(node["error"] is None for node in data["calls"])

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from npformer.errors import missing
 from npformer.sweep.plan import read_plan
 from npformer.train.metrics import read_metrics
 from npformer.train.numpy_engine import NumpyEngine
@@ -176,7 +177,5 @@ def test_without_the_extra_one_line_says_what_to_install(tmp_path):
         timeout=120,
     )
     assert ended.returncode == 2
-    assert ended.stderr == (
-        "npformer: this needs optuna, which is not installed; pip install 'npformer[sweep]'\n"
-    )
+    assert ended.stderr == (f"npformer: {missing('optuna')}\n")
     assert not list(tmp_path.iterdir())

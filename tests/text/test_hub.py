@@ -40,7 +40,7 @@ def test_names_of_nothing(spec):
 
 def test_the_library_missing_says_how_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(NpformerError, match=r"pip install npformer\[datasets\]"):
+    with pytest.raises(NpformerError, match=r"pip install -e '\.\[datasets\]'"):
         load_corpus(DataConfig(corpus="hf:wmt14/de-en"))
 
 

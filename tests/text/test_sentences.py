@@ -256,7 +256,7 @@ def test_spacy_missing_says_how_to_install(monkeypatch):
 
     sentences._spacy_pipeline.cache_clear()
     monkeypatch.setitem(sys.modules, "spacy", None)
-    with pytest.raises(NpformerError, match=r"pip install npformer\[spacy\]"):
+    with pytest.raises(NpformerError, match=r"pip install -e '\.\[spacy\]'"):
         split_sentences("Hi.", engine="spacy")
 
 

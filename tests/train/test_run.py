@@ -180,7 +180,7 @@ def test_the_twin_without_pytorch_is_an_error_that_says_what_to_install(
     for name in [name for name in sys.modules if name.partition(".")[0] == "torch_ref"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(NpformerError, match=r"not installed; pip install 'npformer\[torch\]'"):
+    with pytest.raises(NpformerError, match=r"not installed; in .*pip install -e '\.\[torch\]'"):
         run(small_run(corpus, engine="torch"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -102,8 +102,8 @@ function errorMeter(error) {
       "p",
       { class: "unmeasured" },
       "Not measured: this page was written without PyTorch. After ",
-      h("code", {}, "pip install 'npformer[verify]'"),
-      " the same command measures it.",
+      h("code", {}, "pip install -e '.[verify]'"),
+      " in npformer's checkout, the same command measures it.",
     );
   }
   if (!error) return h("p", { class: "unmeasured" }, "Not measured at this node; its parts are.");
