@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 
 from npformer.config import ModelConfig
 from npformer.decode import Translator
-from npformer.errors import NpformerError, TokenizerError
+from npformer.errors import NpformerError, TokenizerError, counted
 from npformer.models import family
 from npformer.text.tokenizer import EOS, Tokenizer
+from npformer.text.unknown import listed, unknown
 from npformer.train.engines import Loaded
 
 
@@ -22,12 +24,28 @@ def check_characters(tokenizer: Tokenizer, text: str) -> None:
     if tokenizer.kind == "bpe":
         return
     known = set("".join(tokenizer.tokens(range(EOS + 1, tokenizer.vocab_size))))
-    if unknown := sorted({c for c in text if not c.isspace() and c not in known}):
-        shown = ", ".join(map(repr, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
+    if absent := Counter(c for c in text if not c.isspace() and c not in known):
         raise TokenizerError(
-            f"the model's {tokenizer.kind} vocabulary has no {shown}; leave such characters out, "
-            "or train with --tokenizer bpe, which can write any text"
+            f"the model's {tokenizer.kind} vocabulary has no {listed(absent)}; leave such "
+            "characters out, or train with --tokenizer bpe, which can write any text"
         )
+
+
+def note_unknown(tokenizer: Tokenizer, text: str) -> None:
+    """Say once, on standard error, what of a text the vocabulary does not know, if anything."""
+    if not (found := unknown(tokenizer, text)):
+        return
+    count, kind = found.total(), "word" if tokenizer.kind == "word" else "character"
+    if tokenizer.kind == "bpe":
+        said = f"in no token of the model's vocabulary: {listed(found)}; it reads their bytes"
+    else:
+        said = f"not in the model's vocabulary: {listed(found)}; it reads each as unknown"
+    note(f"{counted(count, kind)} of the text {'is' if count == 1 else 'are'} {said}")
+
+
+def note(message: str) -> None:
+    """One line on standard error."""
+    print("npformer:", " ".join(message.split()), file=sys.stderr)
 
 
 def read_along(loaded: Loaded, text: str, target: str | None) -> str:

@@ -10,9 +10,11 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import npformer
 from npformer.cli.arguments import UsageError, parse
+from npformer.cli.encoding import escapes, refused
 from npformer.errors import EXTRAS, NpformerError, missing, nearest
 
 COMMANDS = {
@@ -33,6 +35,9 @@ COMMANDS = {
 
 RENAMED = {"neighbour": "baseline"}
 """Names that commands had before, which keep working throughout 0.2."""
+
+WRITES_TEXT = ("translate",)
+"""Commands whose output is a text for others; what cannot be written there is an error."""
 
 FIRST_STEPS = """\
 A first session, a few minutes long:
@@ -63,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if package not in EXTRAS:
             raise
         return _complain(missing(package))
+    except UnicodeEncodeError as error:
+        return _complain(refused(error))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _complain(f"{where}{error.strerror or error}")
@@ -90,7 +97,8 @@ def _run(arguments: list[str]) -> int:
         )
     command = importlib.import_module(f"npformer.cli.{name}").Command
     default = command.default(rest) if hasattr(command, "default") else None
-    return parse(command, f"npformer {name}", rest, default=default)()
+    with nullcontext() if name in WRITES_TEXT else escapes():
+        return parse(command, f"npformer {name}", rest, default=default)()
 
 
 def _help() -> str:

@@ -11,25 +11,39 @@ import numpy as np
 import tyro
 
 from npformer.cli.arguments import UsageError
-from npformer.cli.common import check_characters, read_text
+from npformer.cli.common import note, note_unknown, read_text
 from npformer.decode import Translator
 from npformer.decode import sample as draw
 from npformer.decode.translator import Search
+from npformer.errors import NpformerError, counted
+from npformer.text.document import Document
 from npformer.text.tokenizer import BOS, EOS, PAD
 from npformer.train.engines import EngineName, load_model
+
+LEFT_OUT = 2
+"""Exit status if a sentence was too long to be translated."""
+NAMED = 8
+"""Lines that a message names."""
 
 
 @dataclass(frozen=True)
 class Command:
     """Translate text: split into paragraphs and sentences, translated, and joined again.
 
-    The text comes from the command line, from --file, or from standard input. Beam search takes
-    the most probable of several candidate translations; --sample draws one instead, and another
-    for another --seed.
+    The text comes from the command line, from --file, or from standard input. Without a blank line
+    between its paragraphs, every line is translated to one line; with blank lines, lines that an
+    editor has wrapped are joined first. --lines and --wrapped choose.
+
+    Beam search takes the most probable of several candidate translations; --sample draws one
+    instead, and another for another --seed.
+
+    A sentence longer than the model takes is left out, and its line is named on standard error; the
+    exit status is then 2.
 
     Examples:
       npformer translate runs/demo "The old man sleeps. He does not see the car."
       npformer translate runs/demo --file letter.txt > brief.txt
+      npformer translate runs/demo --file subtitles.txt --lines
       echo "She reads a book." | npformer translate runs/demo --beam 1
       npformer translate runs/demo "She reads a book." --sample --temperature 0.7 --seed 1
     """
@@ -40,6 +54,10 @@ class Command:
     """Text to translate; each argument is a paragraph."""
     file: Path | None = None
     """Translate this UTF-8 file instead."""
+    lines: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Translate every line to one line, blank ones too."""
+    wrapped: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Join the lines of a paragraph that an editor has wrapped."""
     beam: int = 4
     """Hypotheses kept at each step; 1 is greedy decoding."""
     alpha: float = 0.6
@@ -62,20 +80,49 @@ class Command:
     def __call__(self) -> int:
         if self.text and self.file is not None:
             raise UsageError("give the text on the command line or with --file, not both")
+        if self.lines and self.wrapped:
+            raise UsageError(
+                "--lines keeps line breaks and --wrapped joins lines; give one of them"
+            )
         model, tokenizer, config, _ = load_model(self.run, self.engine)
-        text = "\n\n".join(self.text) if self.text else read_text(self.file)
-        check_characters(tokenizer, text)
         translator = Translator(model, tokenizer, source_language=config.data.source_language)
+        document = Document.read(
+            "\n\n".join(self.text) if self.text else read_text(self.file),
+            translator.source_language,
+            lines=True if self.lines else False if self.wrapped else None,
+            splitter=self.splitter,
+        )
+        note_unknown(tokenizer, document.text)
+        sentences = document.sentences
+        longest = model.config.max_length
+        too_long = {i: n for i, n in enumerate(translator.lengths(sentences)) if n > longest}
+        said = self._left_out(too_long, document, longest)
+        if too_long and len(too_long) == len(sentences):
+            raise NpformerError(said)
         print(
-            translator.translate(
-                text,
-                beam=self.beam,
-                alpha=self.alpha,
-                search=self._sampler(model) if self.sample else None,
-                splitter=self.splitter,
+            document.joined(
+                translator.translate_sentences(
+                    ["" if i in too_long else s for i, s in enumerate(sentences)],
+                    beam=self.beam,
+                    alpha=self.alpha,
+                    search=self._sampler(model) if self.sample else None,
+                )
             )
         )
-        return 0
+        if too_long:
+            note(said)
+        return LEFT_OUT if too_long else 0
+
+    def _left_out(self, too_long: dict[int, int], document: Document, longest: int) -> str:
+        """What to say of the sentences that are too long, by number -> tokens."""
+        lines = document.line_numbers() if too_long else []
+        each = [f"line {lines[i]} ({tokens:,} tokens)" for i, tokens in too_long.items()]
+        more = f" and {len(each) - NAMED:,} more" if len(each) > NAMED else ""
+        where = f" of {self.file}" if self.file else ""
+        return (
+            f"{counted(len(each), 'sentence')}{where} longer than the {longest} tokens that the "
+            f"model takes, left out: {', '.join(each[:NAMED])}{more}; shorten or split"
+        )
 
     def _sampler(self, model: Any) -> Search:
         rng = np.random.default_rng(self.seed)

@@ -5,6 +5,7 @@ Chapter     walkthroughs/12_decoding.md
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
@@ -14,8 +15,12 @@ from npformer.decode.beam import beam as beam_search
 from npformer.decode.rollout import CachedModel
 from npformer.errors import ConfigError, NpformerError
 from npformer.ops.array import Array
-from npformer.text.sentences import Engine, join_paragraphs, split_paragraphs
+from npformer.text.document import Document
+from npformer.text.sentences import Engine
 from npformer.text.tokenizer import BOS, EOS, PAD
+
+_SPACES = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*| {2,}")
+"""Line breaks and runs of spaces that a model has written."""
 
 Search = Callable[[Array], list[list[int]]]
 """source (B, S) ids, padded with PAD -> one list of ids a row, without BOS and EOS."""
@@ -65,7 +70,8 @@ class Translator:
         ``beam`` and ``alpha`` are those of ``npformer.decode.beam``; ``search``, if given, is
         called in its place, to sample for example. A batch holds as many sentences as fit in
         ``batch_tokens`` source positions, padding and all hypotheses counted, and at least one.
-        Raises ``NpformerError`` for a sentence longer than the model accepts.
+        A translation is one line, without two spaces in a row. Raises ``NpformerError`` for a
+        sentence longer than the model accepts.
         """
         if batch_tokens < 1:
             raise ConfigError(f"batch_tokens is {batch_tokens}; it must be 1 or more")
@@ -76,7 +82,7 @@ class Translator:
         for rows in _batches([len(ids) for ids in encoded], batch_tokens // max(beam, 1)):
             source = _pad([encoded[row] for row in rows])
             for row, tokens in zip(rows, search(source), strict=True):
-                translations[row] = self.tokenizer.decode(tokens)
+                translations[row] = _SPACES.sub(" ", self.tokenizer.decode(tokens)).strip()
         return translations
 
     def translate(
@@ -88,21 +94,24 @@ class Translator:
         search: Search | None = None,
         batch_tokens: int = 4096,
         splitter: Engine = "regex",
+        lines: bool | None = None,
     ) -> str:
         """Split ``text`` into paragraphs and sentences, translate each, and join them again.
 
-        Line breaks and blank lines stay where they were, but for the breaks of wrapped lines,
-        which fall inside a sentence. All sentences of the text share batches. Raises as
-        ``translate_sentences`` and ``npformer.text.sentences.split_paragraphs``.
+        ``lines`` keeps every line a line, False joins those that an editor has wrapped, and None
+        does so only where blank lines separate paragraphs. All sentences of the text share
+        batches. Raises as ``translate_sentences`` and ``Document.read``.
         """
-        paragraphs = split_paragraphs(text, self.source_language, engine=splitter)
-        sentences = [sentence for paragraph in paragraphs for sentence in paragraph]
-        translated = iter(
+        document = Document.read(text, self.source_language, lines=lines, splitter=splitter)
+        return document.joined(
             self.translate_sentences(
-                sentences, beam=beam, alpha=alpha, search=search, batch_tokens=batch_tokens
+                document.sentences, beam=beam, alpha=alpha, search=search, batch_tokens=batch_tokens
             )
         )
-        return join_paragraphs([[next(translated) for _ in paragraph] for paragraph in paragraphs])
+
+    def lengths(self, sentences: Sequence[str]) -> list[int]:
+        """How many positions of the model each sentence takes, its end token counted."""
+        return [len(ids) + 1 for ids in self.tokenizer.encode_batch(sentences)]
 
     def _beam(self, beam: int, alpha: float) -> Search:
         return lambda source: beam_search(
