@@ -14,7 +14,7 @@ import tyro
 from rich.console import Console
 
 from npformer.cli.arguments import UsageError
-from npformer.cli.common import read_along, read_texts
+from npformer.cli.common import origin, read_along, read_texts
 from npformer.errors import NpformerError, VerifyError, nearest
 from npformer.explorer.sentence import one_pair
 from npformer.train.engines import Loaded, load_model
@@ -104,7 +104,8 @@ class Command:
 
         console = Console()
         texts = read_texts(loaded, self.text, target)
-        console.print(f"{texts}\n", highlight=False, markup=False, soft_wrap=True)
+        against = f"The loss is against {origin(loaded, self.target)}."
+        console.print(f"{texts}\n{against}\n", highlight=False, markup=False, soft_wrap=True)
         console.print(found.table(every_call=self.every_call))
         console.print()
         console.print(str(found), highlight=False, markup=False, soft_wrap=True)

@@ -69,6 +69,15 @@ def read_along(loaded: Loaded, text: str, target: str | None) -> str:
     return target
 
 
+def origin(loaded: Loaded, target: str | None) -> str:
+    """Which target ``read_along`` takes, as the loss is against it."""
+    if target is not None:
+        return "the translation given"
+    if "source" not in loaded.model.streams:
+        return "the text itself"
+    return "the model's own translation, which it finds likely (--target gives another)"
+
+
 def read_texts(loaded: Loaded, text: str, target: str) -> str:
     """Those of the two that the model reads, a line each."""
     texts = {"source": text, "target": target}

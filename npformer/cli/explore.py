@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from npformer.cli.common import read_along, read_texts
+from npformer.cli.common import origin, read_along, read_texts
 from npformer.errors import NpformerError, install
 from npformer.explorer import build_page
 from npformer.explorer.nodes import Errors
@@ -48,13 +48,17 @@ class Command:
         self._check_out()
         target = read_along(loaded, self.text, self.target)
         errors = measured_errors(loaded, self.text, target)
-        page = build_page(loaded.model, loaded.tokenizer, self.text, target, errors=errors)
+        against = origin(loaded, self.target)
+        page = build_page(
+            loaded.model, loaded.tokenizer, self.text, target, errors=errors, against=against
+        )
         content = page.encode()
         try:
             write_file(self.out, content)
         except OSError as error:
             raise NpformerError(f"cannot write {self.out}: {error.strerror or error}") from error
-        print(f"{read_texts(loaded, self.text, target)}\n\n{self.out}  {len(content) / 1e6:.1f} MB")
+        print(read_texts(loaded, self.text, target))
+        print(f"The loss is against {against}.\n\n{self.out}  {len(content) / 1e6:.1f} MB")
         if errors is None:
             print(
                 "Without PyTorch the page has no errors against it; for these, "

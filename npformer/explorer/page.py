@@ -49,13 +49,15 @@ def build_page(
     target: str,
     *,
     errors: Errors | None = None,
+    against: str = "this target",
 ) -> str:
     """The page on ``source`` and its translation ``target``, as the text of an HTML file.
 
     ``errors`` is what ``npformer.verify.node_errors`` measured on the same pair; without it the
-    page says how to get it. Raises ``NpformerError`` for a text that is empty or too long.
+    page says how to get it. ``against`` says what ``target`` is, as the losses are against it.
+    Raises ``NpformerError`` for a text that is empty or too long.
     """
-    data = page_data(model, tokenizer, source, target, errors=errors)
+    data = page_data(model, tokenizer, source, target, errors=errors, against=against)
     libraries = [_asset("vendor", name) for name in LIBRARIES]
     script = "\n".join(_asset("assets", name) for name in SCRIPTS)
     scripts = [*libraries, f'(() => {{\n"use strict";\n{script}\n}})();\n']
@@ -83,6 +85,7 @@ def page_data(
     target: str,
     *,
     errors: Errors | None = None,
+    against: str = "this target",
 ) -> dict[str, Any]:
     """Everything that the page shows, as JSON takes it."""
     batch = one_pair(model, tokenizer, source, target)
@@ -96,6 +99,7 @@ def page_data(
     return {
         "version": npformer.__version__,
         "loss": rounded(recording.loss),
+        "against": against,
         "sentence": sentence_data(tokenizer, batch, recording[""].output, source, target),
         "facts": model_facts(model),
         "measured": errors is not None,

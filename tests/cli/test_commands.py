@@ -130,6 +130,7 @@ def test_a_picture_for_every_attention(npformer, trained, tmp_path):
     names = ["encoder.layers.0.self_attn", "decoder.layers.0.self_attn"]
     paths = [tmp_path / f"{name}.png" for name in [*names, "decoder.layers.0.cross_attn"]]
     assert ended.status == 0
+    assert ended.out.splitlines()[2] == "The target is the translation given."
     assert ended.out.splitlines()[3:] == [str(path) for path in paths]
     for path in paths:
         assert path.read_bytes().startswith(b"\x89PNG")

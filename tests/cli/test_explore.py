@@ -40,9 +40,11 @@ def test_the_page_of_a_given_translation_with_errors(npformer, trained, director
     assert ended.err == ""
     assert "7 dogs.\n7 Hunde.\n" in ended.out
     assert "explorer.html" in ended.out
+    assert "The loss is against the translation given." in ended.out
     data = data_of(directory / "explorer.html")
     assert data["sentence"]["target"]["written"] == [*"7", "▁", *"Hunde.", "<eos>"]
     assert data["measured"]
+    assert data["against"] == "the translation given"
     worst = max(max(node["error"]) for node in data["calls"])
     assert 0 < worst <= 4
     assert [path.name for path in directory.iterdir()] == ["explorer.html"]
@@ -52,8 +54,12 @@ def test_the_models_own_translation_is_the_target(npformer, trained, directory, 
     monkeypatch.setattr(
         "npformer.cli.common.Translator.translate_sentences", lambda self, texts: ["9 Bäume."]
     )
-    assert npformer(*explore(trained, "9 trees.", "--out", "trees.html")).status == 0
-    assert data_of(directory / "trees.html")["sentence"]["target"]["text"] == "9 Bäume."
+    ended = npformer(*explore(trained, "9 trees.", "--out", "trees.html"))
+    assert ended.status == 0
+    assert "The loss is against the model's own translation" in ended.out
+    data = data_of(directory / "trees.html")
+    assert data["sentence"]["target"]["text"] == "9 Bäume."
+    assert data["against"].startswith("the model's own translation")
 
 
 def test_without_pytorch_the_page_says_so(npformer, trained, directory, monkeypatch):

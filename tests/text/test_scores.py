@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npformer.errors import CorpusError
-from npformer.text.scores import scores
+from npformer.text.scores import caution, intervals, is_short, scores
 
 REFERENCES = ["the cat sat on the mat", "es war einmal ein König", "yes"]
 
@@ -30,6 +30,35 @@ def test_bleu_of_one_known_sentence():
     # Precisions 5/5, 3/4, 2/3, 1/2 and a brevity penalty of exp(1 - 6/5).
     found = scores(["the cat sat on mat"], ["the cat sat on the mat"])
     assert found["bleu"] == pytest.approx(100 * 0.25**0.25 * 2.718281828459045 ** (1 - 6 / 5))
+
+
+SHORT = ["Danke.", "Bis morgen!", "Ja"]
+
+
+def test_bleu_of_short_references_goes_as_far_as_they_do():
+    exact = scores(SHORT, SHORT)["bleu"]
+    assert exact == pytest.approx(100)
+    longer = scores(["Danke.", "Bis morgen früh!", "Ja"], SHORT)["bleu"]
+    # Runs of one and two tokens of 7, 4; the longest reference has three.
+    assert longer == pytest.approx(100 * (6 / 7 * 2 / 4 * 1 / 4) ** (1 / 3))
+
+
+def test_what_bleu_is_worth():
+    assert is_short(SHORT)
+    assert "no run of four tokens; go by chrF and exact" in caution(SHORT)
+    assert "1 run of four tokens" in caution([*SHORT, "Wir gehen heim."])
+    assert not is_short(REFERENCES[:2])
+    assert caution(REFERENCES[:2]).startswith("2 pairs: ")
+    assert caution(REFERENCES[:2] * 20) == ""
+
+
+def test_an_interval_is_narrower_for_more_pairs():
+    hypotheses, references = ["the cat sat on mat", REFERENCES[1]], REFERENCES[:2]
+    few, many = (intervals(hypotheses * n, references * n) for n in (15, 300))
+    assert intervals(hypotheses, references) == {}
+    assert set(few) == set(many) == {"bleu", "chrf"}
+    assert all(0 < many[name] < few[name] / 3 for name in few)
+    assert intervals(references * 15, references * 15)["bleu"] == pytest.approx(0, abs=1e-9)
 
 
 def test_empty_translations_are_all_wrong():

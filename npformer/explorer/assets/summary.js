@@ -41,7 +41,7 @@ function summary() {
       .join(" · ");
     note.textContent = `“${targetWritten[t]}” after “${targetRead[t]}”: loss ${number(target.loss[t])}. Likeliest: ${guesses}`;
   }
-  note.textContent = `Loss per token, in nats; a mean of ${number(page.loss)}. Point at a token for what the model expected.`;
+  note.textContent = `Loss per token, in nats, against ${page.against}; a mean of ${number(page.loss)}. Point at a token for what the model expected.`;
   byId("summary").append(
     h(
       "div",
