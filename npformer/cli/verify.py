@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import tyro
@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from npformer.cli.arguments import UsageError
+from npformer.cli.model_options import ModelOptions, check_named
 from npformer.errors import VerifyError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from npformer.verify.mutants import MutationScore
     from npformer.verify.report import Report
 
-FAILED = 1
+FAILED, NO_VERDICT = 1, 2
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,16 @@ class Command:
     padding and neighbours in the batch change nothing, every parameter gets a gradient, and more.
     The name is that of a torch.nn.Module, of a NumPy module with forward and backward, or of a
     function that builds one, whose booleans and choices are tried too; or a family, such as gpt;
-    or a run's directory. What cannot be asked is listed with the reason.
+    or a run's directory. What cannot be asked is listed with the reason. Where outputs depend on
+    later tokens and the model does not say that it is a decoder, --causal yes asks it as one.
 
     --mutants measures the mutation score: known wrong backwards take the place of the right ones,
     and each must be caught. --museum shows those that were seen in public, with their sources, to
     torch's gradcheck, jax's check_grads (if jax is installed), comparisons at others' tolerances
     and this checker, and says who catches which; it takes some minutes.
 
-    Exit status: 0 if all is right, 1 if not, 2 for a bad command line.
+    Exit status: 0 if all is right, 1 if not, 2 for a bad command line, and for a model that may
+    have to be causal where neither it nor --causal says so.
 
     Examples:
       npformer verify
@@ -76,7 +79,7 @@ class Command:
       npformer verify --implementation kernels:Swish --inputs btd --sizes t=64,65 d=100-200
       npformer verify --component layer_norm attention --cases 1000 --seed 7
       npformer verify --component softmax --mutants
-      npformer verify --model my_package.my_model:build --causal yes
+      npformer verify --model my_package.my_model:build --causal yes --step my_package.my_model:step
       npformer verify --museum --json museum.json
       npformer verify --json report.json
       npformer verify --component layer_norm --arrays case.npz
@@ -89,13 +92,8 @@ class Command:
     against: str | None = None
     """What --implementation must agree with: an operation's name, or my_package.my_module:name."""
     inputs: str | None = None
-    """What goes into --implementation: "btd, d, d" is an array for each word, an axis a letter."""
-    model: str | None = None
-    """A whole model: my_package.my_module:name, a family, or a run's directory."""
-    causal: Literal["yes", "no"] | None = None
-    """Whether --model may look at no later token; found out unless given."""
-    lengths: tuple[int, ...] = ()
-    """Lengths that --model is asked at; block edges and its own thresholds unless given."""
+    """What goes into --implementation: "btd, d, d" is an array for each word, an axis a letter.
+    Into --model: my_module:name, a function (batch, length, rng) of arrays, or arrays."""
     sizes: tuple[str, ...] = ()
     """What sizes the letters of --inputs have: t=65,128 or t=1-128, one or more."""
     dtypes: tuple[Literal["float64", "float32", "float16", "bfloat16"], ...] = (
@@ -123,15 +121,15 @@ class Command:
     """Also write the results here."""
     html: Path | None = None
     """Also write them here as a page, one file that needs no other."""
+    whole: Annotated[ModelOptions, tyro.conf.arg(name="")] = field(default_factory=ModelOptions)
 
     def __call__(self) -> int:
         console = Console()
-        if self.model is not None:
-            return self._check_model(self.model, console)
+        self.whole.refuse_without_model()
+        if self.whole.model is not None:
+            return self._check_model(self.whole.model, console)
         if self.implementation is not None:
             return self._check_implementation(self.implementation, console)
-        if self.causal is not None or self.lengths:
-            raise UsageError("--causal and --lengths go with --model")
         if self._for_implementation():
             raise UsageError(
                 "--against, --inputs, --sizes, --accept, --double-backward and --debug go with "
@@ -217,33 +215,17 @@ class Command:
         return 0 if result.passed else FAILED
 
     def _check_model(self, name: str, console: Console) -> int:
-        others = (
-            self.implementation,
-            self.component,
-            self.against,
-            self.inputs,
-            self.arrays,
-            self.sizes,
-        )
-        if any(others) or self.mutants or self.museum or self.html:
-            raise UsageError("--model goes with --causal, --lengths, --seed and --json alone")
-        from npformer.verify.models.check_model import check_model
-        from npformer.verify.models.named import find
-
-        found = find(name)
+        of_others = (self.implementation, self.component, self.against, self.arrays, self.sizes)
+        if any(of_others) or self.mutants or self.museum or self.html:
+            raise UsageError(f"--model goes with {self.whole.allowed()} alone")
         with console.status("verifying") as status:
-            result = check_model(
-                found.module,
-                causal=None if self.causal is None else self.causal == "yes",
-                options=found.options,
-                lengths=self.lengths or None,
-                seed=self.seed,
-                progress=status.update,
-            )
+            result = check_named(name, self.whole, self.inputs, self.seed, status.update)
         console.print(str(result), highlight=False, markup=False, soft_wrap=True)
         if self.json is not None:
             text = json.dumps(result.to_dict(), indent=2, default=str)
             self.json.write_text(text + "\n", encoding="utf-8")
+        if result.undecided and not result.broken:
+            return NO_VERDICT
         return 0 if result.passed else FAILED
 
     def _show_museum(self, console: Console) -> int:

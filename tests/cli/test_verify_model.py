@@ -9,6 +9,7 @@ import pytest
 
 MODEL = """
 import torch
+import torch.utils.checkpoint
 
 
 class Mean(torch.nn.Module):
@@ -36,6 +37,57 @@ class Nothing(torch.nn.Module):
 
 def refuses(a):
     return None
+
+
+class Writer(torch.nn.Module):
+    def __init__(self, sees_all: bool = False, sees_more: bool = False):
+        super().__init__()
+        self.table, self.sees_all = torch.nn.Embedding(7, 4), sees_all
+        self.body = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Dropout(0.5))
+        self.saves = True
+
+    def forward(self, ids, *, hidden=None):
+        x = self.table(ids)
+        if hidden is not None:
+            x = x * ~hidden[..., None]
+        if self.saves:
+            x = torch.utils.checkpoint.checkpoint(
+                self.body, x, use_reentrant=False, preserve_rng_state=False
+            )
+        else:
+            x = self.body(x)
+        y = x.cumsum(1) if not self.sees_all else x.sum(1, keepdim=True).expand(x.shape)
+        return y @ self.table.weight.T
+
+
+def unmasked():
+    return Writer(sees_all=True)
+
+
+def plain_unmasked():
+    model = unmasked()
+    model.saves = False
+    return model
+
+
+def hides(inputs, shown):
+    return {"hidden": ~shown}
+
+
+def drops_nothing(model):
+    model.saves = False
+
+
+def step(model, newest, state):
+    return model(newest), None
+
+
+def called(model, ids):
+    return model(ids)
+
+
+def some_ids(batch, length, rng):
+    return rng.integers(1, 7, (batch, length))
 """
 
 
@@ -68,6 +120,44 @@ def test_a_right_model(npformer, mine):
     assert "not asked" in ended.out and "because" in ended.out
 
 
+def broken(path):
+    report = json.loads((path / "report.json").read_text(encoding="utf-8"))
+    return {each["name"]: each["broken"] for each in report["asked"] if each["broken"]}
+
+
+def test_all_that_can_be_said_of_a_model(npformer, mine):
+    asks = ("verify", "--model", "mine:Writer", "--lengths", 2, 4, "--json", mine / "report.json")
+    ended = npformer(*asks, "--options", "none", "--padding", "mine:hides")
+    assert ended.status == 1, ended.err + ended.out
+    assert broken(mine).keys() == {"two-backwards"}
+    ended = npformer(
+        *(*asks, "--options", "sees_more=False", "--step", "mine:step", "--call", "mine:called"),
+        *("--plain", "mine:drops_nothing", "--inputs", "mine:some_ids", "--padding", 0),
+    )
+    assert ended.status == 1, ended.err + ended.out
+    found = broken(mine)
+    assert found.keys() == {"two-backwards", "cached-step", "memory-saving"}
+    assert found["memory-saving"]["module"] == "body.1"
+    ended = npformer(*asks, "--options", "sees_all=True", "--causal", "yes", "--vocabulary", 7)
+    assert ended.status == 1, ended.err + ended.out
+    assert {"future", "future-gradient"} <= broken(mine).keys()
+
+
+def test_a_decoder_whose_mask_was_forgotten(npformer, mine):
+    asks = ("verify", "--model", "mine:unmasked", "--lengths", 3, "--padding", "target=0")
+    ended = npformer(*asks)
+    assert ended.status == 2 and "no stream of Writer; it has ids" in ended.err
+    asks = ("verify", "--model", "mine:unmasked", "--lengths", 3, "--plain", "mine:unmasked")
+    ended = npformer(*asks)
+    assert ended.status == 1, ended.err + ended.out
+    assert "NO VERDICT" in ended.out.splitlines()[1] and "--causal yes" in ended.out
+    ended = npformer("verify", "--model", "mine:plain_unmasked", "--lengths", 3)
+    assert ended.status == 2, ended.err + ended.out
+    assert "NO VERDICT" in ended.out.splitlines()[1]
+    ended = npformer("verify", "--model", "mine:plain_unmasked", "--lengths", 3, "--causal", "no")
+    assert ended.status == 0, ended.err + ended.out
+
+
 def test_a_run(npformer, trained):
     ended = npformer("verify", "--model", trained, "--lengths", 2)
     assert ended.status == 0, ended.err + ended.out
@@ -80,7 +170,13 @@ def test_a_run(npformer, trained):
         (["--model", "mine:refuses"], "refuses needs a"),
         (["--model", "mine"], "MODULE:NAME"),
         (["--model", "gtp"], "did you mean 'gpt'?"),
-        (["--causal", "yes"], "--model"),
+        (["--causal", "yes"], "--causal goes with --model"),
+        (["--step", "mine:step", "--batch-first", "no"], "--step, --batch-first go with --model"),
+        (["--model", "mine:right", "--options", "causal"], "write norm=pre,post"),
+        (["--model", "mine:right", "--padding", "0", "x=0"], "either by stream"),
+        (["--model", "mine:right", "--padding", "zero"], "it must be MODULE:NAME"),
+        (["--model", "mine:right", "--inputs", "btd"], "--inputs is 'btd'; with --model"),
+        (["--model", "mine:right", "--step", "mine:nothing"], "mine has no 'nothing'"),
         (["--model", "gpt", "--mutants"], "--model goes with"),
     ],
 )

@@ -1,8 +1,4 @@
-"""Every module's call while a model works, and the first one that explains a difference.
-
-Two runs must agree in a region: some rows of the batch, some positions. A call whose inputs agree
-there and whose outputs do not is where the difference arises. Children end before their parents,
-so the first such call to end is the innermost.
+"""Every module's call while a model works.
 
 Where batch and length are in a tensor is learnt from runs of other sizes: an axis that grows by one
 with the length is the length's.
@@ -11,15 +7,13 @@ with the length is the length's.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from npformer.cards.case import Array
-
-Agree = Callable[[Array, Array], bool]
 
 
 @dataclass
@@ -33,8 +27,10 @@ class Call:
     """Of the calls of this module under this tag."""
     inputs: list[Array] = field(default_factory=list)
     outputs: list[Array] = field(default_factory=list)
-    dy: Array | None = None
-    dx: list[Array] = field(default_factory=list)
+    dy: list[Array | None] = field(default_factory=list)
+    """Of each output; None for one that nothing came back to."""
+    dx: list[Array | None] = field(default_factory=list)
+    """Of each input."""
     own: tuple[str, ...] = ()
     """Its own parameters, by path."""
 
@@ -137,86 +133,3 @@ def _where(
     if any(by != growth for _, by in longer) or any(by != 1 for _, by in wider):
         return None
     return Where(wider[0][0] if wider else None, longer[0][0] if longer else None)
-
-
-class Sized(NamedTuple):
-    """The calls of a run, its sizes, and the region of it that is compared."""
-
-    calls: Calls
-    batch: int
-    length: int
-    region: Region
-
-
-def first_difference(base: Sized, other: Sized, layout: Layout, agree: Agree) -> Call | None:
-    """The first call that ended with other outputs in the region, though its inputs agree there."""
-    twins = base.calls.by_key()
-    spread: Call | None = None
-    for call in other.calls.ended:
-        twin, where = twins.get(call.key), layout.get(call.key)
-        if twin is None or where is None:
-            continue
-        n = len(call.inputs)
-        clean = [_same(*three, base, other, agree) for three in _zipped(twin, call, where, 0, n)]
-        if not all(clean):
-            continue
-        results = list(_zipped(twin, call, where, n, None))
-        if any(_same(*three, base, other, agree) is False for three in results):
-            if any(three[2] is not None and three[2].length is not None for three in results):
-                return call
-            spread = spread or call  # no position is left in what it returns
-    return spread
-
-
-def _zipped(
-    twin: Call, call: Call, where: list[Where | None], low: int, high: int | None
-) -> Iterator[tuple[Array, Array, Where | None]]:
-    yield from zip(twin.arrays[low:high], call.arrays[low:high], where[low:high], strict=False)
-
-
-def _same(
-    a: Array, b: Array, where: Where | None, base: Sized, other: Sized, agree: Agree
-) -> bool | None:
-    """Whether they agree in the region; None if that cannot be said."""
-    if where is None:
-        return None
-    left = where.part(a, base.region, base.batch, base.length)
-    right = where.part(b, other.region, other.batch, other.length)
-    if left is None or right is None or left.shape != right.shape:
-        return None
-    return agree(left, right)
-
-
-def first_replay(calls: Calls, forward: Any, again: Any, agree: Agree) -> Call | None:
-    """The first call that, run again on the same inputs, gives something else."""
-    firsts = {(c.path, c.number): c for c in calls.ended if c.tag == forward}
-    for call in calls.ended:
-        first = firsts.get((call.path, call.number)) if call.tag == again else None
-        if first is None or not _equal(first.inputs, call.inputs, agree):
-            continue
-        if not _equal(first.outputs, call.outputs, agree):
-            return call
-    return None
-
-
-def first_gradient(base: Calls, other: Calls, wrong: set[str], agree: Agree) -> Call | None:
-    """The first call to get the same dy and to return another dx, or another gradient of its own.
-
-    ``wrong`` are the parameters whose sums differ.
-    """
-    twins = {call.key: call for call in base.backwards}
-    for call in other.backwards:
-        twin = twins.get(call.key)
-        if twin is None or twin.dy is None or call.dy is None:
-            continue
-        if not _equal([twin.dy], [call.dy], agree):
-            continue
-        if not _equal(twin.dx, call.dx, agree) or wrong & set(call.own):
-            return call
-    return None
-
-
-def _equal(first: list[Array], second: list[Array], agree: Agree) -> bool:
-    return len(first) == len(second) and all(
-        a.shape == b.shape and agree(a, b) for a, b in zip(first, second, strict=True)
-    )

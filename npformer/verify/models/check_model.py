@@ -12,10 +12,12 @@ from typing import Any
 
 from npformer.errors import VerifyError
 from npformer.verify.models import causality
+from npformer.verify.models.causality import Causality
+from npformer.verify.models.fills import Said
 from npformer.verify.models.invariants import INVARIANTS
 from npformer.verify.models.options import build, combinations, singles, values
 from npformer.verify.models.prepare import Given, prepare
-from npformer.verify.models.question import BOUND, BOUND_ELSE, NotAsked, Padding, Question, told
+from npformer.verify.models.question import BOUND, BOUND_ELSE, NotAsked, Question, told
 from npformer.verify.models.replay import replayed
 from npformer.verify.models.result import Asked, ModelResult
 
@@ -32,7 +34,7 @@ def check_model(
     causal: bool | None = None,
     options: Mapping[str, Sequence[Any]] | None = None,
     lengths: Sequence[int] | None = None,
-    padding: int | Padding | None = None,
+    padding: Said = None,
     step: Callable[..., Any] | None = None,
     plain: Any = None,
     call: Callable[..., Any] | None = None,
@@ -55,17 +57,20 @@ def check_model(
             are booleans or choices are options, as are those of a dataclass ``module.config``.
         inputs: arrays like those that go in, or a function (batch, length, rng) -> arrays. None:
             token ids below the size of a table, or vectors, whatever goes through.
-        causal: whether no output may depend on later tokens. None: found out.
+        causal: whether no output may depend on later tokens. None: found out, by which positions
+            reach which outputs and by what the model says of itself; the result is False where a
+            decoder without its mask could not be told from an encoder.
         options: each with its values, in place of those that are found; {} for none.
         lengths: to ask at; unless given, block edges up to 65 and both sides of the model's own
             thresholds.
         padding: the id that fills a batch, or a function (inputs, shown) -> the keyword arguments
-            that hide what is not shown; ``shown`` is (B, T), True for what is real.
+            that hide what is not shown; ``shown`` is (B, T), True for what is real. Of several
+            streams the function's is the source's; ``{"target": ...}`` says it by stream.
         step: ``step(module, newest, state, *others) -> y, state`` for one position with a cache;
             the first state is None. A module with ``start`` and ``step``, or ``past_key_values``,
             needs none.
-        plain: the same model without its memory-saving form, or a function that takes a copy of
-            the model and switches the saving off.
+        plain: the same model without its memory-saving form, or a function or class that builds
+            it, or a function that takes a copy of the model and switches the saving off.
         call: ``call(module, *inputs) -> y`` where the forward needs more than its inputs.
         vocabulary: of token ids, where it cannot be seen.
         width: of vectors, where it cannot be seen.
@@ -83,8 +88,8 @@ def check_model(
         with replayed(seed):  # the weights that a builder draws, too
             base = build(module, {})
         q = prepare(base, given)
-        known = causality.found(q) if causal is None else causality.Causality(causal, "as you say")
-        q.causal = known.causal
+        known = causality.found(q) if causal is None else Causality(causal, causality.YOURS)
+        q.causal, q.not_causal = known.causal, known.because
         result = _empty(q, known)
         result.asked += _asked(q, "", tell)
         right = []
@@ -105,7 +110,7 @@ def _asked_with(
     chosen: Mapping[str, Any],
     given: Given,
     causal: bool | None,
-    known: causality.Causality,
+    known: Causality,
     result: ModelResult,
     tell: Callable[[str], None],
 ) -> list[Asked]:
@@ -118,35 +123,34 @@ def _asked_with(
     except Exception as error:
         result.notes.append(f"{label} was not asked: {told(error)}")
         return []
-    q.causal = _causal_with(q, chosen, causal, known)
+    with_it = _causal_with(q, chosen, causal, known)
+    q.causal, q.not_causal = with_it.causal, with_it.because
     answers = _asked(q, label, tell)
     result.asked += answers
     return answers
 
 
 def _causal_with(
-    q: Question, chosen: Mapping[str, Any], said: bool | None, known: causality.Causality
-) -> bool | None:
+    q: Question, chosen: Mapping[str, Any], said: bool | None, known: Causality
+) -> Causality:
     """An option may make another kind of model only if its name says so."""
-    if said is not None:
-        return said
-    if any(word in name.lower() for name in chosen for word in ABOUT_CAUSALITY):
-        return causality.found(q).causal
-    return known.causal
+    about = any(word in name.lower() for name in chosen for word in ABOUT_CAUSALITY)
+    return causality.found(q) if said is None and about else known
 
 
-def _empty(q: Question, known: causality.Causality) -> ModelResult:
+def _empty(q: Question, known: Causality) -> ModelResult:
     dtype = q.subject.dtype
     bound = BOUND.get(dtype, BOUND_ELSE)
-    causal = {True: "yes", False: "no", None: "not known"}[known.causal]
     result = ModelResult(
         q.subject.name,
         dtype,
         f"equal up to {bound * q.subject.eps:.0e} of the largest entry ({bound:.0e} units of eps)",
         str(q.streams),
-        f"{causal}, {known.because}",
+        str(known),
         q.lengths,
         q.seed,
+        untested=known.untested,
+        undecided=known.undecided,
     )
     kinds: dict[str, list[int]] = {}
     for n, said in q.refused.items():

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from npformer.cards.case import Array
-from npformer.verify.models.calls import Calls, Region, Sized, first_difference, layout
+from npformer.verify.models.calls import Calls, Region, layout
+from npformer.verify.models.first import Sized, first_difference
 from npformer.verify.models.inputs import Inputs
 from npformer.verify.models.question import NotAsked, Question, size
 from npformer.verify.models.result import Broken
@@ -42,6 +43,8 @@ class Pair:
     """The stream whose length the regions' positions are of; the target unless said."""
     more_at: Callable[[int, int], dict[str, Any]] = lambda batch, length: {}
     """Further arguments for another size."""
+    inside: Region | None = None
+    """Where the modules' calls must agree, if ``along`` is not the stream of the outputs."""
     between: Inputs | None = None
     """What is run after the one and before the other."""
 
@@ -160,7 +163,7 @@ def _first_module(q: Question, pair: Pair) -> tuple[str | None, str]:
     between = pair.between if pair.between is not None else pair.base
     try:
         base, _, other, more, wider = (
-            _watched(q, inputs, pair.training, more)
+            watch(q, inputs, pair.training, more)
             for inputs, more in (
                 (pair.base, pair.base_more),
                 (between, pair.base_more),
@@ -172,8 +175,8 @@ def _first_module(q: Question, pair: Pair) -> tuple[str | None, str]:
     except Exception:  # a length that the model refuses, a hook that it does not bear
         return None, ""
     found = first_difference(
-        Sized(base, batch, length, pair.base_region),
-        Sized(other, rows, positions, pair.other_region),
+        Sized(base, batch, length, pair.inside or pair.base_region),
+        Sized(other, rows, positions, pair.inside or pair.other_region),
         layout(base, more, wider, batch, length, growth),
         q.agree,
     )
@@ -199,8 +202,11 @@ def wider_by_one(inputs: Inputs) -> Inputs:
     return {name: np.concatenate([a, a[:1]]) for name, a in inputs.items()}
 
 
-def _watched(q: Question, inputs: Inputs, training: bool, more: dict[str, Any]) -> Calls:
+def watch(
+    q: Question, inputs: Inputs, training: bool, more: Mapping[str, Any] | None = None
+) -> Calls:
+    """The calls of one forward."""
     calls = Calls()
     with q.subject.watching(calls):
-        q.run(inputs, training, **more)
+        q.run(inputs, training, **(more or {}))
     return calls

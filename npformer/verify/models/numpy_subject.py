@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -185,8 +185,10 @@ class NumpySubject:
                 result = run(*args, **kwargs)
                 if seen:
                     noted = seen.pop()
-                    noted.dy = np.array(args[0])
-                    noted.dx = _arrays(result)
+                    noted.dy = [
+                        dy if isinstance(dy, np.ndarray) else None for dy in _several(args[0])
+                    ]
+                    noted.dx = _each_inputs(noted.inputs, _arrays(result))
                     calls.backwards.append(noted)
                 return result
             own = tuple(owned[id(v)] for v in vars(call.owner).values() if id(v) in owned)
@@ -204,9 +206,18 @@ class NumpySubject:
             yield
 
 
+def _several(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, tuple | list) else (value,)
+
+
 def _arrays(value: Any) -> list[Array]:
-    several = value if isinstance(value, tuple | list) else (value,)
-    return [np.array(v) for v in several if isinstance(v, np.ndarray)]
+    return [np.array(v) for v in _several(value) if isinstance(v, np.ndarray)]
+
+
+def _each_inputs(inputs: list[Array], returned: list[Array]) -> list[Array | None]:
+    """What a backward returned, by the inputs of those shapes, in their order."""
+    left = list(returned)
+    return [left.pop(0) if left and left[0].shape == a.shape else None for a in inputs]
 
 
 def _looked_up(arrays: Inputs, found: dict[str, Any]) -> Any:

@@ -42,7 +42,7 @@ def build(given: Any, options: Mapping[str, Any]) -> Any:
     if config is not None and not options.keys() <= taken.keys():
         name, base = config
         return _module(given(**{name: dataclasses.replace(base, **options)}), given)
-    if needed := [name for name in _needs(given) if name not in options]:
+    if needed := [name for name in needs(given) if name not in options]:
         raise VerifyError(
             f"{_name(given)} needs {', '.join(needed)}; give a module, or a function without "
             "required arguments that builds one"
@@ -175,7 +175,8 @@ def _parameters(given: Any) -> dict[str, inspect.Parameter]:
         return {}
 
 
-def _needs(given: Any) -> list[str]:
+def needs(given: Any) -> list[str]:
+    """The arguments that a function or class cannot be called without."""
     return [
         name
         for name, p in _parameters(given).items()

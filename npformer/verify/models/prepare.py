@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import inspect
 import sys
@@ -13,21 +12,17 @@ from typing import Any
 import numpy as np
 
 from npformer.errors import VerifyError
+from npformer.verify.models.fills import Said, fills, id_said
 from npformer.verify.models.inputs import OTHER, Stream, Streams, like, named
 from npformer.verify.models.numpy_subject import NumpySubject
-from npformer.verify.models.options import is_module
-from npformer.verify.models.question import EDGES, Padding, Question, around, thresholds, told
+from npformer.verify.models.options import build, is_module, needs
+from npformer.verify.models.question import EDGES, Question, around, thresholds, told
 from npformer.verify.models.subject import Subject
 
 TRIALS = (5, 8, 16, 64, 128)
 """Lengths at which it is found out what goes in; some models take multiples of a block alone."""
 WIDTHS = ("d_model", "dim", "embed_dim", "hidden_size", "n_embd", "dim_in", "in_features")
 SIZES = ("vocab_size", "num_tokens", "vocabulary", "n_vocab")
-PADS = ("padding_id", "pad_token_id", "pad_id", "padding_idx")
-HIDDEN = ("src_key_padding_mask", "tgt_key_padding_mask", "key_padding_mask", "padding_mask")
-"""Arguments (B, T) in which True hides a position."""
-SHOWN = ("attention_mask", "mask")
-"""Arguments in which True shows one: (B, T), or (B, 1, 1, T) for attention's scores."""
 
 
 def is_torch(module: Any) -> bool:
@@ -42,7 +37,7 @@ class Given:
 
     inputs: Any = None
     lengths: Sequence[int] | None = None
-    padding: int | Padding | None = None
+    padding: Said = None
     step: Callable[..., Any] | None = None
     plain: Any = None
     call: Callable[..., Any] | None = None
@@ -59,7 +54,7 @@ def prepare(module: Any, given: Given, most: int = len(EDGES)) -> Question:
     """
     q = _question(module, given)
     _set_lengths(q, given.lengths, most)
-    _set_padding(q, given.padding)
+    q.padding = fills(q, given.padding)
     q.step = q.subject.stepper() if given.step is None else q.subject.step_by(given.step)
     if given.plain is not None:
         q.plain = _plain(q, module, given)
@@ -112,9 +107,11 @@ def _question(module: Any, given: Given) -> Question:
 def _plain(q: Question, module: Any, given: Given) -> Subject:
     """The plain form, with the parameters of the form that saves."""
     form = given.plain
-    if not is_module(form):
+    if not is_module(form) and not needs(form):
+        form = build(form, {})
+    elif not is_module(form):
         copied = copy.deepcopy(module)
-        form = given.plain(copied) or copied
+        form = form(copied) or copied
     plain = _subject(form, given, q.subject.dtype.startswith("float64"))
     plain.load(q.subject.module)
     return plain
@@ -138,12 +135,12 @@ def candidates(subject: Subject, given: Given) -> Iterator[tuple[Streams, int]]:
             yield Streams(like(examples), target), length
         return
     names = _names(subject, given.call)
+    avoided = {name: id_said(subject, given.padding, name) for name in names}
     vocabularies = [vocabulary] if vocabulary else [] if width else _vocabularies(subject)
     widths = [width] if width else [] if vocabulary else _widths(subject)
-    avoid = padding_id(subject)
     for length in trials:
         for size in vocabularies:
-            kinds = tuple(Stream(name, vocabulary=size, avoid=avoid) for name in names)
+            kinds = tuple(Stream(name, vocabulary=size, avoid=avoided[name]) for name in names)
             yield Streams(kinds, names[-1]), length
         for size in widths:
             yield Streams(tuple(Stream(name, width=size) for name in names), names[-1]), length
@@ -158,56 +155,6 @@ def _set_lengths(q: Question, lengths: Sequence[int] | None, most: int) -> None:
     if not q.lengths:
         said = next(iter(q.refused.values()), "")
         raise VerifyError(f"{q.subject.name} runs at none of the lengths {wanted}: {said}")
-
-
-def _set_padding(q: Question, padding: int | Padding | None) -> None:
-    """The padding said, or else that of the configuration, or of an argument of a known name."""
-    others = q.streams.others
-    q.padded = others[0].name if others else q.target
-    if callable(padding):
-        q.padding = padding
-    elif padding is not None:
-        q.padding_id = padding
-    elif q.streams.stream(q.padded).discrete and (fill := padding_id(q.subject)) is not None:
-        q.padding_id = fill
-    elif not others:
-        q.padding = _mask_argument(q)
-
-
-def padding_id(subject: Subject) -> int | None:
-    """The id that fills a batch, as the model's configuration or its table says."""
-    for _, module in subject.modules():
-        for holder in (getattr(module, "config", None), module):
-            for name in PADS:
-                value = getattr(holder, name, None)
-                if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-                    return value
-    return None
-
-
-def _mask_argument(q: Question) -> Padding | None:
-    """The argument of a known name that runs, and hides or shows."""
-    ways = [_hides(name) for name in HIDDEN if q.subject.takes(name)]
-    for name in SHOWN:
-        if q.subject.takes(name):
-            flat = [_shows(name, scores=False)] if is_torch(q.subject.module) else []
-            ways += [*flat, _shows(name, scores=True)]
-    length = max(q.lengths[:4])
-    inputs = q.draw(3, length)
-    for way in ways:
-        shown = np.ones((3, length), bool)
-        with contextlib.suppress(Exception):
-            q.run(inputs, **way(inputs, shown))
-            return way
-    return None
-
-
-def _hides(name: str) -> Padding:
-    return lambda inputs, shown: {name: ~shown}
-
-
-def _shows(name: str, scores: bool) -> Padding:
-    return lambda inputs, shown: {name: shown[:, None, None, :] if scores else shown}
 
 
 def _names(subject: Subject, call: Callable[..., Any] | None) -> list[str]:

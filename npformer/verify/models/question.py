@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,6 +30,13 @@ Padding = Callable[[Inputs, Array], Mapping[str, Any]]
 """(inputs, shown (B, T)) -> the arguments that hide what is not shown."""
 
 
+class Fill(NamedTuple):
+    """How a stream is padded: by an id, by what the model is told to hide, or by both."""
+
+    id: int | None = None
+    told: Padding | None = None
+
+
 class NotAsked(Exception):
     """An invariant that cannot be asked of this model, and why."""
 
@@ -45,10 +52,10 @@ class Question:
     seed: int = 0
     modes: tuple[bool, ...] = (False, True)
     """Evaluation, and training if that is another thing."""
-    padding_id: int | None = None
-    padding: Padding | None = None
-    padded: str = ""
-    """The stream that the padding is of."""
+    not_causal: str = ""
+    """Why it is not asked as a causal one."""
+    padding: dict[str, Fill] = field(default_factory=dict)
+    """By stream, how it is padded."""
     step: Callable[[Inputs, int], Iterator[Array]] | None = None
     plain: Any = None
     """A subject: the same model without its memory-saving form."""
@@ -68,6 +75,12 @@ class Question:
             except Exception as error:
                 self.refused[length] = told(error)
         return length not in self.refused
+
+    def is_causal(self) -> None:
+        """Raise NotAsked if it is not, or if nobody knows."""
+        if not self.causal:
+            how = "not causal" if self.causal is False else "not known to be causal"
+            raise NotAsked(f"the model is {how}: {self.not_causal}")
 
     def same_in_any_shape(self) -> None:
         """Raise NotAsked if evaluation draws random numbers, which another shape changes."""

@@ -51,7 +51,10 @@ class Asked:
 
 @dataclass
 class ModelResult:
-    """All answers. False if an invariant is broken; printed, it says which, and where."""
+    """All answers. False if an invariant is broken, or if a decoder's main one may be untested.
+
+    Printed, it says which, and where.
+    """
 
     name: str
     dtype: str
@@ -63,6 +66,10 @@ class ModelResult:
     asked: list[Asked] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What could not be built, which lengths the model refused."""
+    untested: str = ""
+    """That causality was not tested, unless it was, or the caller says that there is none."""
+    undecided: bool = False
+    """Whether it may have to be causal, and nobody says so: then there is no verdict."""
 
     @property
     def broken(self) -> list[Asked]:
@@ -76,7 +83,7 @@ class ModelResult:
 
     @property
     def passed(self) -> bool:
-        return not self.broken
+        return not self.broken and not self.undecided
 
     def __bool__(self) -> bool:
         return self.passed
@@ -90,7 +97,8 @@ class ModelResult:
         }
 
     def __repr__(self) -> str:
-        found = f"{len(self.broken)} broken" if self.broken else "all hold"
+        found = "causality not tested" if self.undecided else "all hold"
+        found = f"{len(self.broken)} broken" if self.broken else found
         return f"<ModelResult: {self.name}, {len(self.broken) + len(self.held)} asked, {found}>"
 
     def __str__(self) -> str:
@@ -106,10 +114,9 @@ class ModelResult:
         return "\n".join([*lines, f"The same again: seed={self.seed}"])
 
     def _headline(self) -> str:
-        if not self.broken:
-            return f"{self.name}: every invariant that was asked holds"
-        names = list(dict.fromkeys(a.name for a in self.broken))
-        return f"{self.name} is broken: {', '.join(names)}"
+        names = ", ".join(dict.fromkeys(a.name for a in self.broken))
+        said = f"is broken: {names}" if names else "every invariant that was asked holds"
+        return f"{self.name}: {said}" + (f"\n{self.untested}" if self.untested else "")
 
     def _shown(self) -> list[Asked]:
         """A line for each invariant; one for each option under which it fails."""

@@ -213,12 +213,12 @@ class TorchSubject:
                 def noted(value: Any) -> Any:
                     if not isinstance(value, torch.Tensor):
                         return value
+                    place = len(call.inputs)
                     call.inputs.append(_array(value))
+                    call.dx.append(None)
                     if not (value.requires_grad and torch.is_grad_enabled()):
                         return value
                     own_copy = value.clone()
-                    place = len(call.dx)
-                    call.dx.append(np.zeros(0))
 
                     def arrived(gradient: torch.Tensor) -> None:
                         if call not in calls.backwards:
@@ -237,9 +237,11 @@ class TorchSubject:
 
             def noted(value: Any) -> Any:
                 if isinstance(value, torch.Tensor):
+                    place = len(call.outputs)
                     call.outputs.append(_array(value))
-                    if value.requires_grad and torch.is_grad_enabled() and call.dy is None:
-                        value.register_hook(lambda g: setattr(call, "dy", _array(g)))
+                    call.dy.append(None)
+                    if value.requires_grad and torch.is_grad_enabled():
+                        value.register_hook(lambda g: call.dy.__setitem__(place, _array(g)))
                 return value
 
             _mapped(noted, result)

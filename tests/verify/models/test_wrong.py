@@ -18,6 +18,7 @@ from tests.verify.models.wrong import (
     RowNorm,
     StateOnSelf,
     Threshold,
+    Translator,
     cached_step,
 )
 
@@ -56,7 +57,8 @@ def test_a_causal_mask_that_is_off_by_one():
     assert (seen.batch, seen.length, seen.positions) == (1, 2, (1, 0))
     assert seen.module == "attention"
     assert found["prefix"].module == "attention"
-    assert found["future-gradient"].positions == (1, 0)
+    seen = found["future-gradient"]
+    assert (seen.positions, seen.module, seen.module_kind) == ((1, 0), "attention", "Attention")
 
 
 def test_an_option_that_lets_a_decoder_see_the_future():
@@ -94,6 +96,20 @@ def test_padding_that_leaks_through_a_mean():
     found = broken(LM(PaddedNorm(), causal=False))
     assert found.keys() == {"padding"}
     assert (found["padding"].module, found["padding"].module_kind) == ("part", "PaddedNorm")
+
+
+@pytest.mark.parametrize(
+    ("hides", "stream", "module"),
+    [(("target",), "source", "encoder"), (("source",), "target", "decoder")],
+)
+def test_padding_that_one_of_two_streams_shows(hides, stream, module):
+    found = broken(Translator(hides, causal=False), causal=False)
+    assert found.keys() == {"padding"}
+    assert f"padding of {stream} change the output" in found["padding"].what
+    assert found["padding"].module == module
+    assert not broken(Translator(causal=False), causal=False)
+    told = broken(Translator(hides, causal=False), causal=False, padding={stream: 0})
+    assert told.keys() == {"padding"}
 
 
 def test_batch_statistics():

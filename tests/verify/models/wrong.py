@@ -234,6 +234,28 @@ class LM(nn.Module):
         return self.head(self.norm(x + self.part(x)))
 
 
+class Translator(nn.Module):
+    """Ids of two streams to logits; ``hides`` says which streams' padding, id 0, is hidden."""
+
+    def __init__(self, hides: tuple[str, ...] = ("source", "target"), causal: bool = True) -> None:
+        super().__init__()
+        self.pad_id, self.hides = 0, hides
+        self.embedding, self.head = nn.Embedding(V, D), nn.Linear(D, V)
+        self.encoder, self.decoder = Attention(causal=False), Attention(causal=causal)
+
+    def shown(self, name: str, ids: Tensor) -> Tensor | None:
+        return ids != self.pad_id if name in self.hides else None
+
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        x, y = self.embedding(source), self.embedding(target)
+        memory = x + self.encoder(x, self.shown("source", source))
+        y = y + self.decoder(y, self.shown("target", target))
+        seen = self.shown("source", source)
+        weight = torch.ones(source.shape, dtype=y.dtype) if seen is None else seen.to(y)
+        mean = (weight[..., None] * memory).sum(1, keepdim=True) / weight.sum(1)[:, None, None]
+        return self.head(y + mean)
+
+
 class Cached(LM):
     """With a cache of the ids so far: slow, but a cache; ``shift`` puts the positions off."""
 

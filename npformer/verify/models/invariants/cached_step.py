@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.case import Array
-from npformer.verify.models.calls import Calls, Region, Sized, first_difference, layout
+from npformer.verify.models.calls import Calls, Region, layout
 from npformer.verify.models.compare import longer, wider_by_one
+from npformer.verify.models.first import Sized, first_difference
 from npformer.verify.models.inputs import Inputs
 from npformer.verify.models.question import NotAsked, Question, size
 from npformer.verify.models.result import Broken

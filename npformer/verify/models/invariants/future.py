@@ -14,7 +14,7 @@ import numpy as np
 
 from npformer.verify.models.calls import Region
 from npformer.verify.models.compare import Pair, ask
-from npformer.verify.models.question import NotAsked, Question
+from npformer.verify.models.question import Question
 
 NAME = "future"
 SENTENCE = "no later token changes an earlier output"
@@ -41,6 +41,5 @@ def _pairs(q: Question, batch: int, length: int, draw: int) -> Iterator[Pair]:
 
 def look(q: Question) -> tuple[int, Any]:
     """Comparisons, and what is broken; raises NotAsked for a model that is not causal."""
-    if not q.causal:
-        raise NotAsked("the model is not causal")
+    q.is_causal()
     return ask(q, _pairs)

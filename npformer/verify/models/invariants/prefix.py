@@ -7,7 +7,7 @@ from typing import Any
 
 from npformer.verify.models.calls import Region
 from npformer.verify.models.compare import Pair, ask
-from npformer.verify.models.question import NotAsked, Question
+from npformer.verify.models.question import Question
 
 NAME = "prefix"
 SENTENCE = "a prefix gives the outputs that the whole sequence has there"
@@ -27,7 +27,6 @@ def _pairs(q: Question, batch: int, length: int, draw: int) -> Iterator[Pair]:
 
 def look(q: Question) -> tuple[int, Any]:
     """Comparisons, and what is broken; raises NotAsked for a model that is not causal."""
-    if not q.causal:
-        raise NotAsked("the model is not causal")
+    q.is_causal()
     q.same_in_any_shape()
     return ask(q, _pairs, training=False)  # dropout of another length draws other masks

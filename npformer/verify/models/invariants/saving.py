@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from npformer.verify.models.calls import Calls, first_gradient, first_replay
+from npformer.verify.models.calls import Calls
+from npformer.verify.models.first import first_gradient, first_replay
 from npformer.verify.models.invariants.two_backwards import (
     INPUT,
     ORDERS,

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.case import Array
-from npformer.verify.models.calls import Calls, first_gradient, first_replay
+from npformer.verify.models.calls import Calls
+from npformer.verify.models.first import first_gradient, first_replay
 from npformer.verify.models.question import NotAsked, Question, size, told
 from npformer.verify.models.result import Broken
 
