@@ -16,9 +16,13 @@ from typing import Any, TypeVar
 
 import tyro
 
+from npformer.cli.page import wrapped
+from npformer.cli.suggest import suggest
 from npformer.errors import NpformerError, nearest
 
 T = TypeVar("T")
+
+CONFIG = (tyro.conf.PositionalMetavarFromFieldName,)
 
 _FRAME = "│╭╮╰╯"
 _KINDS = {"invalid literal for int": "an integer", "could not convert string to": "a number"}
@@ -37,13 +41,13 @@ def parse(command: type[T], program: str, arguments: Sequence[str], default: T |
     options: dict[str, Any] = {
         "prog": program,
         "description": inspect.getdoc(command),
-        "config": (tyro.conf.PositionalMetavarFromFieldName,),
+        "config": CONFIG,
     }
     if default is not None:
         options["default"] = default
     box = io.StringIO()
     try:
-        with contextlib.redirect_stderr(box):
+        with contextlib.redirect_stderr(box), wrapped():
             filled, unknown = tyro.cli(
                 command, args=list(arguments), return_unknown_args=True, **options
             )
@@ -52,7 +56,7 @@ def parse(command: type[T], program: str, arguments: Sequence[str], default: T |
             raise
         raise _cause(end) or UsageError(_one_line(box.getvalue())) from None
     if unknown:
-        raise UsageError(_unknown(unknown[0], _flags(command, options), program))
+        raise UsageError(_unknown(unknown[0], command, default, program))
     return filled
 
 
@@ -87,17 +91,27 @@ def _is_rule(line: str) -> bool:
     return set(line) in ({"─"}, {"-"})
 
 
-def _flags(command: type, options: dict[str, Any]) -> list[str]:
+def completion(command: Any, program: str, shell: str, **options: Any) -> str:
+    """The script by which a shell completes what is typed for ``command``; tyro writes it."""
     page = io.StringIO()
+    words = ["--tyro-print-completion", shell]
     with contextlib.redirect_stdout(page), contextlib.suppress(SystemExit):
-        tyro.cli(command, args=["--help"], **options)
-    return sorted(set(re.findall(r"--[a-z][\w.-]*", page.getvalue())))
+        tyro.cli(command, prog=program, args=words, config=CONFIG, **options)
+    return page.getvalue()
 
 
-def _unknown(word: str, flags: list[str], program: str) -> str:
+def options_of(command: type, default: Any) -> list[str]:
+    """Every option that exists; the help page names others in its prose, and some in part."""
+    given = {} if default is None else {"default": default}
+    script = completion(command, "npformer", "bash", **given)
+    listed = re.findall(r"'flags': \[(.*?)\]", script)
+    return sorted(set(re.findall(r"'(--[\w.-]+)'", " ".join(listed))))
+
+
+def _unknown(word: str, command: type, default: Any, program: str) -> str:
     if not word.startswith("-"):
         return f"{word!r} is one argument too many; {program} --help shows what fits where"
     name = word.partition("=")[0]
     return f"option {name} does not exist" + (
-        nearest(name, flags) or f"; {program} --help lists them"
+        suggest(name, options_of(command, default)) or f"; {program} --help lists them"
     )

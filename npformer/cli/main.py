@@ -15,22 +15,24 @@ from contextlib import nullcontext
 import npformer
 from npformer.cli.arguments import UsageError, parse
 from npformer.cli.encoding import escapes, refused
+from npformer.cli.page import wrapped
 from npformer.errors import EXTRAS, NpformerError, missing, nearest
 
 COMMANDS = {
-    "verify": "check every hand-written gradient against PyTorch and against itself",
-    "bisect": "name the first activation and gradient in which two implementations part",
-    "shard": "tokenise a corpus once into files that training maps into memory, however large",
-    "train": "train a translation model, with the NumPy engine or its PyTorch twin",
-    "plan": "estimate what training needs: memory of each GPU, arithmetic, time and cost",
-    "translate": "translate text with a trained model, paragraph by paragraph",
+    "verify": "check every hand-written gradient, against PyTorch and itself",
+    "bisect": "name the first activation and gradient where two models part",
+    "shard": "tokenise a corpus once into files that training maps into memory",
+    "train": "train a translation model, in NumPy or with its PyTorch twin",
+    "plan": "estimate what training needs: GPU memory, arithmetic, time, cost",
+    "translate": "translate text with a trained model, by lines or paragraphs",
     "evaluate": "score a trained model on sentences it has not seen",
     "attention": "draw what each head attends to in one sentence",
-    "explore": "write one HTML page to look inside a model: tensors, gradients, attention",
-    "exercise": "write the backwards yourself; your file is checked, and mistakes are explained",
-    "sweep": "train with many settings, and leave a table and pictures of what they change",
+    "explore": "write one HTML page that shows tensors, gradients and attention",
+    "exercise": "write the backwards yourself; mistakes are found and explained",
+    "sweep": "train with many settings; leave a table and pictures",
     "bench": "time an engine and its baselines, side by side",
     "baseline": "train and score Hugging Face's MarianMTModel on the same batches",
+    "completion": "print the script that completes commands and options in a shell",
 }
 
 RENAMED = {"neighbour": "baseline"}
@@ -81,7 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_help())
+        with wrapped():
+            print(_help())
         return 0
     if arguments[0] == "--version":
         print("npformer", npformer.__version__)

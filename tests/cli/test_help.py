@@ -8,7 +8,7 @@ import shlex
 
 import pytest
 
-from npformer.cli.arguments import parse
+from npformer.cli.arguments import options_of, parse
 from npformer.cli.main import COMMANDS, main
 
 
@@ -64,3 +64,57 @@ def test_the_help_of_train_shows_the_defaults_of_the_preset(capsys, monkeypatch)
 
 def test_the_version_is_told(npformer):
     assert re.fullmatch(r"npformer \d+\.\d+\.\d+\n", npformer("--version").out)
+
+
+@pytest.mark.parametrize("columns", [60, 90])
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_prose_is_as_wide_as_the_terminal(capsys, monkeypatch, name, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    if name:
+        page = help_of(capsys, name)
+    else:
+        main([])
+        page = capsys.readouterr().out
+    prose = [row for row in page.splitlines() if not re.match(r"  +(npformer|echo) ", row)]
+    assert max(map(len, prose)) <= columns
+
+
+def test_what_is_wrapped_loses_no_word(capsys, monkeypatch):
+    pages = []
+    for columns in (60, 100):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        pages.append(help_of(capsys, "exercise").partition("Examples:")[0].split())
+    assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train", "r", "--optim.lr", "1"], "did you mean '--optim.learning-rate'?"),
+        (["train", "r", "--lr=1"], "did you mean '--optim.learning-rate'?"),
+        (["train", "r", "--learning_rate", "1"], "did you mean '--optim.learning-rate'?"),
+        (["train", "r", "--d-model", "8"], "did you mean '--model.d-model'?"),
+        (["train", "r", "--model.nheads", "2"], "did you mean '--model.heads'?"),
+        (["train", "r", "--optim.updates", "8"], "did you mean '--updates'?"),
+        (["train", "r", "--batch-size", "8"], "did you mean '--batch-tokens' or"),
+        (["train", "r", "--optim.foo", "8"], "those of --optim are --optim.beta1, --optim.beta2,"),
+        (["train", "r", "--qqqq", "8"], "npformer train --help lists them"),
+        (["translate", "r", "--temp", "2"], "did you mean '--temperature'?"),
+    ],
+)
+def test_an_option_that_is_suggested_exists(refused, words, said):
+    line = refused(*words)
+    assert said in line
+    options = {f"--{name}" for name in OPTIONS.findall(line.partition("does not exist")[2])}
+    page = all_options(words[0])
+    assert options - {"--help"} <= page
+    assert "--optim" not in page
+
+
+OPTIONS = re.compile(r"--([\w.-]*\w)(?=['\",; ?]|$)(?! are)", re.MULTILINE)
+
+
+def all_options(name: str) -> set[str]:
+    command = importlib.import_module(f"npformer.cli.{name}").Command
+    default = command.default([]) if hasattr(command, "default") else None
+    return set(options_of(command, default))
