@@ -70,15 +70,18 @@ class DataConfig:
     """Which sentence pairs, and how they become batches of token ids."""
 
     corpus: str = "grammar"
-    """`grammar` (built in), a .tsv/.tsv.gz/.tsv.xz file, `FILE.en,FILE.de`, or `hf:NAME/CONFIG`."""
+    """`grammar` (built in), a file (tsv, csv, jsonl, tmx, po, parquet, also gz, bz2, xz, zip),
+    `FILE.en,FILE.de`, or `hf:NAME/CONFIG`."""
     validation: str = ""
     """The same for the validation pairs; empty takes the corpus's split, or holds out pairs."""
     pairs: int = 0
     """How many training pairs to take, 0 for all (the grammar then gives 200,000)."""
     source_language: str = "en"
-    """Language of the source, for the sentence splitter and for `hf:` columns."""
+    """Language of the source, for the sentence splitter and for corpora that name languages."""
     target_language: str = "de"
-    """Language of the target, for `hf:` columns."""
+    """Language of the target, for corpora that name languages."""
+    columns: str = ""
+    """Columns or keys of source, target and perhaps a label, as in `2,4`; empty finds them."""
     tokenizer: Literal["bpe", "word", "char"] = "bpe"
     """Kind of vocabulary, trained on the corpus and shared by both languages."""
     vocab_size: int = 8000

@@ -15,6 +15,8 @@ EXTRAS = {
     "hypothesis": "verify",
     "spacy": "spacy",
     "datasets": "datasets",
+    "polib": "corpora",
+    "pyarrow": "corpora",
     "optuna": "sweep",
     "tensorboard": "tensorboard",
     "transformers": "marian",

@@ -15,10 +15,12 @@ from rich.progress import track
 from rich.table import Table
 
 from npformer.cli.arguments import UsageError
+from npformer.cli.common import note
 from npformer.config import DataConfig
 from npformer.decode import Translator
 from npformer.decode.translator import Search
-from npformer.text.corpus import ParallelCorpus, read_pairs
+from npformer.errors import counted
+from npformer.text.corpus import ParallelCorpus, has_splits, read_pairs
 from npformer.text.scores import caution, intervals, is_short, scores
 from npformer.text.stream import PairStream
 from npformer.train.engines import EngineName, Loaded, load_model
@@ -27,6 +29,9 @@ CHUNK = 256  # sentences between two movements of the progress bar
 COLUMNS = {"bleu": "BLEU", "chrf": "chrF", "cer": "CER", "wer": "WER", "exact": "exact"}
 SHORT = {key: COLUMNS[key] for key in ("chrf", "exact", "bleu", "cer", "wer")}
 """Where segments are too short for BLEU, what is worth reading comes first."""
+
+MOST_LABELS = 20
+"""Rows of the table beside that of all pairs."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,8 @@ class Command:
     WER are errors for each character and word of the reference, so lower is better. All are
     percentages. BLEU counts runs of four tokens: where references are too short to have them, it
     says little, chrF and exact come first, and a line says so. The 95 % intervals say how far BLEU
-    and chrF would move with other pairs of the kind. If the corpus has a third column, each of its
-    tags has a row of its own.
+    and chrF would move with other pairs of the kind. If the corpus has a third column with labels
+    of where its pairs are from, each label has a row of its own.
 
     Examples:
       npformer evaluate runs/demo --split test
@@ -50,6 +55,8 @@ class Command:
     """A run's directory, or one checkpoint in it."""
     corpus: str | None = None
     """Pairs to score, named as in training; the corpus of the run unless given."""
+    columns: str = ""
+    """Columns or keys of --corpus, as in training; empty finds them."""
     split: Literal["validation", "test"] = "validation"
     """Which part of the grammar or of a dataset; a file given by --corpus has no parts."""
     limit: int = 0
@@ -75,6 +82,8 @@ class Command:
         """Translate the pairs with ``loaded``, by ``search`` if given, and print their scores."""
         console = Console()
         pairs = self._pairs(loaded.config.data)
+        for sentence in pairs.notes:
+            note(sentence)
         hypotheses, too_long = self._translate(loaded, pairs.source, console, search)
         results = {"all": {"pairs": len(pairs), **scores(hypotheses, pairs.target)}}
         if len(tags := sorted(set(pairs.tags))) > 1:
@@ -86,7 +95,9 @@ class Command:
         console.print(
             f"{what}, translated by {loaded.checkpoint.path}", highlight=False, soft_wrap=True
         )
-        console.print(_table(results, SHORT if is_short(pairs.target) else COLUMNS))
+        console.print(_table(_most(results), SHORT if is_short(pairs.target) else COLUMNS))
+        if hidden := len(results) - len(_most(results)):
+            console.print(f"and {counted(hidden, 'label')} of fewer pairs; --json has them all")
         if by_chance:
             widths = ", ".join(
                 f"{COLUMNS[name]} ± {width:.1f}" for name, width in by_chance.items()
@@ -128,15 +139,19 @@ class Command:
     def _pairs(self, data: DataConfig) -> ParallelCorpus:
         languages = dict(source_language=data.source_language, target_language=data.target_language)
         if self.corpus is not None:
-            return read_pairs(self.corpus, split=self.split, limit=self.limit, **languages)
+            where = dict(languages, columns=self.columns)
+            return read_pairs(self.corpus, split=self.split, limit=self.limit, **where)
+        if self.columns:
+            raise UsageError("--columns are those of --corpus; the run knows its own")
         if self.split == "validation":
             return _first(PairStream(data).validation, self.limit)
-        if data.corpus != "grammar" and not data.corpus.startswith("hf:"):
+        if not has_splits(data.corpus):
             raise UsageError(
                 f"the run's corpus {data.corpus} has no test split; take --split validation, "
                 "or name other pairs with --corpus"
             )
-        return read_pairs(data.corpus, split=self.split, limit=self.limit, **languages)
+        where = dict(languages, columns=data.columns)
+        return read_pairs(data.corpus, split=self.split, limit=self.limit, **where)
 
     def _translate(
         self,
@@ -173,6 +188,12 @@ def _of_tag(tag: str, pairs: ParallelCorpus, hypotheses: list[str]) -> dict[str,
     rows = [row for row, own in enumerate(pairs.tags) if own == tag]
     found = scores([hypotheses[row] for row in rows], [pairs.target[row] for row in rows])
     return {"pairs": len(rows), **found}
+
+
+def _most(results: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The rows of all pairs and of the labels that have most of them."""
+    labels = sorted(list(results)[1:], key=lambda label: -results[label]["pairs"])[:MOST_LABELS]
+    return {name: row for name, row in results.items() if name == "all" or name in labels}
 
 
 def _examples(pairs: ParallelCorpus, hypotheses: list[str], count: int) -> list[dict[str, str]]:

@@ -144,6 +144,7 @@ def _report(pairs: ShardedPairs, directory: Path, seconds: float, console: Conso
     left_out = ", ".join(f"{count:,} {why}" for count, why in passed_over if count)
     tokens = pairs.lengths().sum(axis=0, dtype=int)
     lines = [
+        *pairs.notes,
         f"{counted(len(pairs), 'pair')} of {counted(manifest.rows, 'row')}"
         + (f" ({left_out})" if left_out else ""),
         f"{tokens[0]:,} source and {tokens[1]:,} target tokens, "

@@ -36,6 +36,7 @@ _FIXED = {
     "model.max_length": _OTHER_VALIDATION,
     "data.corpus": _OTHER_VALIDATION,
     "data.validation": _OTHER_VALIDATION,
+    "data.columns": _OTHER_VALIDATION,
     "data.source_language": _OTHER_VALIDATION,
     "data.target_language": _OTHER_VALIDATION,
     "train.validate_every": _ONLY_LOOKS,

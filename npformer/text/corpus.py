@@ -4,20 +4,20 @@ A corpus is named by a short text, the same on the command line and in ``DataCon
 
 =============================  ==================================================================
 ``grammar``                    the built-in English-German grammar
-``FILE``                       one pair a line: source, tab, target, and perhaps another tab and
-                               a tag (where the pair is from); further columns are ignored
+``FILE``                       a table of source, target and perhaps a label (where the pair is
+                               from), or another of the formats in ``formats/__init__.py``
 ``FILE.en,FILE.de``            two files with the same number of lines
 ``hf:NAME[/CONFIG][:SPLIT]``   a dataset by name, or a local directory (extra ``datasets``)
 =============================  ==================================================================
 
-Files are UTF-8, plain or compressed (``.gz``, ``.xz``). A pair with an empty side is no
-translation; real corpora have such lines, so they are passed over and counted (``empty``).
+A pair with an empty side is no translation; real corpora have such lines, so they are passed over
+and counted (``empty``). What a reader decided by itself, such as which columns it took, is in
+``notes``, for a person to see.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from typing import Literal
 
 from npformer.config import DataConfig
 from npformer.errors import CorpusError, nearest
-from npformer.files.lines import read_lines
+from npformer.text.formats import Note, Row, Wanted, file_rows
 
 GRAMMAR_PAIRS = 200_000
 """Training pairs that the grammar gives unless told how many."""
@@ -35,7 +35,6 @@ HELD_OUT = 1000
 TAKEN, EMPTY, SHARED = "taken", "empty", "shared"
 """What becomes of a row: a training pair; a side is empty; validation has a sentence of it."""
 
-Row = tuple[str, str, str]
 Split = Literal["train", "validation", "test"]
 
 
@@ -51,6 +50,8 @@ class ParallelCorpus:
     """Pairs passed over because a side is empty."""
     shared: int = 0
     """Training pairs passed over because validation has their source or target too."""
+    notes: tuple[str, ...] = ()
+    """What reading it decided by itself, a sentence each."""
 
     def __len__(self) -> int:
         return len(self.source)
@@ -66,32 +67,35 @@ def load_corpus(data: DataConfig) -> tuple[ParallelCorpus, ParallelCorpus]:
     """
     validation = own_validation(data)
     if validation is None:
-        everything = _collect(training_rows(data), data.corpus)
+        notes: list[str] = []
+        everything = _collect(training_rows(data, notes.append), data.corpus)
         held_out = held_out_rows(data.corpus, len(everything))
         validation = _part(everything, held_out)
         rest = _rows_of(_part(everything, sorted(set(range(len(everything))) - set(held_out))))
         train = _collect(rest, data.corpus, limit=data.pairs, apart_from=validation)
-        return dataclasses.replace(train, empty=everything.empty), validation
-    rows = training_rows(data)
-    return _collect(rows, data.corpus, limit=data.pairs, apart_from=validation), validation
+        return dataclasses.replace(train, empty=everything.empty, notes=tuple(notes)), validation
+    notes = list(validation.notes)
+    rows = training_rows(data, notes.append)
+    train = _collect(rows, data.corpus, limit=data.pairs, apart_from=validation)
+    return dataclasses.replace(train, notes=unique(notes)), validation
 
 
 def own_validation(data: DataConfig) -> ParallelCorpus | None:
     """The validation pairs that ``data`` names or its corpus has; None if they are held out."""
-    languages = (data.source_language, data.target_language)
     spec = data.validation or data.corpus
     if not data.validation and not _has_validation(spec):
         return None
-    return _collect(_rows(spec, "validation", 0, languages), spec)
+    notes: list[str] = []
+    pairs = _collect(_rows(spec, "validation", 0, Wanted.by(data), notes.append), spec)
+    return dataclasses.replace(pairs, notes=unique(notes))
 
 
-def training_rows(data: DataConfig) -> Iterator[Row]:
+def training_rows(data: DataConfig, note: Note = lambda sentence: None) -> Iterator[Row]:
     """Every row of the training corpus as it stands there; the grammar stops at ``data.pairs``.
 
-    Raises ``CorpusError``.
+    ``note`` hears what reading decides by itself. Raises ``CorpusError``.
     """
-    languages = (data.source_language, data.target_language)
-    return _rows(data.corpus, "train", data.pairs, languages)
+    return _rows(data.corpus, "train", data.pairs, Wanted.by(data), note)
 
 
 def held_out_rows(spec: str, count: int) -> list[int]:
@@ -112,35 +116,48 @@ def read_pairs(
     limit: int = 0,
     source_language: str = "en",
     target_language: str = "de",
+    columns: str = "",
 ) -> ParallelCorpus:
     """The pairs of one corpus, the first ``limit`` of them (0: all).
 
     ``split`` (``train``, ``validation`` or ``test``) chooses a part of the grammar, or of a
-    dataset whose name gives none; a file has no parts. Raises ``CorpusError``.
+    dataset whose name gives none; a file has no parts. ``columns`` is as in ``DataConfig``. Raises
+    ``CorpusError``.
     """
-    rows = _rows(spec, split, limit, (source_language, target_language))
-    return _collect(rows, spec, limit=limit)
+    notes: list[str] = []
+    wanted = Wanted.of(source_language, target_language, columns)
+    pairs = _collect(_rows(spec, split, limit, wanted, notes.append), spec, limit=limit)
+    return dataclasses.replace(pairs, notes=unique(notes))
 
 
-def _rows(spec: str, split: Split, limit: int, languages: tuple[str, str]) -> Iterator[Row]:
+def has_splits(spec: str) -> bool:
+    """Whether a corpus may have parts of its own: the grammar and datasets, no file."""
+    return spec == "grammar" or _is_dataset(spec)
+
+
+def _rows(spec: str, split: Split, limit: int, wanted: Wanted, note: Note) -> Iterator[Row]:
     if spec == "grammar":
         return _grammar_rows(split, limit)
-    if spec.startswith("hf:"):
+    if _is_dataset(spec):
         from npformer.text.hub import dataset_rows
 
-        return dataset_rows(spec, split, languages)
-    if not Path(spec).exists() and "," in spec:
-        return _aligned_rows(spec)
-    if not Path(spec).exists() and "/" not in spec and "." not in spec:
+        return dataset_rows(spec, split, wanted)
+    if spec.startswith("hf:"):
+        return file_rows(spec.removeprefix("hf:"), wanted, note)
+    if not Path(spec).exists() and not set("/.,") & set(spec):
         raise CorpusError(
-            f"corpus {spec!r} does not exist; give grammar, a .tsv file, FILE.en,FILE.de, or "
-            "hf:NAME/CONFIG" + nearest(spec, ["grammar"])
+            f"corpus {spec!r} does not exist; give grammar, a file (.tsv, .csv, .jsonl, .tmx, .po, "
+            ".parquet, ...), FILE.en,FILE.de, or hf:NAME/CONFIG" + nearest(spec, ["grammar"])
         )
-    return _tabbed_rows(Path(spec))
+    return file_rows(spec, wanted, note)
+
+
+def _is_dataset(spec: str) -> bool:
+    return spec.startswith("hf:") and not Path(spec.removeprefix("hf:")).is_file()
 
 
 def _has_validation(spec: str) -> bool:
-    if spec.startswith("hf:"):
+    if _is_dataset(spec):
         from npformer.text.hub import has_split
 
         return has_split(spec, "validation")
@@ -153,42 +170,6 @@ def _grammar_rows(split: Split, limit: int) -> Iterator[Row]:
     count = limit or (GRAMMAR_PAIRS if split == "train" else HELD_OUT)
     for pair in generate(split, count, 0):
         yield pair.source, pair.target, "grammar"
-
-
-def _tabbed_rows(path: Path) -> Iterator[Row]:
-    columns = 0
-    for number, line in enumerate(read_lines(path), 1):
-        if not line.strip():
-            yield "", "", ""
-            continue
-        cells = line.split("\t")
-        columns = columns or len(cells)
-        if len(cells) < 2:
-            raise CorpusError(
-                f"{str(path)!r}: line {number} has 1 column; a line is source, tab, target"
-            )
-        if len(cells) != columns:
-            raise CorpusError(
-                f"{str(path)!r}: line {number} has {len(cells)} columns, those before it {columns}"
-            )
-        yield cells[0], cells[1], cells[2] if columns > 2 else ""
-
-
-def _aligned_rows(spec: str) -> Iterator[Row]:
-    names = spec.split(",")
-    if len(names) != 2 or not all(names):
-        raise CorpusError(f"{spec!r} names {len(names)} files; a pair is FILE.en,FILE.de")
-    counts = [0, 0]
-    for pair in itertools.zip_longest(*(read_lines(Path(name)) for name in names)):
-        for side, line in enumerate(pair):
-            counts[side] += line is not None
-        if counts[0] == counts[1]:
-            yield pair[0], pair[1], ""
-    if counts[0] != counts[1]:
-        raise CorpusError(
-            f"the files must have as many lines as each other: {names[0]!r} has {counts[0]:,}, "
-            f"{names[1]!r} has {counts[1]:,}"
-        )
 
 
 def _collect(
@@ -225,6 +206,11 @@ def sift(rows: Iterable[Row], apart_from: ParallelCorpus) -> Iterator[tuple[str,
         else:
             verdict = TAKEN
         yield source, target, tag, verdict
+
+
+def unique(notes: Iterable[str]) -> tuple[str, ...]:
+    """The notes of all passes over a corpus, each once."""
+    return tuple(dict.fromkeys(notes))
 
 
 def no_pairs(spec: str, empty: int, shared: int) -> CorpusError:

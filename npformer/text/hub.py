@@ -6,8 +6,8 @@ configuration if it looks like a pair of languages). ``hf:DIRECTORY`` is what ``
 wrote or a folder of parquet, JSON or CSV files. ``:SPLIT`` at the end chooses a split, or a slice
 of one (``train[:1000]``).
 
-A row has a column ``translation`` with a text per language, as the WMT datasets do, or one
-column per language, named by its code.
+A row has a column ``translation`` with a text per language, as the WMT datasets do, or one column
+per language, named by it, or source and target; ``columns`` names others.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from npformer.errors import CorpusError, NpformerError, install
+from npformer.text.formats.records import Place, find_paths, paths_of, text_of
+from npformer.text.formats.wanted import Row, Wanted
 
 _VALIDATION = ("validation", "valid", "dev", "val")
 _LANGUAGES = re.compile(r"[a-z]{2,3}[-_][a-z]{2,3}")
@@ -49,10 +51,8 @@ def parse_name(spec: str) -> DatasetName:
     return DatasetName(name, parts[-1] if has_config else None, split or None)
 
 
-def dataset_rows(
-    spec: str, split: str, languages: tuple[str, str]
-) -> Iterator[tuple[str, str, str]]:
-    """Source, target (in ``languages``) and an empty tag of every row; null is empty text.
+def dataset_rows(spec: str, split: str, wanted: Wanted) -> Iterator[Row]:
+    """Source, target and, if ``wanted`` names one, label of every row; null is empty text.
 
     Raises ``CorpusError`` if dataset, split or columns do not exist, and ``NpformerError`` if
     the library is not installed.
@@ -60,21 +60,26 @@ def dataset_rows(
     name = parse_name(spec)
     with _library_errors(spec):
         table = _load(name, name.split or _own_name(spec, name, split))
-    nested = "translation" in table.column_names
-    columns = list(_nested_row(spec, table[0])) if nested and len(table) else table.column_names
-    for language in languages:
-        if language not in columns and len(table):
-            raise CorpusError(
-                f"{spec!r} has no text for language {language!r}; it has {', '.join(columns)}, "
-                "and needs a column translation with that key, or a column of that name"
-            )
+    if not len(table):
+        return
+    paths = find_paths(repr(spec), paths_of(_first_row(table)), wanted)
+    table = table.select_columns(list(dict.fromkeys(path[0] for path in paths)))
     for batch in table.iter(batch_size=_ROWS_AT_ONCE):
-        if nested:
-            batch = {
-                code: [(r or {}).get(code) for r in batch["translation"]] for code in languages
-            }
-        for source, target in zip(*(batch[code] for code in languages), strict=True):
-            yield _text(spec, source), _text(spec, target), ""
+        texts = [[text_of(value, repr(spec)) for value in _values(batch, path)] for path in paths]
+        labels = texts[2] if len(texts) > 2 else [""] * len(texts[0])
+        yield from zip(texts[0], texts[1], labels, strict=True)
+
+
+def _first_row(table: Any) -> dict[str, Any]:
+    """The first row in which every column has a value, or the first of all."""
+    rows = table.select(range(min(len(table), _ROWS_AT_ONCE)))
+    whole = (row for row in rows if all(value is not None for value in row.values()))
+    return next(whole, rows[0])
+
+
+def _values(batch: dict[str, list[Any]], path: Place) -> list[Any]:
+    values = batch[path[0]]
+    return values if len(path) == 1 else [(value or {}).get(path[1]) for value in values]
 
 
 def has_split(spec: str, split: str) -> bool:
@@ -150,18 +155,3 @@ def _library_errors(spec: str) -> Iterator[None]:
     except Exception as error:  # its own, pyarrow's, the hub's, and the network's
         first_line = next(iter(str(error).splitlines()), type(error).__name__)
         raise CorpusError(f"cannot load {spec!r}: {first_line}") from error
-
-
-def _nested_row(spec: str, row: dict[str, Any]) -> dict[str, Any]:
-    texts = row["translation"]
-    if not isinstance(texts, dict):
-        raise CorpusError(f"the column translation of {spec!r} holds no text per language")
-    return texts
-
-
-def _text(spec: str, value: object) -> str:
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise CorpusError(f"{spec!r} holds {type(value).__name__} where a sentence should be")
-    return value

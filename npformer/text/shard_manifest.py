@@ -25,6 +25,7 @@ DECISIVE = (
     "pairs",
     "source_language",
     "target_language",
+    "columns",
     "tokenizer",
     "vocab_size",
     "max_length",
@@ -89,10 +90,11 @@ class Manifest:
     def check_settings(self, directory: Path, data: DataConfig) -> None:
         """Raise ``CorpusError`` if the shards were made with other settings than ``data``."""
         for name, now in decisive(data).items():
-            if self.data[name] != now:
+            then = self.data.get(name, getattr(DataConfig, name))  # older shards lack new fields
+            if then != now:
                 option = "--" + name.replace("_", "-")
                 raise CorpusError(
-                    f"the shards in {directory} were made with {option} {self.data[name]!r}, not "
+                    f"the shards in {directory} were made with {option} {then!r}, not "
                     f"{now!r}: give the same, or name another directory"
                 )
 

@@ -43,6 +43,8 @@ class ShardedPairs:
 
     def __init__(self, directory: str | Path, data: DataConfig | None = None) -> None:
         self.directory = Path(directory)
+        self.notes: tuple[str, ...] = ()
+        """What reading the corpus decided by itself, if these shards were made just now."""
         self.manifest = read_manifest(self.directory)
         if data is not None:
             self.manifest.check_settings(self.directory, data)

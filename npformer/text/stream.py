@@ -17,6 +17,7 @@ from npformer.text.corpus import (
     own_validation,
     sift,
     training_rows,
+    unique,
 )
 
 HELD_OUT = "held out"
@@ -53,6 +54,7 @@ class PairStream:
 
     def __init__(self, data: DataConfig) -> None:
         self._data = data
+        self._notes: list[str] = []
         self._held_out: list[int] = []  # counted over the pairs without an empty side
         validation = own_validation(data)
         if validation is None:
@@ -65,6 +67,11 @@ class PairStream:
                     validation.target.append(target)
                     validation.tags.append(tag)
         self.validation = validation
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What reading decided by itself, as far as it has come: ``ParallelCorpus.notes``."""
+        return unique((*self.validation.notes, *self._notes))
 
     def __iter__(self) -> Iterator[StreamedRow]:
         taken = 0
@@ -103,9 +110,12 @@ class PairStream:
         held_out = iter(self._held_out)
         waiting = next(held_out, None)
         number = 0
-        for source, target, tag, verdict in sift(training_rows(self._data), apart_from):
+        for source, target, tag, verdict in self._read(apart_from):
             if verdict != EMPTY:
                 if number == waiting:
                     verdict, waiting = HELD_OUT, next(held_out, None)
                 number += 1
             yield source, target, tag, verdict
+
+    def _read(self, apart_from: ParallelCorpus) -> Iterator[tuple[str, str, str, str]]:
+        return sift(training_rows(self._data, self._notes.append), apart_from)

@@ -86,6 +86,7 @@ def make_shards(
             if not maker.manifest.complete or whole != maker.manifest.files.keys():
                 maker.make(tokenizer, whole)
             pairs = ShardedPairs(directory, data)
+            pairs.notes = maker.notes
             if tokenizer is not None:
                 pairs.check_tokenizer(tokenizer)
             return pairs
@@ -104,6 +105,7 @@ class _Maker:
         self, data: DataConfig, directory: Path, progress: ProgressCallback, rows_per_shard: int
     ) -> None:
         self.data, self.directory, self.progress = data, directory, progress
+        self.notes: tuple[str, ...] = ()
         if (directory / MANIFEST).exists():
             self.manifest = read_manifest(directory)
             self.manifest.check_settings(directory, data)
@@ -140,6 +142,7 @@ class _Maker:
             content = {TOKENIZER: tokenizer.to_bytes()}
             self._put(content, learnt_from=learnt_from, dtype=dtype)
         self._make_shards(stream, tokenizer, whole)
+        self.notes = stream.notes
 
     def _make_shards(self, stream: PairStream, tokenizer: Tokenizer, whole: set[str]) -> None:
         rows = iter(self._watched("tokenising", stream, self.manifest.rows))

@@ -31,6 +31,8 @@ class Prepared:
     validation_corpus: ParallelCorpus
     left_out: int
     """Training pairs longer than ``data.max_length`` tokens."""
+    notes: tuple[str, ...] = ()
+    """What reading the corpus decided by itself, a sentence each."""
 
     def summary(self) -> str:
         """One line for a person: how much there is to train on, and where."""
@@ -71,9 +73,11 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
     if data.shards:
         shards = _shards(data, tokenizer)
         pairs, held_out, left_out = shards, shards.validation(), shards.left_out
+        notes = shards.notes
         tokenizer = shards.tokenizer()
     else:
         training, held_out = load_corpus(data)
+        notes = training.notes
         if tokenizer is None:
             texts = [*training.source, *training.target]
             tokenizer = Tokenizer.train(texts, data.tokenizer, data.vocab_size)
@@ -102,6 +106,7 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
         ),
         validation_corpus=held_out,
         left_out=left_out,
+        notes=notes,
     )
 
 

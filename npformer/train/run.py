@@ -69,7 +69,8 @@ def run_training(
     config = prepared.config
     if checkpoint:
         check_same_run(checkpoint, config)
-    console.print(escape(prepared.summary()), highlight=False, soft_wrap=True)
+    for sentence in (*prepared.notes, prepared.summary()):
+        console.print(escape(sentence), highlight=False, soft_wrap=True)
     if make_engine is None:
         engine = engines.make_engine(config, console=console, ranks=ranks)
     else:

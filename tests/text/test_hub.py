@@ -137,7 +137,7 @@ def test_a_folder_of_files_with_a_column_per_language(library, tmp_path):
     [
         ([{"en": "a", "fr": "b"}], "no text for language 'de'; it has en, fr"),
         ([{"translation": {"en": "a", "fr": "b"}}], "no text for language 'de'; it has en, fr"),
-        ([{"translation": "a"}], "no text per language"),
+        ([{"translation": "a"}], "does not say which .*; it has translation"),
         ([{"en": "a", "de": 3}], "holds int where a sentence should be"),
     ],
 )

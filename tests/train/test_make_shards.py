@@ -248,7 +248,7 @@ from npformer.text import stream
 from npformer.text.tokenizer import Tokenizer
 from npformer.train.make_shards import make_shards
 
-def rows(data):
+def rows(data, note=None):
     for n in range(data.pairs):
         yield f"{n} " + "averylongword" * 40, f"{n} " + "einsehrlangeswort" * 30, ""
 

@@ -1,0 +1,44 @@
+"""Pairs from JSON: ``.jsonl``, an object or a list of two texts a line, and ``.json``, a list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from npformer.errors import CorpusError
+from npformer.files.content import Content
+from npformer.files.lines import read_lines
+from npformer.text.formats.records import Records
+from npformer.text.formats.wanted import Note, Row, Wanted
+
+
+def json_rows(content: Content, wanted: Wanted, note: Note) -> Iterator[Row]:
+    """The pairs of the records; an empty line is an empty pair, null is empty text.
+
+    Raises ``CorpusError`` with the line's number.
+    """
+    records = Records(content.name, wanted)
+    for where, value in _values(content):
+        yield records.row(value, where)
+
+
+def _values(content: Content) -> Iterator[tuple[str, Any]]:
+    if content.suffix == ".json" and content.head().lstrip().startswith(b"["):
+        text = "\n".join(read_lines(content))
+        for number, value in enumerate(_decode(content.name, text, 1), 1):
+            yield f"record {number}", value
+        return
+    for number, line in enumerate(read_lines(content), 1):
+        yield f"line {number}", _decode(content.name, line, number) if line.strip() else None
+
+
+def _decode(name: str, text: str, first: int) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        line = first + error.lineno - 1
+        raise CorpusError(
+            f"{name}: line {line} is no JSON at column {error.colno} ({error.msg}); "
+            "a .jsonl file has an object a line, a .json file a list of objects"
+        ) from error
