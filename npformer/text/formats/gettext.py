@@ -26,7 +26,8 @@ def catalogue_rows(content: Content, wanted: Wanted, note: Note) -> Iterator[Row
     """
     catalogue = _load(content)
     turned = _is_turned(content.name, catalogue.metadata.get("Language", ""), wanted, note)
-    entries = [entry for entry in catalogue if not entry.fuzzy and not entry.obsolete]
+    # A compiled catalogue has neither, and polib's entries of one no such attributes.
+    entries = [e for e in catalogue if not (e.obsolete or getattr(e, "fuzzy", False))]
     if left_out := len(catalogue) - len(entries):
         note(f"{content.name}: {left_out:,} of {len(catalogue):,} entries are fuzzy or obsolete")
     for entry in entries:

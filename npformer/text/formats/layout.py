@@ -70,7 +70,8 @@ def _has_header(ahead: Rows, wanted: Wanted) -> bool:
     first, rest = ahead[0], ahead[1:]
     if len(first) < 2:
         return False
-    if wanted.columns and set(wanted.columns[:2]) <= {cell.strip() for cell in first}:
+    names = {cell.strip() for cell in first}
+    if any(column in names and not column.isdecimal() for column in wanted.columns):
         return True
     if is_header(first):
         languages = languages_of(first)

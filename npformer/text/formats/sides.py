@@ -44,7 +44,8 @@ def find_sides(names: Sequence[str], wanted: Wanted) -> tuple[int, ...] | None:
 
 def languages_of(names: Sequence[str]) -> list[str]:
     """Those of ``names`` that name a language and its text, as they are written."""
-    return [name for name in names if _language(name)]
+    # "id" and "no" are Indonesian and Norwegian, and far more often identifiers and numbers.
+    return [name for name in names if _language(name) and name.casefold() not in _OTHERS]
 
 
 def is_header(cells: Sequence[str]) -> bool:
