@@ -114,7 +114,7 @@ class TorchCallable(Subject):
         prefix: str = "",
     ) -> None:
         for name, tensor in tensors.items():
-            was = self.array(self.tensor(given[name]))
+            was = self.array(self.tensor(given[name])) if self.bfloat16 else given[name]
             if not np.array_equal(self.array(tensor), was, equal_nan=True):
                 told = f"the {what} of {self.name} wrote to {prefix}{name}, which is the caller's"
                 mark = ", and did not say so by ctx.mark_dirty" if what == "forward" else ""
@@ -307,7 +307,7 @@ def with_tensors(case: Case, leaves: Mapping[str, torch.Tensor], bfloat16: bool 
     return Case(
         {n: leaves[n] if n in leaves else to_value(a, bfloat16) for n, a in case.inputs.items()},  # type: ignore[misc]
         {n: to_value(v) for n, v in case.static.items()},
-        to_value(case.dy, bfloat16),
+        case.dy,
     )
 
 

@@ -173,6 +173,14 @@ class UserComponent(Component):
         return named
 
     def reference(self, case: Case) -> Result | None:
+        """Remembered for the last case: its verdict and its scales both ask."""
+        if self.last.get("known") is not case or self.last["known_as"] != self.entrywise:
+            self.last.update(known=None, exact=self._referred(case))
+            self.last.update(known=case, known_as=self.entrywise)
+        found: Result = self.last["exact"]
+        return found
+
+    def _referred(self, case: Case) -> Result:
         if self.sixteen == "bfloat16":
             case = in_bfloat16(case)
         if self.entrywise:
@@ -257,17 +265,16 @@ class UserComponent(Component):
 
     def _scales(self, case: Case, exact: Result, trials: int) -> Result:
         eps = EPS.get(self.inside or self.sixteen, 0.0)
+        least = TINY.get(self.inside, 0.0)
         judge = self._in_sixteen if self.sixteen else self._judge.run
         run = lambda c: self._named(judge(c))  # noqa: E731
-        judged = measured_scales(run, case, exact, trials, eps)
+        judged = measured_scales(run, case, exact, trials, eps, least)
         if self.against is not None and not self.against.has_gradient:
             outputs = {name: a for name, a in exact.items() if is_output(name)}
             forward = lambda c: self._run(self._trusted, c)  # noqa: E731
-            judged |= measured_scales(forward, case, outputs, trials, eps)
+            judged |= measured_scales(forward, case, outputs, trials, eps, least)
         units = eps / float(np.finfo(case.dy.dtype).eps) if eps else 1.0
-        # Below the smallest normal number, rounding is absolute.
-        least = TINY.get(self.inside, 0.0)
-        return {name: (scale + least) * units for name, scale in judged.items()}
+        return {name: scale * units for name, scale in judged.items()}
 
     def computes_in(self, cases: Sequence[Case]) -> UserComponent:
         """The same, judged in units of a lower precision if its outputs on these cases show one."""
@@ -287,7 +294,8 @@ class UserComponent(Component):
             return sixteen.with_scatter(scale, near / float(np.finfo(case.dy.dtype).eps))
         if self.inside:
             off_by = 4 * EPS[self.inside]  # so that its rounding, too, is drawn anew
-            seen = spread(self.subject.run, self._reference, case, name, off_by)
+            least = TINY.get(self.inside, 0.0)
+            seen = spread(self.subject.run, self._reference, case, name, off_by, least)
             return np.maximum(scale, seen)
         own = own_scale(self.subject.run, self._reference, case, name, exact[name], scale)
         return scale if own is None else own

@@ -37,31 +37,38 @@ def measured_scales(
     exact: Result,
     trials: int = TRIALS,
     eps: float = 0.0,
+    least: float = 0.0,
 ) -> Result:
     """S of every entry of ``exact``, which ``reference`` computes in the case's own dtype.
 
     At a kink or a tie the scatter is the height of the jump: there is no right result to miss.
-    ``eps`` is of the disturbance, and the unit of S: the case's dtype's unless given.
+    ``eps`` is of the disturbance, and the unit of S: the case's dtype's unless given. Numbers below
+    ``least`` are rounded as ``least`` is: where a format's range ends, and not its digits.
     """
     fp = np.finfo(case.dy.dtype)
     with np.errstate(all="ignore"):
-        scatter = _scatter(reference, case, exact, trials, eps or float(fp.eps))
+        scatter = _scatter(reference, case, exact, trials, eps or float(fp.eps), least)
         largest = max(
             (_largest(a, float(fp.max)) for n, a in exact.items() if not is_output(n)), default=0.0
         )
-        floor = SHARE * largest + float(fp.tiny)
+        smallest = float(fp.tiny) + least
         return {
-            n: _scale(exact[n], each, float(fp.tiny) if is_output(n) else floor)
+            n: _scale(exact[n], each, smallest + (0.0 if is_output(n) else SHARE * largest))
             for n, each in scatter.items()
         }
 
 
 def _scatter(
-    run: Callable[[Case], Result], case: Case, around: Result, trials: int, eps: float
+    run: Callable[[Case], Result],
+    case: Case,
+    around: Result,
+    trials: int,
+    eps: float,
+    least: float,
 ) -> Result:
     """How far off the furthest trial is, in eps. A trial that ``run`` refuses is drawn again."""
     found = {name: np.zeros(np.shape(a)) for name, a in around.items()}
-    for result in _taken(run, case, trials, eps):
+    for result in _taken(run, case, trials, eps, least):
         for name, furthest in found.items():
             if name in result:
                 off = np.asarray(result[name], np.float64) - np.asarray(around[name], np.float64)
@@ -69,13 +76,15 @@ def _scatter(
     return found
 
 
-def _taken(run: Callable[[Case], Result], case: Case, trials: int, eps: float) -> Iterable[Result]:
+def _taken(
+    run: Callable[[Case], Result], case: Case, trials: int, eps: float, least: float
+) -> Iterable[Result]:
     done = 0
     for trial in range(4 * trials):
         if done == trials:
             return
         try:
-            yield run(disturbed(case, np.random.default_rng(trial), eps))
+            yield run(disturbed(case, np.random.default_rng(trial), eps, least))
         except Exception:  # the case is at the end of its domain
             continue
         done += 1
@@ -95,13 +104,16 @@ def _scale(exact: Array, scatter: Array, floor: float) -> Array:
     return np.where(np.isfinite(size), size, 1e300) + floor
 
 
-def disturbed(case: Case, rng: np.random.Generator, eps: float) -> Case:
-    """The case with every number off by about eps of itself, and by a hundredth of its array's."""
+def disturbed(case: Case, rng: np.random.Generator, eps: float, least: float = 0.0) -> Case:
+    """The case with every number off by about eps of itself, and by a hundredth of its array's.
+
+    Or by eps of ``least``, if that is more.
+    """
 
     def move(array: Array) -> Array:
         wide = np.asarray(array, np.float64)
         size = float(np.sqrt(np.mean(np.square(wide)))) if wide.size else 0.0
-        reach = np.abs(wide) + (0.01 * size if 0 < size < np.inf else 1.0)
+        reach = np.abs(wide) + (0.01 * size if 0 < size < np.inf else 1.0) + least
         moved = wide + eps * reach * rng.standard_normal(wide.shape)
         plain = np.asarray(moved, array.dtype, order="C")
         if stored(array).size < array.size:  # where numbers repeat in memory, each moves alone

@@ -20,7 +20,7 @@ import numpy as np
 
 from npformer.cards.case import Array, Case, Result
 from npformer.verify.units.error import error_units, worst
-from npformer.verify.units.measured import TRIALS, disturbed
+from npformer.verify.units.measured import ACCEPT, TRIALS, disturbed
 
 OFF = 2.0**-10
 """How far off, of their size, the inputs are on which the error is looked at again."""
@@ -48,19 +48,24 @@ def own_scale(
     """
     own = np.maximum(scale, spread(run, exact_of, case, name))
     try:
-        furthest = int(np.argmax(np.abs(run(case)[name] - exact) / scale))
+        units = error_units(run(case)[name], exact, scale, case.dy.dtype)
     except Exception:  # it draws back on a second call
         return None
-    other = in_other_precision(run, exact_of, case, name, own, furthest)
+    asked = (own > scale) & (units > ACCEPT)
+    if not asked.any():
+        return own  # which excuses nothing
+    other = in_other_precision(run, exact_of, case, name, own, asked)
     if other is None:
         # Nothing but rounding is left of a result that is exactly 0.
         return own if not exact.any() else np.minimum(own, CAP * scale)
     return own if ALIKE[0] <= other <= ALIKE[1] else None
 
 
-def spread(run: Run, exact_of: Run, case: Case, name: str, off_by: float = OFF) -> Array:
+def spread(
+    run: Run, exact_of: Run, case: Case, name: str, off_by: float = OFF, least: float = 0.0
+) -> Array:
     """How far the error of each entry is from its mean over inputs near by, in eps."""
-    errors = errors_near(run, exact_of, case, name, off_by)
+    errors = errors_near(run, exact_of, case, name, off_by, least)
     if not len(errors):
         return np.zeros(())
     found = np.abs(errors - np.mean(errors, axis=0)).max(axis=0) / np.finfo(case.dy.dtype).eps
@@ -68,11 +73,16 @@ def spread(run: Run, exact_of: Run, case: Case, name: str, off_by: float = OFF) 
     return np.maximum(found, np.median(seen) if seen.size else 0.0)
 
 
-def errors_near(run: Run, exact_of: Run, case: Case, name: str, reach: float) -> Array:
-    """What a result is off by on inputs that are ``reach`` of their size away, trial by trial."""
+def errors_near(
+    run: Run, exact_of: Run, case: Case, name: str, reach: float, least: float = 0.0
+) -> Array:
+    """What a result is off by on inputs that are ``reach`` of their size away, trial by trial.
+
+    Their size counts as ``least`` at least.
+    """
     errors = []
     for trial in range(AGAIN):
-        near = disturbed(case, np.random.default_rng(trial), reach)
+        near = disturbed(case, np.random.default_rng(trial), reach, least)
         if trial % 2:  # where numbers are equal, the error may be of another entry near by
             near = case.with_upstream(near.upstream)
         try:
@@ -84,15 +94,19 @@ def errors_near(run: Run, exact_of: Run, case: Case, name: str, reach: float) ->
     return np.array(errors)
 
 
-def _is_lost(ours: Any, exact: Any) -> bool:
-    """Whether float32 keeps no digit of a number: its error cannot grow beyond all of it."""
-    return abs(float(ours) - float(exact)) >= LOST * abs(float(exact))
+def _is_lost(ours: Array, exact: Array) -> bool:
+    """Whether float32 keeps no digit of any of them: their errors end at about their own size."""
+    off, size = np.abs(ours - exact), np.abs(exact)
+    return bool(((LOST * size <= off) & (off <= 2 * size)).all())
 
 
 def in_other_precision(
-    run: Run, exact_of: Run, case: Case, name: str, scale: Array, furthest: int
+    run: Run, exact_of: Run, case: Case, name: str, scale: Array, asked: Array
 ) -> float | None:
-    """The worst error there, in units of there; None if the function knows one precision alone."""
+    """The worst error of the entries asked for there, in units of there.
+
+    None if the function knows one precision alone.
+    """
     dtype: np.dtype[Any] = np.dtype("float32" if case.dy.dtype == np.float64 else "float64")
     errors, moved = [], case.cast(dtype)
     for trial in range(TRIALS):
@@ -101,8 +115,10 @@ def in_other_precision(
             if ours.dtype != dtype:
                 return None
             exact = exact_of(moved)[name]
-            errors.append(worst(error_units(ours, exact, scale, dtype)))
-            if dtype == np.float32 and _is_lost(ours.flat[furthest], exact.flat[furthest]):
+            units = error_units(ours, exact, scale, dtype)
+            # What rounds to 0 in one precision need not in the other: the rest is not asked.
+            errors.append(worst(units[asked]))
+            if dtype == np.float32 and _is_lost(ours[asked], exact[asked]):
                 errors.append(1.0)
         except Exception:  # this trial is lost
             continue
