@@ -44,6 +44,18 @@ def read_lines(content: Content | Path) -> Iterator[str]:
         raise CorpusError(f"{content.name} is empty")
 
 
+def read_whole(content: Content) -> str:
+    """A UTF-8 file as one text, of any length, with the errors of ``read_lines``."""
+    check_is_text(content)
+    data = content.read()
+    try:
+        if b"\0" not in data:
+            return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    return "\n".join(_one_by_one(content.name, data, 1, 0))  # which raises, by line
+
+
 def _whole_block(block: bytes) -> list[str]:
     """The lines of a block that ends with one, if nothing in it needs a closer look; else none."""
     if b"\0" in block or _MARK in block or len(block) > _LONGEST_LINE:

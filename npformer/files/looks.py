@@ -81,7 +81,7 @@ def _looks_like(head: bytes) -> tuple[str, str] | None:
     for pattern, what, remedy in _MARKUP:
         if re.match(pattern, text, re.IGNORECASE | re.DOTALL):
             return what, remedy
-    if b"\n" not in head and head.rstrip(b"\r").count(b"\r"):
+    if b"\n" not in head and b"\0" not in head and head.rstrip(b"\r").count(b"\r"):
         return (
             "text whose lines end in CR alone",
             r"convert it with tr '\r' '\n' < FILE > NEW",

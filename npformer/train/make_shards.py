@@ -84,7 +84,11 @@ def make_shards(
             maker = _Maker(data, directory, progress, rows_per_shard)
             whole = maker.whole_files()
             if not maker.manifest.complete or whole != maker.manifest.files.keys():
-                maker.make(tokenizer, whole)
+                try:
+                    maker.make(tokenizer, whole)
+                except CorpusError:
+                    maker.withdraw()
+                    raise
             pairs = ShardedPairs(directory, data)
             pairs.notes = maker.notes
             if tokenizer is not None:
@@ -106,12 +110,18 @@ class _Maker:
     ) -> None:
         self.data, self.directory, self.progress = data, directory, progress
         self.notes: tuple[str, ...] = ()
-        if (directory / MANIFEST).exists():
+        self._begun = (directory / MANIFEST).exists()
+        if self._begun:
             self.manifest = read_manifest(directory)
             self.manifest.check_settings(directory, data)
         else:
             self.manifest = Manifest(decisive(data), rows_per_shard)
             self._save()
+
+    def withdraw(self) -> None:
+        """Leave nothing behind of a corpus that was wrong from the start; its settings may be."""
+        if not self._begun and not self.manifest.files:
+            (self.directory / MANIFEST).unlink()
 
     def whole_files(self) -> set[str]:
         """Names of the files that need not be made."""

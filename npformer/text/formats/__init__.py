@@ -66,14 +66,25 @@ def file_rows(spec: str, wanted: Wanted, note: Note) -> Iterator[Row]:
     ``NpformerError`` if a library is missing.
     """
     if two := named_files(spec):
+        _say_that_columns_do_not_apply(spec, wanted, note)
         return aligned_rows([Content(path) for path in two], wanted, note)
     content = Content(Path(spec))
     if content.packing == ".zip":
         members = members_with_pairs(content, wanted)
         if len(members) > 1:
+            _say_that_columns_do_not_apply(spec, wanted, note)
             return aligned_rows(members, wanted, note)
         content = members[0]
-    return _reader(content)(content, wanted, note)
+    reader = _reader(content)
+    if reader in (tmx_rows, catalogue_rows):
+        _say_that_columns_do_not_apply(spec, wanted, note)
+    return reader(content, wanted, note)
+
+
+def _say_that_columns_do_not_apply(spec: str, wanted: Wanted, note: Note) -> None:
+    """No error: they may be those of the validation pairs, or of the training pairs."""
+    if wanted.columns:
+        note(f"{spec!r} has no columns, so --columns does not apply to it")
 
 
 def _reader(content: Content) -> _Reader:

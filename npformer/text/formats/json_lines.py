@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from npformer.errors import CorpusError
 from npformer.files.content import Content
-from npformer.files.lines import read_lines
+from npformer.files.lines import read_lines, read_whole
 from npformer.text.formats.records import Records
 from npformer.text.formats.wanted import Note, Row, Wanted
+
+_LIST = re.compile(rb"(\xef\xbb\xbf)?\s*\[")
 
 
 def json_rows(content: Content, wanted: Wanted, note: Note) -> Iterator[Row]:
@@ -24,9 +27,9 @@ def json_rows(content: Content, wanted: Wanted, note: Note) -> Iterator[Row]:
 
 
 def _values(content: Content) -> Iterator[tuple[str, Any]]:
-    if content.suffix == ".json" and content.head().lstrip().startswith(b"["):
-        text = "\n".join(read_lines(content))
-        for number, value in enumerate(_decode(content.name, text, 1), 1):
+    if content.suffix == ".json" and _LIST.match(content.head()):
+        records = _decode(content.name, read_whole(content), 1)
+        for number, value in enumerate(records, 1):
             yield f"record {number}", value
         return
     for number, line in enumerate(read_lines(content), 1):

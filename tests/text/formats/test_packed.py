@@ -116,6 +116,16 @@ def test_sides_that_are_named_the_other_way_round(tmp_path):
     assert "though the languages are en and de" in corpus.notes[0]
 
 
+def test_columns_of_what_has_none_are_said(tmp_path):
+    (tmp_path / "a.tmx").write_text(
+        '<tmx><tu><tuv lang="en"><seg>a</seg></tuv><tuv lang="de"><seg>b</seg></tuv></tu></tmx>'
+    )
+    members = {"a.en": SIDES[0], "a.de": SIDES[1]}
+    for path in (tmp_path / "a.tmx", archive(tmp_path / "a.zip", members)):
+        corpus = read_pairs(str(path), columns="2,1")
+        assert corpus.notes == (f"{str(path)!r} has no columns, so --columns does not apply to it",)
+
+
 OFFICE = {"[Content_Types].xml": b"<x/>"}
 
 

@@ -107,6 +107,14 @@ def test_a_language_that_one_translation_lacks(tmp_path):
     assert (corpus.source, corpus.empty) == (["a"], 1)
 
 
+def test_a_list_on_one_long_line(tmp_path):
+    records = [{"en": f"{s} " + "so " * 3000, "de": t} for s, t in PAIRS * 5]
+    path = tmp_path / "a.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(records).encode())
+    assert path.stat().st_size > 1 << 20
+    assert [target for _, target in pairs(path)] == [t for _, t in PAIRS * 5]
+
+
 GOOD = '{"en": "a", "de": "b"}\n'
 
 
@@ -125,6 +133,7 @@ GOOD = '{"en": "a", "de": "b"}\n'
         ),
         ("a.json", '{"rows": [\n' + GOOD + "]}\n", "line 1 is no JSON .* list of objects"),
         ("a.json", '[{"en": "a", "de": "b"},\n {"en": "a"}]', "record 2 has no 'de'"),
+        ("a.json", '[{"en": "a",\n "de": "\0"}]', "line 2 has a NUL"),
         ("a.json", '[{"en": "a", "de": "b"},\n "x\n', "line 2 is no JSON"),
         ("a.parquet", "PAR1 is no parquet", "is damaged, or no parquet"),
     ],
