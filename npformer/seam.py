@@ -26,7 +26,8 @@ import numpy as np
 F = TypeVar("F", bound=Callable[..., Any])
 Observer = Callable[..., Any]
 
-_observers: ContextVar[tuple[Observer, ...]] = ContextVar("observers", default=())
+# Who watches. None says that nobody does and that NumPy's warnings are off already (``quiet``).
+_observers: ContextVar[tuple[Observer, ...] | None] = ContextVar("observers", default=())
 
 
 class Call(NamedTuple):
@@ -61,29 +62,33 @@ def op(function: F) -> F:
     A result too large for its dtype is inf, and inf - inf is NaN: these are answers, as in
     PyTorch, not occasions for a warning. Whoever trains looks at the gradient.
     """
-    call = Call(function)
-    quiet = np.errstate(all="ignore")(function)
+    call, look = Call(function), _observers.get
+    silent = np.errstate(all="ignore")(function)
 
     @functools.wraps(function)
     def called(*args: Any, **kwargs: Any) -> Any:
-        observers = _observers.get()
+        observers = look()
+        if observers is None:
+            return function(*args, **kwargs)
         if not observers:
-            return quiet(*args, **kwargs)
-        return _through(observers, call, quiet)(*args, **kwargs)
+            return silent(*args, **kwargs)
+        return _through(observers, call, silent)(*args, **kwargs)
 
     return called  # type: ignore[return-value]
 
 
 def method(function: F) -> F:
     """A method that is watched."""
+    look = _observers.get
 
     @functools.wraps(function)
-    def called(self: Any, *args: Any, **kwargs: Any) -> Any:
-        observers = _observers.get()
+    def called(*args: Any, **kwargs: Any) -> Any:
+        observers = look()
         if not observers:
-            return function(self, *args, **kwargs)
-        run = functools.partial(function, self)
-        return _through(observers, Call(function, self), run)(*args, **kwargs)
+            return function(*args, **kwargs)
+        owner, *rest = args
+        run = functools.partial(function, owner)
+        return _through(observers, Call(function, owner), run)(*rest, **kwargs)
 
     return called  # type: ignore[return-value]
 
@@ -99,11 +104,26 @@ def mark_methods(cls: type) -> None:
 @contextmanager
 def watching(observer: Observer) -> Iterator[None]:
     """Every marked call of this thread goes through ``observer`` until the block ends."""
-    token = _observers.set((*_observers.get(), observer))
+    token = _observers.set((*(_observers.get() or ()), observer))
     try:
         yield
     finally:
         _observers.reset(token)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Floating-point warnings are off until the block ends, and ops need not do it one by one.
+
+    To turn them off takes as long as the arithmetic on a small array. In the block, ops leave an
+    ``np.errstate`` as they find it.
+    """
+    with np.errstate(all="ignore"):
+        token = _observers.set(_observers.get() or None)
+        try:
+            yield
+        finally:
+            _observers.reset(token)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 from npformer.nn import Linear, Residual
 from npformer.nn.module import Module, Parameter
 from npformer.ops import linear_backward, linear_forward, softmax_forward
-from npformer.seam import replacing, watching
+from npformer.seam import op, quiet, replacing, watching
 
 X = np.arange(6.0).reshape(2, 3)
 
@@ -135,6 +135,34 @@ def test_every_pair_of_methods_is_seen_and_nothing_else():
         Doubler().twice(X)
         Doubler().twice_backward(X, None)
     assert seen.names == ["Doubler.twice", "Doubler.twice_backward"]
+
+
+@op
+def overflowing(x):
+    return np.exp(x)
+
+
+def test_an_op_leaves_the_error_state_to_quiet():
+    """Once a step, not once a call: in the block an op enters no ``np.errstate`` of its own."""
+    big = np.array([1e4])
+    with quiet():
+        assert np.exp(big) == overflowing(big) == np.inf  # neither warns; warnings are errors here
+        with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+            overflowing(big)
+    with np.errstate(over="raise"):
+        assert overflowing(big) == np.inf
+        with pytest.raises(FloatingPointError):
+            np.exp(big)
+
+
+def test_who_watches_sees_the_calls_inside_quiet():
+    outer, inner = Noting(), Noting()
+    with watching(outer), quiet(), watching(inner):
+        linear()(X)
+    assert outer.names == inner.names == ["Linear.forward", "linear_forward"]
+    with quiet(), watching(inner):
+        linear()(X)
+    assert len(inner.names) == 4
 
 
 def test_pairs_and_backwards_by_name():

@@ -24,6 +24,7 @@ from npformer.models import make_model
 from npformer.models.loss import LOSS
 from npformer.nn.module import Array
 from npformer.optim import FlatParameters, clip_factor, gradient_norm, make_optimizer
+from npformer.seam import quiet
 from npformer.text.batches import Batch
 from npformer.train.checkpoint import save_arrays
 from npformer.train.engine import Step, not_finite
@@ -190,7 +191,7 @@ class NumpyEngine:
         """``run(worker, task)`` of every task at once, each with BLAS held to its own thread."""
 
         def quietly(worker: int, task: Task) -> Result:
-            with np.errstate(all="ignore"):  # what overflows is found, and named, by ``update``
+            with quiet():  # what overflows is found, and named, by ``update``
                 return run(worker, task)
 
         if len(tasks) == 1:
