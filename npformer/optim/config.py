@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from npformer.errors import ConfigError
 from npformer.fields import check, check_types
 from npformer.optim.discovery import optimizers
 
@@ -45,11 +46,44 @@ class OptimConfig:
             check(value >= 0, f"{name} is {value}; it must be 0 or more")
 
     def arguments(self, optimizer: Callable[..., Any]) -> dict[str, Any]:
-        """What ``optimizer``, a class of either engine, takes of these settings, by its own names.
+        """What ``optimizer``, a class of ``npformer.optim``, takes of these settings."""
+        return {name: getattr(self, of) for name, (of, *_) in fields_taken(optimizer).items()}
 
-        Its ``momentum`` is beta1, and ``betas``, as ``torch.optim`` has them, is the pair.
-        """
-        names = inspect.signature(optimizer).parameters
-        given = dataclasses.asdict(self)
-        given |= {"momentum": self.beta1, "betas": (self.beta1, self.beta2)}
-        return {name: value for name, value in given.items() if name in names}
+    def twin_arguments(self, twin: type) -> dict[str, Any]:
+        """What ``twin``, a class of PyTorch's engine, takes of them; raises ``ConfigError``."""
+        return twin_arguments(optimizers()[self.name], twin, dataclasses.asdict(self))
+
+
+_NAMES = {"momentum": ("beta1",), "alpha": ("beta2",), "betas": ("beta1", "beta2")}
+
+
+def fields_taken(optimizer: Callable[..., Any]) -> dict[str, tuple[str, ...]]:
+    """Of each argument of ``optimizer``, a class of either engine: the fields of OptimConfig in it.
+
+    They have the fields' names, but for ``momentum``, which is beta1, RMSprop's ``alpha``, which
+    is beta2, and ``betas``, as ``torch.optim`` has them, the pair.
+    """
+    known = {field.name: (field.name,) for field in dataclasses.fields(OptimConfig)} | _NAMES
+    return {name: known[name] for name in inspect.signature(optimizer).parameters if name in known}
+
+
+def twin_arguments(own: type, twin: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """``values``, by fields of ``OptimConfig``, under the twin's names.
+
+    Both classes compute by the same settings: one that ``own`` does not take keeps the twin's
+    default, and one that it takes and the twin does not raises ``ConfigError``.
+    """
+    ours = {field for fields in fields_taken(own).values() for field in fields}
+    theirs = {
+        name: fields for name, fields in fields_taken(twin).items() if ours.issuperset(fields)
+    }
+    if missing := sorted(ours - {field for fields in theirs.values() for field in fields}):
+        raise ConfigError(
+            f"{own.__name__} takes {', '.join(missing)} and its twin, {twin.__module__}."
+            f"{twin.__name__}, does not; they would train by different rules"
+        )
+    return {
+        name: values[fields[0]] if len(fields) == 1 else tuple(values[field] for field in fields)
+        for name, fields in theirs.items()
+        if values.keys() >= set(fields)
+    }

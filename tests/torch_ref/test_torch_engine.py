@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 from npformer.config import OptimConfig, RunConfig, TrainConfig
 from npformer.errors import ConfigError, NonFiniteError, ShapeError
 from npformer.models.transformer import TransformerConfig
+from npformer.optim.config import twin_arguments
 from npformer.text.batches import Batch
 from npformer.train.numpy_engine import NumpyEngine
 from torch_ref.optim import twin_optimizer
@@ -302,3 +303,22 @@ def test_clipping_bounds_the_norm_of_the_mean_gradient():
 def test_an_optimizer_without_a_twin_is_named():
     with pytest.raises(ConfigError, match=r"'lion' has no twin.* no torch_ref/optim/lion\.py"):
         twin_optimizer("lion")
+
+
+class RMSpropOfSettings:
+    """An optimizer's arguments, by the names of npformer's settings."""
+
+    def __init__(self, flat, *, beta2=0.99, eps=1e-8, weight_decay=0.0):
+        raise NotImplementedError
+
+
+def test_a_twin_computes_by_the_settings_of_the_numpy_class_and_by_no_other():
+    """RMSprop of torch.optim calls beta2 alpha, and would take beta1 for its momentum."""
+    values = dataclasses.asdict(OptimConfig(beta1=0.5, beta2=0.75, eps=1e-3))
+    given = twin_arguments(RMSpropOfSettings, torch.optim.RMSprop, values)
+    assert given == {"alpha": 0.75, "eps": 1e-3, "weight_decay": 0.0}
+
+
+def test_a_twin_that_lacks_a_setting_is_refused():
+    with pytest.raises(ConfigError, match=r"takes beta2 and its twin, .*Adagrad, does not"):
+        twin_arguments(RMSpropOfSettings, torch.optim.Adagrad, {})

@@ -80,7 +80,8 @@ def set_steps(optimizer: torch.optim.Optimizer, steps: int) -> None:
 def _make(config: OptimConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
     kind: Any = twin_optimizer(config.name)
     fused = {"fused": True} if "fused" in inspect.signature(kind).parameters else {}
-    optimizer: torch.optim.Optimizer = kind(parameters, lr=0.0, **fused, **config.arguments(kind))
+    given = config.twin_arguments(kind)
+    optimizer: torch.optim.Optimizer = kind(parameters, lr=0.0, **fused, **given)
     return optimizer
 
 

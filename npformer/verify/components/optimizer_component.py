@@ -12,6 +12,7 @@ from npformer.cards.case import Case, Result
 from npformer.cards.optimizer_card import OptimizerCard
 from npformer.cards.strategies import Source
 from npformer.nn.module import Parameter
+from npformer.optim.config import fields_taken, twin_arguments
 from npformer.optim.flat import FlatParameters
 from npformer.seam import replacing
 from npformer.verify.component import Component
@@ -51,10 +52,11 @@ class OptimizerComponent(Component):
     def twin(self, case: Case) -> Result:
         settings = dict(case.static)
         gradients, rate = settings.pop("gradients"), settings.pop("learning_rate")
-        if "beta1" in settings:
-            settings["betas"] = (settings.pop("beta1"), settings.pop("beta2"))
+        fields = fields_taken(self.card.optimizer)
+        values = {fields[name][0]: value for name, value in settings.items()}
+        given = twin_arguments(self.card.optimizer, self.card.twin, values)
         weight = to_tensor(case.inputs["weight"])
-        optimizer = self.card.twin([weight], lr=rate, **settings)
+        optimizer = self.card.twin([weight], lr=rate, **given)
         for gradient in gradients:
             weight.grad = to_tensor(gradient)
             optimizer.step()
