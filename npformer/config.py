@@ -130,7 +130,7 @@ class TrainConfig:
     checkpoint_every: int = 500
     """Updates between checkpoints."""
     keep: int = 5
-    """Newest checkpoints that stay on disk; also how many the final average takes."""
+    """Newest checkpoints that stay on disk, beside the best; how many the final average takes."""
 
     def __post_init__(self) -> None:
         check_types(self)

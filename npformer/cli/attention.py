@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from npformer.cli.common import origin, read_along, read_texts
+from npformer.cli.common import named, origin, read_along, read_texts
 from npformer.inspect import save_figure, sentence_figures
 from npformer.train.engines import load_model
 
@@ -45,6 +45,7 @@ class Command:
         target = read_along(loaded, self.sentence, self.target)
         print(read_texts(loaded, self.sentence, target))
         print(f"The target is {origin(loaded, self.target)}.")
+        print(f"The model is {named(loaded)}.")
         for path, figure in sentence_figures(model, tokenizer, self.sentence, target).items():
             print(save_figure(figure, self.out / f"{path}.png"))
         return 0

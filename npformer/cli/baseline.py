@@ -21,7 +21,7 @@ from npformer.errors import counted
 from npformer.text.tokenizer import EOS, Tokenizer
 from npformer.train.engines import Loaded
 from npformer.train.run import run_training
-from npformer.train.run_directory import checkpoints, load_checkpoint
+from npformer.train.run_directory import load_checkpoint
 
 TWIN_ALONE = ("--checkpoint-activations", "--loss-chunk", "--parallel", "--tensorboard")
 """Options of ``train`` that apply to the twin only."""
@@ -56,11 +56,6 @@ class Command(Train):
     """Also write the scores here; those of --generate go to the same name with .generate.json."""
 
     def __call__(self) -> int:
-        if checkpoints(self.run) and not self.resume:
-            raise UsageError(
-                f"{self.run} already holds a run; continue it with --resume, or name another "
-                "directory"
-            )
         if idle := [option for option in changed_options(self) if option in TWIN_ALONE]:
             raise UsageError(f"{', '.join(idle)}: applies to the twin only; leave it out here")
         scoring = Evaluate(

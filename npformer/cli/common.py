@@ -13,6 +13,7 @@ from npformer.models import family
 from npformer.text.tokenizer import EOS, Tokenizer
 from npformer.text.unknown import listed, unknown
 from npformer.train.engines import Loaded
+from npformer.train.run_directory import recommendation
 
 
 def check_characters(tokenizer: Tokenizer, text: str) -> None:
@@ -82,6 +83,25 @@ def read_texts(loaded: Loaded, text: str, target: str) -> str:
     """Those of the two that the model reads, a line each."""
     texts = {"source": text, "target": target}
     return "\n".join(texts[stream] for stream in loaded.model.streams)
+
+
+def recommended(run: Path) -> list[str]:
+    """What stands at the end of a run: its checkpoints with their figures, the one to use first."""
+    advice = recommendation(run)
+    reason = advice.reason()
+    headings = ["recommended" if reason else "checkpoint", *["or"] * len(advice.candidates)]
+    width = max((len(str(candidate.path)) for candidate in advice.candidates), default=0)
+    lines = [
+        f"{heading:<13}{one.path!s:<{width}}  {one.what}, {one.figures()}"
+        for heading, one in zip(headings, advice.candidates, strict=False)
+    ]
+    return [*lines, f"because      {reason}"] if reason else lines
+
+
+def named(loaded: Loaded) -> str:
+    """The checkpoint that a model is of; if the user named its run alone, also why it is that."""
+    path, why = loaded.checkpoint.path, loaded.checkpoint.why
+    return f"{path} ({why})" if why else str(path)
 
 
 def what_to_try(config: ModelConfig, run: Path) -> str:

@@ -15,15 +15,14 @@ from rich.progress import track
 from rich.table import Table
 
 from npformer.cli.arguments import UsageError
-from npformer.cli.common import note
-from npformer.config import DataConfig
+from npformer.cli.common import named, note
 from npformer.decode import Translator
 from npformer.decode.translator import Search
 from npformer.errors import counted
 from npformer.text.corpus import ParallelCorpus, has_splits, read_pairs
 from npformer.text.scores import caution, intervals, is_short, scores
-from npformer.text.stream import PairStream
 from npformer.train.engines import EngineName, Loaded, load_model
+from npformer.train.kept_validation import trained_on, validation_of
 
 CHUNK = 256  # sentences between two movements of the progress bar
 COLUMNS = {"bleu": "BLEU", "chrf": "chrF", "cer": "CER", "wer": "WER", "exact": "exact"}
@@ -44,6 +43,9 @@ class Command:
     says little, chrF and exact come first, and a line says so. The 95 % intervals say how far BLEU
     and chrF would move with other pairs of the kind. If the corpus has a third column with labels
     of where its pairs are from, each label has a row of its own.
+
+    A run keeps its validation pairs: they are scored even if its corpus has changed since, which is
+    then said, or is gone.
 
     Examples:
       npformer evaluate runs/demo --split test
@@ -81,7 +83,7 @@ class Command:
     def report(self, loaded: Loaded, search: Search | None = None) -> int:
         """Translate the pairs with ``loaded``, by ``search`` if given, and print their scores."""
         console = Console()
-        pairs = self._pairs(loaded.config.data)
+        pairs = self._pairs(loaded)
         for sentence in pairs.notes:
             note(sentence)
         hypotheses, too_long = self._translate(loaded, pairs.source, console, search)
@@ -93,7 +95,10 @@ class Command:
 
         what = self.corpus or f"{loaded.config.data.corpus}, {self.split} split"
         console.print(
-            f"{what}, translated by {loaded.checkpoint.path}", highlight=False, soft_wrap=True
+            f"{what}, translated by {named(loaded)}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
         )
         console.print(_table(_most(results), SHORT if is_short(pairs.target) else COLUMNS))
         if hidden := len(results) - len(_most(results)):
@@ -136,15 +141,22 @@ class Command:
             self.json.write_text(text + "\n", encoding="utf-8")
         return 0
 
-    def _pairs(self, data: DataConfig) -> ParallelCorpus:
+    def _pairs(self, loaded: Loaded) -> ParallelCorpus:
+        data = loaded.config.data
         languages = dict(source_language=data.source_language, target_language=data.target_language)
         if self.corpus is not None:
             where = dict(languages, columns=self.columns)
-            return read_pairs(self.corpus, split=self.split, limit=self.limit, **where)
+            pairs = read_pairs(self.corpus, split=self.split, limit=self.limit, **where)
+            if warning := trained_on(loaded.checkpoint, self.corpus):
+                note(f"warning: {warning}")
+            return pairs
         if self.columns:
             raise UsageError("--columns are those of --corpus; the run knows its own")
         if self.split == "validation":
-            return _first(PairStream(data).validation, self.limit)
+            kept = validation_of(loaded.checkpoint)
+            for warning in kept.warnings:
+                note(f"warning: {warning}")
+            return _first(kept.pairs, self.limit)
         if not has_splits(data.corpus):
             raise UsageError(
                 f"the run's corpus {data.corpus} has no test split; take --split validation, "

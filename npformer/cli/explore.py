@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from npformer.cli.common import origin, read_along, read_texts
+from npformer.cli.common import named, origin, read_along, read_texts
 from npformer.errors import NpformerError, install
 from npformer.explorer import build_page
 from npformer.explorer.nodes import Errors
@@ -58,7 +58,8 @@ class Command:
         except OSError as error:
             raise NpformerError(f"cannot write {self.out}: {error.strerror or error}") from error
         print(read_texts(loaded, self.text, target))
-        print(f"The loss is against {against}.\n\n{self.out}  {len(content) / 1e6:.1f} MB")
+        print(f"The loss is against {against}.")
+        print(f"The model is {named(loaded)}.\n\n{self.out}  {len(content) / 1e6:.1f} MB")
         if errors is None:
             print(
                 "Without PyTorch the page has no errors against it; for these, "

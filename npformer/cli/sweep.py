@@ -52,7 +52,8 @@ class Command:
     --resume alone, continues inside the trial that was cut off, and a larger --trials adds trials.
 
     The directory then holds table.csv, table.md and table.json; curves.png, effects.png and
-    best.png; and in trials/ a run for each trial, of which only the best keeps its weights.
+    best.png; and in trials/ a run for each trial, of which only the best keeps its weights. All
+    trials must have the same pairs: a corpus that changes in between ends the sweep.
 
     Examples:
       npformer sweep runs/heads --over model.heads=1,2,4,8 --updates 400

@@ -12,7 +12,7 @@ import tyro
 from rich.console import Console
 
 from npformer.cli.arguments import UsageError, parse
-from npformer.cli.common import what_to_try
+from npformer.cli.common import recommended, what_to_try
 from npformer.cli.settings import (
     DEFAULT_FAMILY,
     DEFAULT_PRESET,
@@ -45,8 +45,11 @@ class Command:
     small's.
 
     Ctrl-C saves and stops, and --resume continues as if nothing had happened, with the same
-    settings; a larger --updates makes a finished run longer. Only how long, how often, and how
-    the twin runs may change then.
+    settings; a larger --updates makes a finished run longer. Only how long, how often, how the twin
+    runs, and where the corpus is may change then: other pairs than the run's are refused.
+
+    At the end stands which checkpoint the commands use that are given the directory: the last, the
+    best or the mean of the last few, by the loss on the validation pairs, each with its figures.
 
     On many GPUs, torchrun starts the same command with --engine torch:
     torchrun --nproc-per-node 8 -m torch_ref.train RUN [OPTIONS].
@@ -100,14 +103,7 @@ class Command:
             return self._train(ranks, restarted)
 
     def _train(self, ranks: Ranks, restarted: bool) -> int:
-        resume = self.resume
-        if checkpoints(self.run) and not resume:
-            resume = restarted
-            if not resume:
-                raise UsageError(
-                    f"{self.run} already holds a run; continue it with --resume, or name another "
-                    "directory"
-                )
+        resume = self.resume or (restarted and bool(checkpoints(self.run)))
         first = ranks.rank == 0
         console = Console(quiet=not first)
         with _listeners(self, first) as listeners:
@@ -139,7 +135,7 @@ def _report(result: TrainResult, model: ModelConfig, console: Console) -> None:
     lines = [
         f"{counted(position.update, 'update')}, {position.tokens:,} target tokens, "
         f"{position.seconds / 60:.1f} minutes",
-        f"checkpoint   {result.averaged or result.checkpoint}",
+        *recommended(run),
         f"loss curve   {run / 'loss.png'}",
     ]
     if result.interrupted:

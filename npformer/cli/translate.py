@@ -11,7 +11,7 @@ import numpy as np
 import tyro
 
 from npformer.cli.arguments import UsageError
-from npformer.cli.common import note, note_unknown, read_text
+from npformer.cli.common import named, note, note_unknown, read_text
 from npformer.decode import Translator
 from npformer.decode import sample as draw
 from npformer.decode.translator import Search
@@ -84,7 +84,8 @@ class Command:
             raise UsageError(
                 "--lines keeps line breaks and --wrapped joins lines; give one of them"
             )
-        model, tokenizer, config, _ = load_model(self.run, self.engine)
+        loaded = load_model(self.run, self.engine)
+        model, tokenizer, config, _ = loaded
         translator = Translator(model, tokenizer, source_language=config.data.source_language)
         document = Document.read(
             "\n\n".join(self.text) if self.text else read_text(self.file),
@@ -107,11 +108,15 @@ class Command:
                     alpha=self.alpha,
                     search=self._sampler(model) if self.sample else None,
                 )
-            )
+            ),
+            flush=True,  # a reader that has gone is noticed before anything more is said
         )
         if too_long:
             note(said)
-        return LEFT_OUT if too_long else 0
+            return LEFT_OUT
+        if loaded.checkpoint.why:
+            note(f"translated by {named(loaded)}")
+        return 0
 
     def _left_out(self, too_long: dict[int, int], document: Document, longest: int) -> str:
         """What to say of the sentences that are too long, by number -> tokens."""

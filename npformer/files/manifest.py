@@ -26,7 +26,7 @@ def seal(directory: Path, files: Mapping[str, bytes]) -> None:
     for name, content in files.items():
         (directory / name).write_bytes(content)
     facts = {
-        name: {"bytes": (directory / name).stat().st_size, "sha256": _sha256(directory / name)}
+        name: {"bytes": (directory / name).stat().st_size, "sha256": sha256_of(directory / name)}
         for name in (MODEL, OPTIMIZER, *files)
         if (directory / name).exists()
     }
@@ -39,7 +39,8 @@ def to_json(value: Any) -> bytes:
     return (json.dumps(value, indent=2) + "\n").encode()
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's content, as hexadecimal digits. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -88,7 +89,7 @@ def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
 def check_file(path: Path, name: str, facts: Mapping[str, Any]) -> None:
     """Raise ``CheckpointError`` unless a file is there with the size and sha256 of the manifest."""
     try:
-        size, digest = (path / name).stat().st_size, _sha256(path / name)
+        size, digest = (path / name).stat().st_size, sha256_of(path / name)
     except FileNotFoundError:
         raise CheckpointError(f"the checkpoint {path} lacks its {name}") from None
     except OSError as error:

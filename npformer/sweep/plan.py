@@ -13,14 +13,19 @@ from npformer.config import RunConfig
 from npformer.errors import CheckpointError, ConfigError, nearest
 from npformer.fields import to_dict
 from npformer.files.atomic import write_file
+from npformer.sweep.same_data import has_record
 from npformer.sweep.space import CHANGES_TOKENS, Axis, Choices, search_space
+from npformer.train.run import ELSEWHERE
 from npformer.train.run_config import run_config
 
 Sampler = Literal["grid", "random", "tpe"]
 Objective = Literal["loss", "bleu"]
 PLAN, JOURNAL = "sweep.json", "study.journal"
 MAY_CHANGE = {"engine", "workers", "checkpoint_every", "keep"}
-"""Fields of ``TrainConfig`` that may differ when a sweep is resumed; so may the trials."""
+"""Fields of ``TrainConfig`` that may differ when a sweep is resumed; so may the trials.
+
+The place of the corpus may differ too if the trials so far have a record of their pairs
+(``same_data.py``)."""
 
 
 @dataclass(frozen=True)
@@ -132,10 +137,11 @@ def check_same_sweep(directory: Path, then: SweepPlan, now: SweepPlan) -> None:
         one, other = ("; ".join(map(str, plan.axes)) for plan in (then, now))
         raise differ("over", one, other)
     swept = {axis.field for axis in now.axes}
+    moved = ELSEWHERE | {"shards"} if has_record(directory) else set()
     before, after = to_dict(then.base), to_dict(now.base)
     for part, fields in before.items():
         for field, value in fields.items():
             name = f"{part}.{field}"
-            free = name in swept or (part == "train" and field in MAY_CHANGE)
+            free = name in swept or field in {"train": MAY_CHANGE, "data": moved}.get(part, ())
             if after[part][field] != value and not free:
                 raise differ(name, repr(value), repr(after[part][field]))

@@ -30,11 +30,13 @@ from npformer.sweep.plan import (
     read_plan,
 )
 from npformer.sweep.result import Trial, Trials
+from npformer.sweep.same_data import same_data
 from npformer.sweep.space import configure, show
 from npformer.sweep.table import TABLES, markdown, write_tables
 from npformer.train.engine import Engine
 from npformer.train.run import run_training
 from npformer.train.run_directory import averaged_path, checkpoints, prune
+from npformer.train.run_lock import sole_writer
 
 if TYPE_CHECKING:
     from npformer.sweep.study import Study
@@ -79,26 +81,27 @@ def sweep(
     the same arguments and ``resume``; a larger ``trials`` then makes it longer.
 
     Raises ``ConfigError`` for a sweep that cannot be, ``CheckpointError`` for a directory that
-    holds another one, or none to resume, and what ``run_training`` raises for the data.
+    holds another one, none to resume, or one that another process makes, and for a corpus that has
+    changed since earlier trials; and what ``run_training`` raises for the data.
     """
     directory, console = Path(directory), console or Console()
     plan = SweepPlan.of(base, over, trials=trials, sampler=sampler, objective=objective)
     # Imported first: without optuna, nothing is written.
     from npformer.sweep.study import Study
 
-    made = not directory.exists()
-    _open(directory, plan, resume)
-    study = Study(directory, plan)
-    try:
-        interrupted = _run_all(study, make_engine, console)
-    except BaseException:
-        if not resume and not (directory / "trials").exists():
-            _discard(directory, made)  # the data, or a setting, was wrong from the start
-        raise
-    result = SweepResult(directory, plan, tuple(study.trials()), interrupted)
-    write_tables(result)
-    draw_pictures(result)
-    return result
+    with sole_writer(directory, "sweep"):
+        _open(directory, plan, resume)
+        study = Study(directory, plan)
+        try:
+            interrupted = _run_all(study, make_engine, console)
+        except BaseException:
+            if not resume and not (directory / "trials").exists():
+                _discard(directory)  # the data, or a setting, was wrong from the start
+            raise
+        result = SweepResult(directory, plan, tuple(study.trials()), interrupted)
+        write_tables(result)
+        draw_pictures(result)
+        return result
 
 
 def _run_all(study: Study, make_engine: MakeEngine | None, console: Console) -> bool:
@@ -139,6 +142,7 @@ def _make(study: Study, trial: Trial, make_engine: MakeEngine | None, console: C
             trial.directory,
             resume=bool(checkpoints(trial.directory)),
             make_engine=make_engine,
+            same_data=same_data(study.directory, config),
             console=console,
         )
     except blamed as error:
@@ -181,7 +185,7 @@ def _earlier(study: Study, trial: Trial) -> Trial | None:
 
 
 def _tidy(study: Study) -> None:
-    """Leave weights in the best trial's run alone, and of these the last and the average."""
+    """Leave weights in the best trial's run alone, of these the last, the best and the average."""
     trials = tuple(study.trials())
     best = SweepResult(study.directory, study.plan, trials).best
     for trial in trials:
@@ -204,17 +208,14 @@ def _open(directory: Path, plan: SweepPlan, resume: bool) -> None:
             f"{directory} already holds a sweep: resume it, or sweep in another directory"
         )
     try:
-        directory.mkdir(parents=True, exist_ok=True)
         clean_up(directory)
         plan.write(directory)
     except OSError as error:
         raise CheckpointError(
-            f"cannot make the sweep's directory {directory}: {error.strerror}"
+            f"cannot write into the sweep's directory {directory}: {error.strerror}"
         ) from error
 
 
-def _discard(directory: Path, made: bool) -> None:
+def _discard(directory: Path) -> None:
     for name in (PLAN, JOURNAL, *TABLES):
         (directory / name).unlink(missing_ok=True)
-    if made:
-        directory.rmdir()

@@ -5,6 +5,7 @@ tokenizer    characters, words or byte pairs as ids
 corpus       sentence pairs from the built-in grammar, files and datasets
 stream       the same pairs without holding them in memory
 batches      padded batches of like length, in an order that can be resumed
+pairs_file   pairs as text in a file of npformer's own
 shards       tokenised pairs as memory-mapped files, for a corpus larger than memory
 scores       BLEU, chrF, CER, WER and exact match
 """

@@ -20,7 +20,6 @@ epoch, 8 bytes, and 8 more while it makes one: 144 MB for the 4.5 million pairs 
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from npformer.config import DataConfig
 from npformer.errors import CorpusError
 from npformer.text.batches import Ragged, spans
 from npformer.text.corpus import ParallelCorpus
+from npformer.text.pairs_file import pairs_from_bytes
 from npformer.text.shard_manifest import TOKENIZER, VALIDATION, File, Manifest, read_manifest
 from npformer.text.tokenizer import Tokenizer
 
@@ -116,9 +116,7 @@ class ShardedPairs:
         """The validation pairs, as text."""
         path = self.directory / VALIDATION
         check_shard_file(path, self.manifest.files[VALIDATION])
-        rows = [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
-        source, target, tags = ([row[column] for row in rows] for column in range(3))
-        return ParallelCorpus(source, target, tags)
+        return pairs_from_bytes(path.read_bytes())
 
     def _read_lengths(self, number: int) -> None:
         shard = self.manifest.shards[number]

@@ -79,7 +79,10 @@ class Checkpoint:
     """The content of ``tokenizer.json``, which ``tokenizer_path`` holds."""
     position: Position
     notes: dict[str, Any]
-    """What else ``state.json`` says: the seed; of an average, its updates and losses."""
+    """What else ``state.json`` says: the seed, the data (``data_record.py``), what it scored on the
+    validation pairs; of an average also its checkpoints, and the loss of the last of them."""
+    why: str = ""
+    """What it is among the checkpoints of its run, and why it was chosen (``recommend.py``)."""
 
     @property
     def tokenizer_path(self) -> Path:

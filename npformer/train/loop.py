@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,17 +63,19 @@ def train(
     validation: Validation | None = None,
     *,
     resume: Checkpoint | None = None,
+    notes: Mapping[str, Any] | None = None,
     ranks: Ranks | None = None,
     listeners: Sequence[Listener] = (),
     console: Console | None = None,
 ) -> TrainResult:
     """Train ``engine`` until ``config.train.updates``, from the start or from ``resume``.
 
-    ``tokenizer`` is the content of tokenizer.json, for the checkpoints. Each of ``listeners`` is
-    called with every line of the metrics. Raises ``NonFiniteError`` for a loss or gradient that is
-    not finite, after which the newest checkpoint is still the last good one, and
-    ``CheckpointError`` if something cannot be saved. The first Ctrl-C or SIGTERM, on any rank, ends
-    the run after the current update, with a checkpoint; a second one ends it at once.
+    ``tokenizer`` is the content of tokenizer.json, for the checkpoints, and ``notes`` what they say
+    besides. Each of ``listeners`` is called with every line of the metrics. Raises
+    ``NonFiniteError`` for a loss or gradient that is not finite, after which the newest checkpoint
+    is still the last good one, and ``CheckpointError`` if something cannot be saved. The first
+    Ctrl-C or SIGTERM, on any rank, ends the run after the current update, with a checkpoint; a
+    second one ends it at once.
     """
     ranks = ranks or Alone()
     done = resume.position if resume else Position()
@@ -92,7 +94,7 @@ def train(
             Feed(batches, done.epoch, done.index, share=share, ahead=config.train.ahead)
         ) as feed,
     ):
-        kept = RunCheckpoints(config, directory, engine, tokenizer, ranks)
+        kept = RunCheckpoints(config, directory, engine, tokenizer, ranks, notes or {})
         run = _Run(config, directory, engine, feed, validation, ranks, kept, log, stop)
         return run.go(done, resumed=resume is not None)
 
@@ -116,6 +118,7 @@ class _Run:
         self.stopping = False
         self.position = Position()
         self.measured: dict[str, Any] | None = None
+        self.measured_at = 0  # the update
         self.began = time.monotonic()
 
     def go(self, position: Position, *, resumed: bool) -> TrainResult:
@@ -128,6 +131,8 @@ class _Run:
             self.kept.remove_average()
         if self._due(train.validate_every) and self._lacks_validation():
             self._validate()  # the run was stopped before it came to this
+            if self.measured_at == position.update:
+                self._save()  # the checkpoint says what it scored, as in a run not stopped
         while self.position.update < train.updates and not self._stopped():
             self._update()
             if self._due(train.validate_every):
@@ -208,14 +213,15 @@ class _Run:
             return
         results = self.validation.measure(self.engine, self._stopped, self.ranks)
         if results:
-            self.measured = results
+            self.measured, self.measured_at = results, self.position.update
             self.log.validation(self.position.update, results)
             self.log.draw()
 
     def _save(self) -> None:
         seconds = round(time.monotonic() - self.began, 3)
         self.position = dataclasses.replace(self.position, seconds=seconds)
-        self.kept.save(self.position)
+        scored = self.measured if self.measured_at == self.position.update else None
+        self.kept.save(self.position, **(scored or {}))
 
     def _average(self) -> Path | None:
         """Save the mean of the last checkpoints, and how it does beside the last of them."""

@@ -14,7 +14,6 @@ import dataclasses
 import hashlib
 import io
 import itertools
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -24,8 +23,8 @@ import numpy as np
 from npformer.config import DataConfig
 from npformer.errors import CorpusError
 from npformer.files.atomic import clean_up, write_file
-from npformer.files.lock import hold
-from npformer.text.corpus import ParallelCorpus
+from npformer.files.lock import LockHeldError, hold
+from npformer.text.pairs_file import pairs_to_bytes
 from npformer.text.shard_manifest import (
     MANIFEST,
     TOKENIZER,
@@ -134,7 +133,7 @@ class _Maker:
         if not self.manifest.rows:
             counts = stream.count(lambda rows: self.progress("counting", rows, 0))
             self._save(rows=counts.rows, taken=counts.taken)
-        self._put({VALIDATION: _validation_file(stream.validation)})
+        self._put({VALIDATION: pairs_to_bytes(stream.validation)})
         if TOKENIZER in whole:
             stored = Tokenizer.load(self.directory / TOKENIZER)
             if tokenizer is not None:
@@ -224,14 +223,9 @@ def _npy(array: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def _validation_file(corpus: ParallelCorpus) -> bytes:
-    rows = zip(corpus.source, corpus.target, corpus.tags, strict=True)
-    return "".join(json.dumps(row) + "\n" for row in rows).encode()
-
-
 @contextlib.contextmanager
 def _sole_writer(directory: Path) -> Iterator[None]:
-    """Make the directory, and keep other writers out; the lock ends with the process."""
+    """Make the directory, and keep other writers out as long as this one works."""
     if directory.exists() and not directory.is_dir():
         raise CorpusError(f"{directory} is a file; shards need a directory")
     directory.mkdir(parents=True, exist_ok=True)
@@ -244,9 +238,10 @@ def _sole_writer(directory: Path) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(hold(directory / _LOCK))
-        except BlockingIOError:
+        except LockHeldError as held:
             raise CorpusError(
-                f"another process is writing the shards in {directory}; start again when it is done"
+                f"another process is writing the shards in {directory}: {held}; start again when "
+                "it is done"
             ) from None
         clean_up(directory)
         yield

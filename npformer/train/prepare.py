@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,11 +34,29 @@ class Prepared:
     """Training pairs longer than ``data.max_length`` tokens."""
     notes: tuple[str, ...] = ()
     """What reading the corpus decided by itself, a sentence each."""
+    empty: int = 0
+    """Pairs of the training corpus of which a side is empty."""
+    shared: int = 0
+    """Training pairs passed over because validation has their source or target too."""
+    validation_left_out: int = 0
+    """Validation pairs longer than ``model.max_length`` tokens, of which the loss is not taken."""
 
     def summary(self) -> str:
-        """One line for a person: how much there is to train on, and where."""
+        """One line for a person: how much there is to train on, what was passed over, and where."""
         pairs = self.batches.pairs
-        too_long = f" ({self.left_out:,} more are too long)" if self.left_out else ""
+        over = passed_over(
+            {
+                "share a sentence with validation": self.shared,
+                "have an empty side": self.empty,
+                f"are longer than {self.config.data.max_length} tokens": self.left_out,
+            }
+        )
+        over_validation = passed_over(
+            {
+                "have an empty side": self.validation_corpus.empty,
+                f"are longer than {self.config.model.max_length} tokens": self.validation_left_out,
+            }
+        )
         where = (
             f"; {counted(len(pairs.manifest.shards), 'shard')} of "
             f"{pairs.bytes / 1e6:,.1f} MB in all in {pairs.directory}"
@@ -45,10 +64,17 @@ class Prepared:
             else ""
         )
         return (
-            f"{counted(len(pairs), 'training pair')}{too_long}, "
-            f"{counted(len(self.validation_corpus), 'validation pair')}, "
+            f"{counted(len(pairs), 'training pair')}{over}, "
+            f"{counted(len(self.validation_corpus), 'validation pair')}{over_validation}, "
             f"{self.tokenizer.vocab_size:,} vocabulary entries{where}"
         )
+
+
+def passed_over(counts: Mapping[str, int]) -> str:
+    """`` (298 more passed over: 285 share ..., 13 have ...)``, or "" if all counts are 0."""
+    reasons = [f"{count:,} {why}" for why, count in counts.items() if count]
+    total = sum(counts.values())
+    return f" ({total:,} more passed over: {', '.join(reasons)})" if total else ""
 
 
 def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
@@ -74,6 +100,7 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
         shards = _shards(data, tokenizer)
         pairs, held_out, left_out = shards, shards.validation(), shards.left_out
         notes = shards.notes
+        empty, shared = (shards.manifest.total(what) for what in ("empty", "shared"))
         tokenizer = shards.tokenizer()
     else:
         training, held_out = load_corpus(data)
@@ -82,7 +109,7 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
             texts = [*training.source, *training.target]
             tokenizer = Tokenizer.train(texts, data.tokenizer, data.vocab_size)
         pairs = encoded = encode_pairs(training, tokenizer, data.max_length)
-        left_out = encoded.left_out
+        left_out, empty, shared = encoded.left_out, training.empty, training.shared
     config = dataclasses.replace(
         config, model=dataclasses.replace(model, vocab_size=tokenizer.vocab_size)
     )
@@ -107,6 +134,9 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
         validation_corpus=held_out,
         left_out=left_out,
         notes=notes,
+        empty=empty,
+        shared=shared,
+        validation_left_out=held_out_pairs.left_out,
     )
 
 

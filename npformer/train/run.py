@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,21 +12,26 @@ from rich.console import Console
 from rich.markup import escape
 
 from npformer.config import RunConfig
-from npformer.errors import CheckpointError, NpformerError
+from npformer.errors import CheckpointError, NpformerError, counted
 from npformer.fields import to_dict
 from npformer.files.atomic import clean_up, write_file
 from npformer.files.manifest import CONFIG, to_json
 from npformer.text.tokenizer import Tokenizer
 from npformer.train import engines
 from npformer.train.checkpoint import Checkpoint, open_checkpoint
+from npformer.train.data_record import NOTE, UNKNOWN, DataRecord, record_of
 from npformer.train.engine import Engine
 from npformer.train.loop import TrainResult, train
 from npformer.train.prepare import Prepared, prepare
 from npformer.train.ranks import Alone, Ranks
-from npformer.train.run_directory import checkpoints, latest_checkpoint
+from npformer.train.run_directory import averaged_path, begun, checkpoints, latest_checkpoint
+from npformer.train.run_lock import sole_writer
 from npformer.train.run_log import Listener
 
 T = TypeVar("T")
+
+ELSEWHERE = {"corpus", "validation"}
+"""Fields of ``DataConfig`` that may differ too: the pairs must be the same, not their place."""
 
 MAY_CHANGE = {
     "engine",
@@ -48,6 +54,7 @@ def run_training(
     *,
     resume: bool = False,
     make_engine: Callable[[RunConfig], Engine] | None = None,
+    same_data: tuple[DataRecord, str] | None = None,
     ranks: Ranks | None = None,
     listeners: Sequence[Listener] = (),
     console: Console | None = None,
@@ -57,37 +64,49 @@ def run_training(
     ``config.model.vocab_size`` is set from the trained tokenizer. ``make_engine`` makes another
     engine than the one that ``config.train.engine`` names, from the final configuration. ``resume``
     continues from the newest whole checkpoint in ``directory``, under the same configuration except
-    for ``MAY_CHANGE``. Each of many ``ranks`` calls this; they share the directory.
+    for ``MAY_CHANGE``, and on the same pairs, wherever they are now. ``same_data`` is a record of
+    the pairs that it must have, and whose they are. Each of many ``ranks`` calls this; they share
+    the directory, which no other process may write to meanwhile.
 
     Raises ``ConfigError``, ``CorpusError``, ``TokenizerError``, ``CheckpointError`` (also for a
-    directory that holds another run) and ``NonFiniteError``.
+    directory that holds another run or that another process trains in, and for other pairs than
+    the run's) and ``NonFiniteError``.
     """
     directory, console, ranks = Path(directory), console or Console(), ranks or Alone()
-    checkpoint = _first_alone(ranks, lambda: _open(directory, resume, console, ranks))
-    tokenizer = Tokenizer.load(checkpoint.tokenizer_path) if checkpoint else None
-    prepared: Prepared = _first_alone(ranks, lambda: prepare(config, tokenizer))
-    config = prepared.config
-    if checkpoint:
-        check_same_run(checkpoint, config)
-    for sentence in (*prepared.notes, prepared.summary()):
-        console.print(escape(sentence), highlight=False, soft_wrap=True)
-    if make_engine is None:
-        engine = engines.make_engine(config, console=console, ranks=ranks)
-    else:
-        engine = make_engine(config)
-    _first_alone(ranks, lambda: _make(directory, config, ranks))
-    return train(
-        config,
-        directory,
-        engine,
-        prepared.batches,
-        prepared.tokenizer.to_bytes(),
-        prepared.validation,
-        resume=checkpoint,
-        ranks=ranks,
-        listeners=listeners,
-        console=console,
-    )
+    if resume and not directory.is_dir():
+        raise CheckpointError(f"there is no run to resume: {directory} does not exist")
+    with contextlib.ExitStack() as stack:
+        alone = sole_writer(directory) if ranks.rank == 0 else contextlib.nullcontext()
+        _first_alone(ranks, lambda: stack.enter_context(alone))
+        checkpoint = _first_alone(ranks, lambda: _open(directory, resume, console, ranks))
+        tokenizer = Tokenizer.load(checkpoint.tokenizer_path) if checkpoint else None
+        prepared: Prepared = _first_alone(ranks, lambda: prepare(config, tokenizer))
+        config = prepared.config
+        if checkpoint:
+            check_same_run(checkpoint, config)
+        record = _first_alone(
+            ranks, lambda: _record(prepared, checkpoint, same_data, console, ranks)
+        )
+        for sentence in (*prepared.notes, prepared.summary()):
+            _say(console, sentence)
+        if make_engine is None:
+            engine = engines.make_engine(config, console=console, ranks=ranks)
+        else:
+            engine = make_engine(config)
+        _first_alone(ranks, lambda: _make(directory, prepared, record))
+        return train(
+            config,
+            directory,
+            engine,
+            prepared.batches,
+            prepared.tokenizer.to_bytes(),
+            prepared.validation,
+            resume=checkpoint,
+            notes={NOTE: dataclasses.asdict(record)} if record else {},
+            ranks=ranks,
+            listeners=listeners,
+            console=console,
+        )
 
 
 def _first_alone(ranks: Ranks, work: Callable[[], T]) -> T:
@@ -112,12 +131,13 @@ def _first_alone(ranks: Ranks, work: Callable[[], T]) -> T:
 
 def check_same_run(checkpoint: Checkpoint, config: RunConfig) -> None:
     """Raise ``CheckpointError`` if ``config`` would train something else than the checkpoint's."""
+    free = MAY_CHANGE | (ELSEWHERE if NOTE in checkpoint.notes else set())
     for part in dataclasses.fields(config):
         if part.name == "twin":
             continue
         then, now = (to_dict(c)[part.name] for c in (checkpoint.config, config))
         for name in then:
-            if then[name] != now[name] and name not in MAY_CHANGE:
+            if then[name] != now[name] and name not in free:
                 raise CheckpointError(
                     f"{checkpoint.path} was made with {part.name}.{name} = {then[name]!r}, not "
                     f"{now[name]!r}: resume with the same, or train in another directory"
@@ -127,28 +147,59 @@ def check_same_run(checkpoint: Checkpoint, config: RunConfig) -> None:
 def _open(directory: Path, resume: bool, console: Console, ranks: Ranks) -> Checkpoint | None:
     """The checkpoint to resume from; or None, if there is no run to run over."""
     if resume:
-        if not directory.is_dir():
-            raise CheckpointError(f"there is no run to resume: {directory} does not exist")
         if ranks.rank == 0:
             _clean(directory)
         path, warning = latest_checkpoint(directory)
         if warning:
-            console.print(escape(f"warning: {warning}"), highlight=False, soft_wrap=True)
+            _say(console, f"warning: {warning}")
         return open_checkpoint(path, optimizer=True)
-    if checkpoints(directory):
-        raise CheckpointError(
-            f"{directory} already holds a run: resume it, or train in another directory"
-        )
+    if ranks.rank == 0:
+        if checkpoints(directory) or averaged_path(directory).exists():
+            raise CheckpointError(
+                f"{directory} already holds a run: resume it (--resume), or train in another "
+                "directory"
+            )
+        if update := begun(directory):
+            _say(
+                console,
+                f"{directory} holds {counted(update, 'update')} of a run that ended "
+                "before its first checkpoint; it begins again",
+            )
     return None
 
 
-def _make(directory: Path, config: RunConfig, ranks: Ranks) -> None:
+def _record(
+    prepared: Prepared,
+    checkpoint: Checkpoint | None,
+    same_data: tuple[DataRecord, str] | None,
+    console: Console,
+    ranks: Ranks,
+) -> DataRecord | None:
+    """The record of the data, compared with what it must be; None on all ranks but the first."""
     if ranks.rank:
+        return None
+    since = 0
+    if checkpoint:
+        then = record_of(checkpoint)
+        same_data = (then, str(checkpoint.path)) if then else None
+        since = then.since if then else checkpoint.position.update
+        if not then:
+            _say(console, f"warning: {checkpoint.path} {UNKNOWN}")
+    record = DataRecord.of(prepared, since)
+    if same_data:
+        then, whose = same_data
+        then.check_same(record, prepared.config.data, whose)
+    return record
+
+
+def _make(directory: Path, prepared: Prepared, record: DataRecord | None) -> None:
+    if record is None:
         return
     try:
         (directory / "checkpoints").mkdir(parents=True, exist_ok=True)
         _clean(directory)
-        write_file(directory / CONFIG, to_json(to_dict(config)))
+        record.write(directory, prepared.validation_corpus)
+        write_file(directory / CONFIG, to_json(to_dict(prepared.config)))
     except OSError as error:
         raise CheckpointError(
             f"cannot make the run's directory {directory}: {error.strerror}"
@@ -158,3 +209,7 @@ def _make(directory: Path, config: RunConfig, ranks: Ranks) -> None:
 def _clean(directory: Path) -> None:
     for parent in (directory, directory / "checkpoints"):
         clean_up(parent)
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(escape(text), highlight=False, soft_wrap=True)

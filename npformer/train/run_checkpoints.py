@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,37 +19,43 @@ from npformer.train.run_directory import averaged_path, checkpoint_path, checkpo
 class RunCheckpoints:
     """Those in a run's directory. What saves is called by every rank, and raises on every rank.
 
-    ``tokenizer`` is the content of tokenizer.json. Saving raises ``CheckpointError`` if it cannot.
+    ``tokenizer`` is the content of tokenizer.json, ``notes`` what the ``state.json`` of each says.
+    Saving raises ``CheckpointError`` if it cannot.
     """
 
     def __init__(
-        self, config: RunConfig, directory: Path, engine: Engine, tokenizer: bytes, ranks: Ranks
+        self,
+        config: RunConfig,
+        directory: Path,
+        engine: Engine,
+        tokenizer: bytes,
+        ranks: Ranks,
+        notes: Mapping[str, Any],
     ) -> None:
         self._config, self._directory, self._engine = config, directory, engine
-        self._tokenizer, self._ranks = tokenizer, ranks
+        self._tokenizer, self._ranks, self._notes = tokenizer, ranks, notes
         self._first = ranks.rank == 0
 
-    def save(self, position: Position) -> None:
-        """Save the engine's state, and delete checkpoints that are no longer needed."""
+    def save(self, position: Position, **scored: Any) -> None:
+        """Save the engine's state, and delete checkpoints that are no longer needed.
+
+        ``scored`` is what it did on the validation pairs, if they were measured.
+        """
         path, train = checkpoint_path(self._directory, position.update), self._config.train
-        save_checkpoint(
-            path, self._config, self._engine.save, self._tokenizer, position, ranks=self._ranks
-        )
+        self._write(path, self._engine.save, position, scored)
         if self._first:
             prune(self._directory, position.update, keep=train.keep, every=train.checkpoint_every)
         self._ranks.barrier()
 
     def save_average(self, weights: Mapping[str, Array], position: Position, **notes: Any) -> Path:
-        """Save a mean of checkpoints; ``notes`` go into its manifest."""
+        """Save a mean of checkpoints; ``notes`` go into its ``state.json``."""
 
         def write(directory: Path) -> None:
             if self._first:
                 save_arrays(directory, weights)
 
         path = averaged_path(self._directory)
-        save_checkpoint(
-            path, self._config, write, self._tokenizer, position, ranks=self._ranks, **notes
-        )
+        self._write(path, write, position, notes)
         return path
 
     def remove_average(self) -> None:
@@ -68,3 +74,11 @@ class RunCheckpoints:
                 except CheckpointError as error:
                     damage.append(error)
         return paths, damage
+
+    def _write(
+        self, path: Path, write: Callable[[Path], None], position: Position, more: dict[str, Any]
+    ) -> None:
+        notes = {**self._notes, **more}
+        save_checkpoint(
+            path, self._config, write, self._tokenizer, position, ranks=self._ranks, **notes
+        )

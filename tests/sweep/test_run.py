@@ -69,7 +69,9 @@ def test_the_best_trial_alone_keeps_weights(finished):
     others = [trial.directory for trial in finished.trials if trial.number != best.number]
     for directory in others:
         names = {path.name for path in directory.iterdir()}
-        assert names == {"config.json", "metrics.jsonl", "loss.png"}
+        assert names == {
+            "config.json", "corpus.json", "metrics.jsonl", "loss.png", "validation.jsonl",
+        }  # fmt: skip
 
 
 def test_the_tables_agree(finished):

@@ -46,5 +46,5 @@ def small_shards(folder: Path, rows_per_shard: int = 7) -> tuple[DataConfig, Sha
 
 
 def content(directory: Path) -> dict[str, bytes]:
-    """Every file but the lock."""
-    return {p.name: p.read_bytes() for p in directory.iterdir() if p.name != "lock"}
+    """Every file."""
+    return {p.name: p.read_bytes() for p in directory.iterdir()}

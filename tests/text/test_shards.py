@@ -99,7 +99,7 @@ def test_a_vocabulary_too_large_for_16_bits(tmp_path):
 
 def test_the_files_are_what_the_format_says(tmp_path):
     _, shards = small_shards(tmp_path)
-    names = {"manifest.json", "tokenizer.json", "validation.jsonl", "lock"}
+    names = {"manifest.json", "tokenizer.json", "validation.jsonl"}
     names |= {f"{kind}-{n:05}.npy" for kind in ("ids", "lengths") for n in range(4)}
     assert {path.name for path in (tmp_path / "shards").iterdir()} == names
     ids = [np.load(tmp_path / "shards" / f"ids-{n:05}.npy") for n in range(4)]

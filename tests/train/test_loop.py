@@ -185,6 +185,12 @@ def test_a_run_stopped_at_every_update_ends_the_same(tmp_path):
     same_state(engine.state(), other.state())
     lines = [read_metrics(tmp_path / run / "metrics.jsonl") for run in ("whole", "cut")]
     assert without_times(lines[0]) == without_times(lines[1])
+    for update in (4, 8, 12):
+        scored = [
+            read_checkpoint(checkpoint_path(tmp_path / run, update)).notes
+            for run in ("whole", "cut")
+        ]
+        assert scored[0] == scored[1] and "validation_loss" in scored[0]
 
 
 def test_a_crash_without_warning_resumes_from_the_last_checkpoint(tmp_path):
@@ -399,5 +405,7 @@ def test_a_checkpoint_of_another_model_does_not_fit(tmp_path):
 def test_the_checkpoints_state_is_only_numbers_of_the_run(tmp_path):
     result, _, _ = start(run_config(seed=4), tmp_path / "run")
     state = json.loads((result.checkpoint / "state.json").read_text())
-    assert set(state) == {"update", "epoch", "index", "tokens", "seconds", "seed"}
+    numbers = {"update", "epoch", "index", "tokens", "seconds", "seed"}
+    assert set(state) == numbers | {"validation_loss", "perplexity"}
     assert (state["update"], state["seed"]) == (12, 4)
+    assert {name: state[name] for name in result.validation} == result.validation

@@ -80,6 +80,7 @@ def test_a_run_is_complete_and_its_checkpoint_is_a_translator(corpus, tmp_path):
     assert set(result.validation) == {"validation_loss", "perplexity", "bleu", "chrf"}
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         "config.json", "metrics.jsonl", "loss.png", "checkpoints", "averaged",
+        "corpus.json", "validation.jsonl",
     }  # fmt: skip
     assert "training pairs" in printed and "vocabulary entries" in printed
     checkpoint, warning = load_checkpoint(tmp_path / "run")

@@ -80,11 +80,11 @@ def test_a_run_without_checkpoints_says_so(tmp_path):
 
 def test_what_a_path_resolves_to(tmp_path):
     (newest,) = save_updates(tmp_path, 7)
-    assert resolve(tmp_path) == (newest, "")
-    assert resolve(newest) == (newest, "")
-    averaged = save(averaged_path(tmp_path), 7)
-    assert resolve(tmp_path) == (averaged, "")
-    assert resolve(averaged) == (averaged, "")
+    assert resolve(tmp_path) == (newest, "", "the last")
+    assert resolve(newest) == (newest, "", "")
+    averaged = save(averaged_path(tmp_path), 7, averaged=["update-00000007"])
+    assert resolve(tmp_path) == (averaged, "", "the mean of the last 1 checkpoint")
+    assert resolve(averaged) == (averaged, "", "")
     checkpoint, warning = load_checkpoint(str(tmp_path))
     assert checkpoint.path == averaged and warning == ""
     assert checkpoint.optimizer == {}
@@ -129,6 +129,39 @@ def test_pruning_keeps_the_newest_and_drops_those_of_interruptions(tmp_path):
     save_updates(tmp_path, 40)
     prune(tmp_path, 40, keep=3, every=10)
     assert list(checkpoints(tmp_path)) == [20, 30, 40]
+
+
+def test_pruning_keeps_the_best_and_another_best_replaces_it(tmp_path):
+    for update, loss in ((10, 3.0), (20, 1.0), (30, 2.0), (40, 2.5), (47, 0.1)):
+        save(checkpoint_path(tmp_path, update), update, validation_loss=loss)
+        prune(tmp_path, update, keep=1, every=10)
+    assert list(checkpoints(tmp_path)) == [47]
+    shutil.rmtree(tmp_path)
+    for update, loss, left in ((10, 3.0, [10]), (20, 1.0, [20]), (30, 2.0, [20, 30]),
+                               (40, 2.5, [20, 40]), (50, 1.0, [50])):  # fmt: skip
+        save(checkpoint_path(tmp_path, update), update, validation_loss=loss)
+        prune(tmp_path, update, keep=1, every=10)
+        assert list(checkpoints(tmp_path)) == left
+
+
+def test_a_damaged_recommendation_gives_way_to_the_next_with_a_warning(tmp_path):
+    first, last = (
+        save(checkpoint_path(tmp_path, update), update, validation_loss=loss)
+        for update, loss in ((1, 1.0), (2, 2.0))
+    )
+    averaged = save(averaged_path(tmp_path), 2, validation_loss=0.5, averaged=["a", "b"])
+    assert resolve(tmp_path).why == (
+        "the mean of the last 2 checkpoints, validation loss 0.500, the lowest of 3"
+    )
+    damage(averaged)
+    found = resolve(tmp_path)
+    assert found.path == first and found.why == "the best, validation loss 1.000"
+    assert f"{averaged}" in found.warning and f"using {first} instead" in found.warning
+    damage(first)
+    assert resolve(tmp_path).path == last
+    damage(last)
+    with pytest.raises(CheckpointError, match="no whole checkpoint"):
+        resolve(tmp_path)
 
 
 def test_pruning_leaves_what_is_newer(tmp_path):
