@@ -40,6 +40,7 @@ _IN_ZIP = [
     (r"word/document\.", "a Word document", _AS_TEXT),
     (r"ppt/presentation\.", "a PowerPoint file", _AS_TEXT),
     (r"META-INF/container\.xml", "an EPUB book", _AS_TEXT),
+    (r"Index/Document\.iwa", "a Numbers or Pages document", _AS_CSV),
     (r"content\.xml", "an OpenDocument file (.ods or .odt)", _AS_CSV),
 ]
 _MARKUP = [
@@ -49,6 +50,11 @@ _MARKUP = [
         "perhaps the page about the corpus; download the file itself",
     ),
     (rb"(<\?xml.*?)?(<!--.*?-->\s*)*<xliff", "XLIFF", "convert it with xliff2po, or to TMX"),
+    (
+        rb"<(src|ref|tst)set\b",
+        "WMT's SGML",
+        "take the text out of its <seg> elements, or get the set from sacrebleu --echo",
+    ),
     (rb"<\?xml", "XML, and no TMX", "convert it to TMX or to lines of source, tab, target"),
 ]
 _WIDE = "iconv -f {0} -t UTF-8 FILE > NEW"

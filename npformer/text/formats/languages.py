@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# ISO 639-1, the codes of ISO 639-2 and -3, the English name, and the language's own.
+# ISO 639-1, the codes of ISO 639-2 and -3, the name in English, in the language, in some others.
 _TABLE = """
 ar ara arabic
 bg bul bulgarian
@@ -13,15 +13,15 @@ ca cat catalan
 cs ces cze czech
 cy cym wel welsh
 da dan danish dansk
-de deu ger german deutsch
+de deu ger german deutsch allemand alemán tedesco
 el ell gre greek
-en eng english
-es spa spanish español
+en eng english englisch anglais inglés inglese
+es spa spanish español spanisch espagnol
 et est estonian eesti
 eu eus baq basque
 fa fas per persian farsi
 fi fin finnish suomi
-fr fra fre french français
+fr fra fre french français französisch francés
 ga gle irish
 gl glg galician
 he heb hebrew
@@ -30,7 +30,7 @@ hr hrv croatian hrvatski
 hu hun hungarian magyar
 id ind indonesian
 is isl ice icelandic
-it ita italian italiano
+it ita italian italiano italienisch italien
 ja jpn japanese
 ka kat geo georgian
 ko kor korean

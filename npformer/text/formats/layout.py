@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from npformer.errors import CorpusError
+from npformer.errors import CorpusError, counted
 from npformer.text.formats.languages import language_tag
 from npformer.text.formats.sides import find_sides, is_header, languages_of, no_sides
-from npformer.text.formats.wanted import Note, Wanted
+from npformer.text.formats.wanted import Note, Wanted, some_of
 
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*(e[+-]?\d+)?%?", re.IGNORECASE)
 _ADDRESS = re.compile(r"(https?|ftp|file)://\S+")
@@ -41,13 +41,13 @@ def find_layout(name: str, ahead: Rows, wanted: Wanted, note: Note) -> Layout:
     header = _has_header(ahead, wanted)
     rows = [row for row in ahead[header:] if len(row) == width]
     if header:
-        note(f"{name}: the first row names the columns ({', '.join(first)}) and is no pair")
+        note(f"{name}: the first row names the columns ({some_of(first)}) and is no pair")
     names = first if header else [str(number) for number in range(1, width + 1)]
     try:
         places = find_sides(names, wanted) if header or wanted.columns else None
     except CorpusError as error:
         raise CorpusError(f"{name} {error}") from error
-    if places is None and header and languages_of(names):
+    if places is None and header and len(languages_of(names)) > 1:
         raise no_sides(name, names, wanted)
     source, target = places[:2] if places else _texts(name, rows, width, note)
     if places and len(places) == 3:
@@ -73,6 +73,9 @@ def _has_header(ahead: Rows, wanted: Wanted) -> bool:
     names = {cell.strip() for cell in first}
     if any(column in names and not column.isdecimal() for column in wanted.columns):
         return True
+    filled = [cell for cell in first if cell.strip()]
+    if len(filled) > 1 and filled == [str(number) for number in range(len(filled))]:
+        return True  # pandas numbers columns that have no names
     if is_header(first):
         languages = languages_of(first)
         # Codes of languages are words too: a dictionary may begin with "it", "es".
@@ -102,7 +105,10 @@ def _texts(name: str, rows: Rows, width: int, note: Note) -> tuple[int, int]:
         places = [c for c in (0, 1) if kinds[c] == "numbers"]
         if places:
             sides = " and ".join(("source", "target")[c] for c in places)
-            note(f"{name}: the {sides} {'are' if len(places) > 1 else 'is'} nothing but numbers")
+            note(
+                f"{name}: the {sides} {'are' if len(places) > 1 else 'is'} nothing but numbers in "
+                f"the first {counted(len(rows), 'row')}"
+            )
         return 0, 1
     source, target = texts[:2]
     others = ", ".join(f"{c + 1} ({kinds[c]})" for c in range(target) if kinds[c])

@@ -11,7 +11,7 @@ from typing import Any
 
 from npformer.errors import CorpusError
 from npformer.text.formats.sides import find_sides, no_sides
-from npformer.text.formats.wanted import Row, Wanted, one_line
+from npformer.text.formats.wanted import Row, Wanted, one_line, some_of
 
 Place = tuple[str, ...]
 """The name of a text in a record, or of an object and of the text in it."""
@@ -48,7 +48,8 @@ class Records:
     def _text(self, record: dict[str, Any], path: Place, where: str) -> str:
         if path[0] not in record:
             raise CorpusError(
-                f"{self._name}: {where} has no {path[0]!r}; it has {', '.join(record) or 'nothing'}"
+                f"{self._name}: {where} has no {path[0]!r}; it has "
+                + (some_of(list(record)) or "nothing")
             )
         value = record[path[0]]
         for name in path[1:]:  # a language that a translation lacks is an empty side

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from npformer.errors import CorpusError, nearest
 from npformer.text.formats.languages import language_tag, matches
-from npformer.text.formats.wanted import Wanted
+from npformer.text.formats.wanted import Wanted, some_of
 
-_SOURCE = {"source", "src", "original", "input", "sentence1", "text1"}
+_SOURCE = {"source", "src", "original", "input", "sentence1", "text1", "quelle", "ausgangstext"}
 _TARGET = {"target", "tgt", "trg", "translation", "translated", "reference", "ref", "output"}
-_TARGET |= {"sentence2", "text2"}
-_FILLERS = {"text", "texts", "sentence", "sentences", "segment", "string"}
+_TARGET |= {"sentence2", "text2", "ziel", "zieltext", "übersetzung"}
+_FILLERS = {"text", "texts", "sentence", "sentences", "segment", "string", "word", "words"}
+_FILLERS |= {"phrase", "phrases", "line", "lines"}
 _FILLERS |= {"translation"}  # as in translation.de
 _OTHERS = set(
     """
@@ -33,13 +34,14 @@ def find_sides(names: Sequence[str], wanted: Wanted) -> tuple[int, ...] | None:
     """
     if wanted.columns:
         return tuple(_place(column, names) for column in wanted.columns)
-    by_language = [_of_language(names, language) for language in wanted.languages]
-    if None not in by_language:
-        return tuple(place for place in by_language if place is not None)
-    by_role = [_of_role(names, roles) for roles in (_SOURCE, _TARGET)]
-    if None not in by_role:
-        return tuple(place for place in by_role if place is not None)
-    return None
+    source, target = (_of_language(names, language) for language in wanted.languages)
+    target = _of_role(names, _TARGET) if target is None else target
+    # "English" may be beside a "translation", and the "text" is what that is of.
+    for roles in _SOURCE, _FILLERS - _TARGET:
+        source = _of_role(names, roles) if source is None else source
+    if source is None or target is None or source == target:
+        return None
+    return source, target
 
 
 def languages_of(names: Sequence[str]) -> list[str]:
@@ -59,12 +61,12 @@ def no_sides(name: str, names: Sequence[str], wanted: Wanted) -> CorpusError:
     for language in wanted.languages:
         if found and not any(matches(one, language) for one in found):
             return CorpusError(
-                f"{name} has no text for language {language!r}; it has {', '.join(found)}: choose "
+                f"{name} has no text for language {language!r}; it has {some_of(found)}: choose "
                 "with --source-language and --target-language, or name two with --columns"
             )
     return CorpusError(
         f"{name} does not say which of its texts are source and target; it has "
-        f"{', '.join(names)}: name "
+        f"{some_of(names)}: name "
         "two with --columns, as in --columns SOURCE,TARGET"
     )
 
@@ -77,9 +79,7 @@ def _place(column: str, names: Sequence[str]) -> int:
         return folded.index(column.casefold())
     if column.isdecimal() and 1 <= int(column) <= len(names):
         return int(column) - 1
-    raise CorpusError(
-        f"has no column {column!r}; it has {', '.join(names)}" + nearest(column, names)
-    )
+    raise CorpusError(f"has no column {column!r}; it has {some_of(names)}" + nearest(column, names))
 
 
 def _of_language(names: Sequence[str], language: str) -> int | None:
@@ -93,7 +93,7 @@ def _of_language(names: Sequence[str], language: str) -> int | None:
         if len(places) == 1:
             return places[0]
         if places:
-            several = " and ".join(repr(names[place]) for place in places)
+            several = some_of([names[place] for place in places])
             raise CorpusError(
                 f"has {several} for language {language!r}: say which with --columns SOURCE,TARGET"
             )

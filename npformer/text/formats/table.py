@@ -28,6 +28,9 @@ def table_rows(content: Content, wanted: Wanted, note: Note) -> Iterator[Row]:
             if not any(map(str.strip, cells)):
                 yield "", "", ""
                 continue
+            if len(cells) > width > 1 and not any(map(str.strip, cells[width:])):
+                yield cells[source], cells[target], "" if label is None else cells[label]
+                continue  # tabs at the end of a line
             raise _ragged(content, number, len(cells), width)
         if cells is names:
             continue

@@ -19,6 +19,11 @@ from npformer.text.formats.wanted import Note, Row, Wanted, one_line
 _CODE = {"bpt", "ept", "it", "ph", "ut"}
 _PIECE = 1 << 16  # bytes handed to the parser at once
 _SHOWN = 12
+_HINTS = {
+    expat.errors.codes[
+        expat.errors.XML_ERROR_INVALID_TOKEN
+    ]: " (a bare & or <, or a control character)"
+}
 
 
 def tmx_rows(content: Content, wanted: Wanted, note: Note) -> Iterator[Row]:
@@ -88,7 +93,8 @@ class _Units:
             self.parser.Parse(piece, last)
         except expat.ExpatError as error:
             raise CorpusError(
-                f"{self._name}: line {error.lineno} is no XML: {expat.ErrorString(error.code)}"
+                f"{self._name}: line {error.lineno}, column {error.offset + 1} is no XML: "
+                f"{expat.ErrorString(error.code)}" + _HINTS.get(error.code, "")
             ) from error
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:

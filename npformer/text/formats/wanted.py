@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from npformer.config import DataConfig
@@ -15,6 +15,7 @@ Row = tuple[str, str, str]
 Note = Callable[[str], None]
 """Hears what a reader decided by itself, a sentence for a person."""
 
+_MOST_NAMES = 12
 _BREAKS = re.compile(r"[ \t]*[\r\n]+\s*")
 
 
@@ -51,3 +52,9 @@ class Wanted(NamedTuple):
 def one_line(text: str) -> str:
     """A sentence without line breaks, as every line-wise tool downstream needs it."""
     return _BREAKS.sub(" ", text) if "\n" in text or "\r" in text else text
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Names for a message: all of them, or the first of very many."""
+    shown = ", ".join(names[:_MOST_NAMES])
+    return shown + (f", and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else "")

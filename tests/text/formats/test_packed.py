@@ -140,6 +140,8 @@ OFFICE = {"[Content_Types].xml": b"<x/>"}
         ("a.tsv", b"<!DOCTYPE html>\n<html><body>404</body></html>", "an HTML page: .*download"),
         ("a.xlf", b"<?xml version='1.0'?>\n<xliff version='1.2'/>", "XLIFF: convert it"),
         ("a.xml", b"<?xml version='1.0'?>\n<rows/>", "XML, and no TMX"),
+        ("a.sgm", b'<srcset setid="x" srclang="any">', "WMT's SGML"),
+        ("a.numbers", {"Index/Document.iwa": b""}, "a Numbers or Pages document"),
         ("a.db", b"SQLite format 3\0....", "an SQLite database: .*sqlite3 -csv"),
         ("a.tsv.zst", b"\x28\xb5\x2f\xfd....", "compressed with zstd: .*zstd -d"),
         ("a.7z", b"7z\xbc\xaf\x27\x1c..", "a 7z archive"),

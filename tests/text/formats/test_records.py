@@ -129,7 +129,7 @@ GOOD = '{"en": "a", "de": "b"}\n'
         (
             "a.jsonl",
             '{"en-US": "a", "en-GB": "b", "de": "c"}\n',
-            "'en-US' and 'en-GB' for language",
+            "has en-US, en-GB for language",
         ),
         ("a.json", '{"rows": [\n' + GOOD + "]}\n", "line 1 is no JSON .* list of objects"),
         ("a.json", '[{"en": "a", "de": "b"},\n {"en": "a"}]', "record 2 has no 'de'"),

@@ -66,7 +66,7 @@ def test_a_label_is_not_taken_for_a_sentence(tmp_path):
 def test_a_side_of_nothing_but_numbers_is_said(tmp_path):
     corpus = read_pairs(write(tmp_path / "a.tsv", numbered(IDENTIFIERS["numbers"], target)))
     assert corpus.source[0] == "7000"
-    assert "the source is nothing but numbers" in corpus.notes[0]
+    assert "the source is nothing but numbers in the first 40 rows" in corpus.notes[0]
 
 
 @pytest.mark.parametrize("kind", ["numbers", "scores", "codes"])
@@ -98,6 +98,12 @@ def test_columns_by_number(tmp_path, columns):
         (("de_DE", "en-GB"), (1, 0)),
         (("eng", "deu"), (0, 1)),
         (("deutsch_text", "english_text"), (1, 0)),
+        (("Englisch", "Deutsch"), (0, 1)),
+        (("Zieltext", "Ausgangstext"), (1, 0)),
+        (("translation", "sentence"), (1, 0)),
+        (("English words/sentences", "German words/sentences"), (0, 1)),
+        (("translation", "English"), (1, 0)),
+        (("0", "1"), (0, 1)),
     ],
 )
 def test_a_header_is_no_pair_and_says_which_side_is_which(tmp_path, header, order):
@@ -105,6 +111,26 @@ def test_a_header_is_no_pair_and_says_which_side_is_which(tmp_path, header, orde
     corpus = read_pairs(write(tmp_path / "a.tsv", rows))
     assert list(zip(corpus.source, corpus.target, strict=True)) == PAIRS
     assert f"({header[0]}, {header[1]}) and is no pair" in corpus.notes[0]
+
+
+def test_a_header_over_an_index(tmp_path):
+    for header in ("", "en", "de"), ("", "0", "1"):
+        rows = [header, *((n, s, t) for n, (s, t) in enumerate(PAIRS))]
+        assert pairs(write(tmp_path / "a.tsv", rows)) == PAIRS
+
+
+def test_a_very_wide_header_is_cut_in_messages(tmp_path):
+    header = ["source", "target", *(f"score{n}" for n in range(50))]
+    path = write(tmp_path / "a.tsv", [header, *((s, t, *range(50)) for s, t in PAIRS)])
+    assert "and 40 more" in read_pairs(path).notes[0]
+    with pytest.raises(CorpusError, match="has no column 'x'; it has .* and 40 more$"):
+        read_pairs(path, columns="source,x")
+
+
+def test_tabs_at_the_end_of_a_line(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("a\tb\nc\td\t\ne\tf\t \t\n")
+    assert pairs(path) == [("a", "b"), ("c", "d"), ("e", "f")]
 
 
 def test_a_header_over_columns_of_numbers(tmp_path):
