@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import resource
 import sys
+from pathlib import Path
 
 # Names and numbers from glibc's <malloc.h>.
 _M_TRIM_THRESHOLD = -1
@@ -42,6 +43,13 @@ def keep_freed_memory() -> bool:
 
 
 def peak_memory() -> int:
-    """The most memory that this process has had resident so far, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    """The most memory that this process has had resident since its program began, in bytes.
+
+    On Linux it is not ``ru_maxrss``, in which the peak of the process that started this one counts.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    except (OSError, IndexError):  # a system that has no /proc, or not this line
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024

@@ -242,11 +242,12 @@ def test_a_missing_corpus_leaves_a_directory_that_can_be_used(tmp_path):
 
 
 LARGE = """
-import resource, sys
+import sys
 from npformer.config import DataConfig
 from npformer.text import stream
 from npformer.text.tokenizer import Tokenizer
 from npformer.train.make_shards import make_shards
+from npformer.train.memory import peak_memory
 
 def rows(data, note=None):
     for n in range(data.pairs):
@@ -260,7 +261,7 @@ def peak(pairs, name):
         corpus="large", validation=sys.argv[2], pairs=pairs, tokenizer="word", vocab_size=100
     )
     make_shards(data, f"{sys.argv[1]}/{name}", tokenizer=tokenizer, rows_per_shard=2000)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return peak_memory()
 
 before, after = peak(4000, "small"), peak(30_000, "large")
 print(sum(len(s) + len(t) for s, t, _ in rows(DataConfig(pairs=30_000))), after - before)
