@@ -47,7 +47,7 @@ class Runner:
 
     def __init__(self, name: str, preset: str, bench: BenchConfig) -> None:
         self.name, self.config = name, run_config(preset, bench)
-        self.engine = make_engine(name, self.config)
+        self.engine = implementation_engine(name, self.config)
         self.cuda = self.engine.device.type == "cuda"
         shape = training_shape(preset, bench.batch, cuda=self.cuda)
         self.vocab_size = self.config.model.vocab_size
@@ -104,7 +104,7 @@ class Runner:
         return torch.cuda.max_memory_allocated() if self.cuda else peak_memory()
 
 
-def make_engine(name: str, config: RunConfig) -> Any:
+def implementation_engine(name: str, config: RunConfig) -> Any:
     """The ``Engine`` of the implementation ``name``."""
     if name == "twin":
         from torch_ref.train import TorchEngine

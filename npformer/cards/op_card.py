@@ -18,7 +18,6 @@ from npformer.cards.scales import Scales
 from npformer.cards.strategies import Source
 
 Op = Callable[..., Any]
-Inputs = dict[str, Array]
 Static = dict[str, Any]
 
 
@@ -73,7 +72,9 @@ class OpCard(Card):
         self.edges: dict[str, tuple[dict[str, Any], Static]] = {}
         """By a few words, inputs and static arguments that must be looked at whatever is drawn."""
         self._draw: Callable[[Source, Any], Case] | None = None
-        self._example: Callable[[int, np.random.Generator], tuple[Inputs, Static]] | None = None
+        self._example: (
+            Callable[[int, np.random.Generator], tuple[dict[str, Array], Static]] | None
+        ) = None
 
     @classmethod
     def of(cls, module: ModuleType) -> OpCard:
@@ -118,7 +119,9 @@ class OpCard(Card):
         self._example = example
         return example
 
-    def examples(self, rows: int, rng: np.random.Generator) -> list[tuple[Inputs, Static]]:
+    def examples(
+        self, rows: int, rng: np.random.Generator
+    ) -> list[tuple[dict[str, Array], Static]]:
         """Plain inputs with ``rows`` along their first axis, once for each of the variants."""
         make = self._example or (lambda b, rng: (example_by_letters(self.letters, b, rng), {}))
         found = []

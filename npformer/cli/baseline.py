@@ -71,7 +71,7 @@ class Command(Train):
             config,
             self.run,
             resume=self.resume,
-            make_engine=lambda final: make_engine(final, console),
+            make_engine=lambda final: baseline_engine(final, console),
             console=console,
         )
         if result.interrupted:
@@ -89,7 +89,7 @@ class Command(Train):
         checkpoint, warning = load_checkpoint(self.run)
         if warning:
             console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
-        engine = make_engine(checkpoint.config)
+        engine = baseline_engine(checkpoint.config)
         engine.restore({f"model/{name}": array for name, array in checkpoint.weights.items()})
         tokenizer = Tokenizer.load(checkpoint.tokenizer_path)
         loaded = Loaded(engine.model, tokenizer, checkpoint.config, checkpoint)
@@ -110,7 +110,7 @@ class Command(Train):
         return 0
 
 
-def make_engine(config: RunConfig, console: Console | None = None) -> Any:
+def baseline_engine(config: RunConfig, console: Console | None = None) -> Any:
     """The engine of MarianMTModel; its parameters are counted on ``console``."""
     from npformer.bench.marian import MarianEngine
 

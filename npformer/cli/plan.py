@@ -23,7 +23,7 @@ from npformer.cli.settings import (
 from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.plan.devices import named_gpu
 from npformer.plan.guard import check_fits
-from npformer.plan.memory import peak_memory
+from npformer.plan.memory import planned_memory
 from npformer.plan.plan import LENGTH, MFU, Assumptions, Plan, make_plan
 from npformer.plan.shape import DeviceKind
 
@@ -119,5 +119,5 @@ def check(plan: Plan) -> tuple[int, int, str]:
     where = torch.cuda.get_device_name() if cuda else "CPU"
     config: RunConfig = plan.config
     check_fits(config, free_memory(device), device=device, shape=plan.shape)
-    planned = peak_memory(config, plan.shape, device).total
+    planned = planned_memory(config, plan.shape, device).total
     return planned, measure_update(config, plan.shape), where

@@ -27,7 +27,7 @@ from npformer.cli.settings import (
 from npformer.cli.train import INTERRUPTED
 from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.sweep.pictures import BEST, CURVES, EFFECTS
-from npformer.sweep.plan import Objective, Sampler, read_plan
+from npformer.sweep.plan import ObjectiveName, Sampler, read_plan
 from npformer.sweep.run import SweepResult, sweep
 from npformer.sweep.table import TABLES, cells
 
@@ -70,7 +70,7 @@ class Command:
     """How many trials in all; 0 is every combination of listed values."""
     sampler: Sampler | None = None
     """`grid` is the default where all values are listed, else `tpe`; or draws at `random`."""
-    objective: Objective = "loss"
+    objective: ObjectiveName = "loss"
     """What makes a trial good: a low validation loss (without smoothing), or a high BLEU."""
     preset: str = DEFAULT_PRESET
     """What trials begin from: `tiny`, `small`, `base`, `big`, `wmt14-base` or `wmt14-big`."""

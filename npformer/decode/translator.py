@@ -16,7 +16,7 @@ from npformer.decode.rollout import CachedModel
 from npformer.errors import ConfigError, NpformerError
 from npformer.ops.array import Array
 from npformer.text.document import Document
-from npformer.text.sentences import Engine
+from npformer.text.sentences import Splitter
 from npformer.text.tokenizer import BOS, EOS, PAD
 
 _SPACES = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*| {2,}")
@@ -93,7 +93,7 @@ class Translator:
         alpha: float = 0.6,
         search: Search | None = None,
         batch_tokens: int = 4096,
-        splitter: Engine = "regex",
+        splitter: Splitter = "regex",
         lines: bool | None = None,
     ) -> str:
         """Split ``text`` into paragraphs and sentences, translate each, and join them again.

@@ -15,7 +15,7 @@ import numpy as np
 from npformer.explorer.arrays import encode
 from npformer.explorer.nodes import is_idle, token_side, use
 from npformer.inspect import record
-from npformer.inspect.recording import Call, Recording
+from npformer.inspect.recording import RecordedCall, Recording
 from npformer.models.model import Model
 from npformer.ops.array import Array
 from npformer.text.batches import Batch
@@ -29,7 +29,7 @@ COPIES = 16
 class TokenRows(NamedTuple):
     """One tensor of the model that has a row for each token: a call's output, or its input."""
 
-    call: Call
+    call: RecordedCall
     use: str
     side: str
     """Whose tokens: ``source`` or ``target``."""

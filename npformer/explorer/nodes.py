@@ -8,7 +8,7 @@ from typing import Any
 from npformer.explorer.arrays import SCORES, Arrays, rounded
 from npformer.explorer.formulas import explain
 from npformer.explorer.tree import call_tree
-from npformer.inspect.recording import Call, Recording
+from npformer.inspect.recording import RecordedCall, Recording
 from npformer.ops.array import Array
 
 Errors = Mapping[str, tuple[float, float]]
@@ -51,12 +51,12 @@ def node_data(
     }
 
 
-def is_idle(call: Call) -> bool:
+def is_idle(call: RecordedCall) -> bool:
     """Whether a call only hands its input on: dropout of inference, a stack without layers."""
     return any(call.output is array for array in call.inputs.values())
 
 
-def use(call: Call, recording: Recording) -> str:
+def use(call: RecordedCall, recording: Recording) -> str:
     """Which of several calls of its path this is, in a word; "" where there is but one.
 
     What the model calls for each of its streams is called in their order; the embedding may be the
@@ -69,7 +69,7 @@ def use(call: Call, recording: Recording) -> str:
     return streams[call.call] if call.call < len(streams) else "output"
 
 
-def token_side(call: Call, name: str, recording: Recording) -> str:
+def token_side(call: RecordedCall, name: str, recording: Recording) -> str:
     """Whose tokens stand along a tensor's rows: ``source`` or ``target``."""
     if "source" not in recording.streams:
         return "target"
@@ -83,13 +83,13 @@ def token_side(call: Call, name: str, recording: Recording) -> str:
     return "target"
 
 
-def _error(call: Call, errors: Errors | None) -> list[float | None] | None:
+def _error(call: RecordedCall, errors: Errors | None) -> list[float | None] | None:
     found = (errors or {}).get(call.path)
     return None if found is None else [rounded(error) for error in found]
 
 
 def _tensors(
-    call: Call, recording: Recording, parameters: dict[str, Array], arrays: Arrays
+    call: RecordedCall, recording: Recording, parameters: dict[str, Array], arrays: Arrays
 ) -> list[dict[str, Any]]:
     """Inputs, what lies between, the output, then the parameters: each with its gradient."""
 

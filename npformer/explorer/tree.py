@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from npformer.inspect.recording import Call
+from npformer.inspect.recording import RecordedCall
 
 
-def call_tree(calls: Sequence[Call]) -> list[dict[str, Any]]:
+def call_tree(calls: Sequence[RecordedCall]) -> list[dict[str, Any]]:
     """Calls in the order of the forward -> items with ``name``, ``calls`` (one number, or none)
     and ``children``.
 

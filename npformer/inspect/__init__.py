@@ -6,13 +6,13 @@ from npformer.inspect.flow import gradient_flow, gradient_flow_figure, statistic
 from npformer.inspect.memory import memory_table
 from npformer.inspect.plots import attention_figure, save_figure
 from npformer.inspect.recorder import record
-from npformer.inspect.recording import Call, Recording
+from npformer.inspect.recording import RecordedCall, Recording
 from npformer.inspect.sentence import sentence_figures
 from npformer.inspect.source import show_derivation, show_source
 from npformer.inspect.statistics import Statistics, statistics
 
 __all__ = [
-    "Call",
+    "RecordedCall",
     "Recording",
     "Statistics",
     "alignment_share",

@@ -17,7 +17,7 @@ from typing import Any
 from npformer import seam
 from npformer.nn.module import Module
 
-_innermost: ContextVar[Observer | None] = ContextVar("innermost", default=None)
+_innermost: ContextVar[ModelObserver | None] = ContextVar("innermost", default=None)
 
 
 @dataclass
@@ -48,7 +48,7 @@ class _Running:
     index: int | None = None
 
 
-class Observer:
+class ModelObserver:
     """Sees one model's calls, and as ``"loss"`` the op that none of its modules calls.
 
     A call is one of a module's pairs of methods, or of an op by a module that has children: in a
@@ -123,9 +123,9 @@ class Observer:
 
 
 @contextmanager
-def observing(model: Module) -> Iterator[Observer]:
-    """An ``Observer`` of ``model`` at work, in this thread, until the block ends."""
-    observer = Observer(model)
+def observing(model: Module) -> Iterator[ModelObserver]:
+    """A ``ModelObserver`` of ``model`` at work, in this thread, until the block ends."""
+    observer = ModelObserver(model)
     token = _innermost.set(observer)
     try:
         with seam.watching(observer):

@@ -18,7 +18,7 @@ import numpy as np
 from npformer import seam
 from npformer.inspect.caches import arrays, fields, owner
 from npformer.inspect.observer import Seen, observing
-from npformer.inspect.recording import Call, Recording
+from npformer.inspect.recording import RecordedCall, Recording
 from npformer.models.loss import LOSS
 from npformer.models.model import Model
 from npformer.nn.module import Module
@@ -66,7 +66,7 @@ def record(
     return Recording(tuple(calls), float(loss), gradients, model.streams)
 
 
-def _call(seen: Seen, order: int, kept: dict[str, int], weights: set[int]) -> Call:
+def _call(seen: Seen, order: int, kept: dict[str, int], weights: set[int]) -> RecordedCall:
     """What was seen, as a recording holds it; ``weights``, by identity, are no inputs."""
     assert seen.backward_order is not None
     given = {name: a for name, a in seen.arguments.items() if isinstance(a, np.ndarray)}
@@ -86,7 +86,7 @@ def _call(seen: Seen, order: int, kept: dict[str, int], weights: set[int]) -> Ca
     }
     if seen.op is not None:
         internals |= _inside(seen.op, seen)
-    return Call(
+    return RecordedCall(
         path=seen.path,
         call=seen.number,
         kind=seen.kind,

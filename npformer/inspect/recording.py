@@ -21,7 +21,7 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class Call:
+class RecordedCall:
     """One call of a module or an op: what went in and came out, and the gradients of both.
 
     A module that is called twice has two calls under one path: the embedding reads the source
@@ -78,7 +78,7 @@ class Call:
 class Recording:
     """One forward and one backward of a model on one batch."""
 
-    calls: tuple[Call, ...]
+    calls: tuple[RecordedCall, ...]
     """In the order of the forward."""
     loss: float
     """Mean cross-entropy of the target's tokens."""
@@ -87,14 +87,14 @@ class Recording:
     streams: Mapping[str, str]
     """Of each input of the model, the path of the stack that reads it."""
 
-    def __getitem__(self, path: str) -> Call:
+    def __getitem__(self, path: str) -> RecordedCall:
         """The first call of ``path``; KeyError, with the nearest path, where there is none."""
         return self.call(path, 0)
 
     def __contains__(self, path: object) -> bool:
         return any(call.path == path for call in self.calls)
 
-    def call(self, path: str, number: int) -> Call:
+    def call(self, path: str, number: int) -> RecordedCall:
         """Call ``number`` of ``path``; raises KeyError, with the nearest, if there is none."""
         found = [call for call in self.calls if call.path == path]
         for call in found:
@@ -104,7 +104,7 @@ class Recording:
             raise KeyError(f"{path!r} was called {len(found)} times; there is no call {number}")
         raise KeyError(f"no call of {path!r} was recorded{nearest(path, self.paths)}")
 
-    def calls_of(self, call: Call) -> list[Call]:
+    def calls_of(self, call: RecordedCall) -> list[RecordedCall]:
         """What ``call`` itself calls, in the order of the forward."""
         return [other for other in self.calls if other.caller == call.forward_order]
 
@@ -127,6 +127,6 @@ class Recording:
             if "probs" in call.internals
         }
 
-    def backward(self) -> list[Call]:
+    def backward(self) -> list[RecordedCall]:
         """The calls in the order in which their backwards ran."""
         return sorted(self.calls, key=lambda call: call.backward_order)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.inspect.recording import Array, Call, Recording
+from npformer.inspect.recording import Array, RecordedCall, Recording
 from npformer.inspect.table import Cells
 
 _LAYER = re.compile(r"\.layers\.(\d+)")
@@ -94,7 +94,7 @@ def largest(array: Array) -> float:
     return float(np.abs(array).max(initial=0.0))
 
 
-def _gradient_rms(recording: Recording, call: Call) -> float | None:
+def _gradient_rms(recording: Recording, call: RecordedCall) -> float | None:
     own = [
         gradient.ravel()
         for path, gradient in recording.gradients.items()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from npformer.config import RunConfig
-from npformer.plan.memory import peak_memory
+from npformer.plan.memory import planned_memory
 from npformer.plan.shape import DeviceKind, full_batch
 
 CHUNK = 2048
@@ -46,7 +46,7 @@ def advise(
     """
 
     def need(config: RunConfig, ranks: int) -> int:
-        return peak_memory(config, full_batch(config.data, length, ranks), device, ranks).total
+        return planned_memory(config, full_batch(config.data, length, ranks), device, ranks).total
 
     now = need(config, ranks)
     each: dict[str, Advice] = {}  # of one option's values, the first that is enough, else the last
@@ -100,7 +100,7 @@ def _together(
         smaller = _accumulated(config, factor)
         words = [*options, *([_accumulation(smaller)] if factor > 1 else [])]
         shape = full_batch(smaller.data, length, ranks)
-        total = peak_memory(smaller, shape, device, ranks).total
+        total = planned_memory(smaller, shape, device, ranks).total
         if total <= memory and words:
             yield Advice(" ".join(words), total, True)
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from npformer.config import RunConfig
 from npformer.errors import NpformerError
 from npformer.plan.advice import advise
-from npformer.plan.memory import peak_memory
+from npformer.plan.memory import planned_memory
 from npformer.plan.shape import DeviceKind, Shape, full_batch
 
 MARGIN = 1.15
@@ -28,7 +28,7 @@ def check_fits(
     """
     length = min(32, config.data.max_length, config.data.batch_tokens)
     shape = shape or full_batch(config.data, length, ranks)
-    needed = peak_memory(config, shape, device, ranks).total
+    needed = planned_memory(config, shape, device, ranks).total
     if needed <= MARGIN * memory:
         return
     advice = advise(config, memory, ranks, length, device=device)

@@ -15,7 +15,7 @@ from npformer.plan.shape import DeviceKind, NumberBytes, Shape
 
 if TYPE_CHECKING:
     from npformer.plan.modules import MadeAt
-    from npformer.plan.trace import Trace
+    from npformer.plan.trace import StepMemory
     from npformer.plan.weights import Weights
 
 
@@ -41,7 +41,7 @@ class Memory:
 
 
 @functools.lru_cache(maxsize=64)
-def peak_memory(
+def planned_memory(
     config: RunConfig, shape: Shape, device: DeviceKind = "cuda", ranks: int = 1
 ) -> Memory:
     """The peak of an update of which each of ``ranks`` devices has batches of ``shape``.
@@ -105,7 +105,7 @@ def workspace(device: DeviceKind) -> int:
     return 2 * 32 * 2**20 if device == "cuda" else 0
 
 
-def _gathered(weights: Weights, full: int, product: int, t: Trace) -> np.ndarray:
+def _gathered(weights: Weights, full: int, product: int, t: StepMemory) -> np.ndarray:
     """What FSDP gathers beside the shares, while the root is at work, and while a layer is.
 
     The root's weights all the time; the layer's at work and the next one's; and the gradients of

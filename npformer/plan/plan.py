@@ -10,7 +10,7 @@ from npformer.config import RunConfig
 from npformer.errors import ConfigError
 from npformer.plan.advice import Advice, advise
 from npformer.plan.devices import Arithmetic, Gpu
-from npformer.plan.memory import Memory, peak_memory
+from npformer.plan.memory import Memory, planned_memory
 from npformer.plan.shape import Shape, full_batch
 
 MFU = 0.45
@@ -135,7 +135,7 @@ def make_plan(
     shape = full_batch(config.data, assumed.length, gpus)
     rows = config.data.batch_tokens // assumed.length * config.train.accumulate
     kind = arithmetic(config, gpu)
-    memory = peak_memory(config, shape, "cuda", gpus)
+    memory = planned_memory(config, shape, "cuda", gpus)
     return Plan(
         config=config,
         gpu=gpu,

@@ -31,7 +31,7 @@ Unit = tuple[str, int] | None
 """A layer, by its stack and number; None for what lies outside the stacks."""
 
 
-class Trace(NamedTuple):
+class StepMemory(NamedTuple):
     """Bytes beside weights and optimizer, each an array with an entry a moment, (M,)."""
 
     places: list[MadeAt]
@@ -65,7 +65,7 @@ def trace(
     *,
     gradients: bool,
     sharded: bool,
-) -> Iterator[Trace]:
+) -> Iterator[StepMemory]:
     """The moments of one batch's forward and backward; ``depths`` are the stacks' true ones.
 
     With ``gradients``, those of earlier batches exist already and are left out here. ``sharded``:
@@ -84,7 +84,7 @@ def trace(
             at_work = np.array([u == each for u in units])
             there = alive(storages, count)
             own, layers = own + there * at_work, layers + there * ~at_work
-    traced = Trace(
+    traced = StepMemory(
         places=[moment.place for moment in record.moments],
         in_layer=np.array([each is not None for each in units]),
         activations=alive(record.kept, count),

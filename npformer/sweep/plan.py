@@ -19,7 +19,7 @@ from npformer.train.run import ELSEWHERE
 from npformer.train.run_config import run_config
 
 Sampler = Literal["grid", "random", "tpe"]
-Objective = Literal["loss", "bleu"]
+ObjectiveName = Literal["loss", "bleu"]
 PLAN, JOURNAL = "sweep.json", "study.journal"
 MAY_CHANGE = {"engine", "workers", "checkpoint_every", "keep"}
 """Fields of ``TrainConfig`` that may differ when a sweep is resumed; so may the trials.
@@ -37,7 +37,7 @@ class SweepPlan:
     axes: tuple[Axis, ...]
     trials: int
     sampler: Sampler
-    objective: Objective
+    objective: ObjectiveName
 
     @classmethod
     def of(
@@ -47,7 +47,7 @@ class SweepPlan:
         *,
         trials: int = 0,
         sampler: Sampler | None = None,
-        objective: Objective = "loss",
+        objective: ObjectiveName = "loss",
     ) -> SweepPlan:
         """Raises ``ConfigError`` for anything that no sweep can do; see ``sweep``."""
         axes = search_space(over, type(base.model))
@@ -55,7 +55,7 @@ class SweepPlan:
         sampler = sampler or ("grid" if listed else "tpe")
         for name, given, allowed in (
             ("sampler", sampler, get_args(Sampler)),
-            ("objective", objective, get_args(Objective)),
+            ("objective", objective, get_args(ObjectiveName)),
         ):
             if given not in allowed:
                 raise ConfigError(

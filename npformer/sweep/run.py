@@ -23,7 +23,7 @@ from npformer.sweep.pictures import draw_pictures
 from npformer.sweep.plan import (
     JOURNAL,
     PLAN,
-    Objective,
+    ObjectiveName,
     Sampler,
     SweepPlan,
     check_same_sweep,
@@ -61,7 +61,7 @@ def sweep(
     *,
     trials: int = 0,
     sampler: Sampler | None = None,
-    objective: Objective = "loss",
+    objective: ObjectiveName = "loss",
     resume: bool = False,
     make_engine: MakeEngine | None = None,
     console: Console | None = None,

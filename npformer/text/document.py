@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from npformer.text.sentences import Engine, join_paragraphs, split_paragraphs
+from npformer.text.sentences import Splitter, join_paragraphs, split_paragraphs
 
 _BREAKS = re.compile(r"\r\n|\r|\n")
 _PARAGRAPHS = re.compile(r"\S[^\S\n]*\n(?:[^\S\n]*\n)+[^\S\n]*\S")
@@ -28,7 +28,7 @@ class Document:
         language: str = "en",
         *,
         lines: bool | None = None,
-        splitter: Engine = "regex",
+        splitter: Splitter = "regex",
     ) -> Document:
         """Cut a text into sentences.
 

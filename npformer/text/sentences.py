@@ -22,7 +22,7 @@ from typing import Any, Literal
 from npformer.errors import ConfigError, NpformerError, install, nearest
 from npformer.text.abbreviations import Rules, rules_for
 
-Engine = Literal["regex", "spacy"]
+Splitter = Literal["regex", "spacy"]
 
 _STOP = re.compile(r"([.!?…]++)([.!?…\"'”’“‘»«›‹)\]}*_]*+)(?:\[\d{1,3}\])*+")
 _OPENING = re.compile(r"(?:[\"'“”„‚‘’»«›‹(\[{*_¿¡]|[-–—]\s)*+")
@@ -43,7 +43,7 @@ _LOOK_BACK = 48  # characters before a stop: longer than any abbreviation
 _NARROWEST, _WIDEST = 40, 120  # columns at which people's editors wrap text
 
 
-def split_sentences(text: str, language: str = "en", *, engine: Engine = "regex") -> list[str]:
+def split_sentences(text: str, language: str = "en", *, engine: Splitter = "regex") -> list[str]:
     """The sentences of ``text``, stripped; together they hold all of its non-space characters.
 
     ``engine="spacy"`` asks spaCy's rule-based sentencizer instead and needs the extra ``spacy``
@@ -54,7 +54,7 @@ def split_sentences(text: str, language: str = "en", *, engine: Engine = "regex"
 
 
 def split_paragraphs(
-    text: str, language: str = "en", *, engine: Engine = "regex"
+    text: str, language: str = "en", *, engine: Splitter = "regex"
 ) -> list[list[str]]:
     """The sentences of each paragraph; an empty list stands for a blank line.
 

@@ -23,7 +23,7 @@ MAGNITUDES = (2, -4)
 """Powers of ten: an unknown function's domain may end where an operation's of ours does not."""
 
 
-class Inputs:
+class InputSource:
     """Draws the arrays of one case, in the order of the arguments."""
 
     only_hypothesis = False
@@ -39,7 +39,7 @@ class Inputs:
         raise NotImplementedError
 
 
-class Spec(Inputs):
+class Spec(InputSource):
     """A letter spec, ``"btd, d"``; its language is in ``spec``."""
 
     def __init__(
@@ -150,7 +150,7 @@ def _draw_other(source: Source, word: Word, sizes: Sizes) -> Array:
     return rng.integers(0, below, shape)
 
 
-class FixedInputs(Inputs):
+class FixedInputs(InputSource):
     """The same arrays every time."""
 
     def __init__(self, arrays: Sequence[Array]) -> None:
@@ -161,7 +161,7 @@ class FixedInputs(Inputs):
         return [_as(dtype, array) for array in self.arrays]
 
 
-class Strategies(Inputs):
+class Strategies(InputSource):
     """A strategy for each array, or one for all of them; arrays may stand between them."""
 
     only_hypothesis = True
@@ -181,9 +181,9 @@ class Strategies(Inputs):
         return [_as(dtype, array) for array in drawn]
 
 
-def as_inputs(given: Any, sizes: Mapping[str, Any] | None = None) -> Inputs:
+def as_inputs(given: Any, sizes: Mapping[str, Any] | None = None) -> InputSource:
     """``inputs`` of ``check`` in one of these forms; raises ``VerifyError`` if it has none."""
-    if isinstance(given, Inputs):
+    if isinstance(given, InputSource):
         return given
     if isinstance(given, str):
         return Spec.of(given, {a: _several(a, size) for a, size in (sizes or {}).items()})

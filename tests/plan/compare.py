@@ -12,7 +12,7 @@ import dataclasses
 import sys
 
 from npformer.config import RunConfig, TwinConfig
-from npformer.plan.memory import peak_memory
+from npformer.plan.memory import planned_memory
 from npformer.plan.shape import Shape
 from npformer.presets import run_preset
 from torch_ref.train.measured_memory import measure_update
@@ -49,7 +49,7 @@ def main(presets: list[str]) -> None:
         for shape in SHAPES[preset]:
             for way in WAYS:
                 config = config_of(preset, way)
-                planned = peak_memory(config, shape, "cpu").total
+                planned = planned_memory(config, shape, "cpu").total
                 measured = measure_update(config, shape)
                 print(
                     f"| {preset} | {shape.rows} x {shape.source} + {shape.target} | {way} "

@@ -9,7 +9,7 @@ import pytest
 
 from npformer.config import OptimConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.plan import trace
-from npformer.plan.memory import peak_memory
+from npformer.plan.memory import planned_memory
 from npformer.plan.shape import Shape, full_batch
 from npformer.plan.weights import weigh
 from npformer.presets import model_preset
@@ -68,7 +68,7 @@ CASES = {
 def test_the_planned_peak_is_the_measured_one(name):
     """Within 1 %, where 10 % is promised."""
     config, shape = CASES[name]
-    planned = peak_memory(config, shape, "cpu").total
+    planned = planned_memory(config, shape, "cpu").total
     assert planned == pytest.approx(measure_update(config, shape), rel=0.01)
 
 
@@ -76,10 +76,10 @@ def test_the_planned_peak_is_the_measured_one(name):
 @pytest.mark.parametrize("rows", [7, 8])  # a last chunk that is not whole, and none
 def test_no_chunk_before_the_last_whole_one_has_the_peak(monkeypatch, device, rows):
     config = run(encoder_layers=1, decoder_layers=1, vocab_size=30_000, twin=CHUNKED | BF16)
-    planned = peak_memory(config, Shape(rows, 32, 32), device)
+    planned = planned_memory(config, Shape(rows, 32, 32), device)
     assert "loss" in planned.moment
     monkeypatch.setattr(trace, "LastChunks", lambda rows, chunk: cross_entropy_and_gradient)
-    assert planned == peak_memory.__wrapped__(config, Shape(rows, 32, 32), device)
+    assert planned == planned_memory.__wrapped__(config, Shape(rows, 32, 32), device)
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_no_chunk_before_the_last_whole_one_has_the_peak(monkeypatch, device, ro
 )
 def test_a_deep_model_is_planned_from_two_layers_as_if_it_were_recorded_whole(twin, monkeypatch):
     config = run(twin=twin, vocab_size=300, encoder_layers=3, decoder_layers=5)
-    planned = peak_memory.__wrapped__(config, SQUARE, "cpu")
+    planned = planned_memory.__wrapped__(config, SQUARE, "cpu")
     monkeypatch.setattr(trace, "LAYERS", 5)
-    assert planned == peak_memory.__wrapped__(config, SQUARE, "cpu")
+    assert planned == planned_memory.__wrapped__(config, SQUARE, "cpu")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_parameters_are_the_twins(changes):
 
 
 def test_it_adds_up():
-    memory = peak_memory(run(), SQUARE, "cpu")
+    memory = planned_memory(run(), SQUARE, "cpu")
     assert memory.total == sum(
         getattr(memory, part)
         for part in ("parameters", "optimizer", "gradients", "activations", "working")
@@ -119,7 +119,7 @@ def test_it_adds_up():
 
 
 def total(config: RunConfig, rows: int = 64, ranks: int = 1) -> int:
-    return peak_memory(config, Shape(rows, 32, 32), "cuda", ranks).total
+    return planned_memory(config, Shape(rows, 32, 32), "cuda", ranks).total
 
 
 def with_twin(config: RunConfig, **changes: Any) -> RunConfig:
@@ -159,7 +159,7 @@ def test_dropout_masks_are_a_byte_on_cuda():
     embedded = 2  # source and target
 
     def kept(config: RunConfig, device: Any) -> int:
-        return peak_memory(config, Shape(64, 32, 32), device).activations
+        return planned_memory(config, Shape(64, 32, 32), device).activations
 
     numbers = positions * width * (layers + embedded)
     assert kept(with_masks, "cuda") - kept(without, "cuda") == numbers

@@ -13,7 +13,7 @@ from npformer.plan.advice import Advice, advise
 from npformer.plan.devices import GPUS
 from npformer.plan.flops import update_flops
 from npformer.plan.guard import MARGIN, check_fits
-from npformer.plan.memory import peak_memory
+from npformer.plan.memory import planned_memory
 from npformer.plan.plan import Assumptions, arithmetic, make_plan
 from npformer.plan.shape import Shape, full_batch
 from npformer.presets import run_preset
@@ -122,7 +122,7 @@ def test_advice_holds_what_it_promises(gpu, gpus):
         config, ranks = obeyed(BIG, gpus, advice)
         assert (config, ranks) != (BIG, gpus)
         shape = full_batch(config.data, 32, ranks)
-        assert peak_memory(config, shape, "cuda", ranks).total == advice.total
+        assert planned_memory(config, shape, "cuda", ranks).total == advice.total
         assert advice.fits == (advice.total <= GPUS[gpu].memory)
         accumulated = config.data.batch_tokens * config.train.accumulate
         assert accumulated == pytest.approx(BIG.data.batch_tokens, rel=0.01)
@@ -144,7 +144,7 @@ def test_remedies_are_combined_where_none_is_enough():
 
 
 def test_the_guard_refuses_only_what_is_far_too_much():
-    needed = peak_memory(BIG, full_batch(BIG.data, 32), "cuda").total
+    needed = planned_memory(BIG, full_batch(BIG.data, 32), "cuda").total
     check_fits(BIG, needed)
     check_fits(BIG, int(needed / MARGIN) + 1)
     with pytest.raises(NpformerError) as refused:

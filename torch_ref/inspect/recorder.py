@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from npformer.inspect.recording import Call, Recording
+from npformer.inspect.recording import RecordedCall, Recording
 from torch_ref import ops, seam
 from torch_ref.bridge import to_array
 from torch_ref.inspect.attention import INSIDE
@@ -50,8 +50,8 @@ def record(
 
     The loss is the mean cross-entropy of the target's tokens, padding left out. ``rng`` draws the
     dropout that the NumPy model draws from it; None drops nothing, whatever the twin's mode. The
-    twin and its parameters' gradients are afterwards as they were. ``Call.kept`` holds what
-    PyTorch saved for its backward during the call, by dtype and shape; ``Call.internals`` holds
+    twin and its parameters' gradients are afterwards as they were. A call's ``kept`` holds what
+    PyTorch saved for its backward during the call, by dtype and shape; its ``internals`` hold
     attention's probabilities and the gradients around them, which the fused kernel does not show
     and are computed beside it. Raises as the model's ``forward``.
     """
@@ -200,13 +200,13 @@ class _Recorder(TorchFunctionMode):
         )
 
     @staticmethod
-    def _call(call: _Watched, gradient: dict[int, Tensor], backward_order: int) -> Call:
+    def _call(call: _Watched, gradient: dict[int, Tensor], backward_order: int) -> RecordedCall:
         doutput = gradient[id(call.output)]
         internals = {}
         if call.kind in INSIDE:
             arguments: dict[str, Any] = {**call.inputs, **call.static}
             internals = INSIDE[call.kind](**arguments, dy=doutput)
-        return Call(
+        return RecordedCall(
             path=call.path,
             call=call.number,
             kind=call.kind,

@@ -17,7 +17,7 @@ from npformer.cards.case import Array
 
 
 @dataclass
-class Call:
+class ModuleCall:
     """One call of one module."""
 
     path: str
@@ -49,17 +49,17 @@ class Calls:
     def __init__(self) -> None:
         self.tag: Any = None
         """What is being done; a call is known by it, its module, and its number."""
-        self.ended: list[Call] = []
-        self.backwards: list[Call] = []
+        self.ended: list[ModuleCall] = []
+        self.backwards: list[ModuleCall] = []
         """In the order in which their gradients were complete."""
         self._numbers: Counter[Any] = Counter()
 
-    def begin(self, path: str, kind: str, own: tuple[str, ...] = ()) -> Call:
+    def begin(self, path: str, kind: str, own: tuple[str, ...] = ()) -> ModuleCall:
         """A call that is now running."""
         self._numbers[path, self.tag] += 1
-        return Call(path, kind, self.tag, self._numbers[path, self.tag], own=own)
+        return ModuleCall(path, kind, self.tag, self._numbers[path, self.tag], own=own)
 
-    def by_key(self) -> dict[Any, Call]:
+    def by_key(self) -> dict[Any, ModuleCall]:
         return {call.key: call for call in self.ended}
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from npformer.cards.case import Array
-from npformer.verify.models.calls import Call, Calls, Layout, Region, Where
+from npformer.verify.models.calls import Calls, Layout, ModuleCall, Region, Where
 
 Agree = Callable[[Array, Array], bool]
 
@@ -26,10 +26,10 @@ class Sized(NamedTuple):
     region: Region
 
 
-def first_difference(base: Sized, other: Sized, layout: Layout, agree: Agree) -> Call | None:
+def first_difference(base: Sized, other: Sized, layout: Layout, agree: Agree) -> ModuleCall | None:
     """The first call that ended with other outputs in the region, though its inputs agree there."""
     twins = base.calls.by_key()
-    spread: Call | None = None
+    spread: ModuleCall | None = None
     for call in other.calls.ended:
         twin, where = twins.get(call.key), layout.get(call.key)
         if twin is None or where is None:
@@ -47,7 +47,7 @@ def first_difference(base: Sized, other: Sized, layout: Layout, agree: Agree) ->
 
 
 def _zipped(
-    twin: Call, call: Call, where: list[Where | None], low: int, high: int | None
+    twin: ModuleCall, call: ModuleCall, where: list[Where | None], low: int, high: int | None
 ) -> Iterator[tuple[Array, Array, Where | None]]:
     yield from zip(twin.arrays[low:high], call.arrays[low:high], where[low:high], strict=False)
 
@@ -65,7 +65,7 @@ def _same(
     return agree(left, right)
 
 
-def first_replay(calls: Calls, forward: Any, again: Any, agree: Agree) -> Call | None:
+def first_replay(calls: Calls, forward: Any, again: Any, agree: Agree) -> ModuleCall | None:
     """The first call that, run again on the same inputs, gives something else."""
     firsts = {(c.path, c.number): c for c in calls.ended if c.tag == forward}
     for call in calls.ended:
@@ -77,7 +77,7 @@ def first_replay(calls: Calls, forward: Any, again: Any, agree: Agree) -> Call |
     return None
 
 
-def first_gradient(base: Calls, other: Calls, wrong: set[str], agree: Agree) -> Call | None:
+def first_gradient(base: Calls, other: Calls, wrong: set[str], agree: Agree) -> ModuleCall | None:
     """The first call to get the same dy and to return another dx, or another gradient of its own.
 
     ``wrong`` are the parameters whose sums differ.
@@ -94,7 +94,7 @@ def first_gradient(base: Calls, other: Calls, wrong: set[str], agree: Agree) -> 
     return None
 
 
-def first_leak(run: Sized, layout: Layout, is_zero: Agree) -> Call | None:
+def first_leak(run: Sized, layout: Layout, is_zero: Agree) -> ModuleCall | None:
     """The first call through whose backward a gradient enters the region: dy is 0 there, dx is not.
 
     ``is_zero(part, whole)``. What the vectors of ids get is the outermost call's, if no other's

@@ -13,7 +13,7 @@ import numpy as np
 from npformer import seam
 from npformer.cards.case import Array
 from npformer.errors import VerifyError
-from npformer.verify.models.calls import Call, Calls
+from npformer.verify.models.calls import Calls, ModuleCall
 from npformer.verify.models.inputs import Inputs
 from npformer.verify.models.subject import STEP, Gradients, Run
 
@@ -173,7 +173,7 @@ class NumpySubject:
         """Through the seam, which modules of ``npformer.nn.Module`` have."""
         paths = {id(module): path for path, module in self.modules()}
         owned = {id(p): name for name, p in self.parameters().items()}
-        begun: dict[tuple[str, int], list[Call]] = {}
+        begun: dict[tuple[str, int], list[ModuleCall]] = {}
         kept: list[Any] = []  # a cache that is forgotten could give its id to another
 
         def observer(call: seam.Call, run: Any, *args: Any, **kwargs: Any) -> Any:

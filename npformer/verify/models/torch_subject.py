@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from npformer.cards.case import Array
 from npformer.errors import VerifyError
-from npformer.verify.models.calls import Call, Calls
+from npformer.verify.models.calls import Calls, ModuleCall
 from npformer.verify.models.inputs import Inputs
 from npformer.verify.models.replay import replayed
 from npformer.verify.models.subject import STEP, Gradients, Run
@@ -202,7 +202,7 @@ class TorchSubject:
     @contextmanager
     def watching(self, calls: Calls) -> Iterator[None]:
         """Hooks on every module; a copy of each input, whose gradient is this call's alone."""
-        running: list[Call] = []
+        running: list[ModuleCall] = []
         handles = []
 
         def enter(path: str, own: tuple[str, ...]) -> Any:

@@ -17,7 +17,7 @@ from npformer.verify.component import BrokenContract
 from npformer.verify.judge import line_of
 from npformer.verify.subjects.subjects import (
     VJP,
-    Call,
+    ArgumentNames,
     ForwardOnly,
     Pair,
     Subject,
@@ -66,7 +66,7 @@ def candidates(given: Any) -> list[Subject]:
     raise VerifyError(f"{given!r} cannot be checked; give {KINDS}")
 
 
-def settle(possible: list[Subject], call: Call, case: Case) -> Subject:
+def settle(possible: list[Subject], call: ArgumentNames, case: Case) -> Subject:
     """The first of ``possible`` that takes the case; NumPy ones also learn their widest dtype.
 
     Raises ``VerifyError``, in one line, with what the function said if none does.

@@ -16,12 +16,12 @@ from npformer.errors import VerifyError, nearest
 from npformer.verify.component import Component, Refused
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.registry import component
-from npformer.verify.inputs import Inputs, Spec, as_inputs
+from npformer.verify.inputs import InputSource, Spec, as_inputs
 from npformer.verify.subjects.kinds import candidates, settle
 from npformer.verify.subjects.outputs import outputs_of, without_gradient
 from npformer.verify.subjects.readings import INTEGERS, readings
 from npformer.verify.subjects.registered import RegisteredComponent, fit
-from npformer.verify.subjects.subjects import Call, Pair, Subject, count
+from npformer.verify.subjects.subjects import ArgumentNames, Pair, Subject, count
 from npformer.verify.subjects.torch_subjects import TorchCallable, TorchModule
 from npformer.verify.subjects.user_component import UserComponent, split
 from npformer.verify.units.sixteen import EPS, numpy_dtype
@@ -92,7 +92,7 @@ def _of_bfloat16(possible: list[Subject]) -> list[Subject]:
 def _registered(
     possible: list[Subject],
     op: Component,
-    inputs: Inputs | None,
+    inputs: InputSource | None,
     static: dict[str, Any],
     dtype: np.dtype,
 ) -> Component:
@@ -132,7 +132,7 @@ def _registered(
 def _user(
     possible: list[Subject],
     reference: list[Subject] | None,
-    inputs: Inputs,
+    inputs: InputSource,
     static: dict[str, Any],
     dtype: np.dtype,
 ) -> UserComponent:
@@ -153,7 +153,7 @@ def _user(
                 "no input is of a floating-point dtype, so there is no gradient to check"
             )
         case = Case(given, {**rest, **static}, np.zeros(0, dtype))
-        mine = settle(possible, Call(names, keywords), case)
+        mine = settle(possible, ArgumentNames(names, keywords), case)
         if reference is None:
             return case, names, mine, None
         return case, names, mine, _reference(reference, names, initial, keywords, case)
@@ -182,10 +182,12 @@ def _user(
     return UserComponent(subject.name, subject, other, read, names, static, initial, remarks)
 
 
-def _read(inputs: Inputs, take: Callable[[list[Array]], S], dtype: np.dtype) -> tuple[Inputs, S]:
+def _read(
+    inputs: InputSource, take: Callable[[list[Array]], S], dtype: np.dtype
+) -> tuple[InputSource, S]:
     """What the functions take, of the inputs as they stand or of a spec read in another way."""
 
-    def taken(read: Inputs) -> S:
+    def taken(read: InputSource) -> S:
         samples = _samples(read.only_hypothesis, lambda source: read.draw(source, dtype))
         return _first_taken(samples, take)
 
@@ -238,17 +240,17 @@ def _reference(
                 raise VerifyError(
                     f"the two modules have other parameters: {_listed(initial)} and {_listed(own)}"
                 )
-            return settle(possible, Call(names, kept), case)
+            return settle(possible, ArgumentNames(names, kept), case)
         taken = names[: len(names) - len(own)]
         named = _matched(tuple(own), names[len(taken) :])
         module = dataclasses.replace(possible[0], named=named)
-        return settle([module], Call(taken, kept), case)
+        return settle([module], ArgumentNames(taken, kept), case)
     if places is not None and places < len(positional):
         raise VerifyError(
             f"{possible[0].name} takes {count(places, 'argument')}; it is given {len(positional)}: "
             f"{', '.join(positional)}"
         )
-    return settle(possible, Call(positional, kept), case)
+    return settle(possible, ArgumentNames(positional, kept), case)
 
 
 def _matched(parameters: tuple[str, ...], names: tuple[str, ...]) -> dict[str, str]:

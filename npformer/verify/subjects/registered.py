@@ -18,8 +18,8 @@ from npformer.cards.strategies import draw_array
 from npformer.errors import VerifyError
 from npformer.verify.component import Component, Refused
 from npformer.verify.components.op_component import OpComponent
-from npformer.verify.inputs import Inputs
-from npformer.verify.subjects.subjects import Call, Subject
+from npformer.verify.inputs import InputSource
+from npformer.verify.subjects.subjects import ArgumentNames, Subject
 from npformer.verify.subjects.user_component import split
 from npformer.verify.units.error import ACCEPT, RATIO
 
@@ -28,7 +28,7 @@ from npformer.verify.units.error import ACCEPT, RATIO
 class Fit:
     """How a function's parameters answer to an operation's."""
 
-    call: Call
+    call: ArgumentNames
     needed: tuple[str, ...]
     """Arguments that are optional to the operation and not to the function."""
     absent: tuple[str, ...]
@@ -47,7 +47,7 @@ def fit(subject: Subject, op: OpComponent) -> Fit:
     optional = [p.name for p in theirs if p.default is not p.empty]
     mine = subject.parameters
     if mine is None or any(p.kind is p.VAR_POSITIONAL for p in mine):
-        return Fit(Call(tuple(required)), (), tuple(optional))
+        return Fit(ArgumentNames(tuple(required)), (), tuple(optional))
     open_ended = any(p.kind is p.VAR_KEYWORD for p in mine)
     named = [p for p in mine if p.kind is not p.VAR_KEYWORD]
     shown = f"{subject.name}({', '.join(p.name for p in named)})"
@@ -76,7 +76,9 @@ def fit(subject: Subject, op: OpComponent) -> Fit:
     if open_ended:
         keywords, free = keywords + free, []
     unknown = tuple(p.name for p in rest if p.name not in keywords and p.default is not p.empty)
-    return Fit(Call(tuple(positional), tuple(keywords)), tuple(needed), tuple(free), unknown)
+    return Fit(
+        ArgumentNames(tuple(positional), tuple(keywords)), tuple(needed), tuple(free), unknown
+    )
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class RegisteredComponent(Component):
     subject: Subject
     op: OpComponent
     fit: Fit
-    inputs: Inputs | None
+    inputs: InputSource | None
     static: Mapping[str, Any]
     remarks: tuple[str, ...] = ()
     kind: str = "function"
@@ -166,7 +168,7 @@ class RegisteredComponent(Component):
         parameters = inspect.signature(self.op.pair[0]).parameters.values()
         return {p.name: p.default for p in parameters if p.default is not p.empty}
 
-    def _drawn_from_inputs(self, inputs: Inputs, source: Source, dtype: np.dtype) -> Case:
+    def _drawn_from_inputs(self, inputs: InputSource, source: Source, dtype: np.dtype) -> Case:
         arrays = inputs.draw(source, dtype)
         needed = [n for n in self.fit.call.positional if n not in self.static]
         if len(arrays) != len(needed):

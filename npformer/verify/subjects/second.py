@@ -14,8 +14,8 @@ from npformer.cards.sources import Source
 from npformer.cards.strategies import GeneratorSource
 from npformer.errors import VerifyError
 from npformer.verify.component import Component
-from npformer.verify.inputs import Inputs
-from npformer.verify.subjects.subjects import Call
+from npformer.verify.inputs import InputSource
+from npformer.verify.subjects.subjects import ArgumentNames
 from npformer.verify.subjects.torch_subjects import FunctionClass, TorchCallable
 from npformer.verify.subjects.user_component import UserComponent
 
@@ -47,7 +47,7 @@ class Second(TorchCallable):
             )
 
 
-class _WithUpstream(Inputs):
+class _WithUpstream(InputSource):
     """What goes in at first, and the upstream gradients beside it."""
 
     def __init__(self, first: UserComponent) -> None:
@@ -77,7 +77,7 @@ def second(component: Component, dtype: Any) -> UserComponent:
     names = tuple(f"up_{name}" for name in upstream)  # dy is that of the gradients
     if set(names) & set(component.names):
         raise VerifyError(f"for a double backward no input may be called {' or '.join(names)}")
-    call = Call((*component.names, *names), component.subject.call.keywords)
+    call = ArgumentNames((*component.names, *names), component.subject.call.keywords)
     mine, other = (
         Second(f"the backward of {s.name}", s.origin, call, first=s)
         for s in (component.subject, component.against)

@@ -1,7 +1,7 @@
 """What can be checked: each kind answers ``outputs`` and ``run`` for a case, in one way.
 
-A subject is told by a ``Call`` which of a case's arrays it takes and in which order. Those of
-PyTorch are in ``torch_subjects``.
+A subject is told by its ``ArgumentNames`` which of a case's arrays it takes and in which order.
+Those of PyTorch are in ``torch_subjects``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class WithVJP:
 
 
 @dataclass(frozen=True)
-class Call:
+class ArgumentNames:
     """Which entries of a case are passed on, by name."""
 
     positional: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Subject:
     name: str
     origin: Any
     """What the caller gave."""
-    call: Call = Call()
+    call: ArgumentNames = ArgumentNames()
     widest: Any = np.float64
     """The widest dtype that it computes in."""
     has_gradient = True
@@ -79,7 +79,7 @@ class Subject:
         """
         return lambda of: self.run(case.with_upstream(of.upstream))
 
-    def taking(self, call: Call) -> Subject:
+    def taking(self, call: ArgumentNames) -> Subject:
         """The same with other arguments."""
         return dataclasses.replace(self, call=call)
 
@@ -161,7 +161,7 @@ def arrays_of(returned: Any, name: str) -> Result:
     return {n: np.asarray(y) for n, y in outputs_of(returned, name).items()}
 
 
-def gradients_of(gradients: Any, case: Case, call: Call) -> Result:
+def gradients_of(gradients: Any, case: Case, call: ArgumentNames) -> Result:
     """Named gradients. Raises ``BrokenContract`` unless each input, or argument, has its own."""
     found = gradients if isinstance(gradients, (tuple, list)) else (gradients,)
     arguments = [n for n in call.positional if n in case.inputs or n in case.static]

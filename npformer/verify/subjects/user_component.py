@@ -14,7 +14,7 @@ from npformer.cards.sources import Source, at_edges, draw_rng, rarely
 from npformer.cards.strategies import draw_array
 from npformer.verify.agreement import finite_differences
 from npformer.verify.component import Component, Refused
-from npformer.verify.inputs import Inputs
+from npformer.verify.inputs import InputSource
 from npformer.verify.reference.jacobian import MOST, jacobian
 from npformer.verify.subjects.kinds import refusal
 from npformer.verify.subjects.subjects import Subject
@@ -40,7 +40,7 @@ class UserComponent(Component):
     name: str
     subject: Subject
     against: Subject | None
-    inputs: Inputs
+    inputs: InputSource
     names: tuple[str, ...]
     """Of the arguments, in order."""
     static: Mapping[str, Any]
