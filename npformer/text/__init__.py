@@ -3,6 +3,7 @@
 sentences    cut a text into sentences, and put it back together
 tokenizer    characters, words or byte pairs as ids
 corpus       sentence pairs from the built-in grammar, files and datasets
+formats      a reader for each format of a file
 stream       the same pairs without holding them in memory
 batches      padded batches of like length, in an order that can be resumed
 pairs_file   pairs as text in a file of npformer's own

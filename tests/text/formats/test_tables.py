@@ -231,6 +231,17 @@ def test_quotes_of_the_text_stay(tmp_path, rows):
     assert corpus.notes == ()
 
 
+def test_quotes_around_commas_are_excel_s_if_there_are_some(tmp_path):
+    plain = [pair for pair in PAIRS if "," not in pair[0] + pair[1]]
+    quoted = [(f'"Yes, {s}"', f'"Ja, {t}"') for s, t in plain]
+    few = write(tmp_path / "a.tsv", [*plain, *quoted[:2]])
+    assert pairs(few)[-1] == quoted[1]  # two may well be speech
+    assert pairs(write(tmp_path / "b.tsv", [*plain, *quoted]))[-1] == (
+        quoted[-1][0].strip('"'),
+        quoted[-1][1].strip('"'),
+    )
+
+
 def test_three_bars_between_the_sides(tmp_path):
     assert pairs(write(tmp_path / "a.txt", PAIRS, between=" ||| ")) == PAIRS
 
