@@ -49,7 +49,7 @@ def _tabbed_cells(name: str, lines: Iterator[str], note: Note) -> Cells:
     # The first quote decides, with the lines that follow, for the rest of the file.
     ahead = [line, *itertools.islice(lines, AHEAD)]
     rest = itertools.chain(ahead, lines)
-    if delimiter == "\t" and _is_quoted([line.split("\t") for line in ahead]):
+    if delimiter == "\t" and _is_quoted([line.split("\t") for line in ahead], number == 1):
         note(f"{name}: from line {number} on, quotes are a spreadsheet's and are taken off")
         yield from _quoted_cells(name, rest, number, delimiter)
     else:
@@ -57,17 +57,19 @@ def _tabbed_cells(name: str, lines: Iterator[str], note: Note) -> Cells:
             yield at, line.split(delimiter)
 
 
-def _is_quoted(rows: Sequence[Sequence[str]]) -> bool:
+def _is_quoted(rows: Sequence[Sequence[str]], from_the_start: bool) -> bool:
     """Whether quotes are those of a spreadsheet, and not of the text.
 
     A cell with a quote is then in quotes as a whole and doubles those within, which text never
-    does; or every cell is in quotes; or just those with a comma are, as Excel does it.
+    does; or every cell of the file is in quotes; or just those with a comma are, as Excel does it.
     """
     cells = [cell for row in rows for cell in row if cell.strip()]
     quoted = [cell for cell in cells if '"' in cell]
     if not all(_WHOLE.fullmatch(cell) for cell in quoted):
         return False
-    if any('""' in cell[1:-1] for cell in quoted) or len(quoted) == len(cells):
+    if any('""' in cell[1:-1] for cell in quoted):
+        return True
+    if from_the_start and len(quoted) == len(cells):
         return True
     return len(quoted) >= 5 and all(("," in cell) == ('"' in cell) for cell in cells)
 
