@@ -74,10 +74,10 @@ def hold(
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)  # while it is held: who waits for it sees it go
+            # While it is held, so that none but us is deleted. A process forked meanwhile may have
+            # it open, and so locked, for longer: the next holder makes another file.
+            path.unlink(missing_ok=True)
     finally:
-        if locked:  # for processes forked meanwhile, too, which have the descriptor open
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 

@@ -178,10 +178,23 @@ def validation_digest(corpus: ParallelCorpus) -> PairsDigest:
 
 def source_files(spec: str) -> list[SourceFile]:
     """The files that a corpus is read from, as far as it is in files that can be read twice."""
-    spec = spec.removeprefix("hf:")
+    found = ((name, Path(name)) for name in _paths(spec.removeprefix("hf:")))
+    return [
+        SourceFile(name, path.stat().st_size, sha256_of(path))
+        for name, path in found
+        if path.is_file()
+    ]
+
+
+def _paths(spec: str) -> list[str]:
+    """What of a corpus is there: one path, or two with a comma between them."""
     names = [spec] if Path(spec).exists() else spec.split(",")
-    paths = {name: Path(name) for name in names if name and Path(name).is_file()}
-    return [SourceFile(n, path.stat().st_size, sha256_of(path)) for n, path in paths.items()]
+    return [name for name in names if name and Path(name).exists()]
+
+
+def is_missing(spec: str) -> bool:
+    """Whether a corpus should be in files of which none is there."""
+    return spec != "grammar" and not spec.startswith("hf:") and not _paths(spec)
 
 
 def _files_of(data: DataConfig) -> tuple[SourceFile, ...]:

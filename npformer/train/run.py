@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from npformer.config import RunConfig
-from npformer.errors import CheckpointError, NpformerError, counted
+from npformer.errors import CheckpointError, CorpusError, NpformerError, counted
 from npformer.fields import to_dict
 from npformer.files.atomic import clean_up, write_file
 from npformer.files.manifest import CONFIG, to_json
 from npformer.text.tokenizer import Tokenizer
 from npformer.train import engines
 from npformer.train.checkpoint import Checkpoint, open_checkpoint
-from npformer.train.data_record import NOTE, UNKNOWN, DataRecord, record_of
+from npformer.train.data_record import NOTE, UNKNOWN, DataRecord, is_missing, record_of
 from npformer.train.engine import Engine
 from npformer.train.loop import TrainResult, train
 from npformer.train.prepare import Prepared, prepare
@@ -80,7 +80,9 @@ def run_training(
         _first_alone(ranks, lambda: stack.enter_context(alone))
         checkpoint = _first_alone(ranks, lambda: _open(directory, resume, console, ranks))
         tokenizer = Tokenizer.load(checkpoint.tokenizer_path) if checkpoint else None
-        prepared: Prepared = _first_alone(ranks, lambda: prepare(config, tokenizer))
+        prepared: Prepared = _first_alone(
+            ranks, lambda: _prepare(config, tokenizer, resumed=checkpoint is not None)
+        )
         config = prepared.config
         if checkpoint:
             check_same_run(checkpoint, config)
@@ -166,6 +168,19 @@ def _open(directory: Path, resume: bool, console: Console, ranks: Ranks) -> Chec
                 "before its first checkpoint; it begins again",
             )
     return None
+
+
+def _prepare(config: RunConfig, tokenizer: Tokenizer | None, *, resumed: bool) -> Prepared:
+    try:
+        return prepare(config, tokenizer)
+    except CorpusError as error:
+        for option in ("corpus", "validation"):
+            spec = getattr(config.data, option)
+            if resumed and spec and is_missing(spec):
+                raise CorpusError(
+                    f"{error}; if it was moved, --{option} says where it is"
+                ) from error
+        raise
 
 
 def _record(

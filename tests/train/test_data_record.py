@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig
-from npformer.errors import CheckpointError
+from npformer.errors import CheckpointError, CorpusError
 from npformer.files import atomic
 from npformer.files.manifest import MANIFEST, STATE, read_manifest, seal, to_json
 from npformer.models.transformer import TransformerConfig
@@ -144,6 +144,17 @@ def test_a_corpus_that_is_gone_is_evaluated_all_the_same(config, tmp_path):
     for path in (tmp_path / "run", next((tmp_path / "run" / "checkpoints").iterdir())):
         kept = validation_of(load_checkpoint(path)[0])
         assert len(kept.pairs) == 3 and kept.warnings == []
+
+
+def test_resuming_without_the_corpus_asks_where_it_is(config, tmp_path):
+    config = changed(config, validation=str(tmp_path / "valid.tsv"))
+    run(config, tmp_path / "run")
+    for option, name in (("validation", "valid.tsv"), ("corpus", "pairs.tsv")):
+        (tmp_path / name).rename(tmp_path / f"moved-{name}")
+        with pytest.raises(CorpusError, match=f"{name}.*if it was moved, --{option} says where"):
+            resume(config, tmp_path / "run")
+        (tmp_path / f"moved-{name}").rename(tmp_path / name)
+    resume(config, tmp_path / "run")
 
 
 def test_without_the_kept_pairs_the_corpus_must_still_be_the_same(config, tmp_path):
