@@ -32,6 +32,16 @@ _BEGINS: list[tuple[bytes, str, str]] = [
         "an Arrow file",
         "write it as parquet, or give its dataset's directory as hf:DIRECTORY",
     ),
+    (
+        b"\x80\4",
+        "a pickle, which is never opened, as it may run code",
+        "write it as parquet or CSV",
+    ),
+    (
+        b"\x80\5",
+        "a pickle, which is never opened, as it may run code",
+        "write it as parquet or CSV",
+    ),
     (b"\x93NUMPY", "a NumPy array", _AS_TEXT),
     (b"version https://git-lfs", "a pointer of Git LFS, not the file itself", "run git lfs pull"),
 ]
@@ -45,7 +55,7 @@ _IN_ZIP = [
 ]
 _MARKUP = [
     (
-        rb"(<!doctype\s+html|<html)",
+        rb"(<!doctype\s+html|<html|<head|<body|<table)\b",
         "an HTML page",
         "perhaps the page about the corpus; download the file itself",
     ),

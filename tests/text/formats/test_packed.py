@@ -140,6 +140,8 @@ OFFICE = {"[Content_Types].xml": b"<x/>"}
         ("a.tsv", b"<!DOCTYPE html>\n<html><body>404</body></html>", "an HTML page: .*download"),
         ("a.xlf", b"<?xml version='1.0'?>\n<xliff version='1.2'/>", "XLIFF: convert it"),
         ("a.xml", b"<?xml version='1.0'?>\n<rows/>", "XML, and no TMX"),
+        ("a.html", b'<table border="1">', "an HTML page"),
+        ("a.pkl", b"\x80\5\x95....", "a pickle, which is never opened"),
         ("a.sgm", b'<srcset setid="x" srclang="any">', "WMT's SGML"),
         ("a.numbers", {"Index/Document.iwa": b""}, "a Numbers or Pages document"),
         ("a.db", b"SQLite format 3\0....", "an SQLite database: .*sqlite3 -csv"),
