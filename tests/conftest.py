@@ -1,20 +1,24 @@
-"""Hypothesis profiles, one thread for PyTorch, and a count of the examples that ran.
+"""Hypothesis profiles, one thread for PyTorch, a count of the examples that ran, absent extras.
 
 HYPOTHESIS_PROFILE picks the profile: ``dev`` (quick; the default), ``ci`` (at least 12,000 examples
 in all, the same every time; the default where CI is set), ``deep`` (at least 300,000).
+
+Without PyTorch, or another extra, the tests that need it are skipped and say so; the others run.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
 
 from npformer.cards import discovery
+from tests.extras import installed, skip_if_it_lacks_an_extra
 
 # A property's own share of the profile is set in examples.py. No deadline: a shared machine's
 # pauses are no property of the code. Drawing a whole model's case is slow and large by nature.
@@ -27,7 +31,10 @@ settings.register_profile("ci", max_examples=100, derandomize=True, database=Non
 settings.register_profile("deep", max_examples=2600, **COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
 
-torch.set_num_threads(1)
+if installed("torch"):
+    import torch
+
+    torch.set_num_threads(1)
 
 _ran = {"examples": 0}
 
@@ -41,12 +48,48 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("npformer.sweep.run.draw_pictures", lambda result: [])
 
 
+class FileOfTests(pytest.Module):
+    """A file that is skipped when it imports an extra that is not installed."""
+
+    def collect(self) -> Any:
+        try:
+            return super().collect()
+        except self.CollectError as error:
+            skip_if_it_lacks_an_extra(error.__cause__)
+            raise
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
+    return FileOfTests.from_parent(parent, path=module_path)
+
+
+def _skipping_what_lacks_an_extra() -> Iterator[Any]:
+    try:
+        return (yield)
+    except ModuleNotFoundError as error:
+        skip_if_it_lacks_an_extra(error)
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Iterator[Any]:
+    """A test is skipped when a fixture of its imports an extra that is not installed."""
+    return (yield from _skipping_what_lacks_an_extra())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Iterator[Any]:
+    """So is one that does so itself, or calls what does."""
+    return (yield from _skipping_what_lacks_an_extra())
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Make every Hypothesis test count the examples that it completes.
 
     A component whose card is missing, or lacks something, is an error whatever tests are asked for.
+    A card's twin can be looked for only where PyTorch is.
     """
-    if problems := discovery.problems():
+    if installed("torch") and (problems := discovery.problems()):
         raise pytest.UsageError("\n".join(problems))
     for item in items:
         handle = getattr(getattr(item, "obj", None), "hypothesis", None)

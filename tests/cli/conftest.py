@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from npformer.cli.main import main
+from tests.extras import skip_if_not_installed
 
 PAIRS = [
     (f"{number} {english}.", f"{number} {german}.", english)
@@ -32,12 +34,18 @@ class Ended(NamedTuple):
 
 @pytest.fixture
 def npformer(capfd):
-    """Runs ``npformer ARGUMENTS`` in this process."""
+    """Runs ``npformer ARGUMENTS`` in this process.
+
+    A command that asks for an extra which is not installed ends its test.
+    """
 
     def run(*arguments: object) -> Ended:
         capfd.readouterr()
         status = main([str(argument) for argument in arguments])
-        return Ended(status, *capfd.readouterr())
+        ended = Ended(status, *capfd.readouterr())
+        if wanted := re.search(r"(?:needs |No module named ')(\w+)", ended.err):
+            skip_if_not_installed(wanted[1])
+        return ended
 
     return run
 

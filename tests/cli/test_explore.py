@@ -35,6 +35,7 @@ def explore(trained, text="7 dogs.", *more: object) -> tuple[object, ...]:
 
 
 def test_the_page_of_a_given_translation_with_errors(npformer, trained, directory):
+    pytest.importorskip("torch")
     ended = npformer(*explore(trained, "7 dogs.", "--target", "7 Hunde."))
     assert ended.status == 0, ended
     assert ended.err == ""

@@ -147,6 +147,7 @@ def test_what_is_nothing_to_check_is_one_line(refused, here, arguments, said):
 
 
 def test_a_kernel_of_bfloat16(npformer):
+    pytest.importorskip("torch")
     torch_silu = ("--inputs", "bd", "--against", "torch.nn.functional:silu", "--cases", 6)
     subject = ("--implementation", "torch.nn.functional:silu", "--dtypes", "bfloat16")
     ended = npformer("verify", *subject, *torch_silu)

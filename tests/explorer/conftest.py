@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-import torch
 
 from npformer.explorer import build_page, page_data
 from npformer.explorer.nodes import Errors
@@ -20,8 +19,6 @@ from npformer.models.transformer import Transformer, TransformerConfig
 from npformer.text.batches import Batch
 from npformer.text.tokenizer import Tokenizer
 from npformer.verify import node_errors
-from torch_ref.bridge import to_torch
-from torch_ref.models.transformer import Transformer as Twin
 
 SOURCE, TARGET = "the old man sees a red car", "der alte Mann sieht ein rotes Auto"
 CHROMIUM = [
@@ -57,6 +54,11 @@ def example() -> Example:
 
 @pytest.fixture(scope="session")
 def errors(example) -> Errors:
+    import torch
+
+    from torch_ref.bridge import to_torch
+    from torch_ref.models.transformer import Transformer as Twin
+
     twin = Twin(example.model.config, dtype=torch.float32, device="cpu").eval()
     to_torch(example.model.state_dict(), twin)
     return dict(node_errors(example.model, twin, example.batch))

@@ -8,8 +8,6 @@ from rich.console import Console
 from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig
 from npformer.models.transformer import TransformerConfig
 
-pytest.importorskip("optuna")
-
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory) -> RunConfig:
