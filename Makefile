@@ -2,32 +2,36 @@
 #
 # PYTHON picks the interpreter (3.11 or later):  make demo PYTHON=python3.12
 # VENV   says where the environment goes:        make test VENV=/tmp/npformer
+# TORCH  is what pip is told of PyTorch:         make demo TORCH=torch-2.13.0+cpu-cp311-linux.whl
 
 PYTHON ?= python3
 VENV   ?= .venv
+TORCH  ?=
 RUN    ?= runs/demo
 
 BIN      := $(VENV)/bin
 NPFORMER := $(BIN)/npformer
+PIP      := $(BIN)/python -m pip install --disable-pip-version-check
 INPUTS   := setup.cfg pyproject.toml constraints.txt
 
 # The engine has worker threads of its own and the tests run side by side: one BLAS thread each.
 SINGLE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-docs install-dev demo site notebooks test test-deep lint types \
-        bench clean
+.PHONY: help install install-docs install-dev demo site notebooks test test-deep test-lowest \
+        lint types bench clean
 
 help:
-	@echo "make demo       verify, train, translate, score and draw on the built-in corpus, in minutes"
-	@echo "make site       execute the walkthroughs into a site, build/site; minutes"
-	@echo "make notebooks  the walkthroughs as Jupyter notebooks, beside their sources"
-	@echo "make test       the test suite; for the explorer's tests it wants Chromium installed"
-	@echo "make test-deep  the same properties over many more cases; takes hours"
-	@echo "make lint       ruff: style and likely bugs"
-	@echo "make types      mypy, strict on what a user writes"
-	@echo "make bench      NumPy, its PyTorch twin and the floor, timed side by side"
-	@echo "make clean      remove the environment and the tools' caches (not runs/)"
+	@echo "make demo         verify, train, translate, score and draw on the built-in corpus, in minutes"
+	@echo "make site         execute the walkthroughs into a site, build/site; minutes"
+	@echo "make notebooks    the walkthroughs as Jupyter notebooks, beside their sources"
+	@echo "make test         the test suite; for the explorer's tests it wants Chromium installed"
+	@echo "make test-deep    the same properties over many more cases; takes hours"
+	@echo "make test-lowest  what needs no PyTorch, with the lowest versions that setup.cfg allows"
+	@echo "make lint         ruff: style and likely bugs"
+	@echo "make types        mypy, strict on what a user writes"
+	@echo "make bench        NumPy, its PyTorch twin and the floor, timed side by side"
+	@echo "make clean        remove the environment and the tools' caches (not runs/)"
 
 # A stamp for what users run, one for readers and one for developers; each has what the one before
 # has, so that a fresh environment is one installation.
@@ -49,7 +53,12 @@ $(VENV)/installed-dev: EXTRAS = test,lint
 $(VENV)/installed-dev: ALSO = $(VENV)/installed $(VENV)/installed-docs
 
 $(VENV)/installed $(VENV)/installed-docs $(VENV)/installed-dev: $(VENV)/bin/python $(INPUTS)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	@$(BIN)/python -c 'import torch' 2>/dev/null || { \
+	  echo "This installs npformer and what it needs into $(VENV). PyTorch is the large part: for"; \
+	  echo "Linux, PyPI has it with CUDA, a download of about 2.6 GB. README, Install, says how to"; \
+	  echo "bring the build for CPUs, of about 0.2 GB."; }
+	$(if $(TORCH),$(PIP) $(TORCH))
+	$(PIP) -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $(ALSO) $@
 
 # Sentences of the grammar's test split, which training never sees.
@@ -102,6 +111,19 @@ test: $(VENV)/installed-dev
 
 test-deep: $(VENV)/installed-dev
 	$(SINGLE) HYPOTHESIS_PROFILE=deep $(PYTEST)
+
+# In an environment without PyTorch and without npformer itself: pytest finds it here.
+LOWEST := build/lowest
+
+$(LOWEST)/installed: setup.cfg tests/lowest.py
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(PYTHON) -m tests.lowest test-numpy > $(LOWEST)/requirements.txt
+	$(LOWEST)/bin/python -m pip install --disable-pip-version-check -r $(LOWEST)/requirements.txt
+	@touch $@
+
+test-lowest: $(LOWEST)/installed
+	$(SINGLE) $(LOWEST)/bin/python -m pytest -n 2 --dist loadfile \
+	  tests/ops tests/nn tests/text tests/cli tests/test_differences.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ to this family: they raise ``IndexError``, as indexing does everywhere else in P
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from collections.abc import Iterable
 
 EXTRAS = {
@@ -89,3 +90,13 @@ def missing(package: str, extra: str = "") -> str:
     ``extra`` names another extra that brings it and more, where more is needed.
     """
     return f"this needs {package}, which is not installed; {install(extra or EXTRAS[package])}"
+
+
+def require(*packages: str, extra: str = "") -> None:
+    """Raises ``NpformerError`` with ``missing`` for the first that is not installed; imports none.
+
+    For work that needs them at its end only, so that it says so at its beginning.
+    """
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise NpformerError(missing(package, extra))

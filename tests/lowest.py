@@ -1,32 +1,38 @@
-"""The lowest versions that setup.cfg allows, as constraints for pip: ``python -m tests.lowest``.
+"""The lowest versions that setup.cfg allows, for pip to install: ``make test-lowest``.
 
-``make test-lowest`` installs them, and runs there the tests that need no PyTorch.
+``python -m tests.lowest test-numpy`` prints one line a package: those that npformer itself needs,
+and those of the extras that are named.
 """
 
 from __future__ import annotations
 
 import configparser
 import re
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 SETUP = Path(__file__).parent.parent / "setup.cfg"
 
 
-def lowest(text: str) -> dict[str, str]:
-    """By package, the version of its ``>=`` in any list of a setup.cfg; where they differ, the highest."""
+def lowest(text: str, extras: Iterable[str] = ()) -> list[str]:
+    """``numpy==2.0`` for each ``numpy>=2.0`` of a setup.cfg.
+
+    Raises ``KeyError`` for an extra that it does not have, ``ValueError`` for a requirement in
+    another form.
+    """
     setup = configparser.ConfigParser()
     setup.read_string(text)
-    lists = [setup["options"]["install_requires"], *setup["options.extras_require"].values()]
-    found: dict[str, str] = {}
-    for name, version in re.findall(r"^([\w-]+)>=([\w.]+)$", "\n".join(lists), re.MULTILINE):
-        found[name] = max(found.get(name, version), version, key=_numbers)
+    wanted = [setup["options"]["install_requires"]]
+    wanted += [setup["options.extras_require"][extra] for extra in extras]
+    found = []
+    for line in "\n".join(wanted).split():
+        parts = re.fullmatch(r"([\w-]+)>=([\w.]+)", line)
+        if parts is None:
+            raise ValueError(f"{line!r} is not of the form name>=version")
+        found.append("==".join(parts.groups()))
     return found
 
 
-def _numbers(version: str) -> list[int]:
-    return [int(part) for part in version.split(".")]
-
-
 if __name__ == "__main__":
-    for name, version in lowest(SETUP.read_text(encoding="utf-8")).items():
-        print(f"{name}=={version}")
+    print("\n".join(lowest(SETUP.read_text(encoding="utf-8"), sys.argv[1:])))

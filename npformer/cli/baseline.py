@@ -17,7 +17,7 @@ from npformer.cli.train import INTERRUPTED
 from npformer.cli.train import Command as Train
 from npformer.config import RunConfig
 from npformer.decode.rollout import EXTRA_LENGTH
-from npformer.errors import counted
+from npformer.errors import counted, require
 from npformer.text.tokenizer import EOS, Tokenizer
 from npformer.train.engines import Loaded
 from npformer.train.run import run_training
@@ -58,6 +58,7 @@ class Command(Train):
     def __call__(self) -> int:
         if idle := [option for option in changed_options(self) if option in TWIN_ALONE]:
             raise UsageError(f"{', '.join(idle)}: applies to the twin only; leave it out here")
+        require("torch", "transformers", extra="marian")
         scoring = Evaluate(
             run=self.run, limit=self.limit, beam=self.beam, alpha=self.alpha, json=self.json
         )

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from npformer.config import RunConfig
-from npformer.errors import CheckpointError, CorpusError, NpformerError, counted
+from npformer.errors import CheckpointError, CorpusError, NpformerError, counted, require
 from npformer.fields import to_dict
 from npformer.files.atomic import clean_up, write_file
 from npformer.files.manifest import CONFIG, to_json
@@ -73,6 +73,8 @@ def run_training(
     the run's) and ``NonFiniteError``.
     """
     directory, console, ranks = Path(directory), console or Console(), ranks or Alone()
+    if make_engine is None and config.train.engine == "torch":
+        require("torch")
     if resume and not directory.is_dir():
         raise CheckpointError(f"there is no run to resume: {directory} does not exist")
     with contextlib.ExitStack() as stack:

@@ -13,12 +13,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-import torch.distributed as dist
-
 from npformer.cli.arguments import parse
+from npformer.cli.main import BAD_INPUT
 from npformer.cli.main import main as npformer
 from npformer.cli.train import Command
-from torch_ref.train.ranks import BAD_INPUT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,12 +45,18 @@ def run() -> None:
         status = main()
     except SystemExit as end:  # --help, or a rank that leaves it to another to tell
         status = end.code if isinstance(end.code, int) else BAD_INPUT
-    if status and dist.is_initialized():
+    if status and _is_one_of_many():
         # The others may be gone, and what Python would tidy up wait for them.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
     sys.exit(status)
+
+
+def _is_one_of_many() -> bool:
+    """Whether this process has met other ranks; where PyTorch is missing it has not."""
+    distributed = sys.modules.get("torch.distributed")
+    return distributed is not None and distributed.is_initialized()
 
 
 if __name__ == "__main__":
