@@ -8,8 +8,8 @@ to this family: they raise ``IndexError``, as indexing does everywhere else in P
 from __future__ import annotations
 
 import difflib
-import importlib.util
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 EXTRAS = {
     "torch": "torch",
@@ -98,5 +98,5 @@ def require(*packages: str, extra: str = "") -> None:
     For work that needs them at its end only, so that it says so at its beginning.
     """
     for package in packages:
-        if importlib.util.find_spec(package) is None:
+        if find_spec(package) is None:
             raise NpformerError(missing(package, extra))

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from npformer.cli import main as cli_main
 from npformer.files import atomic
 from npformer.train.checkpoint import read_checkpoint, save_arrays, save_checkpoint
 from tests.cli.conftest import SMALL
+from torch_ref.train.__main__ import main as torch_ref_train
 
 
 @pytest.mark.parametrize(
@@ -303,3 +305,40 @@ def test_arrays_from_a_file_that_is_none(refused, tmp_path):
     np.savez(file, x=np.ones(2))
     assert "one --component" in refused("verify", "--arrays", file)
     assert "is a module" in refused("verify", "--component", "Linear", "--arrays", file)
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Hides installed packages from those who ask whether they are there."""
+
+    def hide(*packages: str) -> None:
+        monkeypatch.setattr(
+            "npformer.errors.find_spec", lambda name: None if name in packages else find_spec(name)
+        )
+
+    return hide
+
+
+@pytest.mark.parametrize(
+    ("command", "hidden", "extra"),
+    [
+        (("train", "--engine", "torch"), "torch", "torch"),
+        (("baseline",), "torch", "marian"),
+        (("baseline",), "transformers", "marian"),
+    ],
+)
+def test_what_a_run_needs_at_its_end_is_missed_before_it_begins(
+    refused, without, tmp_path, command, hidden, extra
+):
+    without(hidden)
+    name, *options = command
+    said = refused(name, tmp_path / "run", *options, "--corpus", tmp_path / "no corpus.tsv")
+    assert f"needs {hidden}" in said and f"'.[{extra}]'" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_torch_ref_train_without_pytorch_is_one_line(capfd, without, tmp_path):
+    without("torch")
+    assert torch_ref_train([str(tmp_path / "run")]) == 2
+    said = capfd.readouterr().err
+    assert "needs torch" in said and said.count("\n") == 1
