@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from npformer.errors import NpformerError
 from npformer.verify.lockstep.alignment import add_share, copied
 from npformer.verify.lockstep.lines import beginning, caller
 from npformer.verify.lockstep.numpy_observer import NumpyObserver, Run
+from npformer.verify.lockstep.stopped import naming
 from npformer.verify.lockstep.visits import (
     Accumulation,
     Array,
@@ -24,7 +24,6 @@ from npformer.verify.lockstep.visits import (
     real,
     real_names,
     several,
-    stopped,
 )
 
 
@@ -66,12 +65,8 @@ class NumpyWatch(NumpyObserver):
             parent.children.append(visit)
         self.stack.append(visit)
         self._blamed.append(False)
-        try:
+        with naming(site, number, "forward"):
             y, cache = run(*args, **kwargs)
-        except NpformerError:  # its message says enough, or it is ``Stopped`` already
-            raise
-        except Exception as error:
-            raise stopped(site, number, "forward", error) from error
         self.stack.pop()
         visit.output, visit.cache, visit.end = np.array(y), cache, self._tick()
         changed = _changed(given, visit.arguments)
@@ -92,12 +87,8 @@ class NumpyWatch(NumpyObserver):
         self.stack.append(visit)
         self._backs.append(back)
         self._blamed.append(False)
-        try:
+        with naming(site, visit.number, "backward"):
             gradients = run(dy, cache, *others)
-        except NpformerError:
-            raise
-        except Exception as error:
-            raise stopped(site, visit.number, "backward", error) from error
         self.stack.pop()
         self._backs.pop()
         back.end = self._tick()

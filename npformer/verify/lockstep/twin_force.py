@@ -1,7 +1,7 @@
 """The twin as the reference: every call is a graph of its own, on the suspect's own numbers.
 
 The graph reaches from the inputs that the suspect's call saw to the output; the calls inside hand
-on the suspect's output in the forward and the suspect's gradients in the backward (``_Handed``).
+on the suspect's output in the forward and the suspect's gradients in the backward (``Handed``).
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
-from npformer.verify.lockstep.alignment import add_share, aligned, counterpart
+from npformer.verify.lockstep.alignment import aligned, counterpart
+from npformer.verify.lockstep.twin_graph import Graph, Handed
 from npformer.verify.lockstep.twin_observer import Arguments, TwinObserver
 from npformer.verify.lockstep.twin_watch import plain
 from npformer.verify.lockstep.verdicts import Verdicts
@@ -32,43 +32,14 @@ from npformer.verify.lockstep.visits import (
 from torch_ref.bridge import to_array, to_tensor
 
 
-class _Handed(torch.autograd.Function):
-    """The suspect's output on the way, and on the way back the suspect's gradients."""
-
-    @staticmethod
-    def forward(ctx: Any, back: Any, output: Tensor, thread: Tensor, *inputs: Tensor) -> Tensor:
-        ctx.back = back
-        return output.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
-        return (None, None, None, *ctx.back(grads[0]))
-
-
-class _Running:
-    """What the reference's graph of one call needs."""
-
-    def __init__(self, leaves: dict[str, Tensor], seen: list[Array]) -> None:
-        self.leaves = leaves
-        self.seen = seen
-        self.thread = torch.zeros((), dtype=torch.float64, requires_grad=True)
-        """Runs through every call inside, so that autograd visits it whatever its inputs are."""
-        self.parameters: dict[str, Tensor] = {}
-        """Those that the method itself hands to an op."""
-        self.shares: dict[str, Array] = {}
-        """What calls inside it, whose backward the suspect never runs, would add to parameters."""
-        self.captured: dict[int, Tensor] = {}
-        """By id, what the sub-layer that it was given reads of others: the memory."""
-
-
 class _Call(NamedTuple):
     """One that runs now."""
 
     visit: Visit
     owner: Visit | None
-    here: _Running | None
+    here: Graph | None
     """Of the call that makes it."""
-    running: _Running
+    running: Graph
     arguments: Arguments
     """As the reference has them."""
     wide: dict[str, Any]
@@ -85,7 +56,7 @@ class TwinForce(TwinObserver):
         self.judge = judge
         self._own = own
         self._calls: defaultdict[Key, int] = defaultdict(int)
-        self._running: list[_Running] = []
+        self._running: list[Graph] = []
         self._open: list[_Call | None] = []  # the calls that run now, None without a counterpart
         self._alone = 0
 
@@ -120,7 +91,7 @@ class TwinForce(TwinObserver):
             elif isinstance(value, np.random.Generator) and visit.generator is not None:
                 given[name] = generator_at(visit.generator)
         leaves = {n: v for n, v in given.items() if isinstance(v, Tensor) and v.requires_grad}
-        running = _Running(leaves, [v for v in wide.values() if real(v)])
+        running = Graph(leaves, [v for v in wide.values() if real(v)])
         if not site.is_op:  # a module may use its parameters without an op
             for path, parameter in self.parameters.items():
                 if path.rpartition(".")[0] == site.path:
@@ -152,48 +123,33 @@ class TwinForce(TwinObserver):
         leaves = [running.leaves[n] for n in names] + captured
         back = self._hand_back(visit, owner, (here, running), y, leaves, names, wide, besides)
         inputs = [*(arguments[n] for n in names), *captured]
-        return _Handed.apply(back, output, here.thread, *inputs)
+        return Handed.apply(back, output, here.thread, *inputs)
 
     def _judge_back(
-        self, visit: Visit, y: Tensor, running: _Running, wide: dict[str, Any]
+        self, visit: Visit, y: Tensor, running: Graph, wide: dict[str, Any]
     ) -> list[Array]:
         """Verdicts the backward; the gradients of what was captured."""
         back = visit.back
         if back is None or back.dy is None:
             return []
-        captured = {f" {number}": one for number, one in enumerate(running.captured.values())}
-        leaves = {**running.leaves, **captured, **running.parameters, "": running.thread}
-        names = [*running.leaves, *captured]
         running.seen.append(back.dy.astype(np.float64))
         self.stack.append(visit)
         self._running.append(running)
-        found: tuple[Any, ...]
-        if y.requires_grad:
-            dy = to_tensor(back.dy.astype(np.float64))
-            found = torch.autograd.grad(
-                y, list(leaves.values()), dy, allow_unused=True, retain_graph=True
-            )
-        else:
-            found = (None,) * len(leaves)
+        gradient = running.gradients(y, to_tensor(back.dy.astype(np.float64)))
         self._running.pop()
         self.stack.pop()
-        gradient = {
-            name: np.zeros(leaf.shape) if g is None else to_array(g)
-            for (name, leaf), g in zip(leaves.items(), found, strict=True)
-        }
+        names = [*running.leaves, *running.captured_by_name]
         self.judge.gradients(visit, tuple(gradient[n] for n in names), wide, running.seen)
         for path in {**running.parameters, **running.shares, **back.shares}:
-            share = gradient.get(path) if path in running.parameters else None
-            if path in running.shares:
-                share = running.shares[path] + (0.0 if share is None else share)
+            share = running.share(path, gradient)
             self.judge.share(visit, path, share, back.shares.get(path), running.seen)
-        return [gradient[name] for name in captured]
+        return [gradient[name] for name in running.captured_by_name]
 
     def _hand_back(
         self,
         visit: Visit,
         owner: Visit | None,
-        around: tuple[_Running, _Running],
+        around: tuple[Graph, Graph],
         y: Tensor,
         leaves: list[Tensor],
         names: list[str],
@@ -208,7 +164,11 @@ class TwinForce(TwinObserver):
             if noted is None or noted.dy is None:
                 if not self._alone and dy.any():
                     self.judge.missing(owner, visit.site, visit.number, "backward")
-                return self._by_itself(y, leaves, dy, here, running)
+                self._alone += 1
+                try:
+                    return running.by_itself(y, leaves, dy, here)
+                finally:
+                    self._alone -= 1
             terms = [*here.seen, noted.dy]
             self.judge.passed(
                 owner, visit, "dy", to_array(dy), noted.dy, terms, "backward", noted.begin
@@ -224,25 +184,7 @@ class TwinForce(TwinObserver):
 
         return back
 
-    def _by_itself(
-        self, y: Tensor, leaves: list[Tensor], dy: Tensor, here: _Running, running: _Running
-    ) -> tuple[Any, ...]:
-        """The reference's own backward of a call that the suspect has none of."""
-        wanted = [*leaves, *running.parameters.values()]
-        if not wanted or not y.requires_grad:
-            return (None,) * len(leaves)
-        self._alone += 1
-        try:
-            found = torch.autograd.grad(y, wanted, dy, allow_unused=True, retain_graph=True)
-        finally:
-            self._alone -= 1
-        shares = dict(zip(running.parameters, found[len(leaves) :], strict=True))
-        for path, share in [*shares.items(), *running.shares.items()]:
-            if share is not None:
-                add_share(here.shares, path, np.asarray(share))
-        return found[: len(leaves)]
-
-    def _use(self, running: _Running, arguments: Arguments) -> None:
+    def _use(self, running: Graph, arguments: Arguments) -> None:
         for value in arguments.values():
             if isinstance(value, nn.Parameter):
                 running.parameters[self.path_of[id(value)]] = value

@@ -15,19 +15,18 @@ from torch import Tensor, nn
 
 from npformer.verify.lockstep.alignment import add_share
 from npformer.verify.lockstep.lines import caller
+from npformer.verify.lockstep.stopped import Stopped, naming, stopped
 from npformer.verify.lockstep.twin_observer import Arguments, TwinObserver
 from npformer.verify.lockstep.visits import (
     Array,
     Back,
     Key,
     Site,
-    Stopped,
     Trace,
     Visit,
     generator_of,
     generator_state,
     real_names,
-    stopped,
 )
 from torch_ref.bridge import to_array
 
@@ -100,11 +99,8 @@ class TwinWatch(TwinObserver):
             *(alias for aliases in self._inputs for alias in aliases.values()),
             *(output for output in self._outputs if output.requires_grad),
         ]
-        try:
+        with naming(Site("", "forward", ""), 0, "backward"):
             found = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
-        except Exception as error:
-            site = Site("", "forward", "")
-            raise stopped(site, 0, "backward", error) from error
         of = {id(leaf): to_array(g) for leaf, g in zip(leaves, found, strict=True)}
         for index, visit in enumerate(self.visits):
             self._finish(index, visit, of, begun, ended)

@@ -20,7 +20,6 @@ import numpy as np
 
 from npformer.cards.discovery import CARDS
 from npformer.cards.op_card import OpCard
-from npformer.errors import VerifyError
 
 Array = np.ndarray
 Key = tuple[str, str]
@@ -241,15 +240,3 @@ def generator_at(state: dict[str, Any]) -> np.random.Generator:
     generator = np.random.Generator(kind())
     generator.bit_generator.state = state
     return generator
-
-
-class Stopped(VerifyError):
-    """An implementation that raised an exception of its own."""
-
-
-def stopped(site: Site, number: int, phase: str, error: Exception) -> Stopped:
-    """The exception to raise in its place, which says where that was."""
-    return Stopped(
-        f"the implementation stopped in {name_of(site, number)}, in the {phase}: "
-        f"{type(error).__name__}: {error}"
-    )
