@@ -18,7 +18,8 @@ PyTorch and Hypothesis come with the first check.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -62,12 +63,26 @@ def check_gradients(pytestconfig: pytest.Config) -> Callable[..., CheckResult]:
         from npformer.verify import check
 
         options = {**_defaults(pytestconfig), **options}
-        result = check(implementation, inputs, **options)
+        with _at_the_terminal(pytestconfig, options.get("debug", False)):
+            result = check(implementation, inputs, **options)
         if not result:
             raise AssertionError(str(result))
         return result
 
     return checked
+
+
+@contextlib.contextmanager
+def _at_the_terminal(config: pytest.Config, wanted: bool) -> Iterator[None]:
+    """Without pytest's capture, as a debugger needs it."""
+    capture = config.pluginmanager.getplugin("capturemanager") if wanted else None
+    if capture is not None:
+        capture.suspend(in_=True)
+    try:
+        yield
+    finally:
+        if capture is not None:
+            capture.resume()
 
 
 def _defaults(config: pytest.Config) -> dict[str, Any]:

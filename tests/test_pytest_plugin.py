@@ -79,6 +79,25 @@ def test_a_wrong_gradient_fails_its_test_with_the_message(tmp_path):
     assert "pytest_plugin.py" not in out  # the traceback ends in the test
 
 
+def test_a_debugger_has_the_terminal(tmp_path):
+    text = """
+import io
+import sys
+
+from npformer.verify import WithVJP
+
+
+def test_wrong(check_gradients):
+    sys.stdin = io.StringIO("quit\\n")
+    check_gradients(WithVJP(lambda x: x * x, lambda dy, x: dy * x), "bt", cases=6, debug=True)
+"""
+    (tmp_path / "test_own.py").write_text(text)
+    ended = forked(partial(own_pytest, tmp_path), PYTEST_DISABLE_PLUGIN_AUTOLOAD=1)
+    assert ended.status == 1
+    shown = ended.out.partition("FAILURES")[0]  # as it happened, and not what was captured
+    assert "is wrong: dx[" in shown and "(Pdb)" in shown
+
+
 def test_the_seed_is_that_of_hypothesis(tmp_path):
     status, out = run(tmp_path, "--hypothesis-seed=5", "-k", "right or marked", seed=5)
     assert status == 0, out

@@ -49,8 +49,9 @@ class Command:
     cases than operations, as theirs take longer.
 
     --implementation takes a gradient of your own: my_package.my_module:name, found from the current
-    directory. The name may be a torch.autograd.Function, a torch.nn.Module, a function of tensors,
-    WithVJP(function, vjp), or a function of NumPy arrays beside another, name_backward. --against
+    directory, or path.py:name. The name may be a torch.autograd.Function, a torch.nn.Module, a
+    function of tensors or of JAX's arrays, WithVJP(function, vjp), a function of arrays beside
+    another, name_backward, or an object with forward and backward. --against
     says what it must agree with: an operation from the table, which brings its own cases, or
     something of yours; without it, the derivative of its own forward. --inputs says what goes in,
     one letter an axis: "td, vd, t:int<v" has integers, "bnd, bgd; n = 2 g" a relation. Sizes are
@@ -88,7 +89,7 @@ class Command:
     component: tuple[str, ...] = ()
     """Names from the table's first column; every component unless given."""
     implementation: str | None = None
-    """Your own: my_package.my_module:name."""
+    """Your own: my_package.my_module:name, or path.py:name."""
     against: str | None = None
     """What --implementation must agree with: an operation's name, or my_package.my_module:name."""
     inputs: str | None = None
@@ -107,6 +108,8 @@ class Command:
     """Of --implementation: errors up to this many rounding units pass, and the result says so."""
     double_backward: tyro.conf.FlagCreatePairsOff[bool] = False
     """Check the own gradient of the gradient that --implementation has."""
+    device: str = "cpu"
+    """Of the tensors that --implementation gets, such as cuda."""
     seed: int = 0
     """Decides every case; the same seed gives the same cases."""
     debug: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -132,8 +135,8 @@ class Command:
             return self._check_implementation(self.implementation, console)
         if self._for_implementation():
             raise UsageError(
-                "--against, --inputs, --sizes, --accept, --double-backward and --debug go with "
-                "--implementation"
+                "--against, --inputs, --sizes, --accept, --double-backward, --device and --debug "
+                "go with --implementation"
             )
         if self.museum:
             return self._show_museum(console)
@@ -173,8 +176,9 @@ class Command:
 
     def _for_implementation(self) -> bool:
         """Whether an option is given that says something of an implementation."""
-        given = (self.against, self.inputs, self.accept)
-        return given != (None, None, None) or bool(self.sizes or self.debug or self.double_backward)
+        given = (self.against, self.inputs, self.accept, self.device)
+        flags = self.debug or self.double_backward
+        return given != (None, None, None, "cpu") or bool(self.sizes or flags)
 
     def _check_implementation(self, reference: str, console: Console) -> int:
         if self.component or self.mutants or self.museum or self.arrays:
@@ -197,6 +201,7 @@ class Command:
                 dtypes=self.dtypes,
                 accept=self.accept,
                 double=self.double_backward,
+                device=self.device,
                 progress=status.update,
             )
         failure = result.failure

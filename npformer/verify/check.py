@@ -25,6 +25,7 @@ from npformer.verify.component import Component
 from npformer.verify.inputs import FixedInputs
 from npformer.verify.report import of
 from npformer.verify.result import Checked
+from npformer.verify.subjects.jax_subjects import precisions
 from npformer.verify.subjects.prepare import prepare
 from npformer.verify.subjects.second import second
 from npformer.verify.subjects.user_component import UserComponent
@@ -76,6 +77,8 @@ def check(
     stop_at_failure: bool = False,
     accept: float | None = None,
     double: bool = False,
+    device: str = "cpu",
+    debug: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> CheckResult:
     """Check a gradient on generated cases.
@@ -85,11 +88,13 @@ def check(
         assert check(WithVJP(f, f_vjp), "btd")
 
     Args:
-        implementation: a pair (forward, backward) of functions of NumPy arrays, where ``y, cache =
-            forward(*arrays)`` and ``gradients = backward(dy, cache)``; a
-            ``torch.autograd.Function``; a ``torch.nn.Module``, in the mode that it is in;
-            ``WithVJP(function, vjp)``; a function of tensors, whose gradient is autograd's; or a
-            component of the registry or its name. Where y is a tuple (or list, or dictionary) of
+        implementation: a pair (forward, backward) of functions of arrays, where ``y, cache =
+            forward(*arrays)`` and ``gradients = backward(dy, cache)``, or an object with two such
+            methods; a ``torch.autograd.Function``; a ``torch.nn.Module``, in the mode that it is
+            in; ``WithVJP(function, vjp)``; a function of tensors, whose gradient is autograd's, or
+            of JAX's arrays, a ``jax.custom_vjp`` for one; or a component of the registry or its
+            name. Arrays are NumPy's, or of the engine that a function's own code refers to, if that
+            follows the array API standard. Where y is a tuple (or list, or dictionary) of
             outputs, each has an upstream gradient of its own, and ``backward`` and ``vjp`` take
             them in the same form; an output of integers has None there, and is not compared.
         inputs: a letter spec, ``"btd, d, d"``, with a size for each letter, whose language is in
@@ -111,6 +116,10 @@ def check(
             result says so.
         double: whether to check the backward in place of the function: the gradients as outputs,
             ``y0`` and so on, and their own gradients, of the inputs and the upstream gradient.
+        device: of the tensors that a function or module of PyTorch gets, as ``torch.device``
+            names it. The reference runs on the CPU, or there if it refuses that.
+        debug: whether to print the result and stop in pdb if it is wrong, inside the backward, at
+            the smallest input.
         progress: called with what is being done, for a long run.
 
     Raises:
@@ -130,13 +139,20 @@ def check(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what overflows is judged, not warned of
         dtype = "float64" if "float64" in dtypes else dtypes[0]
-        component = prepare(implementation, inputs, against, static, dtype, sizes)
+        component = prepare(implementation, inputs, against, static, dtype, sizes, device)
+        component, dtypes = precisions(component, dtypes)
         if double:
             component = second(component, dtype)
         if accept is not None:
             component = copy.copy(component)
             object.__setattr__(component, "bound", float(accept))  # its class may be frozen
-        return _checked(component, cases, seed, dtypes, shrink, stop_at_failure, progress)
+        result = _checked(component, cases, seed, dtypes, shrink, stop_at_failure, progress)
+    if debug and result.failure and result.failure.case:
+        from npformer.verify.answer.debug import debug as stop
+
+        print(result)
+        stop(component, result.failure.case)
+    return result
 
 
 def _checked(

@@ -13,6 +13,7 @@ from npformer.cards.sources import HypothesisSource, Source, draw_rng, rarely
 from npformer.cards.strategies import draw_array, draw_sizes
 from npformer.errors import VerifyError
 from npformer.verify.spec import INTEGERS, Relation, Word, parsed
+from npformer.verify.subjects.engines import is_foreign, to_numpy
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -142,12 +143,16 @@ def _draw_other(source: Source, word: Word, sizes: Sizes) -> Array:
         kind = source.choice(("mixed", "mixed", "all", "none"))
         return rng.random(shape) < {"mixed": 0.6, "all": 1.0, "none": 0.0}[kind]
     below = INTEGERS if word.below is None else word.below.value(sizes)
+    dtype = np.dtype(f"int{word.bits}")
+    end = int(np.iinfo(dtype).max)
     if word.kind == "offsets":
+        if below > end:
+            raise VerifyError(f"{word.below} is {below}, and {dtype} ends at {end}")
         cuts = np.sort(rng.integers(0, below, shape[0] - 2, endpoint=True))
-        return np.concatenate([[0], cuts, [below]])
+        return np.concatenate([[0], cuts, [below]]).astype(dtype)
     if below < 1:
         raise VerifyError(f"there are no integers below {word.below}, which is {below}")
-    return rng.integers(0, below, shape)
+    return rng.integers(0, min(below, end), shape, dtype)
 
 
 class FixedInputs(InputSource):
@@ -228,10 +233,13 @@ def _is_strategy(value: Any) -> bool:
 
 
 def _is_array(value: Any) -> bool:
-    return isinstance(value, np.ndarray) or (hasattr(value, "detach") and hasattr(value, "numpy"))
+    tensor = hasattr(value, "detach") and hasattr(value, "numpy")
+    return isinstance(value, np.ndarray) or tensor or is_foreign(value)
 
 
 def _plain(value: Any) -> Array:
+    if is_foreign(value):
+        return to_numpy(value)
     return value if isinstance(value, np.ndarray) else value.detach().cpu().numpy()
 
 

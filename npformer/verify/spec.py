@@ -5,6 +5,7 @@
     "td, vd, t:int<v"         integers from 0 to v - 1: targets, ids
     "ts, ts:bool"             booleans: a mask
     "td, b:offsets(t)"        b + 1 integers that rise from 0 to t: where packed sequences begin
+    "t:int32<v"               of 32 bits, where kernels take those; b:offsets32(t) too
     "bnd, bgd; n = 2 g"       after a semicolon, what the sizes obey
     "bd; d even; b <= d + 1"  even, odd, =, !=, <, <=, > or >= a sum of products
     "."                       a scalar
@@ -24,11 +25,14 @@ from npformer.errors import VerifyError
 
 GRAMMAR = (
     "write one letter an axis, such as 'btd, d, d', a number for an axis of fixed size ('o i [3] "
-    "[3]'), '.' for a scalar, 't:int<v', 't:bool' or 'b:offsets(t)' for integers and booleans, and "
-    "after a semicolon what sizes obey: 'bnd, bgd; n = 2 g; d even'"
+    "[3]'), '.' for a scalar, 't:int<v', 't:bool' or 'b:offsets(t)' for integers and booleans "
+    "('t:int32<v' and 'b:offsets32(t)' in 32 bits), and after a semicolon what sizes obey: 'bnd, "
+    "bgd; n = 2 g; d even'"
 )
 AXIS = re.compile(r"\s*(?:([A-Za-z])|([1-9]\d*)|\[\s*([1-9]\d*)\s*\])")
-KIND = re.compile(r"(bool)|(int)(?:\s*<(.+))?|offsets\s*\(\s*([A-Za-z])\s*\)")
+KIND = re.compile(
+    r"(bool)|(int)(8|16|32|64)?(?:\s*<(.+))?|offsets(16|32|64)?\s*\(\s*([A-Za-z])\s*\)"
+)
 RELATION = re.compile(r"([A-Za-z])\s*(?:(even|odd)|(=|!=|<=|<|>=|>)(.+))")
 COMPARED: dict[str, Callable[[int, int], bool]] = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,
@@ -75,6 +79,8 @@ class Word:
     kind: Kind = "float"
     below: Sum | None = None
     """Of integers."""
+    bits: int = 64
+    """Of integers."""
     runs: tuple[int, ...] = ()
     """Of ``axes``, numbers of two digits or more that stand without brackets."""
 
@@ -100,9 +106,10 @@ class Word:
             for i, a in enumerate(self.axes)
         )
         text = " ".join(text.split()) or "."
+        bits = "" if self.bits == 64 else self.bits
         if self.kind == "offsets":
-            return f"{text}:offsets({self.below})"
-        text += "" if self.kind == "float" else f":{self.kind}"
+            return f"{text}:offsets{bits}({self.below})"
+        text += "" if self.kind == "float" else f":{self.kind}{bits}"
         return text if self.below is None else f"{text}<{self.below}"
 
 
@@ -174,13 +181,14 @@ def _word(text: str) -> Word:
     if not colon:
         return word
     said = KIND.fullmatch(kind.strip())
-    if said is None or (said[4] and len(axes) != 1):
+    if said is None or (said[6] and len(axes) != 1):
         raise _Odd(part)
-    if said[4]:
-        return replace(word, kind="offsets", below=Sum(((1, (said[4],)),)))
     if said[1]:
         return replace(word, kind="bool")
-    return replace(word, kind="int", below=_sum(said[3], part) if said[3] else None)
+    word = replace(word, bits=int(said[3] or said[5] or 64))
+    if said[6]:
+        return replace(word, kind="offsets", below=Sum(((1, (said[6],)),)))
+    return replace(word, kind="int", below=_sum(said[4], part) if said[4] else None)
 
 
 def _relation(part: str) -> Relation:

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 KERNELS = """
+import array_api_strict as xp
 import numpy as np
 import torch
 
@@ -61,6 +62,17 @@ def nothing(x):
 
 
 reference = torch.nn.functional.silu
+
+
+class Layer:
+    def forward(self, x):
+        return xp.exp(x), x
+
+    def backward(self, dy, x):
+        return dy
+
+
+layer = Layer()
 """
 
 
@@ -109,6 +121,14 @@ def test_sizes_of_the_letters(npformer, here):
     assert "sizes: b 2; d 64, 70-72" in ended.out
 
 
+def test_an_object_of_another_engine_by_the_path_of_its_file(npformer, here):
+    command = ("verify", "--implementation", "own_kernels.py:layer", "--inputs", "bd")
+    ended = npformer(*command, "--cases", 6)
+    assert (ended.status, ended.err) == (1, "")
+    for said in ("Layer is wrong: dx[", "import array_api_strict as xp", "layer.forward(x)"):
+        assert said in ended.out
+
+
 def test_without_a_reference_float32_is_only_compared_with_float64(npformer, here):
     """Nobody differentiates a float32 forward, so its row must not say that it is right."""
     command = ("verify", "--implementation", "own_kernels:scale", "--inputs", "bd, d")
@@ -136,6 +156,10 @@ def test_a_kernel_of_one_precision(npformer, here, refused):
         (("own_kernels:Swish", "--inputs", "b-t"), "letter spec"),
         (("own_kernels:Swish", "--inputs", "bt", "--sizes", "t"), "write t=65,128 or t=1-128"),
         (("own_kernels:Swish", "--inputs", "bt", "--sizes", "s=2"), "which 'bt' has not"),
+        (
+            ("own_kernels:Swish", "--inputs", "bt", "--device", "tpu"),
+            "device 'tpu' holds no tensors",
+        ),
         (
             ("own_kernels:Swish", "--inputs", "bt", "--component", "relu"),
             "goes without --component",

@@ -235,6 +235,11 @@ def test_a_spec_that_is_refused_is_read_in_another_way_and_that_is_said():
         dx[np.arange(len(x)), target] = dy
         return dx
 
+    def segments(x, cuts):
+        if cuts.dtype != torch.int32:
+            raise RuntimeError("expected scalar type Int but found Long")
+        return torch.segment_reduce(x, "sum", offsets=cuts.long(), unsafe=True)
+
     def stencil(k):
         assert k.shape[1:] == (3, 3)
         return 2 * k
@@ -244,6 +249,7 @@ def test_a_spec_that_is_refused_is_read_in_another_way_and_that_is_said():
         (WithVJP(picked, picked_vjp), "tv, t", "tv, t:int<v"),
         (lambda s, mask: s.masked_fill(~mask, 0.0), "ts, ts", "ts, ts:bool"),
         (stencil, "o33", "o [3] [3]"),
+        (segments, "t, b:offsets(t)", "t, b:offsets32(t)"),
     ):
         result = check(implementation, given, cases=20)
         assert result, result

@@ -44,6 +44,16 @@ def test_integers_booleans_and_offsets():
     assert drawn("v, t:int<2 v + 1")[1].max() <= 14
 
 
+def test_integers_of_other_widths():
+    x, ids, cuts, small = drawn("td, t:int32<v, b:offsets32(t), v:int8<900 v", 3)
+    assert (ids.dtype, cuts.dtype, small.dtype) == (np.int32, np.int32, np.int8)
+    assert cuts[0] == 0 and cuts[-1] == len(x)
+    said = "td, t:int32<v, v, b:offsets32(t), b:int16"
+    assert str(as_inputs(said)) == said
+    with pytest.raises(VerifyError, match="t is 40000, and int16 ends at 32767"):
+        as_inputs("t, b:offsets16(t)", {"t": 40000}).draw(FirstSource(), np.dtype(float))
+
+
 def test_relations_hold():
     for seed in range(60):
         q, k = drawn("bnd, bgd; n = 2 g; d even; b <= g + 1", seed)
@@ -124,6 +134,8 @@ def test_arrays_tensors_and_dictionaries_are_given():
         "bt:float",
         "bt:offsets(t)",
         "bt:int<",
+        "t:int12<t",
+        "b:offsets8(t)",
         "t:int<2 (v)",
         "bt;",
         "bt; b",

@@ -6,10 +6,13 @@ import bdb
 import contextlib
 import inspect
 import pdb
+import sys
+from contextlib import AbstractContextManager
 from typing import Any
 
 from npformer.cards.case import Case
 from npformer.verify.component import Component
+from npformer.verify.subjects.jax_subjects import JaxCallable
 from npformer.verify.subjects.subjects import VJP, Pair
 from npformer.verify.subjects.torch_subjects import (
     FunctionClass,
@@ -30,7 +33,7 @@ def debug(component: Component, case: Case) -> None:
         refused = debugger.set_break(code.co_filename, code.co_firstlineno, funcname=code.co_name)
         if refused is None:
             debugger.cmdqueue.append("continue")  # from where this call begins
-    with contextlib.suppress(bdb.BdbQuit):
+    with contextlib.suppress(bdb.BdbQuit), _step_by_step(component):
         debugger.runcall(component.run, case)
 
 
@@ -46,4 +49,17 @@ def _entered(component: Component) -> Any:
         return origin.vjp
     if isinstance(subject, FunctionClass):
         return origin.backward
+    if isinstance(subject, JaxCallable):
+        return getattr(inspect.unwrap(origin, stop=_has_backward), "bwd", None) or origin
     return type(origin).forward if isinstance(subject, TorchModule) else origin
+
+
+def _has_backward(function: Any) -> bool:
+    return getattr(function, "bwd", None) is not None
+
+
+def _step_by_step(component: Component) -> AbstractContextManager[Any]:
+    """JAX does each operation when it is called, in place of what it has compiled."""
+    subject = getattr(component, "subject", None)
+    jax = isinstance(subject, JaxCallable)
+    return sys.modules["jax"].disable_jit() if jax else contextlib.nullcontext()

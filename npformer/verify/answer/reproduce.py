@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,14 +17,21 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.case import Array, Case, is_output
-from npformer.cards.values import layout_of, stored
+from npformer.verify.answer.literals import alias, array_literal, foreign_literal, tensor_literal
 from npformer.verify.component import Component
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.judge import Failure, at_index
+from npformer.verify.subjects.engines import Engine
+from npformer.verify.subjects.jax_subjects import JaxCallable
 from npformer.verify.subjects.outputs import in_form_of, is_floating, leaves
 from npformer.verify.subjects.second import Second
-from npformer.verify.subjects.subjects import VJP, Pair, Subject, callable_name
-from npformer.verify.subjects.tensors import part_of
+from npformer.verify.subjects.subjects import (
+    VJP,
+    Pair,
+    StatefulPair,
+    Subject,
+    callable_name,
+)
 from npformer.verify.subjects.torch_subjects import (
     FunctionClass,
     TorchCallable,
@@ -57,6 +65,8 @@ class _Script:
         self.component, self.subject, self.case, self.failure = component, subject, case, failure
         self.torch = isinstance(subject, TorchCallable)
         self.bfloat16 = isinstance(subject, TorchCallable) and subject.bfloat16
+        self.device = subject.device if isinstance(subject, TorchCallable) else "cpu"
+        self.engine: Engine = subject.engine
         self.imports: dict[str, list[str]] = {}
         """By module, what is imported from it."""
         self.files: dict[str, str] = {}
@@ -72,8 +82,9 @@ class _Script:
             if isinstance(value, np.ndarray) and not self._is_parameter(name)
         ]
         body += [f"d{n} = {self._literal(dy, False)}" for n, dy in self.case.upstream.items()]
-        libraries = ["import torch"] if self.torch else ["import numpy as np"]
-        if any("np." in line for line in body) and self.torch:
+        libraries = self._libraries()
+        numpy = any(line.startswith("np.") or " np." in line or "(np." in line for line in body)
+        if numpy and "import numpy as np" not in libraries:
             libraries.insert(0, "import numpy as np")
         if any("in_layout(" in line for line in body):
             self.imports["npformer.cards.values"] = ["in_layout"]
@@ -82,6 +93,18 @@ class _Script:
         imports = [f"from {m} import {', '.join(names)}" for m, names in self.imports.items()]
         imports += [f"{name} = run_path({path!r})[{name!r}]" for name, path in self.files.items()]
         return [*libraries, *imports, *body, *call, self._shown()]
+
+    def _libraries(self) -> list[str]:
+        if self.torch:
+            return ["import torch"]
+        if self.engine.xp is None:
+            return ["import numpy as np"]
+        named = f"import {self.engine.xp.__name__} as {alias(self.engine)}"
+        if not self.engine.is_jax:
+            return [named]
+        wide = self.case.dy.dtype == np.float64
+        turned_on = ["jax.config.update('jax_enable_x64', True)"] if wide else []
+        return ["import jax", named, *turned_on]
 
     def _used_static(self) -> dict[str, Any]:
         names = (*self.subject.call.positional, *self.subject.call.keywords)
@@ -94,8 +117,8 @@ class _Script:
 
     def _literal(self, array: Array, differentiated: bool) -> str:
         if self.torch:
-            return tensor_literal(array, differentiated, self.bfloat16)
-        return array_literal(array)
+            return tensor_literal(array, differentiated, self.bfloat16, self.device)
+        return foreign_literal(array, self.engine) if self.engine.xp else array_literal(array)
 
     def _arguments(self) -> str:
         """As the call's text has them."""
@@ -129,6 +152,12 @@ class _Script:
         if isinstance(subject, Pair | TorchPair):
             forward = self._name(subject.origin[0], "forward")
             backward = self._name(subject.origin[1], "backward")
+            if isinstance(subject, StatefulPair):
+                return [
+                    f"y = {forward}({arguments})",
+                    *self._parts(),
+                    f"{targets} = {backward}({self._upstream()})",
+                ]
             return [
                 f"y, cache = {forward}({arguments})",
                 *self._parts(),
@@ -143,6 +172,8 @@ class _Script:
                 f"{targets} = {vjp}({self._upstream()}, {arguments})",
             ]
         name = self._name(subject.origin)
+        if isinstance(subject, JaxCallable):
+            return self._jax_call(name, arguments, gradients)
         if isinstance(subject, Second):
             return self._second_call(subject, name, targets)
         if isinstance(subject, TorchModule):
@@ -158,6 +189,25 @@ class _Script:
             *self._parts(),
             f"{targets}{comma} = torch.autograd.grad({self._used()[0]}, ({given}{comma}), "
             f"{self._used()[1]})",
+        ]
+
+    def _jax_call(self, name: str, arguments: str, inputs: list[str]) -> list[str]:
+        names = ", ".join(map(_word, inputs))
+        targets = ", ".join(f"d{_word(n)}" for n in inputs) + ("," if len(inputs) == 1 else "")
+        paths = [path for path, leaf in leaves(self._returned) if is_floating(leaf)]
+        if paths == [""]:
+            return [
+                f"y, pull = jax.vjp(lambda {names}: {name}({arguments}), {names})",
+                f"{targets} = pull(dy)",
+            ]
+        comma = "," if len(paths) == 1 else ""
+        outputs, above = list(self.case.upstream), [f"d{n}" for n in self.case.upstream]
+        return [
+            f"def outputs({names}):",
+            f"    found = {name}({arguments})",
+            f"    return {', '.join(f'found{path}' for path in paths)}{comma}",
+            f"({', '.join(outputs)}{comma}), pull = jax.vjp(outputs, {names})",
+            f"{targets} = pull(({', '.join(above)}{comma}))",
         ]
 
     @functools.cached_property
@@ -217,13 +267,16 @@ class _Script:
         kinds = {"float64": "double", "float32": "float", "float16": "half"}
         return "bfloat16" if self.bfloat16 else kinds[self.case.dy.dtype.name]
 
+    def _moved(self) -> str:
+        return "" if self.device == "cpu" else f".to({self.device!r})"
+
     def _module_call(self, name: str, arguments: str, inputs: list[str]) -> list[str]:
         parameters = {n: a for n, a in self.case.inputs.items() if self._is_parameter(n)}
         lines = [
-            f"module = {name}.{self._cast()}()",
+            f"module = {name}.{self._cast()}(){self._moved()}",
             "values = {",
             *(
-                f"    {n!r}: {tensor_literal(a, False, self.bfloat16)},"
+                f"    {n!r}: {tensor_literal(a, False, self.bfloat16, self.device)},"
                 for n, a in parameters.items()
             ),
             "}",
@@ -244,14 +297,48 @@ class _Script:
         name = callable_name(function, nameless)
         if isinstance(self.subject, TorchModule):
             return "your_module" if function is self.subject.origin else name
+        owner = getattr(function, "__self__", None)
+        if (
+            owner is not None
+            and not inspect.ismodule(owner)
+            and callable(getattr(owner, name, None))
+        ):
+            return f"{self._object(owner)}.{name}"
         module = getattr(function, "__module__", None)
-        found = getattr(sys.modules.get(module or ""), name, None)
-        if found is function and module != "__main__":
-            module = "npformer.ops" if str(module).startswith("npformer.ops.") else module
-            self.imports.setdefault(str(module), []).append(name)
-        elif module not in sys.modules and (path := _file(function)):
+        qualified = getattr(function, "__qualname__", name)
+        first = qualified.partition(".")[0]
+        for whole in dict.fromkeys((name, qualified)):
+            found = sys.modules.get(module or "")
+            for part in whole.split("."):
+                found = getattr(found, part, None)
+            if found is function and module != "__main__":
+                module = "npformer.ops" if str(module).startswith("npformer.ops.") else module
+                self._import(str(module), name if whole == name else first)
+                return whole
+        other = [
+            n for n, v in vars(sys.modules.get(module or "") or object).items() if v is function
+        ]
+        if other and module != "__main__":  # a wrapper, which has the name of what it wraps
+            self._import(str(module), other[0])
+            return other[0]
+        if module not in sys.modules and (path := _file(function)):
             self.files[name] = path
         return name
+
+    def _object(self, owner: Any) -> str:
+        """How the code refers to an object, or a class, whose methods are checked."""
+        kind = owner if inspect.isclass(owner) else type(owner)
+        names = vars(sys.modules.get(kind.__module__) or object)
+        found = [name for name, value in names.items() if value is owner]
+        if found and kind.__module__ != "__main__":
+            self._import(kind.__module__, found[0])
+            return found[0]
+        return kind.__name__ if owner is kind else f"your_{kind.__name__}"
+
+    def _import(self, module: str, name: str) -> None:
+        names = self.imports.setdefault(module, [])
+        if name not in names:
+            names.append(name)
 
     def _shown(self) -> str:
         failure = self.failure
@@ -271,6 +358,7 @@ def _row(names: list[str]) -> str:
 
 def _file(function: Any) -> str | None:
     """Where a function or class is defined, if it is found there by its name."""
+    function = inspect.unwrap(function)
     own = getattr(function, "__code__", None) or getattr(
         getattr(function, "forward", None), "__code__", None
     )
@@ -324,52 +412,6 @@ def _plain_text(form: Any) -> str:
     if isinstance(form, tuple):
         return f"({', '.join(map(_plain_text, form))}{',' if len(form) == 1 else ''})"
     return str(form)
-
-
-def array_literal(array: Array) -> str:
-    """``np.array([[1.0, 2.0]])``, exact to the last digit; the layout too, where it matters."""
-    plain = np.ascontiguousarray(array).reshape(array.shape)
-    text = f"np.array({_nested(plain, 'np')}{_dtype(array, 'np')})"
-    if array.size == 0:
-        text = f"np.zeros({array.shape}{_dtype(array, 'np')})"
-    layout = layout_of(array)
-    return text if layout == "C" else f"in_layout({text}, {layout!r})"
-
-
-def tensor_literal(array: Array, differentiated: bool, bfloat16: bool = False) -> str:
-    """``torch.tensor([[1.0]], dtype=torch.float64, requires_grad=True)``."""
-    kind = "bfloat16" if bfloat16 else array.dtype
-    dtype = f", dtype=torch.{kind}" if array.dtype.kind == "f" else ""
-    more = ", requires_grad=True" if differentiated else ""
-    leaf = ".requires_grad_()" if differentiated else ""
-    if array.size == 0:
-        return f"torch.zeros({array.shape}{dtype}{more})"
-    once = stored(array)
-    if once.size < array.size:
-        return f"{tensor_literal(once, False, bfloat16)}.expand({array.shape}){leaf}"
-    values = _nested(np.ascontiguousarray(array).reshape(array.shape), "torch")
-    part = part_of(array)
-    if part is None:
-        return f"torch.tensor({values}{dtype}{more})"
-    gap = "torch.nan" if array.dtype.kind == "f" else "0"
-    return (
-        f"torch.full(({part.length},), {gap}{dtype})"
-        f".as_strided({array.shape}, {part.strides}, {part.offset})"
-        f".copy_(torch.tensor({values}{dtype})){leaf}"
-    )
-
-
-def _nested(array: Array, library: str) -> str:
-    if array.ndim:
-        return f"[{', '.join(_nested(each, library) for each in array)}]"
-    if array.dtype.kind == "f" and not np.isfinite(array):
-        return f"{'-' if array < 0 else ''}{library}.{'nan' if np.isnan(array) else 'inf'}"
-    return str(array)
-
-
-def _dtype(array: Array, library: str) -> str:
-    usual = array.dtype in (np.float64, np.int64, np.bool_)
-    return "" if usual else f", dtype={library}.{array.dtype}"
 
 
 def _word(name: str) -> str:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from typing import Any, NamedTuple, TypeVar
 
@@ -23,6 +22,7 @@ from npformer.verify.component import Component
 from npformer.verify.components.registry import component
 from npformer.verify.diagnosis.evidence import silence
 from npformer.verify.museum.adapters import as_jax, as_torch
+from npformer.verify.subjects.engines import double_precision
 
 T = TypeVar("T")
 
@@ -100,23 +100,13 @@ def _check_grads(of: Component, case: Case) -> bool:
     import jax
     from jax.test_util import check_grads
 
-    with _float64(jax):
+    with double_precision():
         inputs = tuple(jax.numpy.asarray(a) for a in case.inputs.values())
         try:
             check_grads(as_jax(of, case), inputs, order=1, modes=["rev"])
         except AssertionError:
             return False
     return True
-
-
-@contextmanager
-def _float64(jax: Any) -> Iterator[None]:
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    try:
-        yield
-    finally:
-        jax.config.update("jax_enable_x64", before)
 
 
 def _allclose(rtol: float, atol: float) -> Callable[[Component, Case], bool]:

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import re
 import warnings
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,18 @@ from npformer.cards.pytorch import torch
 from npformer.errors import VerifyError
 from npformer.verify.component import BrokenContract
 from npformer.verify.judge import line_of
+from npformer.verify.subjects.engines import NUMPY, Foreign, engines_of, is_of_jax
+from npformer.verify.subjects.jax_subjects import JaxCallable
 from npformer.verify.subjects.subjects import (
     VJP,
     ArgumentNames,
     ForwardOnly,
     Pair,
+    StatefulPair,
     Subject,
     WithVJP,
     callable_name,
+    parameters_of,
 )
 from npformer.verify.subjects.torch_subjects import (
     FunctionClass,
@@ -34,8 +39,9 @@ from npformer.verify.subjects.torch_subjects import (
 )
 
 KINDS = (
-    "a pair (forward, backward) of NumPy functions, a torch.autograd.Function, a torch.nn.Module, "
-    "WithVJP(function, vjp), a function of tensors, or a name of the registry"
+    "a pair (forward, backward) of functions of arrays, or an object with these, a "
+    "torch.autograd.Function, a torch.nn.Module, WithVJP(function, vjp), a function of tensors or "
+    "of JAX's arrays, or a name of the registry"
 )
 
 
@@ -47,10 +53,11 @@ def candidates(given: Any) -> list[Subject]:
         if len(given) != 2 or not all(callable(f) for f in given):
             raise VerifyError(f"a pair is two functions, (forward, backward); this is {given!r}")
         name = callable_name(given[0], "forward").removesuffix("_forward")
-        return [Pair(name, tuple(given)), TorchPair(name, tuple(given))]
+        return _of_pair(name, tuple(given))
     if isinstance(given, WithVJP):
         name = callable_name(given.function)
-        return [VJP(name, given), TorchVJP(name, given)]
+        mine = [VJP(name, given, engine=engine) for engine in (*engines_of(given), NUMPY)]
+        return [*mine, TorchVJP(name, given)]
     if inspect.isclass(given):
         if issubclass(given, torch.autograd.Function):
             return [FunctionClass(given.__name__, given)]
@@ -60,10 +67,39 @@ def candidates(given: Any) -> list[Subject]:
             )
     if isinstance(given, torch.nn.Module):
         return [TorchModule(type(given).__name__, given)]
+    if all(callable(getattr(given, method, None)) for method in ("forward", "backward")):
+        return _of_object(given)
     if callable(given) and not inspect.isclass(given):
-        name = callable_name(given)
-        return [TorchCallable(name, given), ForwardOnly(name, given)]
+        return _of_function(given)
     raise VerifyError(f"{given!r} cannot be checked; give {KINDS}")
+
+
+def _of_pair(name: str, pair: tuple[Any, Any], kind: type[Pair] = Pair) -> list[Subject]:
+    mine = [kind(name, pair, engine=engine) for engine in (*engines_of(pair), NUMPY)]
+    return [*mine, TorchPair(name, pair)] if kind is Pair else [*mine]
+
+
+def _of_object(given: Any) -> list[Subject]:
+    """One with ``forward`` and ``backward``, which takes a cache, or dy alone and has kept one."""
+    name = given.__name__ if inspect.isclass(given) else type(given).__name__
+    if inspect.isclass(given) and isinstance(vars(given).get("forward"), FunctionType):
+        raise VerifyError(f"{name} is a class; give an object, {name}(...)")
+    pair = given.forward, given.backward
+    places = parameters_of(pair[1])
+    needed = [p for p in places or () if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
+    alone = len(needed) == 1 and needed[0].kind is not inspect.Parameter.VAR_POSITIONAL
+    return _of_pair(name, pair, StatefulPair if alone else Pair)
+
+
+def _of_function(given: Any) -> list[Subject]:
+    name = callable_name(given)
+    found: list[Subject] = [
+        (JaxCallable if engine.is_jax else ForwardOnly)(name, given, engine=engine)
+        for engine in engines_of(given)
+    ]
+    if is_of_jax(given):
+        return found
+    return [*found, TorchCallable(name, given), ForwardOnly(name, given)]
 
 
 def settle(possible: list[Subject], call: ArgumentNames, case: Case) -> Subject:
@@ -73,12 +109,19 @@ def settle(possible: list[Subject], call: ArgumentNames, case: Case) -> Subject:
     """
     reasons: list[Exception] = []
     forward_only: list[Subject] = []
-    for subject in possible:
-        subject = subject.taking(call)
+    waiting = list(possible)
+    while waiting:
+        subject = waiting.pop(0).taking(call)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 _try(subject, case)
+        except Foreign as foreign:  # only its result tells whose arrays it takes
+            other = dataclasses.replace(subject, engine=foreign.engine)
+            if foreign.engine.is_jax and isinstance(subject, ForwardOnly):
+                other = JaxCallable(subject.name, subject.origin, engine=foreign.engine)
+            waiting.insert(0, other)
+            continue
         except Exception as error:
             reasons.append(error)
             continue
@@ -103,14 +146,15 @@ def refusal(name: str, case: Case, error: BaseException, dtype: str = "") -> str
     if dtypes == "float64" and re.search(r"float|double|dtype|precision", str(error), re.I):
         hint = "; if it is made for float32 alone, have it checked in that dtype"
     return (
-        f"{name} refuses {given}, {dtypes}: {type(error).__name__}: {error}{line_of(error)}{hint}"
+        f"{name} refuses {given}, {dtypes}: {type(error).__name__}: {' '.join(str(error).split())}"
+        f"{line_of(error)}{hint}"
     )
 
 
 def _try(subject: Subject, case: Case) -> None:
     if isinstance(subject, TorchCallable):
         leaves = {n: subject.tensor(a).requires_grad_() for n, a in case.inputs.items()}
-        with repeatable():
+        with repeatable(subject.device):
             subject._outputs(subject.forwarded(case, leaves)[0])
     else:
         subject.outputs(case)
@@ -128,7 +172,7 @@ def _runs(subject: Subject, case: Case) -> bool:
 
 
 def _with_widest(subject: Subject, case: Case) -> Subject:
-    if isinstance(subject, TorchCallable):
+    if isinstance(subject, TorchCallable) or subject.engine != NUMPY:
         return subject
     return dataclasses.replace(subject, widest=_widest(subject, case))
 

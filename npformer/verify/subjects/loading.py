@@ -1,4 +1,4 @@
-"""``package.module:name`` -> what stands there, with every mishap in one plain line."""
+"""``package.module:name``, ``path.py:name`` -> what stands there; a mishap is one plain line."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ from npformer.verify.judge import line_of
 def load(reference: str) -> Any:
     """What ``my_package.my_module:name`` names; modules of the current directory are found too.
 
+    In place of the module there may be the path of its file, ``kernels/mine.py:name``, whose folder
+    its own imports are found in.
+
     A function ``name`` beside a ``name_backward``, or a ``name_forward`` beside one, is a pair.
     Raises ``VerifyError`` if the module cannot be imported or has no such name.
     """
-    module_name, colon, path = reference.partition(":")
+    module_name, colon, path = reference.rpartition(":")
+    _look_in(Path.cwd())
+    if colon and module_name.endswith(".py"):
+        module_name = _beside(Path(module_name))
     parts = [*module_name.split("."), *path.split(".")]
     if not colon or not all(part.isidentifier() for part in parts):
         raise VerifyError(
@@ -36,10 +42,25 @@ def load(reference: str) -> Any:
     return _attribute(found, name, module_name)
 
 
+def _beside(file: Path) -> str:
+    """The module's name, once its folder is one that modules are found in."""
+    if not file.is_file():
+        raise VerifyError(f"there is no file {str(file)!r}")
+    _look_in(file.resolve().parent)
+    loaded = getattr(sys.modules.get(file.stem), "__file__", None)
+    if loaded is not None and Path(loaded).resolve() != file.resolve():
+        raise VerifyError(f"{str(file)!r} has the name of a module that is imported, {loaded}")
+    return file.stem
+
+
+def _look_in(folder: Path) -> None:
+    """Modules are found there, before others."""
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
 def _import(name: str) -> ModuleType:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    here = Path.cwd()
     importlib.invalidate_caches()
     try:
         return importlib.import_module(name)

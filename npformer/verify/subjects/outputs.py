@@ -77,16 +77,16 @@ def without_gradient(returned: Any) -> list[str]:
 
 def is_floating(value: Any) -> bool:
     """Whether it is an array, a tensor or a number of floating point."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.dtype.kind == "f"
     dtype = getattr(value, "dtype", None)
+    if isinstance(dtype, np.dtype):  # of JAX's arrays too
+        return dtype.kind == "f"
     return isinstance(value, float) or bool(getattr(dtype, "is_floating_point", False))
 
 
 def has_no_gradient(value: Any) -> bool:
     """Whether it is None, or integers or booleans."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.dtype.kind in "iub"
+    if isinstance(getattr(value, "dtype", None), np.dtype):
+        return bool(value.dtype.kind in "iub")
     tensor = hasattr(value, "dtype") and not getattr(value.dtype, "is_complex", True)
     return value is None or isinstance(value, (bool, int)) or tensor
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,6 +22,7 @@ from npformer.verify.subjects.outputs import outputs_of, without_gradient
 from npformer.verify.subjects.readings import INTEGERS, readings
 from npformer.verify.subjects.registered import RegisteredComponent, fit
 from npformer.verify.subjects.subjects import ArgumentNames, Pair, Subject, count
+from npformer.verify.subjects.tensors import usable
 from npformer.verify.subjects.torch_subjects import TorchCallable, TorchModule
 from npformer.verify.subjects.user_component import UserComponent, split
 from npformer.verify.units.sixteen import EPS, numpy_dtype
@@ -40,6 +41,7 @@ def prepare(
     static: Mapping[str, Any] | None = None,
     dtype: Any = np.float64,
     sizes: Mapping[str, Any] | None = None,
+    device: str = "cpu",
 ) -> Component:
     """The component that ``check(implementation, inputs, against=against)`` is about.
 
@@ -52,6 +54,8 @@ def prepare(
     if sizes and given is None:
         raise VerifyError("sizes are those of a letter spec; give one, inputs='btd, d, d'")
     if isinstance(chosen, Component):
+        if device != "cpu":
+            raise VerifyError(f"{chosen.name!r} of the registry is checked on the CPU")
         if sixteen:
             raise VerifyError(f"{chosen.name!r} of the registry is checked in float64 and float32")
         if given is None and against is None and not static:
@@ -63,6 +67,8 @@ def prepare(
     possible = candidates(chosen)
     if sixteen == "bfloat16":
         possible = _of_bfloat16(possible)
+    if device != "cpu":
+        possible = _on(device, possible)
     if isinstance(against, str):
         against = component(against)
     if sixteen and isinstance(against, OpComponent):
@@ -75,6 +81,9 @@ def prepare(
             "arrays, or strategies; or against= the name of an operation that has cases of its own"
         )
     reference = None if against is None else candidates(against)
+    if reference is not None and device != "cpu":
+        tensors = [s for s in reference if isinstance(s, TorchCallable)]
+        reference = [*reference, *(_on(device, tensors) if tensors else ())]
     made = _user(possible, reference, given, static, dtype)
     if sixteen and not made.has_witness:
         raise VerifyError(
@@ -86,7 +95,22 @@ def prepare(
 
 def _of_bfloat16(possible: list[Subject]) -> list[Subject]:
     """Those that take tensors: NumPy has no bfloat16."""
-    return [dataclasses.replace(s, bfloat16=True) for s in possible if isinstance(s, TorchCallable)]
+    tensors = [s for s in possible if isinstance(s, TorchCallable)]
+    if not tensors:
+        raise VerifyError(
+            f"bfloat16 is checked of PyTorch's tensors, and {possible[0].name} takes none"
+        )
+    return [dataclasses.replace(s, bfloat16=True) for s in tensors]
+
+
+def _on(device: str, possible: Sequence[Subject]) -> list[Subject]:
+    """Those that take tensors, on another device; raises ``VerifyError`` if that is not here."""
+    name, tensors = usable(device), [s for s in possible if isinstance(s, TorchCallable)]
+    if not tensors:
+        raise VerifyError(
+            f"a device is PyTorch's, and {possible[0].name} takes none of its tensors"
+        )
+    return [dataclasses.replace(s, device=name) for s in tensors]
 
 
 def _registered(
@@ -161,8 +185,8 @@ def _user(
     read, (case, names, subject, other) = _read(inputs, settled, dtype)
     if not subject.has_gradient:
         raise VerifyError(
-            f"{subject.name} returns NumPy arrays, so it has no gradient of its own; give the pair "
-            f"(forward, backward), or WithVJP({subject.name}, vjp)"
+            f"{subject.name} returns {subject.engine} arrays, so it has no gradient of its own; "
+            f"give the pair (forward, backward), or WithVJP({subject.name}, vjp)"
         )
     number, remarks = _outputs(subject, case)
     if other is not None and (theirs := _outputs(other, case)[0]) != number:

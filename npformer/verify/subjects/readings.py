@@ -2,7 +2,8 @@
 
 ``o33`` is one axis of 33; a function that takes no such array, but (..., 3, 3), is given that. An
 array of which a function says that it must be integers is tried as integers below each letter's
-size; the right letter is the one whose size is the first number that the function refuses.
+size; the right letter is the one whose size is the first number that the function refuses. Integers
+of 64 bits are tried in 32 where it says that it takes those.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from npformer.verify.inputs import Array, Spec
 from npformer.verify.spec import Sum
 
 INTEGERS = re.compile(r"ind(ex|ic)|\blong\b|integer|\bint(32|64)?\b", re.IGNORECASE)
+NARROW = re.compile(r"int32|scalar type Int\b")
 BOOLEANS = re.compile(r"bool|mask|\bbitwise|'invert'", re.IGNORECASE)
 
 Take = Callable[[list[Array]], Any]
@@ -30,6 +32,12 @@ def readings(spec: Spec, said: str, take: Take, dtype: np.dtype) -> Iterator[Spe
     """Those that may be meant, by what the function said when it refused the plain one."""
     if (split := spec.split()) is not None:
         yield split
+    if NARROW.search(said):
+        whole = [word.kind in ("int", "offsets") for word in spec.words]
+        words = zip(spec.words, whole, strict=True)
+        narrow = [dataclasses.replace(word, bits=32) if each else word for word, each in words]
+        if any(whole):
+            yield Spec(narrow, spec.relations, spec.given)
     floating = [i for i, word in enumerate(spec.words) if word.kind == "float"]
     if INTEGERS.search(said):
         for i in reversed(floating):

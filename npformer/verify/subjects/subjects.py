@@ -1,7 +1,8 @@
 """What can be checked: each kind answers ``outputs`` and ``run`` for a case, in one way.
 
-A subject is told by its ``ArgumentNames`` which of a case's arrays it takes and in which order.
-Those of PyTorch are in ``torch_subjects``.
+A subject is told by its ``ArgumentNames`` which of a case's arrays it takes and in which order, and
+by an ``Engine`` whose arrays those are. Those of PyTorch are in ``torch_subjects``, those of JAX in
+``jax_subjects``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from npformer.cards.case import Case, Result, live
 from npformer.verify.component import BrokenContract
+from npformer.verify.subjects.engines import NUMPY, Engine
 from npformer.verify.subjects.outputs import a_kind, in_form_of, outputs_of
 
 
@@ -24,8 +26,8 @@ class WithVJP:
     """A function and its vector-Jacobian product, to be checked together.
 
     ``function(*arrays)`` gives y, ``vjp(dy, *arrays)`` the gradients of the floating-point arrays,
-    in order: one array, or a tuple. Both take NumPy arrays, or both take tensors. Where y is a
-    tuple of outputs, dy is a tuple of as many, with None for an output of integers.
+    in order: one array, or a tuple. Both take arrays of one engine, or both take tensors. Where y
+    is a tuple of outputs, dy is a tuple of as many, with None for an output of integers.
     """
 
     function: Callable[..., Any]
@@ -58,7 +60,15 @@ class Subject:
     call: ArgumentNames = ArgumentNames()
     widest: Any = np.float64
     """The widest dtype that it computes in."""
+    engine: Engine = NUMPY
+    """Whose arrays it takes."""
     has_gradient = True
+
+    def arguments(self, case: Case) -> tuple[list[Any], dict[str, Any]]:
+        """A call's, as the engine's arrays."""
+        positional, keywords = self.call.arguments(case)
+        given = self.engine.given
+        return [given(value) for value in positional], {n: given(v) for n, v in keywords.items()}
 
     def returned(self, case: Case) -> Any:
         """What the forward returns, as it returns it."""
@@ -91,35 +101,46 @@ class Subject:
 
 @dataclass(frozen=True)
 class Pair(Subject):
-    """``y, cache = forward(*arrays)`` and ``gradients = backward(dy, cache)`` on NumPy arrays.
+    """``y, cache = forward(*arrays)`` and ``gradients = backward(dy, cache)``.
 
     Where y is a tuple of outputs, dy is a tuple of as many.
     """
 
     def returned(self, case: Case) -> Any:
-        return self._both(case)[0]
+        with self.engine.holding(case.dy.dtype):
+            return self._both(case)[0]
 
     def run(self, case: Case) -> Result:
-        y, cache = self._both(case)
-        outputs = arrays_of(y, callable_name(self.origin[0]))
-        gradients = self.origin[1](in_form_of(y, case.upstream), cache)
-        return outputs | gradients_of(gradients, case, self.call)
+        with self.engine.holding(case.dy.dtype):
+            y, cache = self._both(case)
+            outputs = arrays_of(y, callable_name(self.origin[0]))
+            return outputs | self._gradients(y, cache, case)
 
     def opened(self, case: Case, frozen: str = "") -> Callable[[Case], Result]:
-        y, cache = self._both(case)
-        return lambda of: gradients_of(
-            self.origin[1](in_form_of(y, of.upstream), cache), case, self.call
-        )
+        with self.engine.holding(case.dy.dtype):
+            y, cache = self._both(case)
+
+        def backward(of: Case) -> Result:
+            with self.engine.holding(case.dy.dtype):
+                return self._gradients(y, cache, of)
+
+        return backward
+
+    def _gradients(self, y: Any, cache: Any, case: Case) -> Result:
+        upstream = {name: self.engine.given(dy) for name, dy in case.upstream.items()}
+        gradients = self.origin[1](in_form_of(y, upstream), cache)
+        return gradients_of(self.engine.numpy(gradients), case, self.call)
 
     def _both(self, case: Case) -> tuple[Any, Any]:
-        positional, keywords = self.call.arguments(case)
+        """y in NumPy's arrays, and the cache as it is."""
+        positional, keywords = self.arguments(case)
         found = self.origin[0](*positional, **keywords)
         if not isinstance(found, tuple) or len(found) != 2:
             raise BrokenContract(
                 f"{callable_name(self.origin[0])} returned {a_kind(found)}; the forward of a pair "
                 "must return y and a cache"
             )
-        return found
+        return self.engine.numpy(found[0]), found[1]
 
     @property
     def parameters(self) -> tuple[inspect.Parameter, ...] | None:
@@ -127,18 +148,42 @@ class Pair(Subject):
 
 
 @dataclass(frozen=True)
+class StatefulPair(Pair):
+    """An object's ``y = forward(*arrays)`` and ``gradients = backward(dy)``, which keeps its cache.
+
+    A backward belongs to the last forward, so each has one of its own.
+    """
+
+    def opened(self, case: Case, frozen: str = "") -> Callable[[Case], Result]:
+        return lambda of: self.run(case.with_upstream(of.upstream))
+
+    def _gradients(self, y: Any, cache: Any, case: Case) -> Result:
+        upstream = {name: self.engine.given(dy) for name, dy in case.upstream.items()}
+        gradients = self.origin[1](in_form_of(y, upstream))
+        return gradients_of(self.engine.numpy(gradients), case, self.call)
+
+    def _both(self, case: Case) -> tuple[Any, Any]:
+        positional, keywords = self.arguments(case)
+        return self.engine.numpy(self.origin[0](*positional, **keywords)), None
+
+
+@dataclass(frozen=True)
 class VJP(Subject):
-    """A ``WithVJP`` on NumPy arrays."""
+    """A ``WithVJP`` on arrays."""
 
     def returned(self, case: Case) -> Any:
-        positional, keywords = self.call.arguments(case)
-        return self.origin.function(*positional, **keywords)
+        with self.engine.holding(case.dy.dtype):
+            positional, keywords = self.arguments(case)
+            return self.engine.numpy(self.origin.function(*positional, **keywords))
 
     def run(self, case: Case) -> Result:
-        positional, keywords = self.call.arguments(case)
-        y = self.returned(case)
-        gradients = self.origin.vjp(in_form_of(y, case.upstream), *positional, **keywords)
-        return arrays_of(y, self.name) | gradients_of(gradients, case, self.call)
+        with self.engine.holding(case.dy.dtype):
+            positional, keywords = self.arguments(case)
+            y = self.returned(case)
+            upstream = {name: self.engine.given(dy) for name, dy in case.upstream.items()}
+            gradients = self.origin.vjp(in_form_of(y, upstream), *positional, **keywords)
+            gradients = self.engine.numpy(gradients)
+            return arrays_of(y, self.name) | gradients_of(gradients, case, self.call)
 
     @property
     def parameters(self) -> tuple[inspect.Parameter, ...] | None:
@@ -147,13 +192,14 @@ class VJP(Subject):
 
 @dataclass(frozen=True)
 class ForwardOnly(Subject):
-    """A NumPy function without a gradient: good for a reference."""
+    """A function of arrays without a gradient: good for a reference."""
 
     has_gradient = False
 
     def returned(self, case: Case) -> Any:
-        positional, keywords = self.call.arguments(case)
-        return self.origin(*positional, **keywords)
+        with self.engine.holding(case.dy.dtype):
+            positional, keywords = self.arguments(case)
+            return self.engine.numpy(self.origin(*positional, **keywords))
 
 
 def arrays_of(returned: Any, name: str) -> Result:

@@ -8,6 +8,7 @@ import numpy as np
 
 from npformer.cards.pytorch import torch
 from npformer.cards.values import offset_of, stored
+from npformer.errors import VerifyError
 from npformer.verify.reference.autograd import to_tensor
 
 Array = np.ndarray
@@ -40,7 +41,24 @@ def part_of(array: Array) -> Part | None:
     return None if span < array.size else Part(offset + span + bool(offset), strides, offset)
 
 
-def to_tensor_as_laid_out(array: Array, bfloat16: bool = False) -> torch.Tensor:
+def usable(name: str) -> str:
+    """The name of a device that holds tensors here; raises ``VerifyError`` if it does not."""
+    try:
+        device = torch.device(name)
+        torch.zeros((), device=device).cpu()
+    except Exception as error:
+        kind = getattr(torch.accelerator.current_accelerator(), "type", None)
+        there = "cpu" if kind is None or not torch.accelerator.is_available() else f"cpu and {kind}"
+        said = str(error).partition("\n")[0].partition(". ")[0]
+        raise VerifyError(
+            f"device {name!r} holds no tensors here ({said}); there is {there}"
+        ) from None
+    return str(device)
+
+
+def to_tensor_as_laid_out(
+    array: Array, bfloat16: bool = False, device: str = "cpu"
+) -> torch.Tensor:
     """A tensor of its own memory with the array's strides: a kernel may rely on them unawares.
 
     An axis that repeats one number does so in the tensor, and a part of a larger buffer starts
@@ -48,21 +66,23 @@ def to_tensor_as_laid_out(array: Array, bfloat16: bool = False) -> torch.Tensor:
     """
     once = stored(array)
     if once.size < array.size:
-        return to_tensor_as_laid_out(once, bfloat16).expand(array.shape)
+        return to_tensor_as_laid_out(once, bfloat16, device).expand(array.shape)
     part = part_of(array)
-    plain = to_tensor(array)
+    plain = to_tensor(array).to(device)
     if bfloat16 and plain.is_floating_point():
         plain = plain.bfloat16()
     if part is None:
         return plain
     gap = float("nan") if array.dtype.kind == "f" else 0
-    buffer = torch.full((part.length,), gap, dtype=plain.dtype)
+    buffer = torch.full((part.length,), gap, dtype=plain.dtype, device=device)
     return buffer.as_strided(array.shape, part.strides, part.offset).copy_(plain)
 
 
-def to_value(value: Any, bfloat16: bool = False) -> Any:
+def to_value(value: Any, bfloat16: bool = False, device: str = "cpu") -> Any:
     """A tensor for an array, of bfloat16 if so asked and not of integers; anything else stays."""
-    return to_tensor_as_laid_out(value, bfloat16) if isinstance(value, np.ndarray) else value
+    if not isinstance(value, np.ndarray):
+        return value
+    return to_tensor_as_laid_out(value, bfloat16, device)
 
 
 def to_array(tensor: torch.Tensor) -> Array:

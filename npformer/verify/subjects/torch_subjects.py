@@ -32,11 +32,19 @@ class TorchCallable(Subject):
 
     bfloat16: bool = False
     """Whether its tensors are of bfloat16; the arrays of a case are then of float32."""
+    device: str = "cpu"
+    """Of its tensors."""
 
     def tensor(self, array: Array) -> torch.Tensor:
         """An array of a case as this takes it."""
-        made: torch.Tensor = to_value(array, self.bfloat16)
+        made: torch.Tensor = to_value(array, self.bfloat16, self.device)
         return made
+
+    def tensor_arguments(
+        self, case: Case, leaves: Mapping[str, torch.Tensor]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """A call's, as tensors; ``leaves`` stand in for the inputs of their names."""
+        return self.call.arguments(with_tensors(case, leaves, self.bfloat16, self.device))
 
     def array(self, tensor: torch.Tensor) -> Array:
         """A result as a case has it; raises ``BrokenContract`` if bfloat16 was due, and is not."""
@@ -49,7 +57,7 @@ class TorchCallable(Subject):
         return to_array(tensor.float())
 
     def returned(self, case: Case) -> Any:
-        with torch.no_grad(), repeatable():
+        with torch.no_grad(), repeatable(self.device):
             return self._call(case, {})
 
     def outputs(self, case: Case) -> Result:
@@ -62,7 +70,7 @@ class TorchCallable(Subject):
         """
         leaves = {name: self.tensor(a).requires_grad_() for name, a in case.inputs.items()}
         upstream = {name: self.tensor(dy) for name, dy in case.upstream.items()}
-        with repeatable():
+        with repeatable(self.device):
             returned, kept = self.forwarded(case, leaves)
             self._unchanged("forward", kept, case.inputs)
             outputs = self._outputs(returned)
@@ -75,12 +83,12 @@ class TorchCallable(Subject):
     def opened(self, case: Case, frozen: str = "") -> Callable[[Case], Result]:
         leaves = {name: self.tensor(a) for name, a in case.inputs.items()}
         trained = {n: leaf.requires_grad_() for n, leaf in leaves.items() if n != frozen}
-        with repeatable():
+        with repeatable(self.device):
             returned = self.forwarded(case, leaves)[0]
 
         def backward(of: Case) -> Result:
             upstream = {name: self.tensor(dy) for name, dy in of.upstream.items()}
-            with repeatable():
+            with repeatable(self.device):
                 found = self._gradients(returned, trained, upstream, case)
             return {self._named(n): self.array(g) for n, g in found.items()}
 
@@ -121,7 +129,7 @@ class TorchCallable(Subject):
                 raise Written(f"{prefix}{name}", told + mark)
 
     def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
-        positional, keywords = self.call.arguments(with_tensors(case, leaves, self.bfloat16))
+        positional, keywords = self.tensor_arguments(case, leaves)
         return self.origin(*positional, **keywords)
 
     def _named(self, name: str) -> str:
@@ -144,6 +152,8 @@ class TorchCallable(Subject):
             which = "the output" if len(outputs) == 1 else name
             if y.dtype != dy.dtype:
                 raise BrokenContract(f"{which}'s dtype is {y.dtype}; it must be {dy.dtype}")
+            if y.device != dy.device:
+                raise BrokenContract(f"{which} is on {y.device}; it must be on {dy.device}")
             if y.shape != dy.shape:
                 raise BrokenContract(f"{which}'s shape is {tuple(y.shape)}, not {tuple(dy.shape)}")
         reached = [n for n, y in outputs.items() if y.requires_grad]
@@ -173,7 +183,7 @@ class FunctionClass(TorchCallable):
     """A ``torch.autograd.Function``; ``apply`` takes no keywords, so all goes by position."""
 
     def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
-        positional, keywords = self.call.arguments(with_tensors(case, leaves, self.bfloat16))
+        positional, keywords = self.tensor_arguments(case, leaves)
         rest = (self.parameters or ())[len(positional) :]
         last = max((i for i, p in enumerate(rest) if p.name in keywords), default=-1)
         return self.origin.apply(
@@ -205,14 +215,15 @@ class TorchModule(TorchCallable):
 
     def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
         dtype = torch.bfloat16 if self.bfloat16 else torch_dtype(case.dy.dtype)
-        case = with_tensors(case, leaves, self.bfloat16)
+        case = with_tensors(case, leaves, self.bfloat16, self.device)
         positional, keywords = self.call.arguments(case)
-        named = {p: (self.named or {}).get(p, p) for p in self.initial()}
+        trained = [p for p, value in self.origin.named_parameters() if value.requires_grad]
+        named = {p: (self.named or {}).get(p, p) for p in trained}
         state: dict[str, torch.Tensor] = {
-            name: t.detach().clone().to(dtype if t.is_floating_point() else t.dtype)
+            name: t.detach().clone().to(self.device, dtype if t.is_floating_point() else t.dtype)
             for name, t in (*self.origin.named_parameters(), *self.origin.named_buffers())
         }
-        state |= {p: case.inputs[n] for p, n in named.items() if n in case.inputs}  # type: ignore[misc]
+        state |= {p: case.inputs[n] for p, n in named.items() if n in case.inputs}
         return torch.func.functional_call(self.origin, state, tuple(positional), keywords)
 
     def _named(self, name: str) -> str:
@@ -228,7 +239,7 @@ class TorchVJP(TorchCallable):
     """A ``WithVJP`` on tensors; autograd has no part in it."""
 
     def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
-        positional, keywords = self.call.arguments(with_tensors(case, leaves, self.bfloat16))
+        positional, keywords = self.tensor_arguments(case, leaves)
         with torch.no_grad():
             return self.origin.function(*positional, **keywords)
 
@@ -239,7 +250,7 @@ class TorchVJP(TorchCallable):
         upstream: Mapping[str, torch.Tensor],
         case: Case,
     ) -> dict[str, torch.Tensor]:
-        positional, keywords = self.call.arguments(with_tensors(case, leaves, self.bfloat16))
+        positional, keywords = self.tensor_arguments(case, leaves)
         with torch.no_grad():
             found = self.origin.vjp(in_form_of(returned, upstream), *positional, **keywords)
         return _tensors(self, found, case)
@@ -254,7 +265,7 @@ class TorchPair(TorchCallable):
     """A pair of functions of tensors in the package's convention."""
 
     def _both(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> tuple[Any, Any]:
-        positional, keywords = self.call.arguments(with_tensors(case, leaves, self.bfloat16))
+        positional, keywords = self.tensor_arguments(case, leaves)
         with torch.no_grad():
             found = self.origin[0](*positional, **keywords)
         if not isinstance(found, tuple) or len(found) != 2:
@@ -302,22 +313,45 @@ def _tensors(of: TorchCallable, gradients: Any, case: Case) -> dict[str, torch.T
     return {n: t.bfloat16() if of.bfloat16 else t for n, t in tensors.items()}
 
 
-def with_tensors(case: Case, leaves: Mapping[str, torch.Tensor], bfloat16: bool = False) -> Any:
+def with_tensors(
+    case: Case,
+    leaves: Mapping[str, torch.Tensor],
+    bfloat16: bool = False,
+    device: str = "cpu",
+) -> Any:
     """The case with tensors for arrays; ``leaves`` stand in for the inputs of their names."""
     return Case(
-        {n: leaves[n] if n in leaves else to_value(a, bfloat16) for n, a in case.inputs.items()},  # type: ignore[misc]
-        {n: to_value(v) for n, v in case.static.items()},
+        {
+            n: leaves[n] if n in leaves else to_value(a, bfloat16, device)  # type: ignore[misc]
+            for n, a in case.inputs.items()
+        },
+        {n: to_value(v, device=device) for n, v in case.static.items()},
         case.dy,
     )
 
 
 @contextlib.contextmanager
-def repeatable() -> Iterator[None]:
-    """PyTorch's generator on the CPU starts from one seed inside, and is as it was afterwards."""
-    generator = torch.default_generator  # torch.manual_seed would also queue a call for each GPU
-    state = generator.get_state()
-    generator.manual_seed(0)
+def repeatable(device: str = "cpu") -> Iterator[None]:
+    """PyTorch's generators, of the CPU and of a device, start from one seed inside.
+
+    They are as they were afterwards.
+    """
+    generators = [torch.default_generator, *_generators(torch.device(device))]
+    states = [g.get_state() for g in generators]  # torch.manual_seed would queue calls for all GPUs
+    for generator in generators:
+        generator.manual_seed(0)
     try:
         yield
     finally:
-        generator.set_state(state)
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)
+
+
+def _generators(device: torch.device) -> list[torch.Generator]:
+    if device.type == "cpu":
+        return []
+    module = torch.get_device_module(device)
+    known = getattr(module, "default_generators", ())  # MPS has none that is public
+    return (
+        [known[module.current_device() if device.index is None else device.index]] if known else []
+    )

@@ -31,3 +31,12 @@ def test_it_stops_in_the_backward(implementation, inputs, where, monkeypatch, ca
     assert where in shown.split("(Pdb)")[0].splitlines()[-2]
     assert sys.gettrace() is None or "pdb" not in repr(sys.gettrace())
     assert torch.is_grad_enabled()
+
+
+def test_check_stops_by_itself_after_it_has_told_what_is_wrong(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("quit\n"))
+    result = check(LATE, "btd, d, d", cases=10, shrink=False, debug=True)
+    shown = capsys.readouterr().out
+    assert shown.startswith(str(result)) and "weight_too_late()" in shown
+    assert check(lambda x: x, "bd", cases=4, debug=True)
+    assert not capsys.readouterr().out

@@ -13,7 +13,7 @@ import torch
 from npformer.cards.values import LAYOUTS, in_layout
 from npformer.exercises.load import load_python
 from npformer.verify import check, component
-from npformer.verify.answer.reproduce import array_literal, tensor_literal
+from npformer.verify.answer.literals import array_literal, tensor_literal
 from npformer.verify.mutants import MUTANTS
 from tests.verify.functions import LATE, WRONG, Gated, WrongSwish
 

@@ -35,6 +35,18 @@ def test_a_package(here):
     assert load("loaded_p.m:f")(3) == 6
 
 
+def test_the_path_of_a_file(here):
+    (here / "loaded_deep").mkdir()
+    (here / "loaded_deep" / "loaded_one.py").write_text("from loaded_two import f")
+    (here / "loaded_deep" / "loaded_two.py").write_text("def f(x): return 2 * x\n")
+    assert load("loaded_deep/loaded_one.py:f")(3) == 6
+    (here / "loaded_one.py").write_text("def f(x): return x\n")
+    with pytest.raises(VerifyError, match="has the name of a module that is imported, .*deep"):
+        load("loaded_one.py:f")
+    with pytest.raises(VerifyError, match="there is no file 'loaded_deep/three.py'"):
+        load("loaded_deep/three.py:f")
+
+
 @pytest.mark.parametrize("forward", ["norm", "norm_forward"])
 def test_a_function_beside_its_backward_is_a_pair(here, forward):
     text = f"def {forward}(x): return x, None\ndef norm_backward(dy, cache): return dy\n"
