@@ -71,7 +71,7 @@ demo: $(VENV)/installed
 	@echo "== 1/6  Check hand-written gradients against PyTorch and against themselves."
 	$(NPFORMER) verify --cases 20
 	@echo; echo "== 2/6  Train the NumPy model on the built-in grammar, from scratch, into $(RUN)."
-	@rm -rf $(RUN)
+	@rm -rf $(filter runs/demo, $(RUN))  # the last demo; train refuses a run of yours elsewhere
 	$(NPFORMER) train $(RUN) --preset tiny
 	@echo; echo "== 3/6  Translate sentences that it has never seen."
 	$(NPFORMER) translate $(RUN) "$(UNSEEN)"
@@ -84,7 +84,7 @@ demo: $(VENV)/installed
 	@echo; echo "Done. In $(RUN):"
 	@echo "  loss.png       the loss curve            metrics.jsonl  every update's figures"
 	@echo "  attention/     a picture per attention   scores.json    the scores above"
-	@echo "  explorer.html  open it in a browser      averaged/      the model, for:"
+	@echo "  explorer.html  open it in a browser      checkpoints/   the model, for:"
 	@echo "  $(NPFORMER) translate $(RUN) \"Your text.\""
 
 # Two chapters at a time; a warning fails the build. What a page needs is in build/site.
