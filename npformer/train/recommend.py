@@ -92,9 +92,10 @@ def recommend(saved: Sequence[Path], averaged: Path | None) -> Recommendation:
     """
     found: list[Candidate] = []
     mean = read_notes(averaged) if averaged else {}
-    if averaged:
-        of = counted(len(mean.get("averaged", ())), "checkpoint")
-        found.append(Candidate(averaged, f"the mean of the last {of}", mean))
+    of = mean.get("averaged", ())
+    if averaged and not (saved and of == [saved[-1].name]):  # the mean of one is that one
+        what = f"the mean of the last {counted(len(of), 'checkpoint')}"
+        found.append(Candidate(averaged, what, mean))
     if saved:
         last = saved[-1]
         notes = read_notes(last)

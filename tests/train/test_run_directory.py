@@ -82,8 +82,10 @@ def test_what_a_path_resolves_to(tmp_path):
     (newest,) = save_updates(tmp_path, 7)
     assert resolve(tmp_path) == (newest, "", "the last")
     assert resolve(newest) == (newest, "", "")
-    averaged = save(averaged_path(tmp_path), 7, averaged=["update-00000007"])
-    assert resolve(tmp_path) == (averaged, "", "the mean of the last 1 checkpoint")
+    save(averaged_path(tmp_path), 7, averaged=["update-00000007"])
+    assert resolve(tmp_path) == (newest, "", "the last")  # of which it is the mean
+    averaged = save(averaged_path(tmp_path), 7, averaged=["update-00000006", "update-00000007"])
+    assert resolve(tmp_path) == (averaged, "", "the mean of the last 2 checkpoints")
     assert resolve(averaged) == (averaged, "", "")
     checkpoint, warning = load_checkpoint(str(tmp_path))
     assert checkpoint.path == averaged and warning == ""
