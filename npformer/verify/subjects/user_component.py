@@ -264,7 +264,7 @@ class UserComponent(Component):
         return self._scales(case, exact, TRIALS)
 
     def _scales(self, case: Case, exact: Result, trials: int) -> Result:
-        eps = EPS.get(self.inside or self.sixteen, 0.0)
+        eps = EPS.get(self._bits, 0.0)
         least = TINY.get(self.inside, 0.0)
         judge = self._in_sixteen if self.sixteen else self._judge.run
         run = lambda c: self._named(judge(c))  # noqa: E731
@@ -305,6 +305,12 @@ class UserComponent(Component):
         judged_as = (self.inside, self.entrywise)
         if self.last.get("case") is not case or self.last["judged_as"] != judged_as:
             scales = self._scales(case, exact, CAREFUL)
+            if self.has_witness and isinstance(self.against, TorchCallable) and not self._bits:
+                from npformer.verify.units.stepwise import scatter_of_steps  # imports PyTorch
+
+                run = lambda c: self._named(self._judge.run(c))  # noqa: E731
+                steps = scatter_of_steps(run, case, exact)
+                scales = {n: np.maximum(s, steps[n]) for n, s in scales.items()}
             self.last.update(case=case, judged_as=judged_as, careful=scales)
         found: Result = self.last["careful"]
         return found
@@ -313,6 +319,11 @@ class UserComponent(Component):
         exact = self.reference(case)
         assert exact is not None
         return exact
+
+    @property
+    def _bits(self) -> str:
+        """The precision whose units count, if not the case's own."""
+        return self.inside or self.sixteen
 
     @property
     def said_of_bound(self) -> str:
@@ -326,9 +337,9 @@ class UserComponent(Component):
             limit = f"its forward computes in {self.inside}: errors up to {INSIDE:g} pass"
         if self.bound is not None:
             limit = f"errors up to {self.bound:g} pass, as asked"
-        bits = self.inside or self.sixteen
+        bits = f" of {self._bits}" if self._bits else ""
         return (
-            f"{limit}; a unit is eps{f' of {bits}' if bits else ''} x (the result of "
+            f"{limit}; a unit is eps{bits} x (the result of "
             f"{self.witness} + its scatter under rounding)"
         )
 
