@@ -13,7 +13,7 @@ from npformer.cards.case import Case, Result, live
 from npformer.cards.strategies import Source
 from npformer.exercises.faults import Complaint, a_kind
 from npformer.exercises.question import Function, Question, private
-from npformer.exercises.render import assignment, given, short
+from npformer.exercises.render import assignment, code, given, short
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ class FunctionQuestion(Question):
             if name not in got:
                 raise Complaint("type", f"{name} is missing", name)
             if isinstance(got[name], np.ndarray) or got[name] != right:
-                said = f"{name} is {short(got[name])} and should be {right!r}"
+                texts = isinstance(got[name], str) and isinstance(right, str)
+                each = (got[name], right) if texts else (short(got[name]), repr(right))
+                said = f"{name} is {each[0]} and should be {each[1]}"
                 raise Complaint("value", said, name)
         return _arrays(got)
 
@@ -69,8 +71,8 @@ class FunctionQuestion(Question):
                 lines.append(assignment(name, value))
                 words.append(f"{name}={name}")
             else:
-                words.append(f"{name}={short(value)}")
-        return [*lines, f"{self.function}({', '.join(words)})"]
+                words.append(f"{name}={code(value)}")
+        return [*lines, f"result = {self.function}({', '.join(words)})", "print(result)"]
 
 
 def _arrays(entries: Mapping[str, Any]) -> Result:
@@ -78,12 +80,13 @@ def _arrays(entries: Mapping[str, Any]) -> Result:
 
 
 def flat(value: Any, name: str) -> dict[str, Any]:
-    """Nested results by name: ``result[0]``, ``result['m']``.
+    """Nested results by name: ``the result[0]``; those of a dictionary by its own keys, ``m``.
 
     Raises ``Complaint`` for one that is neither text, None nor numbers.
     """
     if isinstance(value, dict):
-        parts = [(f"{name}[{k!r}]", v) for k, v in value.items()]
+        own = name == "the result" and all(isinstance(k, str) for k in value)
+        parts = [(k if own else f"{name}[{k!r}]", v) for k, v in value.items()]
     elif hasattr(value, "_fields"):
         parts = [(f"{name}.{f}", getattr(value, f)) for f in value._fields]
     elif isinstance(value, (tuple, list)) and not all(np.isscalar(v) for v in value):

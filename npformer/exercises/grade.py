@@ -17,14 +17,21 @@ from npformer.cards.strategies import GeneratorSource
 from npformer.exercises.exercise import Exercise, ExerciseError
 from npformer.exercises.explain import Mistakes, explain
 from npformer.exercises.faults import Fault, numbers, of_exception
+from npformer.exercises.further import (
+    LATER,
+    failures_of,
+    look_further,
+    only_where,
+    right_all_the_same,
+)
 from npformer.exercises.load import load_python
 from npformer.exercises.outcome import Kind, Outcome
-from npformer.exercises.question import Question, parameters_of, private
+from npformer.exercises.question import Question, parameters_of
 from npformer.exercises.questions import question_of
-from npformer.exercises.render import indexed
+from npformer.exercises.render import indexed, with_imports
 from npformer.verify.answer.shrink import smallest
 from npformer.verify.diagnosis.evidence import silence
-from npformer.verify.judge import Failure, at_index, judged
+from npformer.verify.judge import Failure, at_index
 
 on_fault: ContextVar[Callable[[Outcome], None] | None] = ContextVar("on_fault", default=None)
 """Told of a fault before the search for its smallest example and its cause, which may take long."""
@@ -32,8 +39,6 @@ PRINTED = 4000
 """Characters kept of what a submission prints."""
 SEARCH = 4.0
 """Seconds for the smallest example."""
-LATER = 25
-"""Cases looked at after the first fault, to say which results are right all the same."""
 
 
 def grade(exercise: Exercise, submission: Any, cases: int | None = None, seed: int = 0) -> Outcome:
@@ -61,10 +66,12 @@ def grade(exercise: Exercise, submission: Any, cases: int | None = None, seed: i
             raise ExerciseError(f"{exercise.folder / 'grade.py'} defines no function grade")
         with silence():
             outcome = grader.grade(submission, cases, seed)
-        return outcome.with_(chapter=outcome.chapter or exercise.walkthrough)
+        return outcome.with_(
+            chapter=outcome.chapter or exercise.walkthrough, example=with_imports(outcome.example)
+        )
     question = question_of(exercise, submission, solution)
     outcome = answer(question, submission, cases, seed, mistakes_of(exercise))
-    return outcome.with_(chapter=exercise.walkthrough)
+    return outcome.with_(chapter=exercise.walkthrough, example=with_imports(outcome.example))
 
 
 def _other_arguments(name: str, own: Any, right: Any) -> str:
@@ -103,17 +110,10 @@ def answer(
 def fault_of(question: Question, case: Case, path: Path | None = None) -> Fault | None:
     """What is wrong with the submission's answer to one case; None if nothing is."""
     try:
-        failures = _failures(question, case)
+        failures = failures_of(question, case)
     except (Exception, SystemExit) as error:
         return of_exception(error, path)
     return _in_words(failures[0]) if failures else None
-
-
-def _failures(question: Question, case: Case) -> list[Failure]:
-    """What the checker does not accept of the results on a private copy."""
-    own = private(case)
-    got = question.run(own)
-    return judged(question, own, case, got, np.random.default_rng(0)).failures
 
 
 def _in_words(failure: Failure) -> Fault:
@@ -148,7 +148,9 @@ def _failed(
     kind: Kind = "broken" if fault.kind in ("error", "type") else "wrong"
     if tell := on_fault.get():
         tell(Outcome(kind, fault.sentence, cases=number))
-    right = _right_all_the_same(question, source, case) if fault.kind == "value" else []
+    looked = look_further(question, source, case) if fault.kind in ("value", "error") else []
+    right = right_all_the_same(question, case, looked) if fault.kind == "value" else []
+    only = only_where(looked)
     telling = _telling(question, source, case, fault, path)
     found = explain(question, telling, mistakes, seed) if telling else ""
     case = smallest(
@@ -158,6 +160,8 @@ def _failed(
     verdict = fault.sentence
     if right:
         verdict += f"; {_and(right)} {'is' if len(right) == 1 else 'are'} right"
+    if only:
+        verdict += f"; only with {only}"
     return Outcome(
         kind,
         verdict,
@@ -197,23 +201,10 @@ def _example(question: Question, case: Case, fault: Fault) -> str:
         result = fault.result
         if result.startswith("grad ") and fault.got:  # without a backward there is none to print
             result = f"layer.{indexed(result.removeprefix('grad '))}.grad"
-        lines.append(f"# {fault.sentence}" if " " in result else f"print({result}{at})")
+        printed = lines and lines[-1] == "print(result)"
+        named = " " in result or printed
+        lines.append(f"# {fault.sentence}" if named else f"print({result}{at})")
     return "\n".join(lines)
-
-
-def _right_all_the_same(question: Question, source: GeneratorSource, case: Case) -> list[str]:
-    """Gradients that were right on every case, where another was not."""
-    wrong: set[str] = set()
-    try:
-        for each in (case, *(question.draw(source) for _ in range(LATER))):
-            failures = _failures(question, each)
-            if any(failure.breach for failure in failures):
-                return []
-            wrong.update(failure.result for failure in failures)
-    except (Exception, SystemExit):
-        return []
-    told = [n for n in question.reference(case) if n != "y"]
-    return [n for n in told if n not in wrong] if len(told) <= 8 else []
 
 
 def mistakes_of(exercise: Exercise) -> Mistakes:

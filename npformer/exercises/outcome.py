@@ -49,7 +49,7 @@ class Outcome:
     def __str__(self) -> str:
         lines = [f"{'passed' if self.passed else 'not yet'}: {self.verdict}"]
         if self.example:
-            lines += ["", "The smallest input that shows it:", ""]
+            lines += ["", "The smallest input that shows it, as code for the end of your file:", ""]
             lines += [f"    {line}" if line else "" for line in self.example.splitlines()]
         if self.printed.strip():
             lines += ["", "It printed:", "", *_first(self.printed)]

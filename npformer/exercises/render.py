@@ -33,7 +33,7 @@ def built(value: Any) -> str:
 def filled(array: Array) -> str:
     """The number that fills an array, or all of them."""
     first = array.flat[0]
-    return repr(float(first)) if (array == first).all() else repr(array.tolist())
+    return code(float(first)) if (array == first).all() else code(array.tolist())
 
 
 def indexed(path: str) -> str:
@@ -45,14 +45,14 @@ def given(name: str, value: Any) -> str:
     """An argument's value; ``rng`` is kept as a seed."""
     if name == "rng" and value is not None:
         return f"np.random.default_rng({value})"
-    return f"np.array({value.tolist()})" if isinstance(value, np.ndarray) else repr(value)
+    return f"np.array({code(value.tolist())})" if isinstance(value, np.ndarray) else code(value)
 
 
 def assignment(name: str, array: Array) -> str:
     """``x = np.array([[1.0, 0.0]])``, on several lines if it is long."""
-    text = repr(array.tolist())
+    text = code(array.tolist())
     if len(text) > 80 and array.ndim > 1:
-        rows = ",\n".join(f"    {row!r}" for row in array.tolist())
+        rows = ",\n".join(f"    {code(row)}" for row in array.tolist())
         text = f"[\n{rows},\n]"
     return f"{name} = np.array({text})"
 
@@ -61,3 +61,16 @@ def short(value: Any) -> str:
     """``repr`` on one line, cut where it is very long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= LONG else f"{text[: LONG - 3]}..."
+
+
+def code(value: Any) -> str:
+    """``repr``, with the names of NumPy for what Python has no literal for."""
+    text = repr(value)
+    return text if isinstance(value, str) else re.sub(r"\b(nan|inf)\b", r"np.\1", text)
+
+
+def with_imports(example: str) -> str:
+    """The example with the import that it needs, whatever the file that it is put into has."""
+    if "np." not in example or "import numpy as np" in example:
+        return example
+    return f"import numpy as np\n\n{example}"

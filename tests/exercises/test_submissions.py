@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import io
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +61,25 @@ def test_a_mistake_is_found_and_named(tmp_path, wrong):
     outcome = answer(wrong.exercise, written(tmp_path, wrong.text, f"{wrong.name}.py"))
     assert outcome.kind in ("wrong", "broken"), outcome
     assert wrong.says in str(outcome)
-    assert outcome.example
+    assert_runs(wrong.text, outcome.example)
     for line in own_lines(wrong.exercise):
         assert line not in str(outcome), "the answer holds a line of the solution"
+
+
+def assert_runs(file: str, example: str) -> None:
+    """The example runs at the end of the file, whatever the file imports, as far as that does."""
+    assert example
+    names: dict = {"__name__": "learners_file"}
+    exec(compile(file, "file", "exec"), names)
+    names.pop("np", None)
+    heard = io.StringIO()
+    with contextlib.redirect_stdout(heard):
+        try:
+            exec(compile(example, "example", "exec"), names)
+        except Exception as error:
+            assert not isinstance(error, NameError | SyntaxError), error
+            return
+    assert heard.getvalue().strip() or example.rstrip().splitlines()[-1].startswith("# ")
 
 
 def own_lines(name: str) -> list[str]:

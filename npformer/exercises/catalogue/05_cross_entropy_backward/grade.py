@@ -1,6 +1,7 @@
 """Mean cross-entropy of rows (R, V), some of them ignored; no smoothing, no class weights."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -103,6 +104,41 @@ def _every_target(dloss, cache):
     return (p - targets) * valid * dloss / count
 
 
+def _with(p="p", target=-1, sign=1, masked=True, by="count", dloss=True):
+    """The right gradient with some of its parts replaced."""
+
+    def backward(given, cache):
+        probs, p_less_one, valid, count = cache
+        onehot = probs - p_less_one
+        own = (np.log(probs) if p == "logp" else probs) + target * onehot
+        number = {"count": count, "rows": len(valid), "nothing": 1}[by]
+        return sign * own * (valid if masked else 1) * (given if dloss else 1) / number
+
+    return backward
+
+
+PARTS = (
+    [("logp stands where p belongs", {"p": "logp"})],
+    [("nothing is subtracted at the target", {"target": 0}),
+     ("1 is added at the target", {"target": 1})],
+    [("the sign is turned", {"sign": -1})],
+    [("ignored rows get a gradient", {"masked": False})],
+    [("it is divided by all rows, the ignored ones included", {"by": "rows"}),
+     ("it is not divided by the number of rows that count", {"by": "nothing"})],
+    [("dloss is left out", {"dloss": False})],
+)  # fmt: skip
+
+
+def _several():
+    """Two or three of these at once."""
+    for number, word in ((2, "two"), (3, "three")):
+        for axes in itertools.combinations(PARTS, number):
+            for parts in itertools.product(*axes):
+                changes = {name: value for _, own in parts for name, value in own.items()}
+                said = ", ".join(text for text, _ in parts[:-1]) + f", and {parts[-1][0]}"
+                yield f"{word} things are wrong at once: {said}", _with(**changes)
+
+
 MISTAKES = [
     (sentence, {"cross_entropy_forward": _forward, "cross_entropy_backward": backward})
     for sentence, backward in (
@@ -118,5 +154,6 @@ MISTAKES = [
          "logits", _through_softmax),
         ("the gradient stops at the log-probabilities: -1 at the target and 0 elsewhere",
          _logp_only),
+        *_several(),
     )
 ]  # fmt: skip

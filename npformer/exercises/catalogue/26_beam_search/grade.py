@@ -78,8 +78,13 @@ def _draw(source):
     }
 
 
+def _paper(n, alpha):
+    return ((5 + n) / 6) ** alpha
+
+
 def _wrong(
-    penalty=lambda n, alpha: ((5 + n) / 6) ** alpha,
+    penalty=_paper,
+    unfinished=None,
     stop="nothing lives",
     places="shared",
     width=None,
@@ -112,8 +117,9 @@ def _wrong(
             live = [(p, tokens) for p, tokens in best if tokens[-1] != 0]
             if not live or (stop == "first" and finished):
                 break
-        unfinished = [(p / by, tokens, p) for p, tokens in live]
-        every = finished + unfinished if cut == "equal" else finished or unfinished
+        by = (unfinished or penalty)(step, alpha)
+        living = [(p / by, tokens, p) for p, tokens in live]
+        every = finished + living if cut == "equal" else finished or living
         which = {"score": lambda f: f[0], "log P": lambda f: f[2], "first": lambda f: 0}[choose]
         score, tokens, _ = max(every, key=which)
         return tokens if end or not tokens or tokens[-1] else tokens[:-1], score
@@ -137,7 +143,9 @@ MISTAKES = [
     ("no length penalty is taken: the score is log P itself", _wrong(lambda n, alpha: 1.0)),
     ("log P is multiplied by the penalty; it is divided by it",
      _wrong(lambda n, alpha: ((5 + n) / 6) ** -alpha)),
-    ("n does not count the end", _wrong(lambda n, alpha: ((4 + n) / 6) ** alpha)),
+    ("n does not count the end", _wrong(lambda n, alpha: _paper(n - 1, alpha))),
+    ("n is the number of the tokens returned: that of a finished hypothesis lacks its end",
+     _wrong(lambda n, alpha: _paper(n - 1, alpha), unfinished=_paper)),
     ("log P is divided by the length to the power of alpha, not by ((5 + n) / 6)^alpha",
      _wrong(lambda n, alpha: n**alpha)),
     ("log P is divided by the length: the mean per token", _wrong(lambda n, alpha: n)),
