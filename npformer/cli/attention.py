@@ -8,6 +8,7 @@ from pathlib import Path
 import tyro
 
 from npformer.cli.common import named, origin, read_along, read_texts
+from npformer.cli.figures import reporter
 from npformer.inspect import save_figure, sentence_figures
 from npformer.train.engines import load_model
 
@@ -38,14 +39,17 @@ class Command:
     """The translation to read along; the model's own unless given."""
     out: Path = Path("attention")
     """Directory for the pictures; it is made if it does not exist."""
+    quiet: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print nothing but errors."""
 
     def __call__(self) -> int:
         loaded = load_model(self.run)
         model, tokenizer, _, _ = loaded
         target = read_along(loaded, self.sentence, self.target)
-        print(read_texts(loaded, self.sentence, target))
-        print(f"The target is {origin(loaded, self.target)}.")
-        print(f"The model is {named(loaded)}.")
+        console = reporter(None, self.quiet)
+        console.out(read_texts(loaded, self.sentence, target), highlight=False)
+        console.out(f"The target is {origin(loaded, self.target)}.", highlight=False)
+        console.out(f"The model is {named(loaded)}.", highlight=False)
         for path, figure in sentence_figures(model, tokenizer, self.sentence, target).items():
-            print(save_figure(figure, self.out / f"{path}.png"))
+            console.out(save_figure(figure, self.out / f"{path}.png"), highlight=False)
         return 0

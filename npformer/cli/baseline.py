@@ -12,6 +12,7 @@ from rich.console import Console
 
 from npformer.cli.arguments import UsageError
 from npformer.cli.evaluate import Command as Evaluate
+from npformer.cli.figures import STANDARD_OUTPUT, reporter
 from npformer.cli.settings import as_config, changed_options
 from npformer.cli.train import INTERRUPTED
 from npformer.cli.train import Command as Train
@@ -53,16 +54,23 @@ class Command(Train):
     generate: tyro.conf.FlagCreatePairsOff[bool] = False
     """Score the translations of Hugging Face's own beam search too."""
     json: Path | None = None
-    """Also write the scores here; those of --generate go to the same name with .generate.json."""
+    """Also write the scores to this file; those of --generate go beside it, to .generate.json."""
 
     def __call__(self) -> int:
         if idle := [option for option in changed_options(self) if option in TWIN_ALONE]:
             raise UsageError(f"{', '.join(idle)}: applies to the twin only; leave it out here")
+        if self.generate and self.json == STANDARD_OUTPUT:
+            raise UsageError("--generate writes two files; name the first with --json FILE")
         require("torch", "transformers", extra="marian")
         scoring = Evaluate(
-            run=self.run, limit=self.limit, beam=self.beam, alpha=self.alpha, json=self.json
+            run=self.run,
+            limit=self.limit,
+            beam=self.beam,
+            alpha=self.alpha,
+            json=self.json,
+            quiet=self.quiet,
         )
-        console = Console()
+        console = reporter(self.json, self.quiet, makes=self.run)
         config = as_config(self)
         # It is PyTorch that trains: what the checkpoints and the picture say of the engine.
         config = dataclasses.replace(

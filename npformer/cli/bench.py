@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 
 from npformer.bench.settings import BenchConfig
 from npformer.bench.suite import run_bench, tables
+from npformer.cli.figures import reporter, write_figures
 
 DEFAULTS = {
     "numpy": BenchConfig(),
@@ -47,7 +46,9 @@ class Command:
 
     bench: Annotated[BenchConfig, tyro.conf.arg(name="")] = field(default_factory=BenchConfig)
     json: Path | None = None
-    """Also write the figures here."""
+    """Also write the figures to this file; - is standard output."""
+    quiet: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print nothing but errors."""
 
     @classmethod
     def default(cls, arguments: Sequence[str]) -> Command:
@@ -58,11 +59,10 @@ class Command:
 
     def __call__(self) -> int:
         results = run_bench(self.bench)
-        console = Console()
+        console = reporter(self.json, self.quiet)
         machine = results["machine"]
         console.print(", ".join(f"{name} {value}" for name, value in machine.items()))
         for table in tables(results):
             console.print(table)
-        if self.json is not None:
-            self.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        write_figures(self.json, "bench", results)
         return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Any, Literal
 
 import numpy as np
 import tyro
-from rich.console import Console
 
 from npformer.cli.arguments import UsageError
 from npformer.cli.common import origin, read_along, read_texts
+from npformer.cli.figures import reporter, write_figures
 from npformer.errors import NpformerError, VerifyError, nearest
 from npformer.explorer.sentence import one_pair
 from npformer.train.engines import Loaded, load_model
@@ -69,7 +68,9 @@ class Command:
     every_call: tyro.conf.FlagCreatePairsOff[bool] = False
     """A row in the table for every call."""
     json: Path | None = None
-    """Also write findings and growth here."""
+    """Also write findings and growth to this file; - is standard output."""
+    quiet: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print nothing but errors."""
 
     def __call__(self) -> int:
         if (self.plant is None) != (self.at is None):
@@ -102,7 +103,7 @@ class Command:
             with plant(mutant, ours, self.at or "") as loss:
                 found = bisect(ours, reference, batch, loss=loss, **options)
 
-        console = Console()
+        console = reporter(self.json, self.quiet)
         texts = read_texts(loaded, self.text, target)
         against = f"The loss is against {origin(loaded, self.target)}."
         console.print(f"{texts}\n{against}\n", highlight=False, markup=False, soft_wrap=True)
@@ -112,8 +113,7 @@ class Command:
         if mutant is not None:
             planted = f"Planted: {mutant.name} at {self.at}: {mutant.wrong}."
             console.print(planted, highlight=False, markup=False, soft_wrap=True)
-        if self.json is not None:
-            self.json.write_text(json.dumps(found.to_dict(), indent=2) + "\n", encoding="utf-8")
+        write_figures(self.json, "bisect", found.to_dict())
         return 0 if found.passed else FOUND
 
 

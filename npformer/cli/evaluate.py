@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.table import Table
 
 from npformer.cli.arguments import UsageError
 from npformer.cli.common import named, note
+from npformer.cli.figures import reporter, write_figures
 from npformer.decode import Translator
 from npformer.decode.translator import Search
 from npformer.errors import counted
@@ -72,7 +72,9 @@ class Command:
     samples: int = 3
     """Translations to show, spread evenly over the split."""
     json: Path | None = None
-    """Also write scores and samples here."""
+    """Also write scores and samples to this file; - is standard output."""
+    quiet: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print nothing but errors."""
 
     def __call__(self) -> int:
         for name in ("limit", "samples"):
@@ -82,9 +84,9 @@ class Command:
 
     def report(self, loaded: Loaded, search: Search | None = None) -> int:
         """Translate the pairs with ``loaded``, by ``search`` if given, and print their scores."""
-        console = Console()
+        console = reporter(self.json, self.quiet)
         pairs = self._pairs(loaded)
-        for sentence in pairs.notes:
+        for sentence in () if self.quiet else pairs.notes:
             note(sentence)
         hypotheses, too_long = self._translate(loaded, pairs.source, console, search)
         results = {"all": {"pairs": len(pairs), **scores(hypotheses, pairs.target)}}
@@ -122,8 +124,10 @@ class Command:
                 markup=False,
                 soft_wrap=True,
             )
-        if self.json is not None:
-            report = {
+        write_figures(
+            self.json,
+            "evaluate",
+            {
                 "checkpoint": str(loaded.checkpoint.path),
                 "update": loaded.checkpoint.position.update,
                 "engine": self.engine,
@@ -136,9 +140,8 @@ class Command:
                 "intervals": by_chance,
                 "caution": warning,
                 "samples": examples,
-            }
-            text = json.dumps(report, indent=2, ensure_ascii=False)
-            self.json.write_text(text + "\n", encoding="utf-8")
+            },
+        )
         return 0
 
     def _pairs(self, loaded: Loaded) -> ParallelCorpus:

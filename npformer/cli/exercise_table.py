@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 
 from npformer.exercises.classroom import Grades
-from npformer.exercises.exercise import Exercise
+from npformer.exercises.exercise import HINTS, Exercise
 from npformer.exercises.progress import Progress
 
 
@@ -38,6 +38,24 @@ def passed(exercises: Sequence[Exercise], progress: Progress, folder: Path) -> s
     """How many, of all."""
     count = sum(progress.state(e.name) == "passed" for e in exercises)
     return f"{count} of {len(exercises)} passed, in {folder}"
+
+
+def what_follows(exercises: Sequence[Exercise], progress: Progress, options: str) -> str:
+    """The command to type next: for the exercise that is begun, else for the first that is not."""
+    following = progress.next_of(exercises)
+    if following is None:
+        return (
+            "That was the last one. All exercises are passed. A gradient of your own is checked by "
+            "npformer verify --implementation."
+        )
+    begun = [e for e in exercises if progress.state(e.name) == "started"]
+    if not begun:
+        return f"Next: npformer exercise start {following.short}{options}"
+    own = begun[0]
+    entry = progress.entries[own.name]
+    left = "another hint" if 0 < entry.hints < HINTS else "a hint"
+    hint = f"; {left}: npformer exercise hint {own.short}{options}" if entry.checks else ""
+    return f"Next: npformer exercise check {own.short}{options}{hint}"
 
 
 def grades_table(grades: Grades) -> Table:

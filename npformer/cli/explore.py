@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import tyro
+
 from npformer.cli.common import named, origin, read_along, read_texts
+from npformer.cli.figures import reporter
 from npformer.errors import NpformerError, install
 from npformer.explorer import build_page
 from npformer.explorer.nodes import Errors
@@ -42,6 +45,8 @@ class Command:
     """The translation to read along; the model's own unless given."""
     out: Path = Path("explorer.html")
     """The file to write; an older one is replaced."""
+    quiet: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print nothing but errors."""
 
     def __call__(self) -> int:
         loaded = load_model(self.checkpoint)
@@ -57,14 +62,18 @@ class Command:
             write_file(self.out, content)
         except OSError as error:
             raise NpformerError(f"cannot write {self.out}: {error.strerror or error}") from error
-        print(read_texts(loaded, self.text, target))
-        print(f"The loss is against {against}.")
-        print(f"The model is {named(loaded)}.\n\n{self.out}  {len(content) / 1e6:.1f} MB")
+        console = reporter(None, self.quiet)
+        told = [
+            read_texts(loaded, self.text, target),
+            f"The loss is against {against}.",
+            f"The model is {named(loaded)}.\n\n{self.out}  {len(content) / 1e6:.1f} MB",
+        ]
         if errors is None:
-            print(
+            told.append(
                 "Without PyTorch the page has no errors against it; for these, "
                 f"{install('verify')} and then this again"
             )
+        console.out("\n".join(told), highlight=False)
         return 0
 
     def _check_out(self) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 
+from npformer.cli.figures import reporter, write_figures
 from npformer.cli.plan_table import check_line, plan_table
 from npformer.cli.settings import (
     DEFAULT_FAMILY,
@@ -65,7 +64,9 @@ class Command:
     price: float | None = None
     """What one GPU costs in an hour; the plan then says what the run costs."""
     json: Path | None = None
-    """Write every figure to this file, too."""
+    """Also write every figure to this file; - is standard output."""
+    quiet: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print nothing but errors."""
     check: tyro.conf.FlagCreatePairsOff[bool] = False
     """Run two updates of one GPU's part here, and compare the planned peak with the measured."""
     data: Annotated[DataConfig, tyro.conf.arg(name="")] = field(default_factory=DataConfig)
@@ -90,7 +91,7 @@ class Command:
         longest = min(config.model.max_length, config.data.max_length, config.data.batch_tokens)
         length = self.length or min(LENGTH, longest)
         plan = make_plan(config, gpu, self.gpus, Assumptions(self.mfu, length, self.price))
-        console = Console()
+        console = reporter(self.json, self.quiet)
         console.print(plan_table(self.preset, plan), highlight=False)
         figures = plan.as_dict()
         status = 0
@@ -99,8 +100,7 @@ class Command:
             console.print(check_line(planned, measured, where), highlight=False, markup=False)
             figures["check"] = {"device": where, "planned": planned, "measured": measured}
             status = int(abs(planned / measured - 1) > TOLERANCE)
-        if self.json:
-            self.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        write_figures(self.json, "plan", figures)
         return status
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -20,6 +20,7 @@ from rich.progress import (
 )
 
 from npformer.cli.arguments import parse
+from npformer.cli.figures import reporter, write_figures
 from npformer.cli.settings import DEFAULT_PRESET, named_config, word_of
 from npformer.config import DataConfig
 from npformer.errors import counted
@@ -62,6 +63,10 @@ class Command:
     """A preset of npformer train, of which the data's settings are taken."""
     verify: tyro.conf.FlagCreatePairsOff[bool] = False
     """Make nothing: read every file and compare its sha256."""
+    json: Path | None = None
+    """Also write what the shards hold to this file; - is standard output."""
+    quiet: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print nothing but errors."""
     data: Annotated[DataOptions, tyro.conf.arg(name="")] = field(default_factory=DataOptions)
 
     @classmethod
@@ -82,17 +87,20 @@ class Command:
         return cls(directory=tyro.MISSING, data=DataOptions(**decisive))
 
     def __call__(self) -> int:
-        console = Console()
+        console = reporter(self.json, self.quiet, makes=self.directory)
         if self.verify:
             manifest = check_shards(self.directory)
             size = sum(file.bytes for file in manifest.files.values())
             files = counted(len(manifest.files), "file")
             _say(console, f"{files}, {size / 1e6:,.1f} MB: every sha256 is right")
+            write_figures(self.json, "shard", {"files": len(manifest.files), "bytes": size})
             return 0
         began = time.monotonic()
         with _Display(console) as display:
             pairs = make_shards(DataConfig(**asdict(self.data)), self.directory, progress=display)
-        _report(pairs, self.directory, time.monotonic() - began, console)
+        seconds = time.monotonic() - began
+        _report(pairs, self.directory, seconds, console)
+        write_figures(self.json, "shard", {**_figures(pairs), "seconds": seconds})
         return 0
 
 
@@ -131,6 +139,20 @@ class _Display:
         if self._bar.disable and now - self._said_at >= PLAIN_SECONDS:
             self._said_at = now
             _say(self._console, f"{what}: {done:,}" + (f" of {total:,}" if total else ""))
+
+
+def _figures(pairs: ShardedPairs) -> dict[str, Any]:
+    manifest = pairs.manifest
+    source, target = pairs.lengths().sum(axis=0, dtype=int)
+    return {
+        "pairs": len(pairs),
+        "rows": manifest.rows,
+        **{why: manifest.total(why) for why in ("too_long", "empty", "shared", "held_out")},
+        "source_tokens": source,
+        "target_tokens": target,
+        "shards": len(manifest.shards),
+        "bytes": pairs.bytes,
+    }
 
 
 def _report(pairs: ShardedPairs, directory: Path, seconds: float, console: Console) -> None:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from npformer.cli.arguments import parse
 from npformer.cli.common import what_to_try
+from npformer.cli.figures import reporter, write_figures
 from npformer.cli.settings import (
     DEFAULT_FAMILY,
     DEFAULT_PRESET,
@@ -29,7 +30,7 @@ from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, Tra
 from npformer.sweep.pictures import BEST, CURVES, EFFECTS
 from npformer.sweep.plan import ObjectiveName, Sampler, read_plan
 from npformer.sweep.run import SweepResult, sweep
-from npformer.sweep.table import TABLES, cells
+from npformer.sweep.table import TABLES, as_dict, cells
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,10 @@ class Command:
     """What trials begin from: `tiny`, `small`, `base`, `big`, `wmt14-base` or `wmt14-big`."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Continue the sweep in the directory."""
+    json: Path | None = None
+    """Also write the table to this file; - is standard output."""
+    quiet: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print nothing but errors."""
     data: Annotated[DataConfig, tyro.conf.arg(name="")] = field(default_factory=DataConfig)
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
     twin: Annotated[TwinConfig, tyro.conf.arg(name="")] = field(default_factory=TwinConfig)
@@ -105,7 +110,7 @@ class Command:
 
     def __call__(self) -> int:
         check_twin_options(self)
-        console = Console()
+        console = reporter(self.json, self.quiet, makes=self.directory)
         over: Sequence[str] = self.over
         if self.resume and not over:
             over = [str(axis) for axis in read_plan(self.directory).axes]
@@ -120,6 +125,7 @@ class Command:
             console=console,
         )
         _report(result, self.model, console)
+        write_figures(self.json, "sweep", {"directory": result.directory, **as_dict(result)})
         if result.interrupted:
             return INTERRUPTED
         return 0 if result.best else 1

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
 
 from npformer.cli.arguments import UsageError, parse
 from npformer.cli.common import recommended, what_to_try
+from npformer.cli.figures import reporter, write_figures
 from npformer.cli.settings import (
     DEFAULT_FAMILY,
     DEFAULT_PRESET,
@@ -69,6 +70,10 @@ class Command:
     """Model and settings: `tiny`, `small`, `base`, `big`, `wmt14-base` or `wmt14-big`."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Continue from the newest checkpoint in the directory."""
+    json: Path | None = None
+    """Also write what the run came to, to this file; - is standard output."""
+    quiet: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print nothing but errors."""
     data: Annotated[DataConfig, tyro.conf.arg(name="")] = field(default_factory=DataConfig)
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
     twin: Annotated[TwinConfig, tyro.conf.arg(name="")] = field(default_factory=TwinConfig)
@@ -105,7 +110,7 @@ class Command:
     def _train(self, ranks: Ranks, restarted: bool) -> int:
         resume = self.resume or (restarted and bool(checkpoints(self.run)))
         first = ranks.rank == 0
-        console = Console(quiet=not first)
+        console = reporter(self.json, self.quiet or not first, makes=self.run)
         with _listeners(self, first) as listeners:
             result = run_training(
                 as_config(self),
@@ -116,6 +121,8 @@ class Command:
                 console=console,
             )
         _report(result, self.model, console)
+        if first:
+            write_figures(self.json, "train", _figures(result))
         return INTERRUPTED if result.interrupted else 0
 
 
@@ -143,3 +150,15 @@ def _report(result: TrainResult, model: ModelConfig, console: Console) -> None:
     else:
         lines.append(f"try          {what_to_try(model, run)}")
     console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
+
+
+def _figures(result: TrainResult) -> dict[str, Any]:
+    return {
+        "run": result.directory,
+        "update": result.position.update,
+        "tokens": result.position.tokens,
+        "seconds": result.position.seconds,
+        "checkpoint": result.averaged or result.checkpoint,
+        "interrupted": result.interrupted,
+        "validation": result.validation,
+    }

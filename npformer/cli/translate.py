@@ -76,6 +76,8 @@ class Command:
     """The hand-written model, or the PyTorch twin; both read the same checkpoints."""
     splitter: Literal["regex", "spacy"] = "regex"
     """What finds the ends of sentences; spacy needs the extra of that name."""
+    quiet: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print nothing but the translation and errors."""
 
     def __call__(self) -> int:
         if self.text and self.file is not None:
@@ -93,7 +95,8 @@ class Command:
             lines=True if self.lines else False if self.wrapped else None,
             splitter=self.splitter,
         )
-        note_unknown(tokenizer, document.text)
+        if not self.quiet:
+            note_unknown(tokenizer, document.text)
         sentences = document.sentences
         longest = model.config.max_length
         too_long = {i: n for i, n in enumerate(translator.lengths(sentences)) if n > longest}

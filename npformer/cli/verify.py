@@ -6,7 +6,6 @@ part of it, so that ``--help`` and a wrong option are answered at once.
 
 from __future__ import annotations
 
-import json
 import re
 import zipfile
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from npformer.cli.arguments import UsageError
+from npformer.cli.figures import reporter, write_figures
 from npformer.cli.model_options import ModelOptions, check_named
 from npformer.errors import VerifyError
 
@@ -121,13 +121,15 @@ class Command:
     arrays: Path | None = None
     """Check one operation on the arrays of this .npz: its arguments by name, and dy if you like."""
     json: Path | None = None
-    """Also write the results here."""
+    """Also write the results to this file; - is standard output."""
     html: Path | None = None
     """Also write them here as a page, one file that needs no other."""
+    quiet: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print nothing but errors."""
     whole: Annotated[ModelOptions, tyro.conf.arg(name="")] = field(default_factory=ModelOptions)
 
     def __call__(self) -> int:
-        console = Console()
+        console = reporter(self.json, self.quiet)
         self.whole.refuse_without_model()
         if self.whole.model is not None:
             return self._check_model(self.whole.model, console)
@@ -226,9 +228,7 @@ class Command:
         with console.status("verifying") as status:
             result = check_named(name, self.whole, self.inputs, self.seed, status.update)
         console.print(str(result), highlight=False, markup=False, soft_wrap=True)
-        if self.json is not None:
-            text = json.dumps(result.to_dict(), indent=2, default=str)
-            self.json.write_text(text + "\n", encoding="utf-8")
+        write_figures(self.json, "verify", result.to_dict())
         if result.undecided and not result.broken:
             return NO_VERDICT
         return 0 if result.passed else FAILED
@@ -244,21 +244,19 @@ class Command:
         console.print(found.table())
         console.print(f"caught: {found.totals}", highlight=False)
         console.print(found.caption, style="dim", highlight=False, markup=False)
-        if self.json is not None:
-            self.json.write_text(json.dumps(found.to_dict(), indent=2) + "\n", encoding="utf-8")
+        write_figures(self.json, "verify", found.to_dict())
         return 0 if found.passed else FAILED
 
     def _write(self, report: Report, found: dict[str, Any], score: MutationScore | None) -> None:
-        if self.json is not None:
-            self.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        write_figures(self.json, "verify", found)
         if self.html is not None:
             from npformer.verify.answer.page import page
 
             self.html.write_text(page(report, score), encoding="utf-8")
 
     def _check_given(self, path: Path, console: Console) -> int:
-        if len(self.component) != 1 or self.mutants or self.json or self.html:
-            raise UsageError("--arrays goes with one --component, and with --seed alone beside it")
+        if len(self.component) != 1 or self.mutants or self.html:
+            raise UsageError("--arrays goes with one --component, --seed and --json alone")
         from npformer.verify.given import check_arrays, separate
 
         arrays = _read_arrays(path)
@@ -274,6 +272,11 @@ class Command:
         console.print(table)
         for failure in outcome.failures:
             console.print(str(failure), highlight=False, markup=False)
+        found = {"component": self.component[0], "seed": self.seed, "errors": outcome.ours}
+        failures = [str(failure) for failure in outcome.failures]
+        write_figures(
+            self.json, "verify", {**found, "torch": outcome.pytorch, "failures": failures}
+        )
         return FAILED if outcome.failures else 0
 
 

@@ -83,6 +83,13 @@ def a_kind(value: Any) -> str:
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
+def no_pair(function: str, found: Any) -> str:
+    """What a forward returned in place of y and the cache, in a learner's words."""
+    if isinstance(found, list) and len(found) == 2:
+        return f"{function} returns a list where a tuple was asked for; it must return y, cache"
+    return f"{function} returns {a_kind(found)}; it must return y, cache"
+
+
 def gradients(found: Any, names: list[str], function: str) -> dict[str, Array]:
     """What a backward returned, by name; raises ``Complaint`` unless it is one array a name."""
     each = tuple(found) if isinstance(found, (tuple, list)) else (found,)

@@ -65,7 +65,7 @@ def only_where(looked: Sequence[Looked]) -> str:
     right = [_settings(each.case) for each in looked if not each.wrong]
     if min(len(wrong), len(right)) < ENOUGH:
         return ""
-    shared = set.intersection(*wrong) - set.union(*right)
+    shared = set[str].intersection(*wrong) - set[str]().union(*right)
     return min(shared, default="")
 
 

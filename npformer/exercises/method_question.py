@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.case import Case, Result
-from npformer.exercises.faults import Complaint, a_kind, gradients
+from npformer.exercises.faults import Complaint, gradients, no_pair
 from npformer.exercises.question import Function, Question
 from npformer.exercises.render import assignment, built, filled, given, indexed, is_other
 from npformer.seam import replacing
@@ -56,8 +56,7 @@ class MethodQuestion(Question):
             found = function(layer, *arguments, **keywords)
             if method == "forward":
                 if not isinstance(found, tuple) or len(found) != 2:
-                    raise Complaint("type", f"{name} returns {a_kind(found)}; it must return y, "
-                                    "cache")  # fmt: skip
+                    raise Complaint("type", no_pair(name, found))
                 return found
             each = tuple(gradients(found, names, name).values())
             return each if len(each) > 1 else each[0]

@@ -17,7 +17,7 @@ import numpy as np
 from npformer.cards.case import Case, Result, live
 from npformer.cards.strategies import HypothesisSource, Source
 from npformer.exercises.exercise import ExerciseError
-from npformer.exercises.faults import Complaint, a_kind, an_array, gradients
+from npformer.exercises.faults import Complaint, an_array, gradients, no_pair
 from npformer.exercises.render import assignment, given, is_other
 from npformer.verify.component import Component
 
@@ -142,7 +142,7 @@ class PairQuestion(Question):
             y = found[0] if isinstance(found, tuple) and len(found) == 2 else found
             return {"y": an_array(y, "y", name)}
         if not isinstance(found, tuple) or len(found) != 2:
-            raise Complaint("type", f"{name} returns {a_kind(found)}; it must return y, cache")
+            raise Complaint("type", no_pair(name, found))
         y, cache = found
         result = {"y": an_array(y, "y", name)}
         if np.shape(y) != case.dy.shape:

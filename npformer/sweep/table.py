@@ -32,7 +32,7 @@ _FORMATS = {
 
 def write_tables(result: Trials) -> None:
     """Write ``table.csv``, ``table.md`` and ``table.json`` into the sweep's directory. OSError."""
-    contents = (_csv(result), markdown(result), _json(result))
+    contents = (_csv(result), markdown(result), json.dumps(as_dict(result), indent=2) + "\n")
     for name, content in zip(TABLES, contents, strict=True):
         write_file(result.directory / name, content.encode())
 
@@ -92,7 +92,8 @@ def _csv(result: Trials) -> str:
     return text.getvalue()
 
 
-def _json(result: Trials) -> str:
+def as_dict(result: Trials) -> dict[str, Any]:
+    """What ``table.json`` holds."""
     plan, best = result.plan, result.best
     content: dict[str, Any] = {
         "over": [str(axis) for axis in plan.axes],
@@ -116,7 +117,7 @@ def _json(result: Trials) -> str:
     if best is not None:
         config = to_dict(configure(plan.base, best.values))
         content["best"] = {"trial": best.number, "config": config}
-    return json.dumps(content, indent=2) + "\n"
+    return content
 
 
 def _short(value: Any) -> str:

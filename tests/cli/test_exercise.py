@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 
@@ -151,3 +152,46 @@ def test_a_folder_and_a_catalogue_of_ones_own(npformer, somewhere):
     assert ended.status == 0
     assert (somewhere / "here" / f"{NAME}.py").is_file()
     assert f"--catalogue {BUILT_IN} --folder here" in ended.out
+
+
+def test_progress_names_the_exercise_that_is_begun(npformer, somewhere):
+    npformer("exercise", "start", "3")
+    shown = npformer("exercise", "progress").out
+    assert "Next: npformer exercise check softmax_backward\n" in shown
+    assert "A hint: npformer exercise hint softmax_backward" in npformer("exercise", "check").out
+    assert "; a hint: npformer" in npformer("exercise", "progress").out
+    npformer("exercise", "hint")
+    assert "; another hint: npformer" in npformer("exercise", "progress").out
+
+
+def test_watch_checks_what_is_saved_until_it_passes(npformer, somewhere, monkeypatch):
+    npformer("exercise", "start", "1")
+    path = somewhere / "exercises" / f"{NAME}.py"
+    texts = [None, SOLUTION.replace("dx = dy @ weight", "dx = -dy @ weight"), None, SOLUTION]
+
+    def save(seconds):
+        text = texts.pop(0)
+        if text is not None:
+            path.write_text(text, encoding="utf-8")
+
+    monkeypatch.setattr("npformer.exercises.watch.time.sleep", save)
+    ended = npformer("exercise", "check", "--watch", "--cases", 3)
+    assert ended.status == 0
+    assert texts == []
+    assert [ended.out.count(word) for word in ("still blank", "wrong sign", "passed:")] == [1, 1, 1]
+    assert ended.out.count("Ctrl-C") == 2
+
+
+def test_debug_stops_in_the_function_that_is_wrong(npformer, somewhere, monkeypatch):
+    npformer("exercise", "start", "1")
+    path = somewhere / "exercises" / f"{NAME}.py"
+    assert "nothing to stop in yet" in npformer("exercise", "check", "--debug").err
+    path.write_text(SOLUTION.replace("dx = dy @ weight", "dx = -dy @ weight"), encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", io.StringIO("args\nquit\n"))
+    ended = npformer("exercise", "check", "--debug", "--cases", 3)
+    assert ended.status == 1
+    stopped = ended.out.partition("(Pdb)")[0]
+    assert f"{NAME}.py" in stopped.splitlines()[-2]
+    assert "linear_backward" in stopped
+    assert "dy = array(" in ended.out
+    assert "--watch and --debug go with check" in npformer("exercise", "list", "--debug").err

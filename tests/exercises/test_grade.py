@@ -88,6 +88,13 @@ SENTENCES = {
         "broken",
         "linear_forward returns one array; it must return y, cache",
     ),
+    "a list of both": (
+        RIGHT.replace(
+            "return x @ weight.T + bias, (x, weight)", "return [x @ weight.T + bias, (x, weight)]"
+        ),
+        "broken",
+        "linear_forward returns a list where a tuple was asked for; it must return y, cache",
+    ),
     "other names": (
         RIGHT.replace("weight, bias)", "weight, b)").replace("+ bias", "+ b"),
         "broken",

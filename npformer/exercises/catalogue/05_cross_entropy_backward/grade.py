@@ -129,8 +129,19 @@ PARTS = (
 )  # fmt: skip
 
 
+def _single():
+    """One of these alone, for which a combination must never be taken."""
+    known = {
+        "dloss is left out": "the upstream gradient is taken for 1",
+        "the sign is turned": "dlogits has the wrong sign",
+        "it is not divided by the number of rows that count": "the mean's gradient is the sum's",
+    }
+    for text, changes in itertools.chain(*PARTS):
+        yield known.get(text, text), _with(**changes)
+
+
 def _several():
-    """Two or three of these at once."""
+    """Two or three of them at once."""
     for number, word in ((2, "two"), (3, "three")):
         for axes in itertools.combinations(PARTS, number):
             for parts in itertools.product(*axes):
@@ -154,6 +165,7 @@ MISTAKES = [
          "logits", _through_softmax),
         ("the gradient stops at the log-probabilities: -1 at the target and 0 elsewhere",
          _logp_only),
+        *_single(),
         *_several(),
     )
 ]  # fmt: skip
