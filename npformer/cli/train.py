@@ -30,7 +30,7 @@ from npformer.train.engines import joined_ranks
 from npformer.train.loop import TrainResult
 from npformer.train.ranks import Ranks
 from npformer.train.run import run_training
-from npformer.train.run_directory import checkpoints, latest_checkpoint
+from npformer.train.run_directory import checkpoints, latest_checkpoint, recommendation
 from npformer.train.run_log import Listener
 
 INTERRUPTED = 130
@@ -153,12 +153,16 @@ def _report(result: TrainResult, model: ModelConfig, console: Console) -> None:
 
 
 def _figures(result: TrainResult) -> dict[str, Any]:
+    candidates = recommendation(result.directory).candidates
     return {
         "run": result.directory,
         "update": result.position.update,
         "tokens": result.position.tokens,
         "seconds": result.position.seconds,
-        "checkpoint": result.averaged or result.checkpoint,
+        "checkpoints": [
+            {"path": one.path, "what": one.what, "validation_loss": one.loss, "bleu": one.bleu}
+            for one in candidates
+        ],
         "interrupted": result.interrupted,
         "validation": result.validation,
     }

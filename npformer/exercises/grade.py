@@ -204,6 +204,10 @@ def _example(question: Question, case: Case, fault: Fault) -> str:
         printed = lines and lines[-1] == "print(result)"
         named = " " in result or printed
         lines.append(f"# {fault.sentence}" if named else f"print({result}{at})")
+    elif fault.kind == "shape" and fault.result.isidentifier():
+        lines.append(f"print({fault.result}.shape)")
+    elif fault.kind != "error":
+        lines.append(f"# {fault.sentence}")
     return "\n".join(lines)
 
 

@@ -40,7 +40,11 @@ def words(trained, corpus, tmp_path, monkeypatch):
 
 NUMBERS = {
     "evaluate": lambda found: f"{found['scores']['all']['chrf']:.1f}",
-    "train": lambda found: f"{found['update']} updates, {found['tokens']:,} target tokens",
+    "train": lambda found: (
+        f"{found['update']} updates, {found['tokens']:,} target tokens"
+        if found["checkpoints"][0]["validation_loss"]
+        else "a checkpoint with its validation loss"
+    ),
     "shard": lambda found: f"{found['pairs']:,} pairs of {found['rows']:,} rows",
     "plan": lambda found: f"{found['parameters'] / 1e6:.1f} M parameters",
     "verify": lambda found: f"of {len(found['results'])} right, {found['cases']} cases",
