@@ -40,7 +40,7 @@ class Command:
     out: Path = Path("attention")
     """Directory for the pictures; it is made if it does not exist."""
     quiet: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print nothing but errors."""
+    """Print nothing but warnings and errors."""
 
     def __call__(self) -> int:
         loaded = load_model(self.run)

@@ -48,7 +48,7 @@ class Command:
     json: Path | None = None
     """Also write the figures to this file; - is standard output."""
     quiet: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print nothing but errors."""
+    """Print nothing but warnings and errors."""
 
     @classmethod
     def default(cls, arguments: Sequence[str]) -> Command:

@@ -70,7 +70,7 @@ class Command:
     json: Path | None = None
     """Also write findings and growth to this file; - is standard output."""
     quiet: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print nothing but errors."""
+    """Print nothing but warnings and errors."""
 
     def __call__(self) -> int:
         if (self.plant is None) != (self.at is None):

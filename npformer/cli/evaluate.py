@@ -74,7 +74,7 @@ class Command:
     json: Path | None = None
     """Also write scores and samples to this file; - is standard output."""
     quiet: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print nothing but errors."""
+    """Print nothing but warnings and errors."""
 
     def __call__(self) -> int:
         for name in ("limit", "samples"):

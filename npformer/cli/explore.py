@@ -46,7 +46,7 @@ class Command:
     out: Path = Path("explorer.html")
     """The file to write; an older one is replaced."""
     quiet: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print nothing but errors."""
+    """Print nothing but warnings and errors."""
 
     def __call__(self) -> int:
         loaded = load_model(self.checkpoint)

@@ -66,7 +66,7 @@ class Command:
     json: Path | None = None
     """Also write every figure to this file; - is standard output."""
     quiet: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print nothing but errors."""
+    """Print nothing but warnings and errors."""
     check: tyro.conf.FlagCreatePairsOff[bool] = False
     """Run two updates of one GPU's part here, and compare the planned peak with the measured."""
     data: Annotated[DataConfig, tyro.conf.arg(name="")] = field(default_factory=DataConfig)

@@ -66,7 +66,7 @@ class Command:
     json: Path | None = None
     """Also write what the shards hold to this file; - is standard output."""
     quiet: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print nothing but errors."""
+    """Print nothing but warnings and errors."""
     data: Annotated[DataOptions, tyro.conf.arg(name="")] = field(default_factory=DataOptions)
 
     @classmethod

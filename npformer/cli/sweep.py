@@ -80,7 +80,7 @@ class Command:
     json: Path | None = None
     """Also write the table to this file; - is standard output."""
     quiet: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print nothing but errors."""
+    """Print nothing but warnings and errors."""
     data: Annotated[DataConfig, tyro.conf.arg(name="")] = field(default_factory=DataConfig)
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
     twin: Annotated[TwinConfig, tyro.conf.arg(name="")] = field(default_factory=TwinConfig)

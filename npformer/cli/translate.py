@@ -77,7 +77,7 @@ class Command:
     splitter: Literal["regex", "spacy"] = "regex"
     """What finds the ends of sentences; spacy needs the extra of that name."""
     quiet: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print nothing but the translation and errors."""
+    """Print nothing but the translation, warnings and errors."""
 
     def __call__(self) -> int:
         if self.text and self.file is not None:
@@ -117,7 +117,7 @@ class Command:
         if too_long:
             note(said)
             return LEFT_OUT
-        if loaded.checkpoint.why:
+        if loaded.checkpoint.why and not self.quiet:
             note(f"translated by {named(loaded)}")
         return 0
 

@@ -125,7 +125,7 @@ class Command:
     html: Path | None = None
     """Also write them here as a page, one file that needs no other."""
     quiet: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print nothing but errors."""
+    """Print nothing but warnings and errors."""
     whole: Annotated[ModelOptions, tyro.conf.arg(name="")] = field(default_factory=ModelOptions)
 
     def __call__(self) -> int:

@@ -28,7 +28,7 @@ def words(trained, corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = tmp_path / "run"
     return {
-        "evaluate": ["evaluate", trained, "--corpus", corpus, "--beam", 1],
+        "evaluate": ["evaluate", trained, "--beam", 1],
         "train": ["train", run, "--corpus", corpus, *SMALL],
         "shard": ["shard", run, "--corpus", corpus, "--tokenizer", "char", "--max-length", 24],
         "plan": ["plan", "--preset", "tiny"],
