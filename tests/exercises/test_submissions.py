@@ -71,11 +71,11 @@ def assert_runs(file: str, example: str) -> None:
     assert example
     names: dict = {"__name__": "learners_file"}
     exec(compile(file, "file", "exec"), names)
-    names.pop("np", None)
+    own = {name: value for name, value in names.items() if name != "np"}
     heard = io.StringIO()
     with contextlib.redirect_stdout(heard):
         try:
-            exec(compile(example, "example", "exec"), names)
+            exec(compile(example, "example", "exec"), own)
         except Exception as error:
             assert not isinstance(error, NameError | SyntaxError), error
             return
