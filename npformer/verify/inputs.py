@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,8 @@ class InputSource:
     only_hypothesis = False
     count: int | None = None
     """How many arrays there are; None where only a draw can tell."""
+    lists: tuple[int | None, ...] = ()
+    """For each argument, of how many arrays it is a list, or None; empty if there is no list."""
 
     def sizes(self, arrays: Sequence[Any]) -> dict[str, int]:
         """By letter, in arrays that were drawn; empty where there are no letters."""
@@ -52,6 +55,7 @@ class Spec(InputSource):
         """Raises ``VerifyError`` if ``given`` has a letter that no word has."""
         self.words, self.relations, self.given = tuple(words), tuple(relations), dict(given or {})
         self.count = len(self.words)
+        self.lists = _lists(word.of_list for word in self.words)
         letters = [a for word in self.words for a in word.letters]
         letters += [a for relation in self.relations for a in sorted(relation.letters)]
         self.letters = "".join(dict.fromkeys(letters))
@@ -69,7 +73,11 @@ class Spec(InputSource):
         return cls(*parsed(text), sizes)
 
     def __str__(self) -> str:
-        return ", ".join(map(str, self.words))
+        words, parts = iter(map(str, self.words)), []
+        for number in self.lists or (None,) * len(self.words):
+            members = [next(words) for _ in range(number or 1)]
+            parts.append(members[0] if number is None else f"({', '.join(members)})")
+        return ", ".join(parts)
 
     def draw(self, source: Source, dtype: np.dtype) -> list[Array]:
         """Arrays; raises ``VerifyError`` if no sizes obey the relations."""
@@ -155,11 +163,20 @@ def _draw_other(source: Source, word: Word, sizes: Sizes) -> Array:
     return rng.integers(0, min(below, end), shape, dtype)
 
 
+def _lists(of: Iterable[int | None]) -> tuple[int | None, ...]:
+    """For each argument its number of members, given the list that each array belongs to."""
+    found: list[int | None] = []
+    for which, group in itertools.groupby(of):
+        members = len(list(group))
+        found += [None] * members if which is None else [members]
+    return tuple(found) if any(found) else ()
+
+
 class FixedInputs(InputSource):
     """The same arrays every time."""
 
-    def __init__(self, arrays: Sequence[Array]) -> None:
-        self.arrays = list(arrays)
+    def __init__(self, arrays: Sequence[Array], lists: tuple[int | None, ...] = ()) -> None:
+        self.arrays, self.lists = list(arrays), lists
         self.count = len(self.arrays)
 
     def draw(self, source: Source, dtype: np.dtype) -> list[Array]:
@@ -171,7 +188,12 @@ class Strategies(InputSource):
 
     only_hypothesis = True
 
-    def __init__(self, strategies: Sequence[Any] | SearchStrategy[Any]) -> None:
+    def __init__(
+        self,
+        strategies: Sequence[Any] | SearchStrategy[Any],
+        lists: tuple[int | None, ...] = (),
+    ) -> None:
+        self.lists = lists
         self.each = list(strategies) if isinstance(strategies, (list, tuple)) else None
         self.whole = None if self.each is not None else strategies
         self.count = None if self.each is None else len(self.each)
@@ -201,14 +223,21 @@ def as_inputs(given: Any, sizes: Mapping[str, Any] | None = None) -> InputSource
     if _is_array(given):
         given = [given]
     if isinstance(given, (list, tuple)) and given:
+        of_list = [
+            i if isinstance(a, (list, tuple)) else None
+            for i, a in enumerate(given)
+            for _ in (a if isinstance(a, (list, tuple)) else (a,))
+        ]
+        lists = _lists(of_list)
+        given = [b for a in given for b in (a if isinstance(a, (list, tuple)) else (a,))]
         if any(_is_strategy(each) for each in given):
-            return Strategies(given)
+            return Strategies(given, lists)
         for array in given:
             if not _is_array(array):
                 raise VerifyError(
                     f"inputs holds {type(array).__name__} where an array or a strategy belongs"
                 )
-        return FixedInputs([_plain(array) for array in given])
+        return FixedInputs([_plain(array) for array in given], lists)
     raise VerifyError(
         f"inputs is {given!r}; give a letter spec such as 'btd, d, d', a list of arrays, or "
         "Hypothesis strategies for them"

@@ -9,6 +9,7 @@
     "bnd, bgd; n = 2 g"       after a semicolon, what the sizes obey
     "bd; d even; b <= d + 1"  even, odd, =, !=, <, <=, > or >= a sum of products
     "."                       a scalar
+    "(nd, md), d"             a list of two arrays, then an array; (nd)*3 is a list of three
 
 Blanks between axes mean nothing. ``-> btd`` after the arrays may say what comes out, for a reader.
 """
@@ -25,14 +26,15 @@ from npformer.errors import VerifyError
 
 GRAMMAR = (
     "write one letter an axis, such as 'btd, d, d', a number for an axis of fixed size ('o i [3] "
-    "[3]'), '.' for a scalar, 't:int<v', 't:bool' or 'b:offsets(t)' for integers and booleans "
-    "('t:int32<v' and 'b:offsets32(t)' in 32 bits), and after a semicolon what sizes obey: 'bnd, "
-    "bgd; n = 2 g; d even'"
+    "[3]'), '.' for a scalar, '(nd, md)' for a list, 't:int<v', 't:bool' or 'b:offsets(t)' for "
+    "integers and booleans ('t:int32<v' and 'b:offsets32(t)' in 32 bits), and after a semicolon "
+    "what sizes obey: 'bnd, bgd; n = 2 g; d even'"
 )
 AXIS = re.compile(r"\s*(?:([A-Za-z])|([1-9]\d*)|\[\s*([1-9]\d*)\s*\])")
 KIND = re.compile(
     r"(bool)|(int)(8|16|32|64)?(?:\s*<(.+))?|offsets(16|32|64)?\s*\(\s*([A-Za-z])\s*\)"
 )
+LIST = re.compile(r"\((.*)\)\s*(?:\*\s*([1-9]\d?))?")
 RELATION = re.compile(r"([A-Za-z])\s*(?:(even|odd)|(=|!=|<=|<|>=|>)(.+))")
 COMPARED: dict[str, Callable[[int, int], bool]] = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,
@@ -81,6 +83,8 @@ class Word:
     """Of integers."""
     bits: int = 64
     """Of integers."""
+    of_list: int | None = None
+    """Which argument it belongs to, if that is a list of arrays."""
     runs: tuple[int, ...] = ()
     """Of ``axes``, numbers of two digits or more that stand without brackets."""
 
@@ -140,7 +144,7 @@ def parsed(spec: str) -> tuple[list[Word], list[Relation]]:
     """The arrays and the relations; raises ``VerifyError`` with the grammar where one is wrong."""
     arrays, *relations = spec.split(";")
     try:
-        words = [_word(part) for part in arrays.partition("->")[0].split(",")]
+        words = _words(arrays.partition("->")[0])
         rules = [_relation(part.strip()) for part in relations]
     except _Odd as odd:
         what = "a relation" if odd.relation else "a shape"
@@ -154,6 +158,30 @@ def parsed(spec: str) -> tuple[list[Word], list[Relation]]:
                 f"the letter spec {spec!r} has integers below {min(unknown)}, which is no axis"
             )
     return words, rules
+
+
+def _words(text: str) -> list[Word]:
+    words = []
+    for argument, part in enumerate(_outside(text)):
+        listed = LIST.fullmatch(part.strip())
+        if listed is None:
+            words.append(_word(part))
+            continue
+        members = [_word(member) for member in listed[1].split(",")]
+        words += [replace(w, of_list=argument) for w in members * int(listed[2] or 1)]
+    return words
+
+
+def _outside(text: str) -> list[str]:
+    """The parts between commas that stand in no parentheses."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        if letter == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
 
 
 class _Odd(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 
@@ -73,7 +74,7 @@ def _headline(result: Checked, failure: Failure) -> list[str]:
     share = f"{result.failed_cases:,} of {result.cases:,} cases fail"
     gradients = ("d", "grad ")
     named = [n for n in result.wrong if is_output(n) or n.startswith(gradients)]
-    named = [n for n in named if n.startswith("grad ") or n.isidentifier()]
+    named = [n for n in named if n.startswith("grad ") or re.fullmatch(r"\w+(\[\d+\])?", n)]
     if len(named) > 1:
         share += f" ({', '.join(f'{n} in {result.wrong[n]:,}' for n in named[:4])})"
     if failure.index is None or failure.expected is None:

@@ -6,6 +6,7 @@ notebook or inside another is called by its name.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import inspect
@@ -107,13 +108,13 @@ class _Script:
         return ["import jax", named, *turned_on]
 
     def _used_static(self) -> dict[str, Any]:
-        names = (*self.subject.call.positional, *self.subject.call.keywords)
+        names = (*self.subject.call.arrays, *self.subject.call.keywords)
         if isinstance(self.component, OpComponent):
             names = (*names, *self.case.static)
         return {n: v for n, v in self.case.static.items() if n in names}
 
     def _is_parameter(self, name: str) -> bool:
-        return isinstance(self.subject, TorchModule) and name not in self.subject.call.positional
+        return isinstance(self.subject, TorchModule) and name not in self.subject.call.arrays
 
     def _literal(self, array: Array, differentiated: bool) -> str:
         if self.torch:
@@ -136,7 +137,8 @@ class _Script:
             return ", ".join([*(f"{n}={t}" for n, t in zip(self.case.inputs, given, strict=True)),
                               *(f"{n}={text(n)}" for n in static)])  # fmt: skip
         call = self.subject.call
-        positional = [text(n) for n in call.positional if n in every]
+        lists = {n: f"[{', '.join(map(text, members))}]" for n, members in call.lists}
+        positional = [lists.get(n) or text(n) for n in call.positional if n in every or n in lists]
         keywords = [n for n in call.keywords if n in every]
         if isinstance(self.subject, FunctionClass):
             rest = (self.subject.parameters or ())[len(positional) :]
@@ -148,7 +150,7 @@ class _Script:
     def _call(self) -> list[str]:
         subject, arguments = self.subject, self._arguments()
         gradients = [n for n in self.case.inputs if not self._is_parameter(n)]
-        targets = ", ".join(f"d{_word(n)}" for n in gradients)
+        targets = self._targets(gradients)
         if isinstance(subject, Pair | TorchPair):
             forward = self._name(subject.origin[0], "forward")
             backward = self._name(subject.origin[1], "backward")
@@ -190,6 +192,17 @@ class _Script:
             f"{targets}{comma} = torch.autograd.grad({self._used()[0]}, ({given}{comma}), "
             f"{self._used()[1]})",
         ]
+
+    def _targets(self, inputs: list[str]) -> str:
+        """What the gradients are called; those of a list are one, if the backward returns it so."""
+        row = [f"d{_word(n)}" for n in inputs]
+        lists = [[m for m in members if m in inputs] for _, members in self.subject.call.lists]
+        if not any(lists) or not _in_lists(self.subject, self.case):
+            return ", ".join(row)
+        for members in filter(None, lists):
+            at = row.index(f"d{_word(members[0])}")
+            row[at : at + len(members)] = [f"[{', '.join(row[at : at + len(members)])}]"]
+        return ", ".join(row) + ("," if len(row) == 1 else "")
 
     def _jax_call(self, name: str, arguments: str, inputs: list[str]) -> list[str]:
         names = ", ".join(map(_word, inputs))
@@ -243,7 +256,7 @@ class _Script:
         """The backward of the first call, and that of its gradients."""
         first = subject.first
         script = _Script(self.component, first, self.case, self.failure)
-        inputs = [n for n in self.case.inputs if n in first.call.positional]
+        inputs = [n for n in self.case.inputs if n in first.call.arrays]
         upstream = [n for n in self.case.inputs if n not in inputs]
         apply = ".apply" if isinstance(first, FunctionClass) else ""
         outputs = [f"first{path}" for path, leaf in leaves(script._returned) if is_floating(leaf)]
@@ -352,6 +365,28 @@ class _Script:
         return f"print({at_index(_word(result), failure.index)})  # expected {failure.expected:.6g}"
 
 
+def _in_lists(subject: Subject, case: Case) -> bool:
+    """Whether a hand-written backward returns the gradients of a list of arrays as a list."""
+    kept: list[Any] = []
+    of_vjp = isinstance(subject, VJP | TorchVJP)
+
+    def listening(*arguments: Any, **keywords: Any) -> Any:
+        own = subject.origin.vjp if of_vjp else subject.origin[1]
+        kept.append(own(*arguments, **keywords))
+        return kept[-1]
+
+    if of_vjp:
+        origin: Any = dataclasses.replace(subject.origin, vjp=listening)
+    elif isinstance(subject, Pair | TorchPair):
+        origin = subject.origin[0], listening
+    else:
+        return False
+    with contextlib.suppress(Exception):
+        dataclasses.replace(subject, origin=origin).run(case)
+    several = kept[0] if kept and isinstance(kept[0], (tuple, list)) else ()
+    return any(isinstance(each, (tuple, list)) for each in several)
+
+
 def _row(names: list[str]) -> str:
     return f"({', '.join(map(_word, names))},)"
 
@@ -416,4 +451,4 @@ def _plain_text(form: Any) -> str:
 
 def _word(name: str) -> str:
     """A variable's name for an argument or a parameter's path."""
-    return name.replace(".", "_").replace(" ", "_")
+    return name.replace(".", "_").replace(" ", "_").replace("[", "_").replace("]", "")

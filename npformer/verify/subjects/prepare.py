@@ -130,6 +130,8 @@ def _registered(
             f"{possible[0].name} is a module, whose parameters have shapes of their own; give "
             f"inputs, and a module or function to check it against, in place of {op.name!r}"
         )
+    if inputs is not None and inputs.lists:
+        raise VerifyError(f"{op.name} takes arrays, and inputs has a list of them")
     fitting = fit(possible[0], op)
     defaults = inspect.signature(op.pair[0]).parameters
     for name in static:
@@ -169,7 +171,9 @@ def _user(
     initial = module.initial() if isinstance(module, TorchModule) else {}
 
     def settled(arrays: list[Array]) -> tuple[Case, tuple[str, ...], Subject, Subject | None]:
-        names = _names(possible[0], len(arrays), static)
+        lists = inputs.lists or (None,) * len(arrays)
+        call = ArgumentNames.of(_names(possible[0], len(lists), static), lists, keywords)
+        names = call.arrays
         given, rest = split(names, arrays)
         given |= {p: a.astype(dtype) for p, a in initial.items()}
         if not given:
@@ -177,10 +181,10 @@ def _user(
                 "no input is of a floating-point dtype, so there is no gradient to check"
             )
         case = Case(given, {**rest, **static}, np.zeros(0, dtype))
-        mine = settle(possible, ArgumentNames(names, keywords), case)
+        mine = settle(possible, call, case)
         if reference is None:
             return case, names, mine, None
-        return case, names, mine, _reference(reference, names, initial, keywords, case)
+        return case, names, mine, _reference(reference, call, initial, case)
 
     read, (case, names, subject, other) = _read(inputs, settled, dtype)
     if not subject.has_gradient:
@@ -197,7 +201,7 @@ def _user(
         )
     if read is not inputs:
         remarks = (*remarks, f"{str(inputs)!r} was refused, and is read as {str(read)!r}")
-    told = {*names, *static}
+    told = {*subject.call.positional, *static}
     options = (p for p in subject.parameters or () if p.default is not p.empty)
     remarks += _left_out(subject.name, (p.name for p in options if p.name not in told))
     if other is not None:
@@ -245,13 +249,12 @@ def _outputs(subject: Subject, case: Case) -> tuple[int, tuple[str, ...]]:
 
 def _reference(
     possible: list[Subject],
-    names: tuple[str, ...],
+    call: ArgumentNames,
     initial: Mapping[str, Array],
-    keywords: tuple[str, ...],
     case: Case,
 ) -> Subject:
     """The reference, and how the same case reaches it."""
-    parameters = possible[0].parameters
+    parameters, names, keywords = possible[0].parameters, call.positional, call.keywords
     known = {p.name for p in parameters or ()}
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters or ())
     kept = tuple(k for k in keywords if parameters is None or open_ended or k in known)
@@ -264,17 +267,17 @@ def _reference(
                 raise VerifyError(
                     f"the two modules have other parameters: {_listed(initial)} and {_listed(own)}"
                 )
-            return settle(possible, ArgumentNames(names, kept), case)
+            return settle(possible, ArgumentNames(names, kept, call.lists), case)
         taken = names[: len(names) - len(own)]
         named = _matched(tuple(own), names[len(taken) :])
         module = dataclasses.replace(possible[0], named=named)
-        return settle([module], ArgumentNames(taken, kept), case)
+        return settle([module], ArgumentNames(taken, kept, call.lists), case)
     if places is not None and places < len(positional):
         raise VerifyError(
             f"{possible[0].name} takes {count(places, 'argument')}; it is given {len(positional)}: "
             f"{', '.join(positional)}"
         )
-    return settle(possible, ArgumentNames(positional, kept), case)
+    return settle(possible, ArgumentNames(positional, kept, call.lists), case)
 
 
 def _matched(parameters: tuple[str, ...], names: tuple[str, ...]) -> dict[str, str]:

@@ -33,7 +33,7 @@ class Second(TorchCallable):
                 n: leaves[n] if n in leaves else self.tensor(a).requires_grad_()
                 for n, a in case.inputs.items()
             }
-            upstream = [given.pop(n) for n in list(given) if n not in self.first.call.positional]
+            upstream = [given.pop(n) for n in list(given) if n not in self.first.call.arrays]
             inputs = {n: a for n, a in case.inputs.items() if n in given}
             outputs = self.first._outputs(
                 self.first.forwarded(Case(inputs, case.static, case.dy), given)[0]
@@ -77,14 +77,15 @@ def second(component: Component, dtype: Any) -> UserComponent:
     names = tuple(f"up_{name}" for name in upstream)  # dy is that of the gradients
     if set(names) & set(component.names):
         raise VerifyError(f"for a double backward no input may be called {' or '.join(names)}")
-    call = ArgumentNames((*component.names, *names), component.subject.call.keywords)
+    first = component.subject.call
+    call = ArgumentNames((*first.positional, *names), first.keywords, first.lists)
     mine, other = (
         Second(f"the backward of {s.name}", s.origin, call, first=s)
         for s in (component.subject, component.against)
         if isinstance(s, TorchCallable)
     )
     return UserComponent(
-        mine.name, mine, other, _WithUpstream(component), call.positional, component.static, {}
+        mine.name, mine, other, _WithUpstream(component), call.arrays, component.static, {}
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +26,9 @@ class WithVJP:
     """A function and its vector-Jacobian product, to be checked together.
 
     ``function(*arrays)`` gives y, ``vjp(dy, *arrays)`` the gradients of the floating-point arrays,
-    in order: one array, or a tuple. Both take arrays of one engine, or both take tensors. Where y
-    is a tuple of outputs, dy is a tuple of as many, with None for an output of integers.
+    in order: one array, or a tuple, in which that of a list of arrays is a list. Both take arrays
+    of one engine, or both take tensors. Where y is a tuple of outputs, dy is a tuple of as many,
+    with None for an output of integers.
     """
 
     function: Callable[..., Any]
@@ -40,10 +41,31 @@ class ArgumentNames:
 
     positional: tuple[str, ...] = ()
     keywords: tuple[str, ...] = ()
+    lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Of positional ones that are lists of arrays, the members' names in a case."""
+
+    @classmethod
+    def of(
+        cls, names: Sequence[str], lists: Sequence[int | None], keywords: Sequence[str] = ()
+    ) -> ArgumentNames:
+        """With these arguments, of which some are lists of so many arrays: ``xs[0]``, ``xs[1]``."""
+        known = {
+            name: tuple(f"{name}[{i}]" for i in range(number))
+            for name, number in zip(names, lists, strict=False)
+            if number is not None
+        }
+        return cls(tuple(names), tuple(keywords), tuple(known.items()))
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """The names in a case of the positional ones, a list's members one by one."""
+        lists = dict(self.lists)
+        return tuple(member for name in self.positional for member in lists.get(name, (name,)))
 
     def arguments(self, case: Case) -> tuple[list[Any], dict[str, Any]]:
         """The positional and the keyword arguments."""
         every = {**case.inputs, **live(case.static)}
+        every |= {name: [every[m] for m in members] for name, members in self.lists}
         return (
             [every[name] for name in self.positional if name in every],
             {name: every[name] for name in self.keywords if name in every},
@@ -209,8 +231,8 @@ def arrays_of(returned: Any, name: str) -> Result:
 
 def gradients_of(gradients: Any, case: Case, call: ArgumentNames) -> Result:
     """Named gradients. Raises ``BrokenContract`` unless each input, or argument, has its own."""
-    found = gradients if isinstance(gradients, (tuple, list)) else (gradients,)
-    arguments = [n for n in call.positional if n in case.inputs or n in case.static]
+    found = flat(gradients)
+    arguments = [n for n in call.arrays if n in case.inputs or n in case.static]
     wanted = [n for n in arguments if n in case.inputs]
     if len(found) == len(wanted):
         named = dict(zip(wanted, found, strict=True))
@@ -229,6 +251,13 @@ def gradients_of(gradients: Any, case: Case, call: ArgumentNames) -> Result:
             )
         result[f"d{name}"] = np.asarray(gradient)
     return result
+
+
+def flat(gradients: Any) -> list[Any]:
+    """Gradients in a row: that of a list of arrays may be a list too."""
+    if not isinstance(gradients, (tuple, list)):
+        return [gradients]
+    return [each for part in gradients for each in flat(part)]
 
 
 def count(number: int, noun: str) -> str:

@@ -19,7 +19,7 @@ from npformer.cards.pytorch import torch
 from npformer.verify.component import BrokenContract, Written
 from npformer.verify.reference.autograd import torch_dtype
 from npformer.verify.subjects.outputs import a_kind, in_form_of, outputs_of
-from npformer.verify.subjects.subjects import Subject, gradients_of, parameters_of
+from npformer.verify.subjects.subjects import Subject, flat, gradients_of, parameters_of
 from npformer.verify.subjects.tensors import to_array, to_value
 
 IN_PLACE = ("leaf Variable that requires grad", "written-to tensor refers to a single memory")
@@ -227,7 +227,7 @@ class TorchModule(TorchCallable):
         return torch.func.functional_call(self.origin, state, tuple(positional), keywords)
 
     def _named(self, name: str) -> str:
-        return f"d{name}" if self.named or name in self.call.positional else f"grad {name}"
+        return f"d{name}" if self.named or name in self.call.arrays else f"grad {name}"
 
     @property
     def parameters(self) -> tuple[inspect.Parameter, ...] | None:
@@ -306,8 +306,7 @@ class TorchPair(TorchCallable):
 
 
 def _tensors(of: TorchCallable, gradients: Any, case: Case) -> dict[str, torch.Tensor]:
-    several = gradients if isinstance(gradients, (tuple, list)) else (gradients,)
-    arrays = tuple(of.array(g) if isinstance(g, torch.Tensor) else g for g in several)
+    arrays = tuple(of.array(g) if isinstance(g, torch.Tensor) else g for g in flat(gradients))
     named = gradients_of(arrays, case, of.call)
     tensors = {n: torch.from_numpy(named[f"d{n}"]) for n in case.inputs if f"d{n}" in named}
     return {n: t.bfloat16() if of.bfloat16 else t for n, t in tensors.items()}
