@@ -191,12 +191,17 @@ def _checked(
     )
     failing = next((t for t in tallies if t.failure is not None), None)
     if failing is not None:
-        tell(f"looking for the smallest case that fails {component.name}")
-        _explain(result, component, failing, shrink)
+        _explain(result, component, failing, shrink, tell)
     return result
 
 
-def _explain(result: CheckResult, component: Component, tally: Tally, shrink: bool) -> None:
+def _explain(
+    result: CheckResult,
+    component: Component,
+    tally: Tally,
+    shrink: bool,
+    tell: Callable[[str], None],
+) -> None:
     """Fill in the failure, shrunk and located, its code and its diagnoses.
 
     Those are of the case that was found: in the smallest, several mistakes may look alike.
@@ -205,6 +210,7 @@ def _explain(result: CheckResult, component: Component, tally: Tally, shrink: bo
     assert tally.failure is not None
     found = failure = tally.failure
     if shrink:
+        tell(f"looking for the smallest case that fails {component.name}")
         with contextlib.suppress(Exception):
             failure = smallest_failure(component, found, tally.choices, result.seed)
     with contextlib.suppress(Exception):
@@ -216,6 +222,7 @@ def _explain(result: CheckResult, component: Component, tally: Tally, shrink: bo
     if failure.result != "the call":  # which gave no result to explain
         from npformer.verify.diagnosis import diagnose_check
 
+        tell(f"looking for what is wrong with {component.name}")
         with contextlib.suppress(Exception):
             result.diagnoses = diagnose_check(component, found, result.tallies, result.seed)
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.case import Array, Case, Result, is_output, joined
-from npformer.verify.agreement import finite_differences
 from npformer.verify.component import Component
+from npformer.verify.reference.jacobian import gradients
 from npformer.verify.reference.oracles import reference
 from npformer.verify.units.error import CAP, RATIO, error_units, worst
 from npformer.verify.units.measured import ACCEPT
@@ -175,13 +175,12 @@ def _doubts(component: Component, case: Case, exact: Result) -> Result:
         return component.forward(case.cast(np.float64).with_inputs(moved))
 
     dy = joined(case.cast(np.float64).upstream)
-    again = finite_differences(forward, *case.inputs.values(), dy=dy, step=2e-5)
+    again = gradients(forward, list(case.inputs.values()), dy, step=2e-5)
     other = dict(zip((name for name in exact if not is_output(name)), again, strict=True))
     scales = {}
     for name, array in exact.items():
         size = np.abs(np.asarray(array, np.float64))
         size = size + np.sqrt(np.mean(np.square(size))) if size.size else size
-        moved = other.get(name)
-        doubt = 0.0 if moved is None else np.abs(moved - array)
+        doubt = np.abs(other[name] - array) if name in other else 0.0
         scales[name] = np.maximum(8 * size, (1e-6 * size + doubt) / (ACCEPT * eps)) + 1e-300
     return scales

@@ -12,10 +12,9 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result, is_output, joined
 from npformer.cards.sources import Source, at_edges, draw_rng, rarely
 from npformer.cards.strategies import draw_array
-from npformer.verify.agreement import finite_differences
 from npformer.verify.component import Component, Refused
 from npformer.verify.inputs import InputSource
-from npformer.verify.reference.jacobian import MOST, jacobian
+from npformer.verify.reference.jacobian import MOST, gradients, jacobian
 from npformer.verify.subjects.kinds import refusal
 from npformer.verify.subjects.subjects import Subject
 from npformer.verify.subjects.torch_subjects import TorchCallable
@@ -236,17 +235,17 @@ class UserComponent(Component):
         def forward(*arrays: Array) -> Array:
             return self.forward(case.with_inputs(dict(zip(names, arrays, strict=True))))
 
-        if dy.size * sum(a.size for a in case.inputs.values()) > MOST:
-            found = finite_differences(forward, *case.inputs.values(), dy=dy)
+        arrays = list(case.inputs.values())
+        if dy.size * sum(a.size for a in arrays) > MOST:
+            found = gradients(forward, arrays, dy)
         else:
             jacobians = self._jacobian(case, forward)
-            found = tuple(
-                (j @ dy.ravel()).reshape(a.shape)
-                for j, a in zip(jacobians, case.inputs.values(), strict=True)
-            )
+            found = [
+                (j @ dy.ravel()).reshape(a.shape) for j, a in zip(jacobians, arrays, strict=True)
+            ]
         result = self.subject.run(case)
         keys = [k for k in result if not is_output(k)]
-        return {k: np.asarray(g) for k, g in zip(keys, found, strict=True) if g is not None}
+        return dict(zip(keys, found, strict=True))
 
     def _jacobian(self, case: Case, forward: Callable[..., Array]) -> list[Array]:
         """Remembered for the last case: a diagnosis asks for many upstream gradients there."""
