@@ -9,7 +9,7 @@ Chapter     walkthroughs/14_how_we_know.md
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -41,7 +41,7 @@ def protocol(component: Component, case: Case) -> list[Failure]:
         if not all(np.isfinite(a).all() for a in plain.values()):
             return []
         found: list[Failure] = []
-        for said, again in _trials(subject, case):
+        for said, (_, again) in trials(subject, case).items():
             try:
                 result = again()
             except Exception:
@@ -59,7 +59,9 @@ def protocol(component: Component, case: Case) -> list[Failure]:
 ZERO = "an upstream gradient of zeros gives a gradient that is not zero"
 
 
-def _trials(subject: Subject, case: Case) -> Iterator[tuple[str, Callable[[], Result]]]:
+def trials(subject: Subject, case: Case) -> dict[str, tuple[str, Callable[[], Result]]]:
+    """By what is said of one that fails: when that is, and the gradients of that use."""
+
     def twice() -> Result:
         backward = subject.opened(case)
         backward(case)
@@ -74,14 +76,24 @@ def _trials(subject: Subject, case: Case) -> Iterator[tuple[str, Callable[[], Re
         zeros = {name: np.zeros_like(dy) for name, dy in case.upstream.items()}
         return subject.opened(case)(case.with_upstream(zeros))
 
-    yield "a second backward of the same forward gives another gradient", twice
-    yield "a backward after another call's forward gives another gradient", after_another
-    yield ZERO, nothing
+    found: dict[str, tuple[str, Callable[[], Result]]] = {
+        "a second backward of the same forward gives another gradient": (
+            "in the second backward of a forward",
+            twice,
+        ),
+        "a backward after another call's forward gives another gradient": (
+            "after another call's forward",
+            after_another,
+        ),
+        ZERO: ("where dy is 0", nothing),
+    }
     for name in case.inputs if len(case.inputs) > 1 else ():
-        yield (
-            f"with {name} frozen (requires_grad=False) it is another gradient",
+        when = f"with {name} frozen (requires_grad=False)"
+        found[f"{when} it is another gradient"] = (
+            when,
             lambda name=name: subject.opened(case, frozen=name)(case),  # type: ignore[misc]
         )
+    return found
 
 
 def _zero(plain: Result) -> Result:

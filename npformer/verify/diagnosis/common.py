@@ -61,7 +61,8 @@ class _Candidate(NamedTuple):
 def condition(component: Component, seen: Seen, fails: Fails) -> Condition | None:
     """The feature on which it depends whether a case fails; None if there is none to be sure of."""
     failing = _alike(seen.failing)
-    passing = [c for c in _alike([*failing[:1], *seen.passing])[1:] if c.size and c.dy.any()]
+    others = _alike([*failing[:1], *seen.passing])[1:]
+    passing = [c for c in others if c.size and any(dy.any() for dy in c.upstream.values())]
     if not failing or len(passing) < ENOUGH:
         return None
     candidates = _shared(component, failing, passing)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from npformer.cards.case import Array
+from npformer.cards.case import Array, is_output
 from npformer.ops.masks import causal_mask
 from npformer.verify.diagnosis.diagnosis import Diagnosis, chapter_of
 from npformer.verify.diagnosis.evidence import Evidence
@@ -55,7 +55,8 @@ def _where(evidence: Evidence, name: str, off: Array) -> Iterator[str]:
 def _places(evidence: Evidence, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
     """Conditions on the case, as boolean arrays of the result's shape."""
     case = evidence.case
-    arrays = {**case.inputs, "dy": case.dy, "y": evidence.right.get("y", np.zeros(0))}
+    outputs = {n: a for n, a in evidence.right.items() if is_output(n)}
+    arrays = {**case.inputs, **evidence.upstream, **outputs}
     for array, values in arrays.items():
         if values.shape == shape:
             for said, there in (("0", values == 0), ("negative", values < 0),

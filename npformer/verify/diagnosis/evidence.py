@@ -136,9 +136,19 @@ class Evidence:
             self.cache[key] = compute()
         return self.cache[key]
 
-    def right_for(self, dy: Array) -> Result:
-        """The right result for another upstream gradient."""
-        return self.right_of(dataclasses.replace(self.case, dy=dy))
+    @property
+    def upstream(self) -> dict[str, Array]:
+        """``dy``, or ``dy0``, ``dy1`` and so on of several outputs."""
+        return {f"d{name}": dy for name, dy in self.case.upstream.items()}
+
+    def array(self, name: str) -> Array | None:
+        """An input, an upstream gradient, or the right output, by name."""
+        everything = {**self.right, **self.upstream, **self.case.inputs}
+        return everything.get(name)
+
+    def right_for(self, *dys: Array) -> Result:
+        """The right result for other upstream gradients, one an output."""
+        return self.right_of(dataclasses.replace(self.case, dy=dys[0], more=dys[1:]))
 
     def right_of(self, case: Case) -> Result:
         """The right result of another case."""

@@ -6,8 +6,7 @@ never writes is the same whatever dy is.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -70,21 +69,33 @@ def _told(evidence: Evidence, name: str) -> Iterator[str]:
 
 def _tries(evidence: Evidence, name: str) -> list[Array | None]:
     """The result for another dy, for the sum of both, for twice dy and for none."""
-    dy = evidence.case.dy
-    size = np.abs(dy).max(initial=0.0) or 1.0
-    other = np.asarray(np.random.default_rng(1).standard_normal(dy.shape) * size)
-    tried = {"other": other, "both": dy + other, "twice": 2 * dy, "none": 0 * dy}
+    rng = np.random.default_rng(1)
+    upstream, others = evidence.case.upstream, {}
+    for output, dy in upstream.items():
+        size = np.abs(dy).max(initial=0.0) or 1.0
+        others[output] = np.asarray(rng.standard_normal(dy.shape) * size)
+    tried: dict[str, Callable[[Array, Array], Array]] = {
+        "other": lambda dy, other: other,
+        "both": lambda dy, other: dy + other,
+        "twice": lambda dy, other: 2 * dy,
+        "none": lambda dy, other: 0 * dy,
+    }
 
     def run(kind: str) -> Result:
-        again = in_layout(np.asarray(tried[kind], dy.dtype, order="C"), layout_of(dy))
+        again = {
+            output: in_layout(
+                np.asarray(tried[kind](dy, others[output]), dy.dtype, order="C"), layout_of(dy)
+            )
+            for output, dy in upstream.items()
+        }
         return evidence.once(("tried", kind), lambda: _run(evidence, again))
 
     return [run(kind).get(name) for kind in tried]
 
 
-def _run(evidence: Evidence, dy: Array) -> Result:
+def _run(evidence: Evidence, upstream: dict[str, Array]) -> Result:
     try:
-        return observe(evidence.component, dataclasses.replace(evidence.case, dy=dy))
+        return observe(evidence.component, evidence.case.with_upstream(upstream))
     except Exception:  # it does not take this dy
         return {}
 

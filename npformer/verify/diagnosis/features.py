@@ -39,23 +39,24 @@ def features(cases: Sequence[Case]) -> Iterator[Feature]:
     """All of which ``cases``, which have the same arrays, may differ in; the plainest first."""
     # Not of float64 alone: float32 hides by its rounding what is wrong in both.
     yield _of_dtype("float32", np.float32, np.float64)
-    for name in (*cases[0].inputs, "dy"):
+    names = [*cases[0].inputs, *(f"d{output}" for output in cases[0].upstream)]
+    for name in names:
         yield from _layouts(name)
-    for name in (*cases[0].inputs, "dy"):
+    for name in names:
         yield from _values(name, cases)
     yield from _options(cases)
 
 
 def array_of(case: Case, name: str) -> Array:
-    """An input, or dy."""
-    return case.dy if name == "dy" else case.inputs[name]
+    """An input, or an upstream gradient: dy, or dy0, dy1 and so on."""
+    return case.inputs[name] if name in case.inputs else case.upstream[name[1:]]
 
 
 def with_array(case: Case, name: str, array: Array) -> Case:
     """The case with another in its place."""
-    if name == "dy":
-        return dataclasses.replace(case, dy=array)
-    return case.with_inputs({name: array})
+    if name in case.inputs:
+        return case.with_inputs({name: array})
+    return case.with_upstream({name[1:]: array})
 
 
 def _of_dtype(said: str, own: type, other: type) -> Feature:

@@ -12,6 +12,7 @@ from npformer.verify.diagnosis.mistake import Mistake
 from npformer.verify.diagnosis.suspect import Prediction, Suspect
 from npformer.verify.diagnosis.wrong_axes import wrong_axes
 from npformer.verify.diagnosis.wrong_digits import wrong_digits
+from npformer.verify.diagnosis.wrong_outputs import wrong_outputs
 from npformer.verify.diagnosis.wrong_rows import not_reduced, wrong_rows
 from npformer.verify.diagnosis.wrong_size import not_a_number, wrong_arrays, wrong_factors
 from npformer.verify.diagnosis.wrong_terms import wrong_multiple, wrong_terms
@@ -31,7 +32,10 @@ def fitting(evidence: Evidence, name: str) -> list[Mistake]:
     """The mistakes that explain one wrong result."""
 
     def fits(mistake: Mistake) -> bool:
-        predicted = mistake.predict(evidence, name)
+        try:
+            predicted = mistake.predict(evidence, name)
+        except Exception:  # the implementation, or its reference, does not take what is tried
+            return False
         return predicted is not None and evidence.fits(name, predicted)
 
     if name not in evidence.right:
@@ -46,6 +50,7 @@ def _mistakes(evidence: Evidence, name: str) -> Iterator[Mistake]:
     yield from wrong_factors(evidence, name)
     yield from wrong_digits()
     if not is_output(name):
+        yield from wrong_outputs(evidence)
         yield from wrong_rows(evidence)
     yield from wrong_arrays(evidence)
     yield from wrong_axes(evidence.right[name].ndim)

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from npformer.verify.component import Component
+from npformer.verify.diagnosis.as_used import diagnose_as_used
 from npformer.verify.diagnosis.diagnose import diagnose_implementation
 from npformer.verify.diagnosis.diagnosis import Diagnosis
 from npformer.verify.diagnosis.telling import Seen
@@ -37,7 +38,10 @@ def diagnose_check(
     )
     found: list[Diagnosis] = []
     with contextlib.suppress(Exception):
-        found = diagnose_implementation(subject, failure.case, seed, seen)
+        if failure.oracle == "protocol":
+            found = diagnose_as_used(subject, failure, seed)
+        else:
+            found = diagnose_implementation(subject, failure.case, seed, seen)
     if not found and failure.breach == "written":  # of what was written over nothing is compared
         return (Diagnosis(failure.message, failure.result),)
     return tuple(found)

@@ -35,7 +35,7 @@ def most_telling(cases: Sequence[Case]) -> list[Case]:
 
 def _hidden(case: Case) -> tuple[int, ...]:
     """How much the case keeps to itself."""
-    arrays = [*case.inputs.values(), case.dy]
+    arrays = [*case.inputs.values(), *case.upstream.values()]
     coarse = case.dy.dtype != np.float64
     return (
         sum(not a.size for a in arrays) + (case.size > PLENTY),

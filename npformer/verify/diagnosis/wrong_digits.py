@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from npformer.cards.case import Array, Case
+from npformer.cards.case import Array
 from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.formats import FLOAT16, FLOAT32, NARROW, Format
 from npformer.verify.diagnosis.mistake import Mistake
@@ -88,8 +88,8 @@ def _from_rounded(narrow: Format) -> Callable[[Evidence, str], Array | None]:
         case = evidence.case
         with np.errstate(all="ignore"):
             inputs = {name: narrow.round(a) for name, a in case.inputs.items()}
-            rounded = Case(inputs, case.static, narrow.round(case.dy))
-            return evidence.right_of(rounded)
+            upstream = {name: narrow.round(dy) for name, dy in case.upstream.items()}
+            return evidence.right_of(case.with_inputs(inputs).with_upstream(upstream))
 
     def predict(evidence: Evidence, name: str) -> Array | None:
         return evidence.once(("rounded", narrow.name), lambda: look(evidence)).get(name)

@@ -36,7 +36,8 @@ def wrong_rows(evidence: Evidence) -> Iterator[Mistake]:
 
 
 def _for_ones(evidence: Evidence, name: str) -> Array | None:
-    ones = evidence.once("ones", lambda: evidence.right_for(np.ones_like(evidence.case.dy)))
+    every = [np.ones_like(dy) for dy in evidence.upstream.values()]
+    ones = evidence.once("ones", lambda: evidence.right_for(*every))
     return ones.get(name)
 
 
@@ -44,10 +45,11 @@ def _for_part(
     axes: tuple[int, ...], end: int, every: bool, without: bool
 ) -> Callable[[Evidence, str], Array | None]:
     def predict(evidence: Evidence, name: str) -> Array | None:
-        dy = evidence.case.dy
-        chosen = tuple(range(dy.ndim - 1)) if every else axes
-        if not chosen or max(chosen) >= dy.ndim or not all(dy.shape[a] for a in chosen):
-            return None
+        dys = list(evidence.upstream.values())
+        chosen = tuple(range(dys[0].ndim - 1)) if every else axes
+        for dy in dys:
+            if not chosen or max(chosen) >= dy.ndim or not all(dy.shape[a] for a in chosen):
+                return None
         part = evidence.once(("part", chosen, end), lambda: _gradients_of(evidence, chosen, end))
         if name not in part:
             return None
@@ -57,18 +59,20 @@ def _for_part(
 
 
 def _gradients_of(evidence: Evidence, axes: tuple[int, ...], end: int) -> dict[str, Array]:
-    dy = evidence.case.dy
-    kept = np.zeros_like(dy)
-    index = tuple(end if axis in axes else slice(None) for axis in range(dy.ndim))
-    kept[index] = dy[index]
-    return evidence.right_for(kept)
+    kept = []
+    for dy in evidence.upstream.values():
+        index = tuple(end if axis in axes else slice(None) for axis in range(dy.ndim))
+        kept.append(np.zeros_like(dy))
+        kept[-1][index] = dy[index]
+    return evidence.right_for(*kept)
 
 
 def not_reduced(evidence: Evidence, name: str) -> Iterator[Mistake]:
     """A sum over leading axes of dy that was not taken: its terms are the rows' own gradients."""
     wrong, right, dy = evidence.wrong.get(name), evidence.right[name], evidence.case.dy
     extra = 0 if wrong is None else wrong.ndim - right.ndim
-    if not 0 < extra < dy.ndim or wrong is None or wrong.shape[extra:] != right.shape:
+    several = bool(evidence.case.more)
+    if several or not 0 < extra < dy.ndim or wrong is None or wrong.shape[extra:] != right.shape:
         return
 
     every = extra == dy.ndim - 1

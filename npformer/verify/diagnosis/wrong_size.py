@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from npformer.cards.case import Array
+from npformer.cards.case import Array, is_output
 from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.mistake import Mistake
 from npformer.verify.diagnosis.sizes import factors
@@ -61,7 +61,8 @@ def _times(label: str, sign: int) -> Callable[[Evidence, str], Array | None]:
 
 def wrong_arrays(evidence: Evidence) -> Iterator[Mistake]:
     """An array of the case in the gradient's place, or as a factor too often or too rarely."""
-    names = ["dy", *evidence.case.inputs, "y"]
+    outputs = [name for name in evidence.right if is_output(name)]
+    names = [*evidence.upstream, *evidence.case.inputs, *outputs]
     for array in names:
         yield Mistake(f"{{name}} is {array} itself", _itself(array))
     for array in names:
@@ -69,15 +70,9 @@ def wrong_arrays(evidence: Evidence) -> Iterator[Mistake]:
         yield Mistake(f"{{name}} lacks the factor {array}", _by(array, np.divide))
 
 
-def _array(evidence: Evidence, name: str) -> Array | None:
-    if name == "dy":
-        return evidence.case.dy
-    return evidence.right.get("y") if name == "y" else evidence.case.inputs.get(name)
-
-
 def _itself(array: str) -> Callable[[Evidence, str], Array | None]:
     def predict(evidence: Evidence, name: str) -> Array | None:
-        found = _array(evidence, array)
+        found = evidence.array(array)
         if found is None or name == array or found.shape != evidence.right[name].shape:
             return None
         return found
@@ -87,7 +82,7 @@ def _itself(array: str) -> Callable[[Evidence, str], Array | None]:
 
 def _by(array: str, operation: Callable[..., Array]) -> Callable[[Evidence, str], Array | None]:
     def predict(evidence: Evidence, name: str) -> Array | None:
-        found, right = _array(evidence, array), evidence.right[name]
+        found, right = evidence.array(array), evidence.right[name]
         # From the last axis, as broadcasting goes: weight (D,) multiplies dx (..., D).
         if found is None or found.shape != right.shape[right.ndim - found.ndim :]:
             return None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from npformer.cards.case import Array
+from npformer.cards.case import Array, is_output
 from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.mistake import Mistake
 from npformer.verify.diagnosis.steady import steady
@@ -27,7 +27,7 @@ Value = Callable[[Evidence], Array | None]
 
 def wrong_terms(evidence: Evidence, name: str) -> Iterator[Mistake]:
     """Every term of which this result has a steady multiple too much."""
-    if name == "y" or (deviation := _deviation(evidence, name)) is None:
+    if is_output(name) or (deviation := _deviation(evidence, name)) is None:
         return
     for text, value in _terms(evidence):
         there = _shaped(value(evidence), deviation.shape)
@@ -86,21 +86,22 @@ def _sentence(text: str, coefficient: float) -> str:
 
 def _terms(evidence: Evidence) -> Iterator[tuple[str, Value]]:
     """Likelier ones first: without dy, with dy as a factor, with a sum of dy."""
-    arrays = ["y", *evidence.case.inputs]
+    outputs = [name for name in evidence.right if is_output(name)]
+    arrays = [*outputs, *evidence.case.inputs]
     if len(arrays) > MOST_ARRAYS:
         return
     for text in ("1", *arrays):
         yield text, _product((text,))
-    for count in (0, 1, 2):
+    for dy, count in itertools.product(evidence.upstream, (0, 1, 2)):
         for factors in itertools.combinations_with_replacement(arrays, count):
-            yield " * ".join(("dy", *factors)), _product(("dy", *factors))
-    for axis, said in _axes(evidence):
+            yield " * ".join((dy, *factors)), _product((dy, *factors))
+    for dy, (axis, said) in itertools.product(evidence.upstream, _axes(evidence)):
         for outer, inner in itertools.product(("1", *arrays), repeat=2):
-            within = "dy" if inner == "1" else f"dy * {inner}"
+            within = dy if inner == "1" else f"{dy} * {inner}"
             for operation in ("mean", "sum"):
                 reduced = f"{operation}({within}, {said})"
                 text = reduced if outer == "1" else f"{outer} * {reduced}"
-                yield text, _reduced(outer, ("dy", inner), operation, axis)
+                yield text, _reduced(outer, (dy, inner), operation, axis)
 
 
 def _axes(evidence: Evidence) -> Iterator[tuple[int | None, str]]:
@@ -108,7 +109,7 @@ def _axes(evidence: Evidence) -> Iterator[tuple[int | None, str]]:
     if isinstance(evidence.case.static.get("axis"), int):
         yield None, "along its axis"
         return
-    for axis in range(evidence.case.dy.ndim):
+    for axis in range(max(dy.ndim for dy in evidence.upstream.values())):
         yield axis, f"axis {axis}"
 
 
@@ -141,11 +142,7 @@ def _reduced(outer: str, inner: Sequence[str], operation: str, axis: int | None)
 
 
 def _array(evidence: Evidence, text: str) -> Array | None:
-    if text == "1":
-        return np.ones(())
-    if text == "dy":
-        return evidence.case.dy
-    return evidence.right.get("y") if text == "y" else evidence.case.inputs.get(text)
+    return np.ones(()) if text == "1" else evidence.array(text)
 
 
 def _fit(a: Array, b: Array) -> bool:

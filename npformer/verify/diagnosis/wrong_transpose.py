@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from npformer.cards.case import Array
+from npformer.cards.case import Array, is_output
 from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.mistake import Mistake
 
@@ -16,14 +16,14 @@ MOST = 72
 
 def wrong_transpose(name: str) -> Iterator[Mistake]:
     """For the gradient of an input of the output's shape."""
-    if name != "y":
+    if not is_output(name):
         said = "{name} is J dy where J^T dy belongs, J being the derivative of y by this input"
         yield Mistake(said, _forwards)
 
 
 def _forwards(evidence: Evidence, name: str) -> Array | None:
     dy, right = evidence.case.dy, evidence.right[name]
-    if right.shape != dy.shape or not 1 < dy.size <= MOST:
+    if evidence.case.more or right.shape != dy.shape or not 1 < dy.size <= MOST:
         return None
     if not (np.isfinite(dy).all() and np.isfinite(right).all()):
         return None

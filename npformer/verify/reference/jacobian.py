@@ -8,6 +8,7 @@ rows are apart indeed, and if they are not, every entry is moved alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,8 @@ def gradients(
         dx = np.zeros_like(array)
         if _may_be_apart(array, dy):
             for at, d in _moved(function, arrays, array, step, rows=True):
-                dx[(slice(None), *at)] = (d * dy).reshape(len(dy), -1).sum(1)
+                place: Any = (slice(None), *at)
+                dx[place] = (d * dy).reshape(len(dy), -1).sum(1)
             v, d = _random_direction(function, arrays, array, step)
             if not _same(np.sum(dx * v), np.sum(dy * d), float(np.abs(dx).max(initial=0.0))):
                 dx = np.zeros_like(array)
@@ -87,7 +89,7 @@ def _moved(
 ) -> Iterator[tuple[tuple[int, ...], Array]]:
     """Each index, and the derivative of y by that entry; with ``rows``, by that of every row."""
     for at in np.ndindex(array.shape[1:] if rows else array.shape):
-        place = (slice(None), *at) if rows else at
+        place: Any = (slice(None), *at) if rows else at
         before = np.array(array[place])
         array[place] = before + step
         above = np.array(function(*arrays))
