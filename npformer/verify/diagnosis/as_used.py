@@ -51,7 +51,8 @@ def diagnose_as_used(component: Any, failure: Failure, seed: int) -> list[Diagno
     said = next((said for said in known if failure.message.startswith(said)), ZERO)
     if said is ZERO:
         return [Diagnosis(f"{failure.result} is not 0 where dy is 0", failure.result)]
-    used = AsUsed(subject.name, subject.origin, subject.call, subject.widest, subject, said)
+    own = {f.name: getattr(subject, f.name) for f in dataclasses.fields(Subject)}
+    used = AsUsed(**own, inner=subject, said=said)
     when = f"{known[said][0]}, and right in a plain call"
     again: Component = dataclasses.replace(component, subject=used)
     found = diagnose_implementation(again, case, seed)
