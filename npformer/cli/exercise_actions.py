@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from npformer.cli.exercise_options import Options
 from npformer.cli.exercise_table import grades_table, listing, passed, progress_table, what_follows
 from npformer.cli.figures import write_figures
 from npformer.exercises.catalogue import find
@@ -22,13 +23,10 @@ from npformer.exercises.start import file_of, named_or_newest, write_new
 from npformer.exercises.watch import versions
 from npformer.files.atomic import write_file
 
-if TYPE_CHECKING:
-    from npformer.cli.exercise import Command
-
 NOT_YET = 1
 
 
-def _list(command: Command, exercises: list[Exercise], console: Console) -> int:
+def _list(command: Options, exercises: list[Exercise], console: Console) -> int:
     progress = read_progress(command.folder)
     _say(console, "\n".join(listing(exercises, progress)))
     if first := progress.next_of(exercises):
@@ -37,7 +35,7 @@ def _list(command: Command, exercises: list[Exercise], console: Console) -> int:
     return 0
 
 
-def _start(command: Command, exercises: list[Exercise], console: Console) -> int:
+def _start(command: Options, exercises: list[Exercise], console: Console) -> int:
     progress = read_progress(command.folder)
     if command.name is not None:
         exercise = find(command.name, exercises)
@@ -54,7 +52,7 @@ def _start(command: Command, exercises: list[Exercise], console: Console) -> int
     return 0
 
 
-def _check(command: Command, exercises: list[Exercise], console: Console) -> int:
+def _check(command: Options, exercises: list[Exercise], console: Console) -> int:
     exercise, path = named_or_newest(command.name, exercises, command.folder)
     if not command.watch:
         return _check_once(command, exercises, exercise, path, console)
@@ -66,7 +64,7 @@ def _check(command: Command, exercises: list[Exercise], console: Console) -> int
 
 
 def _check_once(
-    command: Command, exercises: list[Exercise], exercise: Exercise, path: Path, console: Console
+    command: Options, exercises: list[Exercise], exercise: Exercise, path: Path, console: Console
 ) -> int:
     limits = Limits(command.seconds, command.megabytes)
     with Console(stderr=True, quiet=command.quiet).status(f"checking {path}"):
@@ -92,7 +90,7 @@ def _check_once(
     return NOT_YET
 
 
-def _hint(command: Command, exercises: list[Exercise], console: Console) -> int:
+def _hint(command: Options, exercises: list[Exercise], console: Console) -> int:
     exercise, _ = named_or_newest(command.name, exercises, command.folder)
     progress = read_progress(command.folder)
     entry = progress.of(exercise.name)
@@ -114,7 +112,7 @@ def _hint(command: Command, exercises: list[Exercise], console: Console) -> int:
     return 0
 
 
-def _solution(command: Command, exercises: list[Exercise], console: Console) -> int:
+def _solution(command: Options, exercises: list[Exercise], console: Console) -> int:
     exercise, _ = named_or_newest(command.name, exercises, command.folder)
     if not command.yes:
         _say(
@@ -131,7 +129,7 @@ def _solution(command: Command, exercises: list[Exercise], console: Console) -> 
     return 0
 
 
-def _progress(command: Command, exercises: list[Exercise], console: Console) -> int:
+def _progress(command: Options, exercises: list[Exercise], console: Console) -> int:
     progress = read_progress(command.folder)
     if (table := progress_table(exercises, progress)).row_count:
         _print(console, table)
@@ -141,7 +139,7 @@ def _progress(command: Command, exercises: list[Exercise], console: Console) -> 
     return 0
 
 
-def _notebook(command: Command, exercises: list[Exercise], console: Console) -> int:
+def _notebook(command: Options, exercises: list[Exercise], console: Console) -> int:
     exercise, _ = named_or_newest(command.name, exercises, command.folder)
     suffix = "ipynb" if command.format == "ipynb" else "md"
     path = command.folder / f"{exercise.name}.{suffix}"
@@ -156,7 +154,7 @@ def _notebook(command: Command, exercises: list[Exercise], console: Console) -> 
     return 0
 
 
-def _grade(command: Command, exercises: list[Exercise], console: Console) -> int:
+def _grade(command: Options, exercises: list[Exercise], console: Console) -> int:
     assert command.name is not None
     with Console(stderr=True, quiet=command.quiet).status("grading") as status:
         grades = grade_directory(
@@ -196,7 +194,7 @@ def _print(console: Console, table: Table) -> None:
     console.print(table, highlight=False, markup=False)
 
 
-ACTIONS: dict[str, Callable[[Command, list[Exercise], Console], int]] = {
+ACTIONS: dict[str, Callable[[Options, list[Exercise], Console], int]] = {
     "list": _list,
     "start": _start,
     "check": _check,

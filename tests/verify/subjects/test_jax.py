@@ -71,7 +71,7 @@ def several(x, ids):
 
 
 def looks(x):
-    return x * jnp.tanh(x) if float(x.sum()) > 0 else x * jnp.tanh(x)
+    return x * jnp.tanh(x) if x.sum() > 0 else x * jnp.tanh(x)
 """
 SMALL = {"b": (2, 3), "d": (2, 4)}
 
