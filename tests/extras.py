@@ -8,7 +8,7 @@ import pytest
 
 EXTRAS = (
     *("torch", "jax", "datasets", "spacy", "optuna", "tensorboard", "transformers"),
-    *("polib", "pyarrow", "playwright", "jupytext", "sphinx", "myst_nb"),
+    *("polib", "pyarrow", "array_api_strict", "playwright", "jupytext", "sphinx", "myst_nb"),
 )
 """The modules without which a test is skipped."""
 
