@@ -51,7 +51,8 @@ def test_the_time_left_counts_this_sitting_only(monkeypatch):
     assert "0:00:40 left" in lines(console)
 
 
-def test_in_a_terminal_there_is_a_bar():
+def test_in_a_terminal_there_is_a_bar(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
     console = Console(file=io.StringIO(), force_terminal=True, width=150)
     with Display(10, 0, console) as display:
         display.step(step(3, speed=50.0))
