@@ -157,9 +157,8 @@ def _namespace(value: Any) -> ModuleType | None:
         names = [value.__name__]
     else:
         own = getattr(value, "__module__", None)
-        code_of = getattr(value, "__globals__", {}).get(
-            "__name__"
-        )  # a decorator's, of a wrapped one
+        # Of a function that a decorator wrapped, the decorator's.
+        code_of = getattr(value, "__globals__", {}).get("__name__")
         names = [n for n in (type(value).__module__, own, code_of) if isinstance(n, str)]
     for name in names:
         if _root(name) in ("jax", "jaxlib"):

@@ -17,14 +17,13 @@ import numpy as np
 from npformer.cards.case import Case, Result
 from npformer.errors import VerifyError
 from npformer.verify.component import BrokenContract, Component
-from npformer.verify.subjects.outputs import outputs_of
+from npformer.verify.subjects.outputs import check_outputs, outputs_of
 from npformer.verify.subjects.subjects import Subject
 
 TURN_ON = (
     'turn it on with jax.config.update("jax_enable_x64", True) before the first array is made, or '
     "with JAX_ENABLE_X64=1 in the environment"
 )
-
 
 Arrays = dict[str, Any]
 
@@ -66,14 +65,7 @@ class JaxCallable(Subject):
             return outputs_of(self.origin(*positional, **keywords), self.name)
 
         outputs, pull = sys.modules["jax"].vjp(function, {n: arrays[n] for n in case.inputs})
-        if len(outputs) != len(upstream):
-            raise BrokenContract(f"{self.name} has {len(outputs)} outputs, not {len(upstream)}")
-        for (name, y), dy in zip(outputs.items(), upstream.values(), strict=True):
-            which = "the output" if len(outputs) == 1 else name
-            if y.dtype != dy.dtype:
-                raise BrokenContract(f"{which}'s dtype is {y.dtype}; it must be {dy.dtype}")
-            if y.shape != dy.shape:
-                raise BrokenContract(f"{which}'s shape is {y.shape}, not {dy.shape}")
+        check_outputs(self.name, outputs, upstream)
         try:
             return outputs, pull(dict(zip(outputs, upstream.values(), strict=True)))[0]
         except (TypeError, ValueError) as error:

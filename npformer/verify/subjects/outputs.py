@@ -51,6 +51,25 @@ def leaves(returned: Any) -> Iterator[tuple[str, Any]]:
             yield f"[{key!r}]{path}", leaf
 
 
+def check_outputs(
+    name: str, outputs: Mapping[str, Any], upstream: Mapping[str, Any], *, placed: bool = False
+) -> None:
+    """Raise ``BrokenContract`` unless each output has an upstream gradient of its own kind.
+
+    ``placed``: on its own device too.
+    """
+    if len(outputs) != len(upstream):
+        raise BrokenContract(f"{name} has {len(outputs)} outputs, not {len(upstream)}")
+    for (output, y), dy in zip(outputs.items(), upstream.values(), strict=True):
+        which = "the output" if len(outputs) == 1 else output
+        if y.dtype != dy.dtype:
+            raise BrokenContract(f"{which}'s dtype is {y.dtype}; it must be {dy.dtype}")
+        if placed and y.device != dy.device:
+            raise BrokenContract(f"{which} is on {y.device}; it must be on {dy.device}")
+        if y.shape != dy.shape:
+            raise BrokenContract(f"{which}'s shape is {tuple(y.shape)}, not {tuple(dy.shape)}")
+
+
 def in_form_of(returned: Any, upstream: Mapping[str, Any]) -> Any:
     """The upstream gradients in the tuples that the outputs stand in; None for one without."""
     rest = iter(upstream.values())

@@ -18,7 +18,7 @@ from npformer.cards.case import Array, Case, Result
 from npformer.cards.pytorch import torch
 from npformer.verify.component import BrokenContract, Written
 from npformer.verify.reference.autograd import torch_dtype
-from npformer.verify.subjects.outputs import a_kind, in_form_of, outputs_of
+from npformer.verify.subjects.outputs import a_kind, check_outputs, in_form_of, outputs_of
 from npformer.verify.subjects.subjects import Subject, flat, gradients_of, parameters_of
 from npformer.verify.subjects.tensors import to_array, to_value
 
@@ -146,16 +146,7 @@ class TorchCallable(Subject):
         case: Case,
     ) -> dict[str, torch.Tensor]:
         outputs = self._outputs(returned)
-        if len(outputs) != len(upstream):
-            raise BrokenContract(f"{self.name} has {len(outputs)} outputs, not {len(upstream)}")
-        for (name, y), dy in zip(outputs.items(), upstream.values(), strict=True):
-            which = "the output" if len(outputs) == 1 else name
-            if y.dtype != dy.dtype:
-                raise BrokenContract(f"{which}'s dtype is {y.dtype}; it must be {dy.dtype}")
-            if y.device != dy.device:
-                raise BrokenContract(f"{which} is on {y.device}; it must be on {dy.device}")
-            if y.shape != dy.shape:
-                raise BrokenContract(f"{which}'s shape is {tuple(y.shape)}, not {tuple(dy.shape)}")
+        check_outputs(self.name, outputs, upstream, placed=True)
         reached = [n for n, y in outputs.items() if y.requires_grad]
         if not reached:
             if any(y.numel() for y in outputs.values()) and leaves:

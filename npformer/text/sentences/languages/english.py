@@ -34,28 +34,25 @@ ENGLISH = Language(
     abbreviations=kinds(
         {
             GOES_ON: (
-                "Mr Mrs Ms Messrs Mx Dr Drs Prof Rev Revd Fr Hon Rt Gen Col Maj Capt Cpt Lt Sgt Cpl"
-                " Pvt Adm Cmdr Brig Gov Sen Sens Rep Reps Pres Amb Atty St Ste Mt Mts Ft Sr.Dr Supt"
-                " Insp Det Asst Msgr Hrh"
-                " e.g eg i.e ie cf viz vs v approx ca c incl excl esp a.k.a f.e w.r.t"
-                " sb sth spp subsp gen sp var Proc Natl Acad Sci Univ Intl"
+                "Mr Mrs Ms Messrs Mx Dr Drs Prof Rev Revd Fr Hon Rt Gen Col Maj Capt Cpt Lt Sgt"
+                " Cpl Pvt Adm Cmdr Brig Gov Sen Sens Rep Reps Pres Amb Atty St Ste Mt Mts Ft Sr.Dr"
+                " Supt Insp Det Asst Msgr Hrh e.g eg i.e ie cf viz vs v approx ca c incl excl esp"
+                " a.k.a f.e w.r.t sb sth spp subsp gen sp var Proc Natl Acad Sci Univ Intl"
             ),
             BEFORE_NUMBER: (
                 "No no Nos nos N° n° № p pp Vol vol Vols vols Ch ch Chs chs Chap chap Par par Para"
                 " para Sec sec Secs secs Sect sect Art art Arts Cl cl Pt pt Pts pts Op op Bk bk Ex"
                 " Fig fig Figs figs Eq eq Eqs eqs Eqn eqn Tab tab Ref ref Refs refs Thm Def Prop"
-                " App"
-                " ed Tel tel Ext ext l ll n nn Del"
-                " Lev Num Deut Josh Judg Sam Kgs Chr Chron Neh Esth Ps Pss Prov Eccl Eccles Isa Jer"
-                " Lam Ezek Hos Obad Mic Nah Hab Zeph Hag Zech Matt Rom Cor Gal Eph Phil Thess"
-                " Philem Heb Jas Exod Tob Macc Sir"
+                " App ed Tel tel Ext ext l ll n nn Del Lev Num Deut Josh Judg Sam Kgs Chr Chron Neh"
+                " Esth Ps Pss Prov Eccl Eccles Isa Jer Lam Ezek Hos Obad Mic Nah Hab Zeph Hag Zech"
+                " Matt Rom Cor Gal Eph Phil Thess Philem Heb Jas Exod Tob Macc Sir"
             ),
             MAY_END: (
-                "Jr Sr Esq U.S U.K U.N E.U U.S.A D.C N.Y L.A"
-                " Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec Mon Tue Tues Wed Thu Thur Thurs"
-                " Fri Ave Blvd Rd Hwy Ln Dept dept univ est assn govt Govt temp min max avg al resp"
-                " ibid misc B.C A.D Ala Ariz Ark Calif Colo Conn Fla Ga Ind Kan Ky Mass Mich Minn"
-                " Mont Neb Nev Okla Penn Pa Tenn Tex Va Vt Wash Wis Wyo"
+                "Jr Sr Esq U.S U.K U.N E.U U.S.A D.C N.Y L.A Jan Feb Mar Apr Jun Jul Aug Sep Sept"
+                " Oct Nov Dec Mon Tue Tues Wed Thu Thur Thurs Fri Ave Blvd Rd Hwy Ln Dept dept univ"
+                " est assn govt Govt temp min max avg al resp ibid misc B.C A.D Ala Ariz Ark Calif"
+                " Colo Conn Fla Ga Ind Kan Ky Mass Mich Minn Mont Neb Nev Okla Penn Pa Tenn Tex Va"
+                " Vt Wash Wis Wyo"
             ),
             NAMES_END: (
                 "Ph.D PhD D.Phil M.D B.A M.A B.S M.S B.Sc M.Sc M.B.A LL.B LL.M J.D D.D.S M.Phil"
@@ -83,13 +80,13 @@ ENGLISH = Language(
         " However Therefore Moreover Furthermore Nevertheless Instead Indeed Still Yet His Her Its"
         " Our Their My Your Not No Yes Nor What Who Whom Whose Why How Where Which Whether Unless"
         " Please See Use To Now Also Even Just Only Some Many Most All Both Each Every Few Several"
-        " Other Others Since Until During Under Over Into Through Despite Between Among"
-        " Once Twice Later Meanwhile Perhaps Maybe Sometimes Often Today Tomorrow Yesterday Soon"
-        " Nobody Nothing Everyone Everybody Everything Someone Somebody Something Anyone Let Do"
-        " Does Did Is Are Was Were Am Has Have Had Can Could Will Would Shall Should May Might"
-        " Must It's I'm I've I'll I'd He's She's We're We've They're You're That's There's What's"
-        " Don't Didn't Isn't Let's One Two Three Four Five Six Seven Eight Nine Ten Hundreds"
-        " Thousands Millions Billions Dozens People Such According"
+        " Other Others Since Until During Under Over Into Through Despite Between Among Once Twice"
+        " Later Meanwhile Perhaps Maybe Sometimes Often Today Tomorrow Yesterday Soon Nobody"
+        " Nothing Everyone Everybody Everything Someone Somebody Something Anyone Let Do Does Did"
+        " Is Are Was Were Am Has Have Had Can Could Will Would Shall Should May Might Must It's I'm"
+        " I've I'll I'd He's She's We're We've They're You're That's There's What's Don't Didn't"
+        " Isn't Let's One Two Three Four Five Six Seven Eight Nine Ten Hundreds Thousands Millions"
+        " Billions Dozens People Such According"
     ),
     leads=words(
         "at by in on around about before after until till since from between to and & the of for"

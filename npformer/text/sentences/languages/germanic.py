@@ -46,10 +46,8 @@ DANISH = Language(
         {
             GOES_ON: (
                 "hr Hr fr Fr frk Frk dr Dr prof Prof skt Skt sct Sct adv dir red f.eks F.eks fx"
-                " bl.a"
-                " Bl.a bla m.a d.v.s dvs pga p.g.a ca Ca kl tlf Tlf jf jfr iflg ift ifm mht vedr"
-                " hhv"
-                " inkl ekskl evt Evt maks min vs cand lic mag stud gl"
+                " bl.a Bl.a bla m.a d.v.s dvs pga p.g.a ca Ca kl tlf Tlf jf jfr iflg ift ifm mht"
+                " vedr hhv inkl ekskl evt Evt maks min vs cand lic mag stud gl"
             ),
             BEFORE_NUMBER: "nr Nr s S kap Kap stk Stk pkt Pkt art fig Fig tab Tab bd §",
             MAY_END: (
@@ -63,8 +61,8 @@ DANISH = Language(
         "Den Det De En Et Han Hun Vi Jeg Du Man Der Dette Denne Disse I På Ved Med Efter Fra For"
         " Over Under Gennem Uden Mod Om Til Af Og Men Eller Så Hvis Når Da Som Derefter Her Nu Også"
         " Kun Ikke Ingen Hvem Hvad Hvor Hvordan Hvorfor Hvornår Fordi Mens Selvom Siden Hans Hendes"
-        " Deres Min Mit Vores Alle Mange Nogle Hver Hvert Begge Ingenting Alt Senere Først Ja"
-        " Nej Er Var Har Havde Kan Kunne Skal Vil"
+        " Deres Min Mit Vores Alle Mange Nogle Hver Hvert Begge Ingenting Alt Senere Først Ja Nej"
+        " Er Var Har Havde Kan Kunne Skal Vil"
     ),
     leads=words("kl i på den fra til om ca omkring før efter og ved"),
     labels=words("Kapitel Figur Tabel Afsnit Del Artikel Trin Akt Scene Lektion Opgave Bilag"),
@@ -77,9 +75,8 @@ SWEDISH = Language(
         {
             GOES_ON: (
                 "hr Hr fr Fr frk Frk dr Dr prof Prof doc ing S:t S:ta St f.d t.ex T.ex bl.a Bl.a"
-                " m.a"
-                " d.v.s dvs s.k ca Ca c:a kl t.o.m fr.o.m f.r.o.m p.g.a pga e.g tel Tel jfr Jfr jmf"
-                " resp inkl exkl ev Ev forts max min vs fil kand mag lic med"
+                " m.a d.v.s dvs s.k ca Ca c:a kl t.o.m fr.o.m f.r.o.m p.g.a pga e.g tel Tel jfr Jfr"
+                " jmf resp inkl exkl ev Ev forts max min vs fil kand mag lic med"
             ),
             BEFORE_NUMBER: "nr Nr s sid kap Kap st art fig Fig tab Tab bd §",
             MAY_END: (

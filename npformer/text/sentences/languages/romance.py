@@ -19,23 +19,21 @@ SPANISH = Language(
                 "Sr Sra Sres Sras Srta Srtas Dr Dra Dres Dras Lic Lcdo Lcda Ing Prof Profa Arq Abg"
                 " Ud Uds Vd Vds Excmo Excma Ilmo Ilma Mons Fr Sto Sta Gral Cnel Cap Tte Sgto Alte"
                 " Rvdo Rdo Hno Hna P.ej p.ej ej Av Avda Avd av Pza Pl Ctra Urb Dpto Depto dpto"
-                " depto"
-                " aprox máx mín cf cfr vid v vs ca tel Tel tfno Tfno EE FF CC M.ª D.ª"
+                " depto aprox máx mín cf cfr vid v vs ca tel Tel tfno Tfno EE FF CC M.ª D.ª"
             ),
             BEFORE_NUMBER: (
-                "núm Núm núms nro Nro n nº pág Pág págs Págs p pp cap Cap caps vol Vol vols art Art"
-                " arts fig Fig figs t s ss ed párr inc"
+                "núm Núm núms nro Nro n nº pág Pág págs Págs p pp cap Cap caps vol Vol vols art"
+                " Art arts fig Fig figs t s ss ed párr inc"
             ),
             MAY_END: "EE.UU FF.AA CC.OO a.C d.C a.m p.m a.J.C C S.A S.L Cía Jr Inc",
             ENDS: "etc",
         }
     ),
     openers=words(
-        "El La Los Las Lo Un Una Unos Unas Él Ella Ellos Ellas Yo Tú Usted Ustedes Nosotros Se"
-        " Me Te"
-        " Le Les Nos Este Esta Estos Estas Ese Esa Esos Esas Eso Esto Aquel Aquella En De Del Con"
-        " Sin Por Para A Al Ante Bajo Desde Entre Hacia Hasta Según Sobre Tras Y E O Pero Sino Si"
-        " Cuando Mientras Aunque Porque Como Donde Que Qué Quién Cómo Cuándo Dónde Cuál No Sí Ya"
+        "El La Los Las Lo Un Una Unos Unas Él Ella Ellos Ellas Yo Tú Usted Ustedes Nosotros Se Me"
+        " Te Le Les Nos Este Esta Estos Estas Ese Esa Esos Esas Eso Esto Aquel Aquella En De Del"
+        " Con Sin Por Para A Al Ante Bajo Desde Entre Hacia Hasta Según Sobre Tras Y E O Pero Sino"
+        " Si Cuando Mientras Aunque Porque Como Donde Que Qué Quién Cómo Cuándo Dónde Cuál No Sí Ya"
         " También Además Luego Después Antes Hoy Ayer Mañana Ahora Allí Aquí Entonces Así Su Sus Mi"
         " Mis Nuestro Nuestra Todo Toda Todos Todas Nadie Nada Algo Alguien Cada Muchos Muchas"
         " Algunos Otros Es Son Era Fue Fueron Hay Había Está Están"
@@ -51,29 +49,26 @@ ITALIAN = Language(
             GOES_ON: (
                 "sig Sig sigg Sigg sig.ra Sig.ra sig.na Sig.na sig.re Sig.re dott Dott dott.ssa"
                 " Dott.ssa dr Dr dr.ssa Dr.ssa prof Prof prof.ssa Prof.ssa proff avv Avv ing Ing"
-                " arch"
-                " Arch geom Geom rag Rag rev Rev mons Mons on On sen Sen gen Gen col Col cap Cap"
-                " magg"
-                " Magg ten Ten S SS Sta Sto spett Spett egr Egr gent Gent ill Ill es ad.es p.es ca"
-                " cfr cf vs tel Tel P.zza p.zza V.le v.le C.so c.so"
+                " arch Arch geom Geom rag Rag rev Rev mons Mons on On sen Sen gen Gen col Col cap"
+                " Cap magg Magg ten Ten S SS Sta Sto spett Spett egr Egr gent Gent ill Ill es ad.es"
+                " p.es ca cfr cf vs tel Tel P.zza p.zza V.le v.le C.so c.so"
             ),
             BEFORE_NUMBER: (
-                "pag Pag pagg Pagg p pp fig Fig figg art Art artt n nn num nr vol Vol voll capp sez"
-                " Sez par tab Tab ed"
+                "pag Pag pagg Pagg p pp fig Fig figg art Art artt n nn num nr vol Vol voll capp"
+                " sez Sez par tab Tab ed"
             ),
             MAY_END: "a.C d.C S.p.A S.r.l S.n.c Jr Inc",
             ENDS: "ecc etc",
         }
     ),
     openers=words(
-        "Il Lo La I Gli Le Un Uno Una L' Egli Ella Lui Lei Loro Noi Voi Io Tu Si Mi Ti Ci Vi Questo"
-        " Questa Questi Queste Quello Quella Quelli Quelle In Di A Da Con Su Per Tra Fra Del Della"
-        " Dei Delle Nel Nella Nei Nelle Al Alla Ai Alle Dal Dalla Sul Sulla E Ed O Ma Però Se"
-        " Quando"
-        " Mentre Anche Perché Come Dove Che Chi Cosa Quale Non Sì No Già Poi Dopo Prima Oggi Ieri"
-        " Domani Ora Qui Lì Là Allora Così Suo Sua Suoi Sue Mio Mia Nostro Nostra Tutto Tutta Tutti"
-        " Tutte Nessuno Niente Ogni Molti Molte Alcuni Altri È Sono Era Erano Fu Furono C'è Ha"
-        " Hanno"
+        "Il Lo La I Gli Le Un Uno Una L' Egli Ella Lui Lei Loro Noi Voi Io Tu Si Mi Ti Ci Vi"
+        " Questo Questa Questi Queste Quello Quella Quelli Quelle In Di A Da Con Su Per Tra Fra Del"
+        " Della Dei Delle Nel Nella Nei Nelle Al Alla Ai Alle Dal Dalla Sul Sulla E Ed O Ma Però Se"
+        " Quando Mentre Anche Perché Come Dove Che Chi Cosa Quale Non Sì No Già Poi Dopo Prima Oggi"
+        " Ieri Domani Ora Qui Lì Là Allora Così Suo Sua Suoi Sue Mio Mia Nostro Nostra Tutto Tutta"
+        " Tutti Tutte Nessuno Niente Ogni Molti Molte Alcuni Altri È Sono Era Erano Fu Furono C'è"
+        " Ha Hanno"
     ),
     leads=words("a al alle in nel di del da dal dalle per il la le e verso"),
     labels=words(
@@ -87,9 +82,8 @@ FRENCH = Language(
         {
             GOES_ON: (
                 "M MM Mme Mmes Mlle Mlles Dr Drs Pr Prof Me Mgr Mgrs St Ste Sts Stes R.P Cdt Gal"
-                " Col"
-                " Cap Lt Sgt env Env av apr ex p.ex P.ex cf Cf v vs c.-à-d c.à.d ca tél Tél bd Bd"
-                " boul Boul éd coll trad dir"
+                " Col Cap Lt Sgt env Env av apr ex p.ex P.ex cf Cf v vs c.-à-d c.à.d ca tél Tél bd"
+                " Bd boul Boul éd coll trad dir"
             ),
             BEFORE_NUMBER: (
                 "no No nos n° N° p pp fig Fig figs art Art arts vol Vol vols chap Chap ch t tab"
@@ -122,8 +116,8 @@ PORTUGUESE = Language(
                 " aprox máx mín cf v vs ca p.ex P.ex ex tel Tel V.Ex V.Exa V.Sa Depto depto"
             ),
             BEFORE_NUMBER: (
-                "n nº núm Núm pág Pág págs p pp cap Cap caps vol Vol vols art Art arts fig Fig figs"
-                " t ed inc par"
+                "n nº núm Núm pág Pág págs p pp cap Cap caps vol Vol vols art Art arts fig Fig"
+                " figs t ed inc par"
             ),
             MAY_END: "a.C d.C S.A Ltda Cia Jr Inc",
             ENDS: "etc",

@@ -29,9 +29,8 @@ POLISH = Language(
     ),
     openers=words(
         "On Ona Ono Oni One Ja Ty My Wy Ten Ta To Te Ci Tamten W We Na Z Ze Do Od Po Przed Przez"
-        " Dla"
-        " Bez Nad Pod Przy O U Za I A Ale Lecz Lub Więc Jeśli Jeżeli Gdy Kiedy Ponieważ Chociaż Jak"
-        " Gdzie Kto Co Dlaczego Czy Nie Tak Już Także Też Potem Teraz Tu Tam Wtedy Dziś Dzisiaj"
+        " Dla Bez Nad Pod Przy O U Za I A Ale Lecz Lub Więc Jeśli Jeżeli Gdy Kiedy Ponieważ Chociaż"
+        " Jak Gdzie Kto Co Dlaczego Czy Nie Tak Już Także Też Potem Teraz Tu Tam Wtedy Dziś Dzisiaj"
         " Wczoraj Jutro Jego Jej Ich Mój Moja Nasz Wszyscy Wszystko Nikt Nic Ktoś Coś Każdy Wielu"
         " Jest Są Był Była Było Byli Ma Można"
     ),
@@ -45,9 +44,10 @@ RUSSIAN = Language(
     abbreviations=kinds(
         {
             GOES_ON: (
-                "г гг гор ул Ул пр просп пл Пл пер наб ш д кв корп обл р-н пос им Им проф Проф акад"
-                " Акад доц Доц канд докт к.т.н д.т.н св Св о о-в оз р напр Напр т.е Т.е т.к т.н т.о"
-                " тел Тел ок Ок см См ср Ср сокр букв лат англ нем франц устар ред Ред изд сост б"
+                "г гг гор ул Ул пр просп пл Пл пер наб ш д кв корп обл р-н пос им Им проф Проф"
+                " акад Акад доц Доц канд докт к.т.н д.т.н св Св о о-в оз р напр Напр т.е Т.е т.к"
+                " т.н т.о тел Тел ок Ок см См ср Ср сокр букв лат англ нем франц устар ред Ред изд"
+                " сост б"
             ),
             BEFORE_NUMBER: "рис Рис стр с табл Табл гл Гл ст Ст п пп ч т № илл вып",
             MAY_END: "руб коп тыс млн млрд долл",
@@ -57,11 +57,10 @@ RUSSIAN = Language(
     after_number=kinds({ENDS: "г гг в вв", MAY_END: "м км кг руб коп тыс ч мин сек"}),
     openers=words(
         "Он Она Оно Они Я Ты Мы Вы Этот Эта Это Эти Тот Та То Те В Во На С Со Из К Ко От До По"
-        " Перед"
-        " Через Для Без Над Под При О Об У За И А Но Или Если Когда Потому Хотя Как Где Кто Что"
-        " Почему Зачем Не Нет Да Уже Также Тоже Потом Теперь Здесь Там Тогда Сегодня Вчера Завтра"
-        " Его Её Ее Их Мой Моя Наш Наша Все Всё Никто Ничто Кто-то Каждый Многие Некоторые Был Была"
-        " Было Были Есть Тут Так"
+        " Перед Через Для Без Над Под При О Об У За И А Но Или Если Когда Потому Хотя Как Где Кто"
+        " Что Почему Зачем Не Нет Да Уже Также Тоже Потом Теперь Здесь Там Тогда Сегодня Вчера"
+        " Завтра Его Её Ее Их Мой Моя Наш Наша Все Всё Никто Ничто Кто-то Каждый Многие Некоторые"
+        " Был Была Было Были Есть Тут Так"
     ),
     leads=words("в во на к с до от около после и по"),
     labels=words("Глава Рисунок Таблица Раздел Часть Статья Шаг Акт Сцена Урок Задача Приложение"),

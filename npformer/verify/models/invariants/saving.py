@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from npformer.verify.models.calls import Calls
-from npformer.verify.models.first import first_gradient, first_replay
 from npformer.verify.models.invariants.two_backwards import (
     INPUT,
+    MODES,
     ORDERS,
     PLAIN,
     chosen,
     differing,
+    first_module,
+    smallest,
     walked,
 )
 from npformer.verify.models.question import NotAsked, Question, size
@@ -42,8 +44,9 @@ def look(q: Question) -> tuple[int, Any]:
                 continue
             for order, steps in STEPS.items():
                 asked += 1
-                if found := _difference(q, 2, length, training, order, steps):
-                    return asked, _smallest(q, length, training, order, steps) or found
+                difference = partial(_difference, q, training=training, order=order, steps=steps)
+                if found := difference(2, length):
+                    return asked, smallest(q, length, difference) or found
     if not asked or not drawn_alike:
         raise NotAsked("the two forms draw other random numbers from the same state in training")
     return asked, None
@@ -57,18 +60,7 @@ def _outputs(q: Question, length: int, training: bool) -> Broken | None:
         return None
     gap = float(np.abs(plain - saving).max())
     what = f"its outputs differ from the plain form's by {gap:.3g}"
-    return Broken(what, 2, length, _mode(training), gap, units, q.bound)
-
-
-def _smallest(
-    q: Question, length: int, training: bool, order: str, steps: Sequence[str]
-) -> Broken | None:
-    for small in range(1, length + 1):
-        if not q.runs(small):
-            continue
-        if found := _difference(q, 1, small, training, order, steps):
-            return found
-    return None
+    return Broken(what, 2, length, MODES[training], gap, units, q.bound)
 
 
 def _difference(
@@ -79,29 +71,7 @@ def _difference(
     wrong, gap, units = differing(q, plain, saving)
     if not wrong:
         return None
-    path, kind = _first_module(q, batch, length, training, steps, set(wrong))
+    path, kind = first_module(q, batch, length, training, steps, set(wrong), q.plain)
     what = f"the gradient of {wrong[0]} differs from the plain form's by {gap:.3g}{order}"
     own = tuple(name for name in wrong if not name.startswith(INPUT))
-    return Broken(what, batch, length, _mode(training), gap, units, q.bound, None, path, kind, own)
-
-
-def _mode(training: bool) -> str:
-    return "training" if training else "evaluation"
-
-
-def _first_module(
-    q: Question, batch: int, length: int, training: bool, steps: Sequence[str], wrong: set[str]
-) -> tuple[str | None, str]:
-    plain, saving = Calls(), Calls()
-    try:
-        with q.plain.watching(plain):
-            walked(q, batch, length, training, PLAIN, plain, q.plain)
-        with q.subject.watching(saving):
-            walked(q, batch, length, training, steps, saving)
-    except Exception:
-        return None, ""
-    for number in "12":
-        if found := first_replay(saving, f"f{number}", f"b{number}", q.agree):
-            return found.path, found.kind
-    found = first_gradient(plain, saving, wrong, q.agree)
-    return (None, "") if found is None else (found.path, found.kind)
+    return Broken(what, batch, length, MODES[training], gap, units, q.bound, None, path, kind, own)

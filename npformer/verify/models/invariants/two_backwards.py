@@ -6,7 +6,8 @@ a call needs later (activations, the random state of its dropout) belongs to tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ ORDERS = {
     "both backwards at the end, the second call's first": ("f1", "f2", "b2", "b1"),
 }
 PLAIN = ("f1", "b1", "f2", "b2")
+MODES = ("evaluation", "training")
+"""By whether it is training."""
 LONGEST = 5
 """How many lengths are asked: the smallest, and those at the end."""
 
@@ -37,8 +40,9 @@ def look(q: Question) -> tuple[int, Any]:
         for training in q.differentiable:
             for order, steps in ORDERS.items():
                 asked += 1
-                if found := _difference(q, 2, length, training, order, steps):
-                    return asked, _smallest(q, length, training, order, steps) or found
+                difference = partial(_difference, q, training=training, order=order, steps=steps)
+                if found := difference(2, length):
+                    return asked, smallest(q, length, difference) or found
     return asked, None
 
 
@@ -47,13 +51,12 @@ def chosen(q: Question) -> list[int]:
     return sorted({*q.lengths[:LONGEST], *q.lengths[-2:]})
 
 
-def _smallest(
-    q: Question, length: int, training: bool, order: str, steps: Sequence[str]
+def smallest(
+    q: Question, length: int, difference: Callable[[int, int], Broken | None]
 ) -> Broken | None:
+    """What ``difference`` of a batch and a length finds at the smallest length that shows it."""
     for small in range(1, length + 1):
-        if not q.runs(small):
-            continue
-        if found := _difference(q, 1, small, training, order, steps):
+        if q.runs(small) and (found := difference(1, small)):
             return found
     return None
 
@@ -64,7 +67,7 @@ def _difference(
     first = walked(q, batch, length, training, PLAIN)
     if not first:
         raise NotAsked("the model has no gradient")
-    mode = "training" if training else "evaluation"
+    mode = MODES[training]
     try:
         second = walked(q, batch, length, training, steps)
     except Exception as error:
@@ -73,7 +76,7 @@ def _difference(
     wrong, gap, units = differing(q, first, second)
     if not wrong:
         return None
-    path, kind = _first_module(q, batch, length, training, steps, set(wrong))
+    path, kind = first_module(q, batch, length, training, steps, set(wrong))
     what = f"{order}: the gradient of {wrong[0]} differs by {gap:.3g}"
     own = tuple(name for name in wrong if not name.startswith(INPUT))
     return Broken(what, batch, length, mode, gap, units, q.bound, None, path, kind, own)
@@ -128,15 +131,25 @@ def differing(q: Question, first: Gradients, second: Gradients) -> tuple[list[st
     return [name for _, _, name in found], found[0][1], found[0][0]
 
 
-def _first_module(
-    q: Question, batch: int, length: int, training: bool, steps: Sequence[str], wrong: set[str]
+def first_module(
+    q: Question,
+    batch: int,
+    length: int,
+    training: bool,
+    steps: Sequence[str],
+    wrong: set[str],
+    reference: Any = None,
 ) -> tuple[str | None, str]:
-    """What is run again and gives something else; or else, where the gradients part."""
+    """What is run again and gives something else; or else, where the gradients part.
+
+    From those of ``reference``, the subject itself unless given, with each backward at once.
+    """
     plain, other = Calls(), Calls()
+    reference = reference or q.subject
     try:
-        for calls, order in ((plain, PLAIN), (other, steps)):
-            with q.subject.watching(calls):
-                walked(q, batch, length, training, order, calls)
+        for subject, calls, order in ((reference, plain, PLAIN), (q.subject, other, steps)):
+            with subject.watching(calls):
+                walked(q, batch, length, training, order, calls, subject)
     except Exception:
         return None, ""
     for number in "12":
