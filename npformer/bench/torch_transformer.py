@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from npformer.bench.module_engine import ModuleEngine
 from npformer.errors import ConfigError
 from npformer.models.transformer import TransformerConfig
-from torch_ref.ops import sinusoidal_positions
+from torch_ref.ops.positions import sinusoidal_positions
 
 ACTIVATIONS: dict[str, Any] = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
 

@@ -15,7 +15,7 @@ from tests.inspect.test_recorder import assert_same
 from torch_ref import inspect as twins
 from torch_ref.bridge import to_torch
 from torch_ref.models.transformer import Transformer as Twin
-from torch_ref.ops import cross_entropy
+from torch_ref.ops.cross_entropy import cross_entropy
 
 variants = pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 LIMIT = 1e-13  # of the largest entry of its kind

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from torch_ref.ops import causal_mask
+from torch_ref.ops.masks import causal_mask
 
 
 @torch.enable_grad()

@@ -15,7 +15,7 @@ from torch_ref.models.model import Model
 from torch_ref.models.static_state import StaticState
 from torch_ref.nn import Dropout, Embedding, Linear, Stack
 from torch_ref.nn.positions import make_positions
-from torch_ref.ops import padding_mask
+from torch_ref.ops.masks import padding_mask
 
 
 class Transformer(Model):

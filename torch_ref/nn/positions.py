@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from npformer.errors import ConfigError, nearest
-from torch_ref.ops import sinusoidal_positions
+from torch_ref.ops.positions import sinusoidal_positions
 
 
 class SinusoidalPositions(nn.Module):

@@ -1,0 +1,17 @@
+"""Boolean masks, True where a query may attend."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def padding_mask(ids: Tensor, padding_id: int) -> Tensor:
+    """ids (B, S) -> (B, 1, 1, S), True where there is a token to attend to."""
+    return (ids != padding_id)[:, None, None, :]
+
+
+def causal_mask(t: int, s: int | None = None, *, device: torch.device | None = None) -> Tensor:
+    """(t, s), True where the key is not after the query; the last query sees every key."""
+    s = t if s is None else s
+    return torch.ones(t, s, dtype=torch.bool, device=device).tril(s - t)
