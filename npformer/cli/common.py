@@ -105,10 +105,9 @@ def named(loaded: Loaded) -> str:
 
 
 def what_to_try(config: ModelConfig, run: Path) -> str:
-    """A command for a finished run: a translation, or a look inside a model without a source."""
-    if "source" in family(config.family).streams:
-        return f'npformer translate {run} "Some text."'
-    return f'npformer explore --checkpoint {run} --text "Some text."'
+    """A command for a finished run: a translation, or a text that begins with what is given."""
+    command = "translate" if "source" in family(config.family).streams else "generate"
+    return f'npformer {command} {run} "Some text."'
 
 
 def read_text(file: Path | None) -> str:

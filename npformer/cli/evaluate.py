@@ -1,7 +1,8 @@
-"""``npformer evaluate``: how well a trained model translates a split of a corpus."""
+"""``npformer evaluate``: how well a trained model translates a corpus's split, or foretells it."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from npformer.cli import language
 from npformer.cli.arguments import UsageError
 from npformer.cli.common import named, note
 from npformer.cli.figures import reporter, write_figures
@@ -47,9 +49,13 @@ class Command:
     A run keeps its validation pairs: they are scored even if its corpus has changed since, which is
     then said, or is gone.
 
+    A model that reads no source translates nothing: of it, the loss, the perplexity and the bits
+    for each byte of the texts are measured. Bits per byte compare models of other vocabularies.
+
     Examples:
       npformer evaluate runs/demo --split test
       npformer evaluate runs/real --corpus valid.tsv.xz --json scores.json
+      npformer evaluate runs/gpt --corpus unseen.txt                 a language model
       npformer evaluate runs/real --limit 200 --beam 1 --samples 20
     """
 
@@ -85,9 +91,22 @@ class Command:
     def report(self, loaded: Loaded, search: Search | None = None) -> int:
         """Translate the pairs with ``loaded``, by ``search`` if given, and print their scores."""
         console = reporter(self.json, self.quiet)
+        translates = "source" in loaded.model.streams
+        if not translates:
+            self._refuse_what_translates()
         pairs = self._pairs(loaded)
         for sentence in () if self.quiet else pairs.notes:
             note(sentence)
+        what = self.corpus or f"{loaded.config.data.corpus}, {self.split} split"
+        settings = {
+            "checkpoint": str(loaded.checkpoint.path),
+            "update": loaded.checkpoint.position.update,
+            "engine": self.engine,
+            "corpus": self.corpus or loaded.config.data.corpus,
+            "split": self.split,
+        }
+        if not translates:
+            return language.report(loaded, pairs, what, self.engine, console, self.json, settings)
         hypotheses, too_long = self._translate(loaded, pairs.source, console, search)
         results = {"all": {"pairs": len(pairs), **scores(hypotheses, pairs.target)}}
         if len(tags := sorted(set(pairs.tags))) > 1:
@@ -95,7 +114,6 @@ class Command:
         examples = _examples(pairs, hypotheses, self.samples)
         by_chance, warning = intervals(hypotheses, pairs.target), caution(pairs.target)
 
-        what = self.corpus or f"{loaded.config.data.corpus}, {self.split} split"
         console.print(
             f"{what}, translated by {named(loaded)}",
             highlight=False,
@@ -128,11 +146,7 @@ class Command:
             self.json,
             "evaluate",
             {
-                "checkpoint": str(loaded.checkpoint.path),
-                "update": loaded.checkpoint.position.update,
-                "engine": self.engine,
-                "corpus": self.corpus or loaded.config.data.corpus,
-                "split": self.split,
+                **settings,
                 "beam": self.beam,
                 "alpha": self.alpha,
                 "too_long": too_long,
@@ -144,12 +158,22 @@ class Command:
         )
         return 0
 
+    def _refuse_what_translates(self) -> None:
+        given = [
+            f"--{field.name}"
+            for field in dataclasses.fields(self)
+            if field.name in ("beam", "alpha", "samples")
+            and getattr(self, field.name) != field.default
+        ]
+        if given:
+            raise UsageError(f"this model reads no source: leave {', '.join(given)} out")
+
     def _pairs(self, loaded: Loaded) -> ParallelCorpus:
-        data = loaded.config.data
+        data, text = loaded.config.data, "source" not in loaded.model.streams
         languages = dict(source_language=data.source_language, target_language=data.target_language)
         if self.corpus is not None:
             where = dict(languages, columns=self.columns)
-            pairs = read_pairs(self.corpus, split=self.split, limit=self.limit, **where)
+            pairs = read_pairs(self.corpus, split=self.split, limit=self.limit, text=text, **where)
             if warning := trained_on(loaded.checkpoint, self.corpus):
                 note(f"warning: {warning}")
             return pairs
@@ -166,7 +190,7 @@ class Command:
                 "or name other pairs with --corpus"
             )
         where = dict(languages, columns=data.columns)
-        return read_pairs(data.corpus, split=self.split, limit=self.limit, **where)
+        return read_pairs(data.corpus, split=self.split, limit=self.limit, text=text, **where)
 
     def _translate(
         self,

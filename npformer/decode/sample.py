@@ -46,12 +46,7 @@ def sample(
     Length limit, PAD, BOS and ``NonFiniteError`` as in ``greedy``. Raises ``ConfigError`` for
     a setting out of range.
     """
-    if not 0 <= temperature < np.inf:
-        raise ConfigError(f"temperature is {temperature}; it must be 0 or more, and finite")
-    if top_k < 0:
-        raise ConfigError(f"top_k is {top_k}; it must be 1 or more, or 0 for no cut")
-    if not 0 < top_p <= 1:
-        raise ConfigError(f"top_p is {top_p}; it must be in (0, 1]")
+    check_sampling(temperature, top_k, top_p)
     if temperature == 0:
         return greedy(model, source, bos=bos, eos=eos, pad=pad, max_length=max_length)
 
@@ -62,6 +57,16 @@ def sample(
         return draw(weights, rng.random(len(source))[rows])
 
     return roll_out(model, source, next_ids, bos=bos, eos=eos, pad=pad, max_length=max_length)
+
+
+def check_sampling(temperature: float, top_k: int, top_p: float) -> None:
+    """Raise ``ConfigError`` for a setting out of range."""
+    if not 0 <= temperature < np.inf:
+        raise ConfigError(f"temperature is {temperature}; it must be 0 or more, and finite")
+    if top_k < 0:
+        raise ConfigError(f"top_k is {top_k}; it must be 1 or more, or 0 for no cut")
+    if not 0 < top_p <= 1:
+        raise ConfigError(f"top_p is {top_p}; it must be in (0, 1]")
 
 
 def token_weights(logits: Array, temperature: float, top_k: int = 0, top_p: float = 1.0) -> Array:

@@ -50,7 +50,7 @@ class Translator:
         if "source" not in getattr(model, "streams", ("source",)):
             raise ConfigError(
                 "this model reads no source, so it cannot translate; give one that does, such as a "
-                "run of --model transformer"
+                "run of --model transformer, or go on with a text by npformer generate"
             )
         self.model = model
         self.tokenizer = tokenizer

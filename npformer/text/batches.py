@@ -77,6 +77,10 @@ class Pairs(Protocol):
         """Source and target of the pairs at ``rows``, in the order of ``rows``."""
         ...
 
+    def ends(self, rows: np.ndarray) -> np.ndarray:
+        """(rows,) the id that follows each target: EOS, or what comes next if it was cut there."""
+        ...
+
 
 @dataclass(frozen=True)
 class EncodedPairs:
@@ -88,6 +92,8 @@ class EncodedPairs:
     """Pairs of which a side is longer than the limit."""
     rows: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     """(pairs,) int64: where in the corpus each pair was."""
+    following: np.ndarray | None = None
+    """(pairs,) int64: the id after each target, where texts were cut; EOS after all if None."""
 
     def __len__(self) -> int:
         return len(self.source)
@@ -100,6 +106,10 @@ class EncodedPairs:
         """Source and target of the pairs at ``rows``, in the order of ``rows``."""
         source, target = (side.gather(np.asarray(rows, np.int64)) for side in self._sides)
         return source, target
+
+    def ends(self, rows: np.ndarray) -> np.ndarray:
+        """(rows,) the id that follows each target: EOS, or what comes next if it was cut there."""
+        return np.full(len(rows), EOS) if self.following is None else self.following[rows]
 
     @functools.cached_property
     def _sides(self) -> tuple[_Column, _Column]:
@@ -155,6 +165,28 @@ def encode_pairs(corpus: ParallelCorpus, tokenizer: Tokenizer, max_length: int) 
     return EncodedPairs(source, target, len(corpus) - len(rows), np.array(rows, np.int64))
 
 
+def encode_texts(corpus: ParallelCorpus, tokenizer: Tokenizer, max_length: int) -> EncodedPairs:
+    """Tokenize the targets of a corpus alone, those over ``max_length`` tokens in pieces.
+
+    A piece is asked for the token after its last, which the next one then passes over: so every
+    token of a text is asked for once, and EOS where the text ends.
+    """
+    pieces: list[np.ndarray] = []
+    rows: list[int] = []
+    following: list[int] = []
+    for start in range(0, len(corpus), _CHUNK):
+        encoded = tokenizer.encode_batch(corpus.target[start : start + _CHUNK])
+        for row, ids in enumerate(encoded, start):
+            asked = [*ids, EOS]
+            for at in range(0, len(asked), max_length):
+                *piece, end = asked[at : at + max_length]
+                pieces.append(np.array(piece, np.int32))
+                rows.append(row)
+                following.append(end)
+    sources = [np.zeros(0, np.int32)] * len(pieces)
+    return EncodedPairs(sources, pieces, 0, np.array(rows, np.int64), np.array(following, np.int64))
+
+
 SIDES = ("source", "target")
 """The streams of a model that translates; one of language alone has the target."""
 
@@ -171,7 +203,7 @@ def make_batch(pairs: Pairs, rows: np.ndarray, streams: Collection[str] = SIDES)
     inputs["target"] = target_in = np.empty_like(target_out)
     target_in[:, 0] = BOS
     target_in[:, 1:] = target_out[:, :-1]
-    target_out[lines, targets.sizes] = EOS
+    target_out[lines, targets.sizes] = pairs.ends(rows)
     return Batch(inputs, target_out)
 
 

@@ -6,6 +6,7 @@ A corpus is named by a short text, the same on the command line and in ``DataCon
 ``grammar``                    the built-in English-German grammar
 ``FILE``                       a table of source, target and perhaps a label (where the pair is
                                from), or another of the formats in ``formats/__init__.py``
+``FILE.txt``                   without a tab or ``|||``: a plain text, for models of language
 ``FILE.en,FILE.de``            two files with the same number of lines
 ``hf:NAME[/CONFIG][:SPLIT]``   a dataset by name, or a local directory (extra ``datasets``)
 =============================  ==================================================================
@@ -25,7 +26,9 @@ from typing import Literal
 
 from npformer.config import DataConfig
 from npformer.errors import CorpusError, nearest
+from npformer.files.content import Content
 from npformer.text.formats import Note, Row, Wanted, file_rows
+from npformer.text.formats.plain import is_plain
 
 GRAMMAR_PAIRS = 200_000
 """Training pairs that the grammar gives unless told how many."""
@@ -57,45 +60,47 @@ class ParallelCorpus:
         return len(self.source)
 
 
-def load_corpus(data: DataConfig) -> tuple[ParallelCorpus, ParallelCorpus]:
-    """The training and the validation pairs that ``data`` names.
+def load_corpus(data: DataConfig, *, text: bool = False) -> tuple[ParallelCorpus, ParallelCorpus]:
+    """The training and the validation pairs that ``data`` names; of a plain ``text`` if it will do.
 
     Validation is what ``data.validation`` names; else the corpus's own validation split (the
     grammar, most datasets); else ``HELD_OUT`` pairs, spread evenly over the corpus, as a file may
     be sorted. No training pair shares its source or its target sentence with validation: scores
     are of sentences never seen. ``data.pairs`` counts what is left. Raises ``CorpusError``.
     """
-    validation = own_validation(data)
+    validation = own_validation(data, text=text)
     if validation is None:
         notes: list[str] = []
-        everything = _collect(training_rows(data, notes.append), data.corpus)
+        everything = _collect(training_rows(data, notes.append, text=text), data.corpus)
         held_out = held_out_rows(data.corpus, len(everything))
         validation = _part(everything, held_out)
         rest = _rows_of(_part(everything, sorted(set(range(len(everything))) - set(held_out))))
         train = _collect(rest, data.corpus, limit=data.pairs, apart_from=validation)
         return dataclasses.replace(train, empty=everything.empty, notes=tuple(notes)), validation
     notes = list(validation.notes)
-    rows = training_rows(data, notes.append)
+    rows = training_rows(data, notes.append, text=text)
     train = _collect(rows, data.corpus, limit=data.pairs, apart_from=validation)
     return dataclasses.replace(train, notes=unique(notes)), validation
 
 
-def own_validation(data: DataConfig) -> ParallelCorpus | None:
+def own_validation(data: DataConfig, *, text: bool = False) -> ParallelCorpus | None:
     """The validation pairs that ``data`` names or its corpus has; None if they are held out."""
     spec = data.validation or data.corpus
     if not data.validation and not _has_validation(spec):
         return None
     notes: list[str] = []
-    pairs = _collect(_rows(spec, "validation", 0, Wanted.by(data), notes.append), spec)
+    pairs = _collect(_rows(spec, "validation", 0, Wanted.by(data, text=text), notes.append), spec)
     return dataclasses.replace(pairs, notes=unique(notes))
 
 
-def training_rows(data: DataConfig, note: Note = lambda sentence: None) -> Iterator[Row]:
+def training_rows(
+    data: DataConfig, note: Note = lambda sentence: None, *, text: bool = False
+) -> Iterator[Row]:
     """Every row of the training corpus as it stands there; the grammar stops at ``data.pairs``.
 
     ``note`` hears what reading decides by itself. Raises ``CorpusError``.
     """
-    return _rows(data.corpus, "train", data.pairs, Wanted.by(data), note)
+    return _rows(data.corpus, "train", data.pairs, Wanted.by(data, text=text), note)
 
 
 def held_out_rows(spec: str, count: int) -> list[int]:
@@ -117,15 +122,16 @@ def read_pairs(
     source_language: str = "en",
     target_language: str = "de",
     columns: str = "",
+    text: bool = False,
 ) -> ParallelCorpus:
     """The pairs of one corpus, the first ``limit`` of them (0: all).
 
     ``split`` (``train``, ``validation`` or ``test``) chooses a part of the grammar, or of a
-    dataset whose name gives none; a file has no parts. ``columns`` is as in ``DataConfig``. Raises
-    ``CorpusError``.
+    dataset whose name gives none; a file has no parts. ``columns`` is as in ``DataConfig``,
+    ``text`` as in ``load_corpus``. Raises ``CorpusError``.
     """
     notes: list[str] = []
-    wanted = Wanted.of(source_language, target_language, columns)
+    wanted = Wanted.of(source_language, target_language, columns)._replace(text=text)
     pairs = _collect(_rows(spec, split, limit, wanted, notes.append), spec, limit=limit)
     return dataclasses.replace(pairs, notes=unique(notes))
 
@@ -133,6 +139,14 @@ def read_pairs(
 def has_splits(spec: str) -> bool:
     """Whether a corpus may have parts of its own: the grammar and datasets, no file."""
     return spec == "grammar" or _is_dataset(spec)
+
+
+def is_plain_text(spec: str) -> bool:
+    """Whether a corpus is a file of text without pairs."""
+    if spec in ("", "grammar") or _is_dataset(spec):
+        return False
+    path = Path(spec.removeprefix("hf:"))
+    return path.exists() and not path.is_dir() and is_plain(Content(path))
 
 
 def _rows(spec: str, split: Split, limit: int, wanted: Wanted, note: Note) -> Iterator[Row]:

@@ -31,7 +31,7 @@ from npformer.text.batches import Ragged, spans
 from npformer.text.corpus import ParallelCorpus
 from npformer.text.pairs_file import pairs_from_bytes
 from npformer.text.shard_manifest import TOKENIZER, VALIDATION, File, Manifest, read_manifest
-from npformer.text.tokenizer import Tokenizer
+from npformer.text.tokenizer import EOS, Tokenizer
 
 
 class ShardedPairs:
@@ -102,6 +102,10 @@ class ShardedPairs:
             Ragged(ids[spans(begins, source)], source),
             Ragged(ids[spans(begins + source, target)], target),
         )
+
+    def ends(self, rows: np.ndarray) -> np.ndarray:
+        """(rows,) the id that follows each target: EOS."""
+        return np.full(len(rows), EOS)
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that made the ids."""

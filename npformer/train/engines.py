@@ -127,6 +127,23 @@ def load_model(path: Path, engine: EngineName = "numpy") -> Loaded:
     return Loaded(model, tokenizer, checkpoint.config, checkpoint)
 
 
+def make_scorer(loaded: Loaded, engine: EngineName) -> Engine:
+    """An engine with the weights of a loaded checkpoint, which measures losses (``evaluate``).
+
+    Raises ``NpformerError`` without PyTorch, and ``ConfigError`` for a device that is not there.
+    """
+    config, weights = loaded.config, dict(loaded.checkpoint.weights)
+    if engine == "torch":
+        with _needs_torch():
+            from torch_ref.train import TorchEngine
+        return TorchEngine(config, weights=weights)
+    from npformer.train.numpy_engine import NumpyEngine
+
+    by_hand = NumpyEngine(config)
+    by_hand.model.load_state_dict(weights)
+    return by_hand
+
+
 def _numpy_model(checkpoint: Checkpoint) -> Model:
     model = _drawn(checkpoint.config, 0)
     model.load_state_dict(checkpoint.weights)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from npformer.config import DataConfig
 from npformer.errors import CheckpointError, counted
-from npformer.text.corpus import ParallelCorpus
+from npformer.text.corpus import ParallelCorpus, is_plain_text, load_corpus
 from npformer.text.pairs_file import pairs_from_bytes
 from npformer.text.stream import PairStream
 from npformer.train.checkpoint import Checkpoint
@@ -37,11 +38,11 @@ def validation_of(checkpoint: Checkpoint) -> KeptValidation:
     """
     record, data = record_of(checkpoint), checkpoint.config.data
     if record is None:
-        return KeptValidation(PairStream(data).validation, [f"{checkpoint.path} {UNKNOWN}"])
+        return KeptValidation(_of_corpus(data), [f"{checkpoint.path} {UNKNOWN}"])
     pairs = _kept(checkpoint, record.validation)
     scored = f"scored are the {counted(record.validation.pairs, 'validation pair')} of the training"
     if pairs is None:
-        pairs = PairStream(data).validation
+        pairs = _of_corpus(data)
         if validation_digest(pairs) != record.validation:
             raise CheckpointError(
                 f"the validation pairs of {data.validation or data.corpus} are not those of "
@@ -55,6 +56,12 @@ def validation_of(checkpoint: Checkpoint) -> KeptValidation:
             "whether it was trained on these pairs before cannot be known"
         )
     return KeptValidation(pairs, warnings)
+
+
+def _of_corpus(data: DataConfig) -> ParallelCorpus:
+    if is_plain_text(data.corpus):
+        return load_corpus(data, text=True)[1]
+    return PairStream(data).validation
 
 
 def trained_on(checkpoint: Checkpoint, corpus: str) -> str:

@@ -10,8 +10,15 @@ from pathlib import Path
 from npformer.config import DataConfig, RunConfig
 from npformer.errors import ConfigError, counted
 from npformer.models import family
-from npformer.text.batches import Batches, Pairs, encode_pairs, evaluation_batches
-from npformer.text.corpus import ParallelCorpus, load_corpus
+from npformer.text.batches import (
+    Batches,
+    EncodedPairs,
+    Pairs,
+    encode_pairs,
+    encode_texts,
+    evaluation_batches,
+)
+from npformer.text.corpus import ParallelCorpus, is_plain_text, load_corpus
 from npformer.text.shard_manifest import MANIFEST, read_manifest
 from npformer.text.shards import ShardedPairs
 from npformer.text.tokenizer import PAD, Tokenizer
@@ -41,9 +48,13 @@ class Prepared:
     validation_left_out: int = 0
     """Validation pairs longer than ``model.max_length`` tokens, of which the loss is not taken."""
 
+    what: str = "pair"
+    """What the corpus is made of: pairs, or the documents of a plain text."""
+
     def summary(self) -> str:
         """One line for a person: how much there is to train on, what was passed over, and where."""
         pairs = self.batches.pairs
+        kind = "piece" if self.what == "document" else self.what
         over = passed_over(
             {
                 "share a sentence with validation": self.shared,
@@ -64,8 +75,8 @@ class Prepared:
             else ""
         )
         return (
-            f"{counted(len(pairs), 'training pair')}{over}, "
-            f"{counted(len(self.validation_corpus), 'validation pair')}{over_validation}, "
+            f"{counted(len(pairs), f'training {kind}')}{over}, "
+            f"{counted(len(self.validation_corpus), f'validation {self.what}')}{over_validation}, "
             f"{self.tokenizer.vocab_size:,} vocabulary entries{where}"
         )
 
@@ -84,6 +95,9 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
     made first if they are not there; whole ones need no corpus. Both ways give the same tokenizer
     (up to ``make_shards.TOKENIZER_PAIRS`` pairs) and the same batches.
 
+    A model that reads no source may have a plain text for its corpus. Its documents are cut where
+    they are longer than ``data.max_length`` tokens.
+
     A resumed run passes the ``tokenizer`` of its checkpoint. Raises ``ConfigError`` for a model
     that does not fit the data, ``CorpusError`` and ``TokenizerError``.
     """
@@ -95,27 +109,32 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
         )
     if model.padding_id != PAD:
         raise ConfigError(f"padding_id is {model.padding_id}; npformer's tokenizers pad with {PAD}")
+    streams = family(model.family).streams
+    translates = "source" in streams
+    text = not translates and is_plain_text(data.corpus)
     pairs: Pairs
     if data.shards:
+        if text:
+            raise ConfigError(
+                f"{data.corpus} is plain text, and shards are of pairs: leave --shards out"
+            )
         shards = _shards(data, tokenizer)
         pairs, held_out, left_out = shards, shards.validation(), shards.left_out
         notes = shards.notes
         empty, shared = (shards.manifest.total(what) for what in ("empty", "shared"))
         tokenizer = shards.tokenizer()
     else:
-        training, held_out = load_corpus(data)
+        training, held_out = load_corpus(data, text=not translates)
         notes = training.notes
         if tokenizer is None:
-            texts = [*training.source, *training.target]
+            texts = training.target if text else [*training.source, *training.target]
             tokenizer = Tokenizer.train(texts, data.tokenizer, data.vocab_size)
-        pairs = encoded = encode_pairs(training, tokenizer, data.max_length)
+        pairs = encoded = encode(training, tokenizer, data.max_length, text=text)
         left_out, empty, shared = encoded.left_out, training.empty, training.shared
     config = dataclasses.replace(
         config, model=dataclasses.replace(model, vocab_size=tokenizer.vocab_size)
     )
-    streams = family(model.family).streams
-    translates = "source" in streams
-    held_out_pairs = encode_pairs(held_out, tokenizer, model.max_length)
+    held_out_pairs = encode(held_out, tokenizer, model.max_length, text=text)
     # One long validation pair may fill a batch of its own; a training pair may not.
     budget = max(data.batch_tokens, model.max_length)
     return Prepared(
@@ -137,7 +156,17 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
         empty=empty,
         shared=shared,
         validation_left_out=held_out_pairs.left_out,
+        what="document" if text else "pair",
     )
+
+
+def encode(
+    corpus: ParallelCorpus, tokenizer: Tokenizer, max_length: int, *, text: bool
+) -> EncodedPairs:
+    """Tokenize a corpus of pairs, or of a plain ``text``'s documents. Raises ``CorpusError``."""
+    if text:
+        return encode_texts(corpus, tokenizer, max_length)
+    return encode_pairs(corpus, tokenizer, max_length)
 
 
 def _shards(data: DataConfig, tokenizer: Tokenizer | None) -> ShardedPairs:

@@ -2,6 +2,7 @@
 
 ==============================  =====================================================
 ``.tsv``, ``.txt``, any other   a table, ``table.py``: a tab or ``|||`` between cells
+``.txt``, ``.text``, ``.md``    without those and where a text will do, a text, ``plain.py``
 ``.csv``                        a table with commas, semicolons or tabs, and quotes
 ``.jsonl``, ``.ndjson``         an object a line, ``json_lines.py``
 ``.json``                       a list of objects
@@ -29,6 +30,7 @@ from npformer.text.formats.archive import members_with_pairs
 from npformer.text.formats.gettext import MO_MAGIC, catalogue_rows
 from npformer.text.formats.json_lines import json_rows
 from npformer.text.formats.parquet import parquet_rows
+from npformer.text.formats.plain import is_plain, text_rows
 from npformer.text.formats.table import table_rows
 from npformer.text.formats.tmx import tmx_rows
 from npformer.text.formats.wanted import Note, Row, Wanted
@@ -75,8 +77,8 @@ def file_rows(spec: str, wanted: Wanted, note: Note) -> Iterator[Row]:
             _say_that_columns_do_not_apply(spec, wanted, note)
             return aligned_rows(members, wanted, note)
         content = members[0]
-    reader = _reader(content)
-    if reader in (tmx_rows, catalogue_rows):
+    reader = text_rows if wanted.text and is_plain(content) else _reader(content)
+    if reader in (tmx_rows, catalogue_rows, text_rows):
         _say_that_columns_do_not_apply(spec, wanted, note)
     return reader(content, wanted, note)
 

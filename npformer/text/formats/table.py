@@ -10,6 +10,7 @@ from npformer.files.content import Content
 from npformer.text.formats.cells import AHEAD, read_cells
 from npformer.text.formats.languages import language_tag
 from npformer.text.formats.layout import find_layout
+from npformer.text.formats.plain import SUFFIXES
 from npformer.text.formats.wanted import Note, Row, Wanted
 
 
@@ -47,4 +48,6 @@ def _ragged(content: Content, number: int, count: int, width: int) -> CorpusErro
         hint = "; a table with commas or semicolons is named .csv"
     else:
         hint = ""
+    if content.suffix in SUFFIXES:
+        hint += "; plain text is for a model without a source, such as --model gpt"
     return CorpusError(f"{where} 1 column; a line is source, tab, target{hint}")

@@ -26,11 +26,14 @@ class Wanted(NamedTuple):
     target_language: str = "de"
     columns: tuple[str, ...] = ()
     """Names or numbers of source and target, and perhaps of a label; empty finds them."""
+    text: bool = False
+    """Whether a text without pairs will do: each of its documents is then both sides of a pair."""
 
     @classmethod
-    def by(cls, data: DataConfig) -> Wanted:
+    def by(cls, data: DataConfig, *, text: bool = False) -> Wanted:
         """What ``data`` asks for."""
-        return cls.of(data.source_language, data.target_language, data.columns)
+        wanted = cls.of(data.source_language, data.target_language, data.columns)
+        return wanted._replace(text=text)
 
     @classmethod
     def of(cls, source_language: str, target_language: str, columns: str = "") -> Wanted:
