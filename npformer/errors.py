@@ -8,8 +8,10 @@ to this family: they raise ``IndexError``, as indexing does everywhere else in P
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
+from typing import Any
 
 EXTRAS = {
     "torch": "torch",
@@ -72,6 +74,24 @@ def nearest(given: str, allowed: Iterable[str]) -> str:
     close = [name for name in longer if len(name) == min(map(len, longer))]
     close = close or difflib.get_close_matches(given, names, n=1)
     return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def check_arguments(what: str, function: Callable[..., Any], given: Iterable[str]) -> None:
+    """``given`` are names of keyword arguments of ``function``, and all that it needs.
+
+    Raises ``ConfigError`` that calls the function ``what``, for settings that come from a file.
+    """
+    named = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    allowed, given = [p.name for p in named], list(given)
+    for name in given:
+        if name not in allowed:
+            raise ConfigError(
+                f"{what} has no setting {name!r}; it takes {', '.join(allowed) or 'none'}"
+                + nearest(name, allowed)
+            )
+    for parameter in named:
+        if parameter.default is parameter.empty and parameter.name not in given:
+            raise ConfigError(f"{what} needs the setting {parameter.name!r}")
 
 
 def counted(number: int, noun: str) -> str:

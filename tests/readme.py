@@ -27,7 +27,7 @@ def _rows() -> list[str]:
     files = [
         path
         for folder in ("ops", "nn", "models")
-        for path in sorted((ROOT / "npformer" / folder).glob("*.py"))
+        for path in sorted((ROOT / "npformer" / folder).rglob("*.py"))
         if folder == "ops" or path.stem not in ops
     ]
     return [_row(path, tree) for path in files if _has_backward(tree := _parsed(path))]

@@ -238,7 +238,7 @@ def public_modules(path: Path) -> set[str]:
     return {
         node.name
         for node in classes(path)
-        if any(ast.unparse(base) == "Module" for base in node.bases)
+        if any(ast.unparse(base) in ("Module", "Positions") for base in node.bases)
     }
 
 

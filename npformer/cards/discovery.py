@@ -14,6 +14,7 @@ from npformer.cards.op_card import OpCard
 from npformer.errors import VerifyError, nearest
 from npformer.models.model import Model
 from npformer.nn.module import Module
+from npformer.nn.positions import Positions
 from npformer.optim.optimizer import Optimizer
 
 V = TypeVar("V")
@@ -21,6 +22,8 @@ V = TypeVar("V")
 FOLDERS = ("ops", "nn", "models", "optim")
 BASES: dict[str, type] = {"nn": Module, "models": Model, "optim": Optimizer}
 """By folder, whose subclasses are components."""
+ABSTRACT = (*BASES.values(), Positions)
+"""What components are kinds of, and is none itself."""
 
 
 class Lazy(MutableMapping[str, V]):
@@ -52,9 +55,9 @@ class Lazy(MutableMapping[str, V]):
 
 
 def files(package: str) -> list[str]:
-    """The modules of a package, by dotted name."""
+    """The modules of a package and of those in it, by dotted name."""
     home = import_module(package)
-    return [f"{package}.{file.name}" for file in pkgutil.iter_modules(home.__path__)]
+    return [file.name for file in pkgutil.walk_packages(home.__path__, f"{package}.")]
 
 
 def _load() -> dict[str, Card]:
@@ -106,7 +109,7 @@ def defined(folder: str, module: ModuleType) -> list[str]:
         for each, value in vars(module).items()
         if inspect.isclass(value)
         and issubclass(value, base)
-        and value is not base
+        and value not in ABSTRACT
         and value.__module__ == module.__name__
         and not each.startswith("_")
     ]
@@ -118,7 +121,7 @@ def problems() -> list[str]:
     for folder in FOLDERS:
         for home in files(f"npformer.{folder}"):
             for name in defined(folder, import_module(home)):
-                path = f"npformer/cards/{folder}/{home.rpartition('.')[2]}.py"
+                path = home.replace(".", "/").replace("npformer/", "npformer/cards/", 1) + ".py"
                 if name not in CARDS:
                     found.append(f"{name} ({home}) has no card; write one in {path}")
                 elif lacking := CARDS[name].lacks():

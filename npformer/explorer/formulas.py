@@ -141,6 +141,6 @@ def _style(token: tokenize.TokenInfo, previous: str) -> str:
 
 
 def _modules(package: str) -> Iterator[ModuleType]:
-    """The modules of a package, each imported when its turn comes."""
-    for found in pkgutil.iter_modules(importlib.import_module(package).__path__):
-        yield importlib.import_module(f"{package}.{found.name}")
+    """The modules of a package and of those in it, each imported when its turn comes."""
+    for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+        yield importlib.import_module(found.name)

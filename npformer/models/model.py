@@ -17,7 +17,7 @@ from npformer.nn.dropout import Dropout
 from npformer.nn.embedding import Embedding
 from npformer.nn.linear import Linear
 from npformer.nn.module import Array, Module
-from npformer.nn.positions import LearnedPositions, PositionsCache, SinusoidalPositions
+from npformer.nn.positions import Positions, PositionsCache
 from npformer.ops.dropout import DropoutCache
 from npformer.ops.embedding import EmbeddingCache
 from npformer.ops.linear import LinearCache
@@ -43,7 +43,7 @@ class Model(Module):
 
     config: Any
     embedding: Embedding
-    positions: SinusoidalPositions | LearnedPositions
+    positions: Positions
     dropout: Dropout
     output_proj: Linear | None
     embedding_scale: float = 1.0

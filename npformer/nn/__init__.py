@@ -9,7 +9,12 @@ from npformer.nn.layer_norm import LayerNorm
 from npformer.nn.linear import Linear
 from npformer.nn.module import Module, Parameter
 from npformer.nn.multi_head_attention import MultiHeadAttention
-from npformer.nn.positions import LearnedPositions, SinusoidalPositions
+from npformer.nn.positions import (
+    LearnedPositions,
+    Positions,
+    RotaryPositions,
+    SinusoidalPositions,
+)
 from npformer.nn.residual import Residual
 from npformer.nn.stack import Stack
 
@@ -25,7 +30,9 @@ __all__ = [
     "Module",
     "MultiHeadAttention",
     "Parameter",
+    "Positions",
     "Residual",
+    "RotaryPositions",
     "SinusoidalPositions",
     "Stack",
 ]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from npformer.errors import ShapeError
 from npformer.seam import method
 from torch_ref.models.decoding import Decoding
-from torch_ref.nn import Dropout, Embedding, LearnedPositions, Linear, SinusoidalPositions, Stack
+from torch_ref.nn import Dropout, Embedding, Linear, Positions, Stack
 
 
 class Model(Decoding):
@@ -27,7 +27,7 @@ class Model(Decoding):
     """Of each input, the path of the stack that reads it."""
     config: Any
     embedding: Embedding
-    positions: SinusoidalPositions | LearnedPositions
+    positions: Positions
     dropout: Dropout
     output_proj: Linear | None
     embedding_scale: float = 1.0

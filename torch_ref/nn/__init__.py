@@ -8,7 +8,12 @@ from torch_ref.nn.layer import Layer
 from torch_ref.nn.layer_norm import LayerNorm
 from torch_ref.nn.linear import Linear
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
-from torch_ref.nn.positions import LearnedPositions, SinusoidalPositions
+from torch_ref.nn.positions import (
+    LearnedPositions,
+    Positions,
+    RotaryPositions,
+    SinusoidalPositions,
+)
 from torch_ref.nn.residual import Residual
 from torch_ref.nn.stack import Stack
 
@@ -22,7 +27,9 @@ __all__ = [
     "LearnedPositions",
     "Linear",
     "MultiHeadAttention",
+    "Positions",
     "Residual",
+    "RotaryPositions",
     "SinusoidalPositions",
     "Stack",
 ]

@@ -1,0 +1,1 @@
+"""The cards of what says where a token is."""

@@ -1,0 +1,69 @@
+"""Positions by name, as a configuration has them.
+
+Chapter     walkthroughs/05_embeddings_positions.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from npformer.errors import ConfigError, nearest
+from npformer.nn.positions.base import Positions
+from npformer.nn.positions.learned import LearnedPositions
+from npformer.nn.positions.rotary import RotaryPositions
+from npformer.nn.positions.sinusoidal import SinusoidalPositions
+
+POSITIONS = (
+    "sinusoidal",
+    "sinusoidal_half",
+    "learned",
+    "rotary",
+    "rotary_interleaved",
+    "none",
+)
+"""The names that ``make_positions`` knows."""
+
+
+def make_positions(
+    name: str,
+    max_length: int,
+    d_model: int,
+    *,
+    rotary_width: int = 0,
+    theta: float = 10_000.0,
+    scaling: Mapping[str, Any] | None = None,
+    sections: Sequence[int] = (),
+    interleaved_sections: bool = False,
+    rng: np.random.Generator,
+    dtype: DTypeLike,
+) -> Positions:
+    """The positions of that name; ``rotary_width`` and what follows are for rotary ones.
+
+    Raises ConfigError, with the nearest, if there are none of that name, and as each kind does.
+    """
+    if name not in POSITIONS:
+        raise ConfigError(
+            f"positions {name!r} do not exist; choose one of {', '.join(POSITIONS)}"
+            + nearest(name, POSITIONS)
+        )
+    if name == "learned":
+        return LearnedPositions(max_length, d_model, rng=rng, dtype=dtype)
+    if name in ("sinusoidal", "sinusoidal_half"):
+        layout = "half" if name == "sinusoidal_half" else "interleaved"
+        return SinusoidalPositions(max_length, d_model, layout, dtype=dtype)
+    if name in ("rotary", "rotary_interleaved"):
+        return RotaryPositions(
+            max_length,
+            rotary_width,
+            "half" if name == "rotary" else "interleaved",
+            theta=theta,
+            scaling=scaling,
+            sections=sections,
+            interleaved_sections=interleaved_sections,
+            dtype=dtype,
+        )
+    return Positions()

@@ -1,0 +1,185 @@
+r"""Cosines and sines of rotary positions, and the scalings that stretch them to longer texts.
+
+Shapes      frequencies : (R/2,)    positions : (...)    cos, sin : (..., R/2)
+
+Forward     w_i      = theta^(-2 i / R)                     i = 0, ..., R/2 - 1
+            cos, sin = m cos(t w_i), m sin(t w_i)           t a position; m = 1 but for YaRN
+
+            A model that was trained on L positions is to read f L of them. Every scaling lowers
+            frequencies, each to a different degree; with k_i from 0 to 1 how much of w_i is kept,
+
+                w_i' = w_i (k_i + (1 - k_i) / f)
+
+                linear (Chen et al., 2023, arXiv:2306.15595)      k_i = 0
+                llama3 (arXiv:2407.21783)                         k_i by the turns in L positions,
+                    from 0 at low_freq_factor turns to 1 at high_freq_factor
+                yarn (Peng et al., 2023, arXiv:2309.00071)        k_i by i, from 1 where beta_fast
+                    turns fit into L positions to 0 where beta_slow do; and m = 0.1 ln f + 1
+
+            ntk (bloc97, 2023) takes theta f^(R / (R - 2)) for theta instead, which leaves the first
+            frequency as it is and divides the last by f. The one that is called dynamic is ntk
+            with f S / L - (f - 1) for f, where S > L is the length of a sequence.
+
+Reading     Point i turns L w_i / (2 pi) times in L positions. A fast one tells neighbours apart,
+            which must not change; a slow one has not turned once in training, and at f L positions
+            would show angles that no weight has seen. m makes the scores of a longer softmax
+            larger by m^2, so that it is as sharp as before.
+
+Chapter     walkthroughs/05_embeddings_positions.md
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from npformer.errors import ConfigError, check_arguments
+from npformer.ops.array import Array
+from npformer.ops.checks import check_choice
+from npformer.seam import op
+
+
+class RotaryFrequencies(NamedTuple):
+    """How fast each point of a head turns, and what its cosine and sine are multiplied by."""
+
+    frequencies: Array  # (R/2,), radians a position, float64
+    factor: float
+
+
+@op
+def rotary_frequencies(
+    width: int, theta: float = 10_000.0, scaling: Mapping[str, Any] | None = None
+) -> RotaryFrequencies:
+    """The frequencies (width / 2,) of the first ``width`` columns of a head.
+
+    ``scaling`` has the names of a published configuration's ``rope_parameters``: ``rope_type``
+    (default, linear, ntk, yarn, llama3) and what that type needs, such as ``factor``.
+
+    Raises ConfigError for a width that is odd or below 2, a theta that is not above 1, and an
+    unknown scaling or setting.
+    """
+    if width < 2 or width % 2:
+        raise ConfigError(
+            f"the rotary width is {width}; it must be even and 2 or more, for columns turn in pairs"
+        )
+    if not theta > 1:
+        raise ConfigError(f"theta is {theta}; it must be above 1")
+    settings = dict(scaling or {})
+    kind = settings.pop("rope_type", "default")
+    check_choice("rope_type", kind, list(SCALINGS))
+    check_arguments(f"rope_type {kind!r}", SCALINGS[kind], settings)
+    w = theta ** (-np.arange(0, width, 2) / width)  # (R/2,)
+    return SCALINGS[kind](w, theta, **settings)
+
+
+def rotary_tables(
+    positions: Array, frequencies: Array, factor: float = 1.0, *, dtype: DTypeLike = np.float32
+) -> tuple[Array, Array]:
+    """positions (...), frequencies (R/2,) -> cos (..., R/2), sin (..., R/2).
+
+    Angles are float64 whatever the ``dtype``: a float32 angle of 100,000 is off by 0.004.
+    """
+    angles = np.asarray(positions)[..., None] * frequencies.astype(np.float64)  # (..., R/2)
+    return (factor * np.cos(angles)).astype(dtype), (factor * np.sin(angles)).astype(dtype)
+
+
+def rotary_axes(sections: Sequence[int], *, interleaved: bool = False) -> Array:
+    """Of each point (R/2,) the axis whose position turns it, for positions on several axes.
+
+    ``sections`` says how many points each axis has: the first axis the first of them, and so on
+    (Wang et al., 2024, arXiv:2409.12191: time, height, width). ``interleaved`` deals the points
+    out in turns as long as an axis has some left, and its last turns to the first axis.
+
+    Raises ConfigError for a negative number of points, and for interleaved ones of which the first
+    axis has not the most.
+    """
+    if any(section < 0 for section in sections):
+        raise ConfigError(f"sections are {tuple(sections)}; none may be negative")
+    if not interleaved:
+        return np.repeat(np.arange(len(sections)), sections)
+    if max(sections) > sections[0]:
+        raise ConfigError(f"sections are {tuple(sections)}; the first axis must have the most")
+    axes = np.zeros(sum(sections), np.int64)
+    for axis, section in enumerate(sections[1:], 1):
+        axes[axis : section * len(sections) : len(sections)] = axis
+    return axes
+
+
+def _default(w: Array, theta: float) -> RotaryFrequencies:
+    return RotaryFrequencies(w, 1.0)
+
+
+def _linear(w: Array, theta: float, *, factor: float) -> RotaryFrequencies:
+    return RotaryFrequencies(w * _kept(0.0, factor), 1.0)
+
+
+def _ntk(w: Array, theta: float, *, factor: float) -> RotaryFrequencies:
+    i = np.arange(len(w)) / max(len(w) - 1, 1)  # 0 to 1: of the width, 2 i / (R - 2)
+    _kept(0.0, factor)
+    return RotaryFrequencies(w * factor**-i, 1.0)
+
+
+def _llama3(
+    w: Array,
+    theta: float,
+    *,
+    factor: float,
+    low_freq_factor: float,
+    high_freq_factor: float,
+    original_max_position_embeddings: int,
+) -> RotaryFrequencies:
+    turns = original_max_position_embeddings * w / (2 * math.pi)
+    kept = (turns - low_freq_factor) / (high_freq_factor - low_freq_factor)
+    return RotaryFrequencies(w * _kept(kept, factor), 1.0)
+
+
+def _yarn(
+    w: Array,
+    theta: float,
+    *,
+    factor: float,
+    original_max_position_embeddings: int,
+    beta_fast: float = 32.0,
+    beta_slow: float = 1.0,
+    attention_factor: float | None = None,
+    mscale: float | None = None,
+    mscale_all_dim: float | None = None,
+    truncate: bool = True,
+) -> RotaryFrequencies:
+    def index(turns: float) -> float:
+        """The point, a fraction too, that turns so often in the original positions."""
+        longest = original_max_position_embeddings / (2 * math.pi * turns)
+        return len(w) * math.log(longest) / math.log(theta)
+
+    fast, slow = index(beta_fast), index(beta_slow)
+    if truncate:
+        fast, slow = math.floor(fast), math.ceil(slow)
+    fast, slow = max(fast, 0), min(slow, 2 * len(w) - 1)
+    kept = 1 - (np.arange(len(w)) - fast) / (slow - fast or 0.001)
+    if attention_factor is None:
+        both = (mscale, mscale_all_dim) if mscale and mscale_all_dim else (1.0, 0.0)
+        above, below = (0.1 * each * math.log(max(factor, 1.0)) + 1 for each in both)
+        attention_factor = above / below
+    return RotaryFrequencies(w * _kept(kept, factor), attention_factor)
+
+
+def _kept(kept: Array | float, factor: float) -> Array | float:
+    """What frequencies are multiplied by, where ``kept`` of them, cut to 0 to 1, is kept."""
+    if not factor > 0:
+        raise ConfigError(f"factor is {factor}; it must be above 0")
+    kept = np.clip(kept, 0.0, 1.0)
+    return kept + (1 - kept) / factor
+
+
+SCALINGS: dict[str, Callable[..., RotaryFrequencies]] = {
+    "default": _default,
+    "linear": _linear,
+    "ntk": _ntk,
+    "yarn": _yarn,
+    "llama3": _llama3,
+}
+"""By name; their keyword arguments are what a scaling of that name may set."""

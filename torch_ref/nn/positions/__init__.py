@@ -1,0 +1,15 @@
+"""What tells a model where a token is: one file a kind, and the hooks that they share."""
+
+from torch_ref.nn.positions.base import Positions
+from torch_ref.nn.positions.learned import LearnedPositions
+from torch_ref.nn.positions.make import make_positions
+from torch_ref.nn.positions.rotary import RotaryPositions
+from torch_ref.nn.positions.sinusoidal import SinusoidalPositions
+
+__all__ = [
+    "LearnedPositions",
+    "Positions",
+    "RotaryPositions",
+    "SinusoidalPositions",
+    "make_positions",
+]
