@@ -69,6 +69,9 @@ class OpCard(Card):
         self.static, self.least = {}, {}
         self.frozen: Callable[[Case], dict[str, int | None]] = lambda case: {}
         """By input, the row that gets no gradient although the output depends on it, if any."""
+        self.plain: Callable[[Case], bool] = lambda case: True
+        """Whether a case asks for nothing that the arguments' names do not show: a function of
+        somebody's with the same arguments need not know fewer heads of keys than of queries."""
         self.edges: dict[str, tuple[dict[str, Any], Static]] = {}
         """By a few words, inputs and static arguments that must be looked at whatever is drawn."""
         self._draw: Callable[[Source, Any], Case] | None = None

@@ -65,6 +65,8 @@ class Question(Component):
 
     def suits(self, case: Case) -> bool:
         """Of ordinary size: extremes are for those who write libraries, not for learners."""
+        if not self.base.plain(case):
+            return False
         arrays = [*case.inputs.values(), case.dy]
         for array in (*arrays, *(a for a in case.static.values() if isinstance(a, np.ndarray))):
             if not array.size and array is not case.dy:

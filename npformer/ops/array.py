@@ -23,3 +23,15 @@ def finite(array: Array) -> bool:
     It takes a third of the time of ``np.isfinite(array).all()``.
     """
     return math.isfinite(np.vdot(array, array))
+
+
+def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
+    """The sum of x over the axes along which an array of that shape was broadcast to it.
+
+    In float64 at least: NumPy adds the rows of an axis that is not the last one after another.
+    """
+    lead = x.ndim - len(shape)
+    wider = [axis for axis, size in enumerate(shape, lead) if size == 1 and x.shape[axis] != 1]
+    wide = np.promote_types(x.dtype, np.float64)
+    total = x.sum(axis=(*range(lead), *wider), dtype=wide, keepdims=True)
+    return total.reshape(shape).astype(x.dtype)

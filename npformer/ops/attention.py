@@ -1,14 +1,24 @@
-r"""Scaled dot-product attention of many heads (Vaswani et al., 2017, section 3.2.1).
+r"""Scaled dot-product attention of many heads, and its variants (Vaswani et al., 2017, 3.2.1).
 
-Shapes      q, dq : (B, T, N, H)    k, dk : (B, S, N, H)    v, dv : (B, S, N, Hv)
+Shapes      q, dq : (B, T, N, H)    k, dk : (B, S, G, H)    v, dv : (B, S, G, Hv)
             y, dy : (B, T, N, Hv)   mask : bool, broadcast to (B, N, T, S), True = may attend
             scores, probs, dprobs, dscores : (B, N, T, S)
+            bias : broadcast to (B, N, T, S)    sink : (N,)
 
 Forward     For each sentence and head, on matrices q (T, H), k (S, H), v (S, Hv):
 
                 scores = scale * q k^T, -inf where the mask hides a key
                 probs  = softmax of scores over S      a row that is hidden whole is 0
                 y      = probs v
+
+            Each variant changes one of these lines:
+
+            groups     head n reads the k and v of group n // (N / G), where G < N
+                       (Shazeer, 2019, arXiv:1911.02150; Ainslie et al., 2023, arXiv:2305.13245)
+            softcap    scores = cap * tanh(scale * q k^T / cap)               (Gemma 2, 2024)
+            bias       scores = scale * q k^T + bias, after the cap
+            window     hides keys that are too far, as causal and the mask do
+            sink       probs = exp(scores) / (exp(sink) + sum_s exp(scores))  (gpt-oss, 2025)
 
 Backward    Two products and the softmax between them, each undone in turn. y = probs v:
 
@@ -24,18 +34,28 @@ Backward    Two products and the softmax between them, each undone in turn. y = 
                 dq = scale * dscores k
                 dk = scale * dscores^T q
 
+            With the variants:
+
+            groups     the heads of a group read one k and one v, whose gradients are sums over
+                       these heads: as if they were one head of N/G * T queries
+            sink       one more key, of score sink, whose value is 0. So its dprobs is 0, and
+                       dsink = -sum over B and T of sink_probs * sum_s(dprobs * probs)
+            bias       dbias = dscores, summed over every axis along which it was broadcast
+            softcap    after dbias, and before dq and dk, dscores is multiplied by the slope
+                       1 / cosh(scale * q k^T / cap)^2
+
 Reading     A query moves towards the keys whose values would help more than the average of
             those it attends to, weighted by how much it attends. A hidden key has probs = 0
             exactly, hence dscores = 0: nothing flows through a mask, whatever lies behind it.
             sum_s dscores = 0, so a vector added to every key (a key bias) changes nothing and
-            gets no gradient. A row that may attend to nothing gives y = 0 and no gradient, as
-            PyTorch's scaled_dot_product_attention does.
+            gets no gradient; with a softcap it does, with a sink too. A row that may attend to
+            nothing gives y = 0 and no gradient, as PyTorch's scaled_dot_product_attention does.
 
             What is hidden may be NaN or inf, and 0 times that is NaN. So where a result is not
-            finite it is made once more, by sums that leave hidden terms out: no y sees a hidden
-            value, no dq a hidden key, no dk or dv a query from which it is hidden. (The backward
-            knows a hidden key by probs = 0, and leaves out too what underflowed to 0.) PyTorch
-            adds 0 times NaN, and gives NaN.
+            finite it is made once more, by sums that leave hidden terms out (hidden.py): no y sees
+            a hidden value, no dq a hidden key, no dk or dv a query from which it is hidden. (The
+            backward knows a hidden key by probs = 0, and leaves out too what underflowed to 0.)
+            PyTorch adds 0 times NaN, and gives NaN.
 
 Chapter     walkthroughs/06_attention.md
 """
@@ -47,18 +67,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.ops.array import Array, finite
-from npformer.ops.checks import check_mask
-from npformer.ops.masks import causal_mask
+from npformer.ops.array import Array, finite, sum_to
+from npformer.ops.checks import check_groups, check_mask, check_softcap
+from npformer.ops.hidden import dscores_of_seen, sum_of_seen
+from npformer.ops.masks import visible
+from npformer.ops.softcap import capped
 from npformer.seam import op
 
 
 class AttentionCache(NamedTuple):
     q: Array  # (B, T, N, H)
-    k: Array  # (B, S, N, H)
-    v: Array  # (B, S, N, Hv)
+    k: Array  # (B, S, G, H)
+    v: Array  # (B, S, G, Hv)
     probs: Array  # (B, N, T, S)
     scale: float
+    slope: Array | None = None  # (B, N, T, S), the softcap's
+    bias_shape: tuple[int, ...] | None = None
+    sink_probs: Array | None = None  # (B, N, T, 1)
 
 
 @op
@@ -67,61 +92,95 @@ def attention_forward(
     k: Array,
     v: Array,
     mask: Array | None = None,
+    bias: Array | None = None,
+    sink: Array | None = None,
     *,
     causal: bool = False,
+    window: int | None = None,
     scale: float | None = None,
+    softcap: float | None = None,
 ) -> tuple[Array, AttentionCache]:
-    """q (B, T, N, H), k (B, S, N, H), v (B, S, N, Hv), mask -> y (B, T, N, Hv), cache.
+    """q (B, T, N, H), k (B, S, G, H), v (B, S, G, Hv), mask -> y (B, T, N, Hv), cache.
 
     ``causal`` lets the last query see every key and each one before it a key less, so that new
-    queries over the keys of a cache see what they should. ``scale`` is 1 / sqrt(H) unless given.
-    Raises ``ShapeError`` for a mask that is not boolean.
+    queries over the keys of a cache see what they should. With ``window`` a query sees so many
+    keys, the last of them at its own position; without ``causal``, as many on the other side.
+    ``scale`` is 1 / sqrt(H) unless given. A ``bias`` of -inf hides a key as the mask does.
+
+    Raises ``ShapeError`` for a mask that is not boolean and for groups that do not divide the
+    heads, ``ConfigError`` for a window or a softcap that is not positive.
     """
     if mask is not None:
         check_mask(mask)
-    if causal and q.shape[1] > 1:  # a single query, the last, sees every key
-        triangle = causal_mask(q.shape[1], k.shape[1])  # (T, S)
-        mask = triangle if mask is None else mask & triangle
+    if not q.shape[2] == k.shape[2] == v.shape[2]:
+        check_groups(q.shape[2], k.shape[2], v.shape[2])
+    check_softcap(softcap)
+    b, t, n, h = q.shape
+    mask = visible(t, k.shape[1], mask, causal=causal, window=window)
     if scale is None:
-        scale = 1 / math.sqrt(q.shape[-1])
+        scale = 1 / math.sqrt(h)
+    slope = None
 
-    scores = _swap(q * scale) @ _swap(k).mT  # (B, N, T, S)
+    scores = _by_group(q * scale, k) @ _swap(k).mT  # (B, G, N/G * T, S)
+    grouped = scores.shape
+    scores = scores.reshape(b, n, t, grouped[-1])  # (B, N, T, S)
+    if softcap is not None:
+        scores, slope = capped(scores, softcap)
+    if bias is not None:
+        scores += bias
     if mask is not None:
         scores = np.where(mask, scores, -np.inf)
-    probs = _softmax(scores)
-    y = probs @ _swap(v)
+    probs, sink_probs = _softmax(scores, sink)
+    y = probs.reshape(grouped) @ _swap(v)
     if mask is not None and not finite(y):
         probs = np.where(mask, probs, 0)
-        y = _sum_of_seen(mask, probs, _swap(v))
-    return _swap(y), AttentionCache(q, k, v, probs, scale)
+        seen = np.broadcast_to(mask, probs.shape).reshape(grouped)
+        y = sum_of_seen(seen, probs.reshape(grouped), _swap(v))
+    bias_shape = None if bias is None else bias.shape
+    cache = AttentionCache(q, k, v, probs, scale, slope, bias_shape, sink_probs)
+    return _by_position(y, q), cache
 
 
 @op
-def attention_backward(dy: Array, cache: AttentionCache) -> tuple[Array, Array, Array]:
-    """dy (B, T, N, Hv) -> dq (B, T, N, H), dk (B, S, N, H), dv (B, S, N, Hv)."""
-    q, k, v, probs, scale = cache
-    q, k, v, dy = _swap(q), _swap(k), _swap(v), _swap(dy)  # (B, N, T or S, H or Hv)
+def attention_backward(dy: Array, cache: AttentionCache) -> tuple[Array, ...]:
+    """dy (B, T, N, Hv) -> dq (B, T, N, H), dk (B, S, G, H), dv (B, S, G, Hv).
+
+    After these dbias, of the bias's shape, where there was one, and dsink (N,) likewise.
+    """
+    q, k, v, probs, scale, slope = cache[:6]
+    q, dy = _by_group(q, k), _by_group(dy, k)  # (B, G, N/G * T, H or Hv)
+    k, v = _swap(k), _swap(v)  # (B, G, S, H or Hv)
+    probs = probs.reshape(*dy.shape[:3], k.shape[2])  # (B, G, N/G * T, S)
+    slope = slope if slope is None else slope.reshape(probs.shape)
     dv = probs.mT @ dy
     dscores = dy @ v.mT  # dprobs, until the next lines have made it dscores
-    dscores -= np.vecdot(dscores, probs)[..., None]
+    mean = np.vecdot(dscores, probs)[..., None]  # (B, G, N/G * T, 1)
+    dscores -= mean
     dscores *= probs
+    others = _dbias_dsink(dscores, mean, cache)
+    if slope is not None:
+        dscores *= slope
     dscores *= scale
     dq = dscores @ k
     dk = dscores.mT @ q
     # What is not finite in k is in the dq of every query; in q, dy or v, in the dk of every key.
     if not (finite(dq[:, :, :1]) and finite(dk[:, :, :1])):
-        seen = probs != 0  # (B, N, T, S)
-        dv = _sum_of_seen(seen.mT, probs.mT, dy)
-        dscores = scale * _dscores_of_seen(seen, probs, dy @ v.mT)
-        dq = _sum_of_seen(seen, dscores, k)
-        dk = _sum_of_seen(seen.mT, dscores.mT, q)
-    return _swap(dq), _swap(dk), _swap(dv)
+        seen = probs != 0  # (B, G, N/G * T, S)
+        dv = sum_of_seen(seen.mT, probs.mT, dy)
+        dscores, mean = dscores_of_seen(seen, probs, dy @ v.mT)
+        others = _dbias_dsink(dscores, mean, cache)
+        dscores = scale * (dscores if slope is None else np.where(seen, dscores * slope, 0))
+        dq = sum_of_seen(seen, dscores, k)
+        dk = sum_of_seen(seen.mT, dscores.mT, q)
+    return _by_position(dq, cache.q), _swap(dk), _swap(dv), *others
 
 
 def attention_inside(dy: Array, cache: AttentionCache) -> dict[str, Array]:
     """dy (B, T, N, Hv) -> dprobs and dscores (B, N, T, S), which the backward overwrites."""
-    dprobs = _swap(dy) @ _swap(cache.v).mT
-    dscores = _dscores_of_seen(cache.probs != 0, cache.probs, dprobs)
+    shape = cache.probs.shape
+    dprobs = _by_group(dy, cache.k) @ _swap(cache.v).mT
+    dprobs = dprobs.reshape(shape)
+    dscores, _ = dscores_of_seen(cache.probs != 0, cache.probs, dprobs)
     return {"dprobs": dprobs, "dscores": dscores}
 
 
@@ -130,29 +189,50 @@ def _swap(x: Array) -> Array:
     return x.swapaxes(1, 2)
 
 
-def _softmax(scores: Array) -> Array:
-    """softmax over the last axis, in place; a row of nothing but -inf becomes 0."""
+def _by_group(x: Array, k: Array) -> Array:
+    """(B, T, N, H) -> (B, G, N/G * T, H): the heads that read one k, one after another.
+
+    Where each reads a k of its own, a view.
+    """
+    b, t, n, h = x.shape
+    groups = k.shape[2]
+    return _swap(x) if n == groups else _swap(x).reshape(b, groups, n // groups * t, h)
+
+
+def _by_position(x: Array, q: Array) -> Array:
+    """(B, G, N/G * T, H) -> (B, T, N, H), with the T and N of q."""
+    b, t, n, _ = q.shape
+    return _swap(x if x.shape[1] == n else x.reshape(b, n, t, x.shape[-1]))
+
+
+def _softmax(scores: Array, sink: Array | None) -> tuple[Array, Array | None]:
+    """scores (B, N, T, S), sink (N,) -> probs (B, N, T, S) and the sink's (B, N, T, 1).
+
+    In the memory of scores. A row of nothing but -inf becomes 0.
+    """
     highest = scores.max(axis=-1, keepdims=True, initial=-np.inf)
-    scores -= np.where(highest == -np.inf, 0, highest)
+    if sink is not None:
+        sink = sink[:, None, None]
+        highest = np.maximum(highest, sink)
+    highest = np.where(highest == -np.inf, 0, highest)
+    scores -= highest
     np.exp(scores, out=scores)
     total = scores.sum(axis=-1, keepdims=True)
-    scores /= np.where(total == 0, 1, total)
-    return scores
+    if sink is not None:
+        sink = np.exp(sink - highest)
+        total += sink
+    total = np.where(total == 0, 1, total)
+    scores /= total
+    return scores, None if sink is None else sink / total
 
 
-def _dscores_of_seen(seen: Array, probs: Array, dprobs: Array) -> Array:
-    """seen, probs, dprobs (..., S) -> dscores before the scale (..., S), 0 where not seen."""
-    dprobs = np.where(seen, dprobs, 0)
-    dscores = probs * (dprobs - np.vecdot(dprobs, probs)[..., None])
-    return np.where(seen, dscores, 0)
-
-
-def _sum_of_seen(seen: Array, weights: Array, x: Array) -> Array:
-    """weights (..., T, S), 0 where not seen, x (..., S, H) -> sum over seen s (..., T, H)."""
-    plain = np.isfinite(x)
-    y = weights @ np.where(plain, x, 0)
-    seen = np.broadcast_to(seen, weights.shape)
-    for s in np.flatnonzero(~plain.all(axis=(0, 1, 3))):
-        rest = np.where(plain[..., s, :], 0, x[..., s, :])[..., None, :]  # (..., 1, H)
-        y += np.where(seen[..., s, None], weights[..., s, None] * rest, 0)
-    return y
+def _dbias_dsink(dscores: Array, mean: Array, cache: AttentionCache) -> tuple[Array, ...]:
+    """dscores (..., S), mean (..., 1), before scale and slope -> the gradients of those given."""
+    shape = cache.probs.shape
+    found = []
+    if cache.bias_shape is not None:
+        found.append(sum_to(dscores.reshape(shape), cache.bias_shape))
+    if cache.sink_probs is not None:
+        dsink = -cache.sink_probs * mean.reshape(*shape[:3], 1)
+        found.append(sum_to(dsink, (shape[1], 1, 1)).reshape(-1))
+    return tuple(found)

@@ -5,6 +5,7 @@ Chapter     walkthroughs/00_how_to_read.md
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,3 +42,32 @@ def check_choice(what: str, given: str, allowed: Sequence[str]) -> None:
         raise ConfigError(
             f"{what} is {given!r}; choose one of {', '.join(allowed)}" + nearest(given, allowed)
         )
+
+
+def check_groups(heads: int, groups: int, of_values: int) -> None:
+    """So many heads of queries read so many of keys, and as many of values.
+
+    Raises ``ShapeError`` where the keys' heads do not divide the queries', or the values' differ.
+    """
+    if of_values != groups:
+        raise ShapeError(f"k has {groups} heads and v {of_values}; give both as many")
+    if groups != heads and (not groups or heads % groups):
+        raise ShapeError(
+            f"k has {groups} heads and q {heads}; the heads of k must divide those of q, "
+            "so that as many queries read each"
+        )
+
+
+def check_window(window: int | None) -> None:
+    """A window is a number of keys; raises ``ConfigError`` for one below 1."""
+    if window is not None and window < 1:
+        raise ConfigError(
+            f"window is {window}; it must be at least 1, the key at the query's own position, "
+            "or None for no window"
+        )
+
+
+def check_softcap(cap: float | None) -> None:
+    """Scores are held within (-cap, cap); raises ``ConfigError`` for a cap that is not positive."""
+    if cap is not None and not 0 < cap < math.inf:
+        raise ConfigError(f"softcap is {cap}; it must be positive and finite, or None for no cap")

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from npformer.errors import ShapeError
 from npformer.ops.array import Array
+from npformer.ops.checks import check_window
 
 
 def padding_mask(ids: Array, padding_id: int) -> Array:
@@ -24,3 +26,58 @@ def causal_mask(t: int, s: int | None = None) -> Array:
     """
     s = t if s is None else s
     return np.tri(t, s, s - t, dtype=bool)
+
+
+def window_mask(t: int, s: int, window: int, *, causal: bool = True) -> Array:
+    """(t, s): a query sees the ``window`` keys up to its own position, and without ``causal`` as
+    many on either side, its own among both.
+
+    Positions are aligned at the end, as in ``causal_mask``: the last query is where the last key
+    is. Raises ``ConfigError`` for a window below 1.
+    """
+    check_window(window)
+    here = s - t  # query i is at position here + i
+    ahead = 0 if causal else window - 1
+    return np.tri(t, s, here + ahead, dtype=bool) & ~np.tri(t, s, here - window, dtype=bool)
+
+
+def packed_mask(offsets: Array, length: int | None = None) -> Array:
+    """offsets (D + 1,) -> (T, T): of D documents in one row, each sees itself alone.
+
+    Document d is at the positions ``offsets[d]`` to ``offsets[d + 1]``, the latter not included;
+    the first offset is 0. T is the last, or ``length``: what comes after the last document is
+    padding, which sees nothing and is not seen. Raises ``ShapeError`` for other offsets.
+    """
+    offsets = np.asarray(offsets)
+    length = int(offsets[-1]) if length is None else length
+    check_offsets(offsets, length)
+    document = np.searchsorted(offsets, np.arange(length), side="right")  # (T,), from 1 on
+    same = document[:, None] == document
+    return same & (document < len(offsets))
+
+
+def check_offsets(offsets: Array, length: int) -> None:
+    """Offsets of documents in so many positions begin with 0, do not fall, and end within them.
+
+    Raises ``ShapeError`` for others.
+    """
+    whole = offsets.ndim == 1 and offsets.size and offsets.dtype.kind in "iu"
+    if not whole or offsets[0] != 0 or (np.diff(offsets) < 0).any() or offsets[-1] > length:
+        raise ShapeError(
+            f"offsets are {offsets.tolist()}; they must be integers that begin with 0, do not "
+            f"fall, and end at {length} at most, the number of positions"
+        )
+
+
+def visible(
+    t: int, s: int, mask: Array | None, *, causal: bool, window: int | None
+) -> Array | None:
+    """What t queries see of s keys by all three, or None if that is everything."""
+    near = None
+    if window is not None:
+        near = window_mask(t, s, window, causal=causal)
+    elif causal and t > 1:  # a single query, the last, sees every key
+        near = causal_mask(t, s)
+    if near is None or mask is None:
+        return near if mask is None else mask
+    return mask & near

@@ -117,6 +117,10 @@ class Component:
         """Whether the forward can be differentiated along a line through this case."""
         return True
 
+    def plain(self, case: Case) -> bool:
+        """Whether a case asks for nothing that the arguments' names do not show."""
+        return True
+
     def sizes(self, case: Case) -> dict[str, int]:
         """Of the axes, by letter, where they have letters."""
         return {}

@@ -7,8 +7,13 @@ import torch.nn.functional as F
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from npformer.errors import ShapeError
-from npformer.ops import attention_backward, attention_forward, causal_mask
+from npformer.errors import ConfigError, ShapeError
+from npformer.ops import (
+    attention_backward,
+    attention_forward,
+    causal_mask,
+    softcap_forward,
+)
 from tests.examples import examples
 from tests.ops.oracle import assert_same, autograd
 
@@ -246,3 +251,51 @@ def test_a_mask_that_is_not_boolean_is_refused(mask):
     q, k, v, _ = inputs()
     with pytest.raises(ShapeError, match="must be bool"):
         attention_forward(q, k, v, mask)
+
+
+@pytest.mark.parametrize(("n", "g", "said"), [(6, 4, "divide"), (2, 4, "divide"), (3, 0, "divide")])
+def test_groups_that_do_not_divide_the_heads_are_refused(n, g, said):
+    q, k = np.ones((1, 2, n, 3)), np.ones((1, 2, g, 3))
+    with pytest.raises(ShapeError, match=f"k has {g} heads and q {n}.*{said}"):
+        attention_forward(q, k, k)
+
+
+def test_values_of_another_number_of_heads_are_refused():
+    q, k, v = np.ones((1, 2, 4, 3)), np.ones((1, 2, 2, 3)), np.ones((1, 2, 1, 3))
+    with pytest.raises(ShapeError, match="k has 2 heads and v 1"):
+        attention_forward(q, k, v)
+
+
+@pytest.mark.parametrize("window", [0, -1])
+def test_a_window_of_nothing_is_refused(window):
+    q, k, v, _ = inputs()
+    with pytest.raises(ConfigError, match=f"window is {window}.*at least 1"):
+        attention_forward(q, k, v, window=window)
+
+
+@pytest.mark.parametrize("cap", [0.0, -30.0, np.inf, np.nan])
+def test_a_softcap_that_is_not_positive_is_refused(cap):
+    q, k, v, _ = inputs()
+    with pytest.raises(ConfigError, match="softcap is .*positive and finite"):
+        attention_forward(q, k, v, softcap=cap)
+    with pytest.raises(ConfigError, match="softcap is"):
+        softcap_forward(q, cap=cap)
+
+
+def test_a_group_whose_other_head_holds_no_number_keeps_its_gradients():
+    """Hidden from every head that is finite, a NaN in k or v leaves the other groups alone."""
+    rng = np.random.default_rng(0)
+    q, dy = rng.standard_normal((2, B, T, N, H))
+    k, v = rng.standard_normal((2, B, S, 2, H))
+    sink, bias = rng.standard_normal(N), rng.standard_normal((N, T, S))
+    mask = np.arange(S) != 2
+    options = {"mask": mask, "bias": bias, "sink": sink, "softcap": 2.0, "window": 3}
+    right = attention_forward(q, k, v, **options)
+    k2, v2 = k.copy(), v.copy()
+    k2[:, 2, 0], v2[:, 2, 1] = np.nan, np.inf
+    y, cache = attention_forward(q, k2, v2, **options)
+    np.testing.assert_allclose(y, right[0], rtol=1e-12)
+    for found, expected in zip(
+        attention_backward(dy, cache), attention_backward(dy, right[1]), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-14)

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from torch_ref.ops.masks import causal_mask
+from torch_ref.ops.masks import near_mask
 
 
 @torch.enable_grad()
@@ -16,27 +16,37 @@ def attention_inside(
     k: Tensor,
     v: Tensor,
     mask: Tensor | None = None,
+    bias: Tensor | None = None,
+    sink: Tensor | None = None,
     *,
-    causal: bool,
-    scale: float | None,
+    causal: bool = False,
+    window: int | None = None,
+    scale: float | None = None,
+    softcap: float | None = None,
     dy: Tensor,
 ) -> dict[str, Tensor]:
-    """q (B, T, N, H), k (B, S, N, H), v (B, S, N, Hv), dy (B, T, N, Hv) -> probs, dprobs, dscores.
+    """q (B, T, N, H), k (B, S, G, H), v (B, S, G, Hv), dy (B, T, N, Hv) -> probs, dprobs, dscores.
 
-    All three are (B, N, T, S); ``scores`` is what the softmax reads, scale included. A row that
-    may attend to nothing is 0 in each.
+    All three are (B, N, T, S); ``dscores`` is that of what the softmax reads, scale, cap and bias
+    included. A row that may attend to nothing is 0 in each.
     """
-    q, k, v = q.detach(), k.detach(), v.detach()
-    scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
-    scores = (torch.einsum("btnh,bsnh->bnts", q, k) * scale).requires_grad_()
-    allowed = torch.ones_like(scores, dtype=torch.bool) if mask is None else mask
-    if causal:
-        allowed = allowed & causal_mask(q.shape[1], k.shape[1], device=q.device)
+    q, k, v = (x.detach().transpose(1, 2) for x in (q, k, v))
+    k, v = (x.repeat_interleave(q.shape[1] // max(x.shape[1], 1), 1) for x in (k, v))
+    scores = q @ k.mT * (1 / math.sqrt(q.shape[-1]) if scale is None else scale)
+    if softcap is not None:
+        scores = softcap * torch.tanh(scores / softcap)
+    scores = (scores if bias is None else scores + bias.detach()).requires_grad_()
+    allowed = near_mask(q.shape[2], k.shape[2], causal, window, device=q.device)
+    allowed = (allowed if mask is None else allowed & mask).broadcast_to(scores.shape)
     some = allowed.any(dim=-1, keepdim=True)
     # A row of nothing but -inf would be NaN: it keeps its scores, and its result is made 0.
-    probs = scores.masked_fill(some & ~allowed, -math.inf).softmax(dim=-1) * some
-    y = torch.einsum("bnts,bsnv->btnv", probs, v)
-    dprobs, dscores = torch.autograd.grad(y, (probs, scores), dy)
+    hidden = scores.masked_fill(some & ~allowed, -math.inf)
+    if sink is None:
+        probs = hidden.softmax(dim=-1) * some
+    else:
+        last = sink.detach()[:, None, None].expand(*scores.shape[:-1], 1)
+        probs = torch.cat([hidden, last], -1).softmax(dim=-1)[..., :-1] * some
+    dprobs, dscores = torch.autograd.grad(probs @ v, (probs, scores), dy.transpose(1, 2))
     return {"probs": probs, "dprobs": dprobs, "dscores": dscores}
 
 

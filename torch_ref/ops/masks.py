@@ -15,3 +15,12 @@ def causal_mask(t: int, s: int | None = None, *, device: torch.device | None = N
     """(t, s), True where the key is not after the query; the last query sees every key."""
     s = t if s is None else s
     return torch.ones(t, s, dtype=torch.bool, device=device).tril(s - t)
+
+
+def near_mask(
+    t: int, s: int, causal: bool, window: int | None, *, device: torch.device | None = None
+) -> Tensor:
+    """(t, s): a key that is not after the query, if causal, and less than the window away."""
+    behind = torch.arange(t, device=device)[:, None] + (s - t) - torch.arange(s, device=device)
+    seen = behind >= 0 if causal else torch.ones_like(behind, dtype=torch.bool)
+    return seen if window is None else seen & (behind.abs() < window)

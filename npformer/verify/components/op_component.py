@@ -75,6 +75,9 @@ class OpComponent(Component):
     def frozen_rows(self, case: Case) -> dict[str, int | None]:
         return self.card.frozen(case)
 
+    def plain(self, case: Case) -> bool:
+        return self.card.plain(case)
+
     def smooth(self, case: Case) -> bool:
         kink = self.card.kink
         return kink is None or all((np.abs(a - kink) > 0.01).all() for a in case.inputs.values())

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from npformer.cards.case import Array, is_output
-from npformer.ops.masks import causal_mask
+from npformer.ops.masks import visible
 from npformer.verify.diagnosis.diagnosis import Diagnosis, chapter_of
 from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.experiments import experiments
@@ -98,12 +98,16 @@ def _hidden(evidence: Evidence, name: str) -> tuple[str, Array]:
     """Queries that see no key, and keys that no query sees; (B, T or S, N, 1)."""
     static, q, k = evidence.case.static, *(evidence.case.inputs[n] for n in "qk")
     b, t, n, _ = q.shape
-    allowed = np.ones((b, n, t, k.shape[1]), bool)
-    if isinstance(static.get("mask"), np.ndarray):
-        allowed &= static["mask"]
-    if static.get("causal"):
-        allowed &= causal_mask(t, k.shape[1])
-    seen, said = (3, "for queries that see no key") if name in ("y", "dq") else (
+    mask = static.get("mask") if isinstance(static.get("mask"), np.ndarray) else None
+    causal, window = bool(static.get("causal")), static.get("window")
+    seen = visible(t, k.shape[1], mask, causal=causal, window=window)
+    allowed = np.broadcast_to(True if seen is None else seen, (b, n, t, k.shape[1]))
+    axis, said = (3, "for queries that see no key") if name in ("y", "dq") else (
         2, "for keys that no query sees")  # fmt: skip
-    hidden = np.asarray(~allowed.any(axis=seen))  # (B, N, T or S)
-    return said, hidden.swapaxes(1, 2)[..., None]
+    nothing = np.asarray(~allowed.any(axis=axis))  # (B, N, T or S)
+    hidden: np.ndarray = nothing.swapaxes(1, 2)[..., None]
+    groups = k.shape[2]
+    if axis == 2 and n != groups:  # a key of a group, which several heads read
+        each = hidden.reshape(*hidden.shape[:2], groups, n // groups)
+        hidden = np.asarray(each.all(-1, keepdims=True))
+    return said, hidden

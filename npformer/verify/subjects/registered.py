@@ -132,7 +132,7 @@ class RegisteredComponent(Component):
         for _ in range(100):
             case = self._pinned(self.op.draw(at_edges(source), dtype))
             has_all = all(n in case.inputs or n in case.static for n in self.fit.needed)
-            if has_all and self._fits(case):
+            if has_all and self.op.plain(case) and self._fits(case):
                 return case
         needed = ", ".join(self.fit.needed) or "options"
         raise VerifyError(

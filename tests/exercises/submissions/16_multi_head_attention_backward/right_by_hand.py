@@ -2,7 +2,7 @@ import numpy as np
 
 
 def multi_head_attention_backward(layer, dy, cache):
-    q, k, v, probs, scale = cache.attention
+    q, k, v, probs, scale = cache.attention[:5]
     z = np.einsum("bnts,bsnh->btnh", probs, v)
     layer.out_proj.weight.accumulate(np.einsum("btd,bte->de", dy, z.reshape(*z.shape[:2], -1)))
     layer.out_proj.bias.accumulate(dy.sum(axis=(0, 1)))
