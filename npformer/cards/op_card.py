@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -47,8 +47,9 @@ class OpCard(Card):
     """The op for extended precision, where the package's holds float64 constants."""
     scales: Callable[..., Scales]
     """(**arguments, dy, fp) -> S of every result; see ``npformer.cards.scales``."""
-    kink: float | None = None
-    """Where the op has a kink: a line that passes within 0.01 of it is not differentiated."""
+    kink: float | Callable[[Static], float] | None = None
+    """Where the op has kinks, at that number and its negative, or at what the static arguments make
+    of it: a line that passes within 0.01 of one is not differentiated."""
     library: Library | None = None
     library_scales: Callable[[Scales, dict[str, Any], Any], Scales] | None = None
     """(scales, arguments, dy) -> scales, where PyTorch's own formula rounds more than it must."""
@@ -132,6 +133,11 @@ class OpCard(Card):
             inputs, static = make(rows, rng)
             found.append((inputs, {**static, **variant}))
         return found
+
+    def smooth(self, arrays: Iterable[Array], static: Static) -> bool:
+        """Whether all entries of the op's inputs are far enough from its kinks."""
+        kink = self.kink(static) if callable(self.kink) else self.kink
+        return kink is None or all((np.abs(np.abs(a) - kink) > 0.01).all() for a in arrays)
 
     def edge(self, words: str, inputs: Mapping[str, Any], **static: Any) -> None:
         """Inputs that must be looked at, whatever is drawn."""

@@ -3,12 +3,15 @@
 from npformer.nn.activation import Activation
 from npformer.nn.dropout import Dropout
 from npformer.nn.embedding import Embedding
-from npformer.nn.feed_forward import FeedForward
+from npformer.nn.feed_forward import FeedForward, make_feed_forward
+from npformer.nn.gated_activation import GatedActivation
+from npformer.nn.gated_feed_forward import GatedFeedForward
 from npformer.nn.layer import Layer
 from npformer.nn.layer_norm import LayerNorm
 from npformer.nn.linear import Linear
 from npformer.nn.module import Module, Parameter
 from npformer.nn.multi_head_attention import MultiHeadAttention
+from npformer.nn.norms import make_norm
 from npformer.nn.positions import (
     LearnedPositions,
     Positions,
@@ -16,6 +19,7 @@ from npformer.nn.positions import (
     SinusoidalPositions,
 )
 from npformer.nn.residual import Residual
+from npformer.nn.rms_norm import RMSNorm
 from npformer.nn.stack import Stack
 
 __all__ = [
@@ -23,6 +27,8 @@ __all__ = [
     "Dropout",
     "Embedding",
     "FeedForward",
+    "GatedActivation",
+    "GatedFeedForward",
     "Layer",
     "LayerNorm",
     "LearnedPositions",
@@ -31,8 +37,11 @@ __all__ = [
     "MultiHeadAttention",
     "Parameter",
     "Positions",
+    "RMSNorm",
     "Residual",
     "RotaryPositions",
     "SinusoidalPositions",
     "Stack",
+    "make_feed_forward",
+    "make_norm",
 ]

@@ -13,6 +13,7 @@ from npformer.errors import ConfigError, nearest
 from npformer.nn.module import Array, Module
 from npformer.ops.gelu import gelu_backward, gelu_forward
 from npformer.ops.relu import relu_backward, relu_forward
+from npformer.ops.relu_squared import relu_squared_backward, relu_squared_forward
 from npformer.ops.silu import silu_backward, silu_forward
 
 ACTIVATIONS: dict[str, tuple[Callable[..., Any], Callable[..., Array]]] = {
@@ -20,6 +21,7 @@ ACTIVATIONS: dict[str, tuple[Callable[..., Any], Callable[..., Array]]] = {
     "gelu": (gelu_forward, gelu_backward),
     "gelu_tanh": (partial(gelu_forward, approximate="tanh"), gelu_backward),
     "silu": (silu_forward, silu_backward),
+    "relu_squared": (relu_squared_forward, relu_squared_backward),
 }
 
 

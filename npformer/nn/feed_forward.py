@@ -10,9 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from npformer.nn.activation import Activation
+from npformer.nn.activation import ACTIVATIONS, Activation
+from npformer.nn.gated_activation import GATED_ACTIVATIONS
+from npformer.nn.gated_feed_forward import GatedFeedForward
 from npformer.nn.linear import Linear
 from npformer.nn.module import Array, Module
+from npformer.ops.checks import check_choice
 from npformer.ops.linear import LinearCache
 
 
@@ -34,12 +37,13 @@ class FeedForward(Module):
         d_ff: int,
         activation: str = "relu",
         *,
+        bias: bool = True,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        self.linear1 = Linear(d_model, d_ff, rng=rng, dtype=dtype)
+        self.linear1 = Linear(d_model, d_ff, bias, rng=rng, dtype=dtype)
         self.activation = Activation(activation)
-        self.linear2 = Linear(d_ff, d_model, rng=rng, dtype=dtype)
+        self.linear2 = Linear(d_ff, d_model, bias, rng=rng, dtype=dtype)
 
     def forward(self, x: Array) -> tuple[Array, FeedForwardCache]:
         """x (..., D) -> y (..., D), cache."""
@@ -53,3 +57,23 @@ class FeedForward(Module):
         dh = self.linear2.backward(dy, cache.linear2)  # (..., F)
         dh = self.activation.backward(dh, cache.activation)
         return self.linear1.backward(dh, cache.linear1)
+
+
+def make_feed_forward(
+    d_model: int,
+    d_ff: int,
+    activation: str = "relu",
+    *,
+    bias: bool = True,
+    rng: np.random.Generator,
+    dtype: DTypeLike = np.float32,
+) -> FeedForward | GatedFeedForward:
+    """The network of that activation: gated by a projection of its own, or not.
+
+    Raises ConfigError for an activation that is neither in ``ACTIVATIONS`` nor in
+    ``GATED_ACTIVATIONS``, or a size below 1.
+    """
+    every = (*ACTIVATIONS, *GATED_ACTIVATIONS)
+    check_choice("activation", activation, every)
+    network = GatedFeedForward if activation in GATED_ACTIVATIONS else FeedForward
+    return network(d_model, d_ff, activation, bias=bias, rng=rng, dtype=dtype)

@@ -55,7 +55,7 @@ class GeluCache(NamedTuple):
 def gelu_forward(x: Array, *, approximate: Approximate = "none") -> tuple[Array, GeluCache]:
     """x (...) -> y (...), cache. Raises ``ConfigError`` for another ``approximate``."""
     check_choice("approximate", approximate, get_args(Approximate))
-    gate = normal_cdf(x) if approximate == "none" else logistic(_two_u(x))
+    gate = gelu_gate(x, approximate)
     y = np.maximum(x, -FAR)
     y *= gate
     return y, GeluCache(x, gate, approximate)
@@ -66,15 +66,25 @@ def gelu_backward(dy: Array, cache: GeluCache) -> Array:
     """dy (...) -> dx (...)."""
     x, gate, approximate = cache
     x = np.clip(x, -FAR, FAR)
-    if approximate == "none":
-        dx = normal_pdf(x)
-    else:
-        dx = logistic_slope(_two_u(x))
-        dx *= DOUBLE * (1 + 3 * CUBIC * np.square(x))
+    dx = gelu_slope(x, approximate)
     dx *= x
     dx += gate
     dx *= dy
     return dx
+
+
+def gelu_gate(x: Array, approximate: str) -> Array:
+    """x (...) -> the gate (...)."""
+    return normal_cdf(x) if approximate == "none" else logistic(_two_u(x))
+
+
+def gelu_slope(x: Array, approximate: str) -> Array:
+    """x (...), which is finite -> the gate's own derivative (...)."""
+    if approximate == "none":
+        return normal_pdf(x)
+    slope = logistic_slope(_two_u(x))
+    slope *= DOUBLE * (1 + 3 * CUBIC * np.square(x))
+    return slope
 
 
 def _two_u(x: Array) -> Array:

@@ -3,11 +3,14 @@
 from torch_ref.nn.activation import Activation
 from torch_ref.nn.dropout import Dropout
 from torch_ref.nn.embedding import Embedding
-from torch_ref.nn.feed_forward import FeedForward
+from torch_ref.nn.feed_forward import FeedForward, make_feed_forward
+from torch_ref.nn.gated_activation import GatedActivation
+from torch_ref.nn.gated_feed_forward import GatedFeedForward
 from torch_ref.nn.layer import Layer
 from torch_ref.nn.layer_norm import LayerNorm
 from torch_ref.nn.linear import Linear
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
+from torch_ref.nn.norms import make_norm
 from torch_ref.nn.positions import (
     LearnedPositions,
     Positions,
@@ -15,6 +18,7 @@ from torch_ref.nn.positions import (
     SinusoidalPositions,
 )
 from torch_ref.nn.residual import Residual
+from torch_ref.nn.rms_norm import RMSNorm
 from torch_ref.nn.stack import Stack
 
 __all__ = [
@@ -22,14 +26,19 @@ __all__ = [
     "Dropout",
     "Embedding",
     "FeedForward",
+    "GatedActivation",
+    "GatedFeedForward",
     "Layer",
     "LayerNorm",
     "LearnedPositions",
     "Linear",
     "MultiHeadAttention",
     "Positions",
+    "RMSNorm",
     "Residual",
     "RotaryPositions",
     "SinusoidalPositions",
     "Stack",
+    "make_feed_forward",
+    "make_norm",
 ]

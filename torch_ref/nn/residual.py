@@ -1,24 +1,31 @@
-"""The residual connection around a sub-layer, with its layer norm and dropout.
+"""The residual connection around a sub-layer, with its norm and dropout.
 
-Post-norm, the paper's (section 3.1 and 5.4):      y = norm(x + dropout(sublayer(x)))
-Pre-norm (Xiong et al., 2020):                     y = x + dropout(sublayer(norm(x)))
+Where the norm is placed (N is the norm, f the sub-layer, d dropout):
+
+    post        y = N(x + d(f(x)))         the paper's (section 3.1 and 5.4)
+    pre         y = x + d(f(N(x)))         Xiong et al., 2020, arXiv:2002.04745
+    sandwich    y = x + d(N'(f(N(x))))     Gemma 2's: a second norm, of the branch
+    branch      y = x + d(N(f(x)))         OLMo 2's: of the branch alone
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from npformer.errors import ConfigError
+from npformer.errors import ConfigError, nearest
 from torch_ref.nn.dropout import Dropout
-from torch_ref.nn.layer_norm import LayerNorm
+from torch_ref.nn.norms import make_norm
+
+PLACEMENTS = ("post", "pre", "sandwich", "branch")
 
 
 class Residual(nn.Module):
-    """What surrounds a sub-layer; ``norm`` is ``"post"`` or ``"pre"``.
+    """What surrounds a sub-layer; ``norm`` is one of ``PLACEMENTS``, ``norm_type`` of ``NORMS``.
 
     Raises ConfigError for another.
     """
@@ -30,14 +37,23 @@ class Residual(nn.Module):
         norm: str = "post",
         eps: float = 1e-5,
         *,
+        norm_type: str = "layer_norm",
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
-        if norm not in ("post", "pre"):
-            raise ConfigError(f"norm is {norm!r}; choose one of post, pre")
-        self.pre_norm = norm == "pre"
-        self.norm = LayerNorm(d_model, eps, dtype=dtype, device=device)
+        if norm not in PLACEMENTS:
+            raise ConfigError(
+                f"norm is {norm!r}; choose one of {', '.join(PLACEMENTS)}"
+                + nearest(norm, PLACEMENTS)
+            )
+        place: dict[str, Any] = {"dtype": dtype, "device": device}
+        self.placement = norm
+        self.pre_norm = norm in ("pre", "sandwich")
+        self.norm = make_norm(norm_type, d_model, eps, **place)
+        self.norm_after = (
+            make_norm(norm_type, d_model, eps, **place) if norm == "sandwich" else None
+        )
         self.dropout = Dropout(dropout)
 
     def forward(
@@ -47,6 +63,10 @@ class Residual(nn.Module):
         rng: np.random.Generator | None = None,
     ) -> Tensor:
         """x (..., D) -> (..., D); ``sublayer(h)`` gives a tensor like h."""
-        if self.pre_norm:
-            return x + self.dropout(sublayer(self.norm(x)), rng)
-        return self.norm(x + self.dropout(sublayer(x), rng))
+        h = sublayer(self.norm(x) if self.pre_norm else x)
+        if self.placement == "branch":
+            h = self.norm(h)
+        if self.norm_after is not None:
+            h = self.norm_after(h)
+        y = x + self.dropout(h, rng)
+        return self.norm(y) if self.placement == "post" else y

@@ -7,7 +7,7 @@ from typing import Any
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_lengths, draw_settings
 from npformer.cards.strategies import Source
-from npformer.nn.activation import Activation
+from npformer.nn.activation import ACTIVATIONS, Activation
 from npformer.nn.feed_forward import FeedForward
 
 card = ModuleCard.of(FeedForward)
@@ -16,11 +16,13 @@ card.inputs, card.output = {"x": "BTD"}, "BTD"
 
 @card.draw
 def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
-    """Every activation."""
+    """Every activation, with biases and without."""
     c = draw_settings(source)
     b, t, _ = draw_lengths(source)
     sizes = {"B": b, "T": t, "D": c["d_model"]}
-    return sizes, {"build": (c["d_model"], c["d_ff"], c["activation"])}
+    activation = source.choice(tuple(ACTIVATIONS))
+    settings = {"bias": source.choice((True, False))}
+    return sizes, {"build": (c["d_model"], c["d_ff"], activation), "settings": settings}
 
 
 @card.wrong_method(

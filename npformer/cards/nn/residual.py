@@ -11,7 +11,8 @@ from npformer.cards.module_draws import draw_lengths, draw_seed, draw_settings
 from npformer.cards.ordinary import OUTPUT, only
 from npformer.cards.steps import close
 from npformer.cards.strategies import Source
-from npformer.nn.residual import Residual
+from npformer.nn.norms import NORMS
+from npformer.nn.residual import PLACEMENTS, Residual, ResidualCache
 
 card = ModuleCard.of(Residual)
 card.inputs, card.output = {"x": "BTD", "h": "BTD"}, "BTD"
@@ -27,11 +28,16 @@ card.passes = {
 
 @card.draw
 def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
-    """Around the sub-layer e -> e + h, whose backward gives two gradients."""
+    """Every placement of every norm, around e -> e + h, whose backward gives two gradients."""
     c = draw_settings(source)
     b, t, _ = draw_lengths(source)
-    sizes = {"B": b, "T": t, "D": c["d_model"]}
-    return sizes, {"build": (c["d_model"], c["dropout"], c["norm"]), "rng": draw_seed(source)}
+    placement, norm_type = source.choice(PLACEMENTS), source.choice(tuple(NORMS))
+    # A layer norm of two numbers is 1 and -1, and its gradient 0 but for eps. Of two such norms,
+    # one after the other, rounding is all that is left, in PyTorch as here.
+    d = max(c["d_model"], 3) if placement == "sandwich" else c["d_model"]
+    sizes = {"B": b, "T": t, "D": d}
+    static = {"build": (d, c["dropout"], placement), "settings": {"norm_type": norm_type}}
+    return sizes, {**static, "rng": draw_seed(source)}
 
 
 def _call(module: Any, inputs: list[Any], keywords: dict[str, Any]) -> Any:
@@ -61,14 +67,18 @@ def step(visit: Any, result: str) -> str:
         elif child.site.path == f"{own}norm":
             norm = child.back
     if visit.back is not None and norm is not None and sublayer is not None:
-        pre = norm.begin > sublayer.begin
-        dh = (norm if pre else sublayer).gradients[0]
-        dsum = visit.back.dy if pre else norm.gradients[0]
+        dh = (norm if norm.begin > sublayer.begin else sublayer).gradients[0]
         dx = visit.back.gradients[0]
-        if dx is not None and dsum is not None and dh is not None:
+        # The skip's gradient is dy, or, where the sum is normed, the norm's.
+        for dsum in (visit.back.dy, norm.gradients[0]):
+            if dx is None or dsum is None or dh is None:
+                break
             rest = dx - dsum
             factor = (rest * dh).sum() / max((dh * dh).sum(), 1e-300)
-            return "the branch" if close(rest, factor * dh) else "the skip path"
+            if close(rest, factor * dh):
+                return "the branch"
+        else:
+            return "the skip path"
     return "the sum of the skip's and the branch's gradients"
 
 
@@ -76,16 +86,26 @@ def _backward(skip):
     """The backward with another gradient on the skip path."""
 
     def backward(self, dy, cache, sublayer_backward):
-        dsum = dy if self.pre_norm else self.norm.backward(dy, cache.norm)
-        dh = self.dropout.backward(dsum, cache.dropout)
-        dh = sublayer_backward(dh, cache.sublayer)
-        dh, *others = dh if isinstance(dh, tuple) else (dh,)
-        if self.pre_norm:
-            dh = self.norm.backward(dh, cache.norm)
+        dsum = self.norm.backward(dy, cache.norm) if self.placement == "post" else dy
+        dh, *others = _branch(self, dsum, cache, sublayer_backward)
         dx = skip(dy, dsum, dh) + dh
         return (dx, *others) if others else dx
 
     return backward
+
+
+def _branch(self, dsum, cache, sublayer_backward, *, norm_first=False, after=True):
+    """The gradient of the branch's input, and what else the sub-layer returns."""
+    dh = self.dropout.backward(dsum, cache.dropout)
+    if self.norm_after is not None and after:
+        dh = self.norm_after.backward(dh, cache.norm_after)
+    if self.placement == "branch" or (norm_first and self.pre_norm):
+        dh = self.norm.backward(dh, cache.norm)
+    dh = sublayer_backward(dh, cache.sublayer)
+    dh, *others = dh if isinstance(dh, tuple) else (dh,)
+    if self.pre_norm and not norm_first:
+        dh = self.norm.backward(dh, cache.norm)
+    return dh, *others
 
 
 for _name, _text, _skip, _seen in (
@@ -108,6 +128,40 @@ def _both(self, dy, cache, sublayer_backward):
 
 
 @card.wrong_method(
+    "norms-in-the-forward-order",
+    "the norm before the sub-layer is undone before the sub-layer, in the order of the forward",
+    Residual.backward,
+)
+def _forward_order(self, dy, cache, sublayer_backward):
+    if not self.pre_norm:
+        return self.backward(dy, cache, sublayer_backward)
+    dh, *others = _branch(self, dy, cache, sublayer_backward, norm_first=True)
+    return (dy + dh, *others) if others else dy + dh
+
+
+@card.wrong_method(
+    "second-norm-skipped", "the norm of the branch is skipped on the way back", Residual.backward
+)
+def _second_skipped(self, dy, cache, sublayer_backward):
+    if self.norm_after is None:
+        return self.backward(dy, cache, sublayer_backward)
+    dh, *others = _branch(self, dy, cache, sublayer_backward, after=False)
+    return (dy + dh, *others) if others else dy + dh
+
+
+@card.wrong_method(
+    "branch-norm-on-the-sum", "the norm of the branch is taken of the sum", Residual.forward
+)
+def _on_the_sum(self, x, sublayer, rng=None):
+    if self.placement != "branch":
+        return self.forward(x, sublayer, rng)
+    h, inner = sublayer(x)
+    h, dropout = self.dropout.forward(h, rng)
+    y, norm = self.norm.forward(x + h)
+    return y, ResidualCache(norm, inner, dropout)
+
+
+@card.wrong_method(
     "skip-through-the-norm",
     "before a norm, the skip path's gradient is added to the branch's too early: it goes through "
     "the norm as well",
@@ -117,7 +171,7 @@ def _both(self, dy, cache, sublayer_backward):
     missed_by=only("norms after the sum", lambda case: case.static["build"][2] == "post"),
 )
 def _through_the_norm(self, dy, cache, sublayer_backward):
-    if not self.pre_norm:
+    if self.placement != "pre":
         return self.backward(dy, cache, sublayer_backward)
     dh = sublayer_backward(self.dropout.backward(dy, cache.dropout), cache.sublayer)
     dh, *others = dh if isinstance(dh, tuple) else (dh,)

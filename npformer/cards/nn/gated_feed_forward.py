@@ -1,0 +1,75 @@
+"""The card of the gated feed-forward network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npformer.cards.module_card import ModuleCard
+from npformer.cards.module_draws import draw_lengths, draw_settings
+from npformer.cards.ordinary import DX
+from npformer.cards.strategies import Source
+from npformer.nn.gated_activation import GATED_ACTIVATIONS
+from npformer.nn.gated_feed_forward import GatedFeedForward, GatedFeedForwardCache
+
+card = ModuleCard.of(GatedFeedForward)
+card.inputs, card.output = {"x": "BTD"}, "BTD"
+card.words = {"dx": "the sum of what gate_proj and up_proj return"}
+
+
+@card.draw
+def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
+    """Every gated activation, with biases and without."""
+    c = draw_settings(source)
+    b, t, _ = draw_lengths(source)
+    sizes = {"B": b, "T": t, "D": c["d_model"]}
+    activation = source.choice(tuple(GATED_ACTIVATIONS))
+    settings = {"bias": source.choice((True, False))}
+    return sizes, {"build": (c["d_model"], c["d_ff"], activation), "settings": settings}
+
+
+@card.wrong_method(
+    "up-path-dropped", "x gets what gate_proj returns, and not up_proj's", GatedFeedForward.backward
+)
+def _up_dropped(self, dy, cache):
+    dh = self.down_proj.backward(dy, cache.down_proj)
+    dgate, dup = self.activation.backward(dh, cache.activation)
+    self.up_proj.backward(dup, cache.up_proj)
+    return self.gate_proj.backward(dgate, cache.gate_proj)
+
+
+@card.wrong_method(
+    "activation-skipped", "dh goes on to both projections as it is", GatedFeedForward.backward
+)
+def _skipped(self, dy, cache):
+    dh = self.down_proj.backward(dy, cache.down_proj)
+    dx = self.gate_proj.backward(dh, cache.gate_proj)
+    return dx + self.up_proj.backward(dh, cache.up_proj)
+
+
+@card.wrong_method(
+    "projections-exchanged",
+    "gate_proj and up_proj change places, as in a fused matrix of the other order",
+    GatedFeedForward.forward,
+)
+def _exchanged(self, x):
+    up, first = self.gate_proj.forward(x)
+    gate, second = self.up_proj.forward(x)
+    h, activation = self.activation.forward(gate, up)
+    y, down_proj = self.down_proj.forward(h)
+    return y, GatedFeedForwardCache(first, second, activation, down_proj)
+
+
+@card.wrong_method(
+    "down-of-the-gate-alone",
+    "what down_proj read is computed anew without up: the gradient of its weight is wrong",
+    GatedFeedForward.backward,
+    seen="fla-org/flash-linear-attention#1071",
+    smallest="x (1, 1, 2)",
+    missed_by=DX,
+)
+def _before_up(self, dy, cache):
+    gate, up = cache.activation.gate, cache.activation.up
+    h, _ = self.activation.forward(gate, np.ones_like(up))
+    return self.backward(dy, cache._replace(down_proj=cache.down_proj._replace(x=h)))

@@ -1,0 +1,37 @@
+"""Norms by name: layer norm, and RMS norm with its weight, with 1 + weight, without one.
+
+Chapter     walkthroughs/03_layer_norm.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from npformer.errors import ConfigError, nearest
+from npformer.nn.layer_norm import LayerNorm
+from npformer.nn.rms_norm import RMSNorm
+
+NORMS: dict[str, Callable[..., LayerNorm | RMSNorm]] = {
+    "layer_norm": LayerNorm,
+    "rms_norm": RMSNorm,
+    "rms_norm_plus_one": partial(RMSNorm, plus_one=True),
+    "rms_norm_no_weight": partial(RMSNorm, weight=False),
+}
+
+
+def make_norm(
+    name: str, size: int, eps: float = 1e-5, *, dtype: DTypeLike = np.float32
+) -> LayerNorm | RMSNorm:
+    """The norm of rows of ``size`` numbers; ``name`` is a key of ``NORMS``.
+
+    Raises ConfigError for another.
+    """
+    if name not in NORMS:
+        raise ConfigError(
+            f"norm_type is {name!r}; choose one of {', '.join(NORMS)}" + nearest(name, NORMS)
+        )
+    return NORMS[name](size, eps, dtype=dtype)
