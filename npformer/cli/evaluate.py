@@ -113,14 +113,49 @@ class Command:
             results |= {tag or "(no tag)": _of_tag(tag, pairs, hypotheses) for tag in tags}
         examples = _examples(pairs, hypotheses, self.samples)
         by_chance, warning = intervals(hypotheses, pairs.target), caution(pairs.target)
+        try:
+            write_figures(
+                self.json,
+                "evaluate",
+                {
+                    **settings,
+                    "beam": self.beam,
+                    "alpha": self.alpha,
+                    "too_long": too_long,
+                    "scores": results,
+                    "intervals": by_chance,
+                    "caution": warning,
+                    "samples": examples,
+                },
+            )
+        finally:  # a full disk takes only one of the two
+            self._show(console, what, loaded, results, by_chance, pairs.target, too_long)
+            for example in examples:
+                console.print(
+                    "\n" + "\n".join(f"{name:<11}{text}" for name, text in example.items()),
+                    highlight=False,
+                    markup=False,
+                    soft_wrap=True,
+                )
+        return 0
 
+    def _show(
+        self,
+        console: Console,
+        what: str,
+        loaded: Loaded,
+        results: dict[str, dict[str, Any]],
+        by_chance: dict[str, float],
+        references: Sequence[str],
+        too_long: int,
+    ) -> None:
         console.print(
             f"{what}, translated by {named(loaded)}",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
-        console.print(_table(_most(results), SHORT if is_short(pairs.target) else COLUMNS))
+        console.print(_table(_most(results), SHORT if is_short(references) else COLUMNS))
         if hidden := len(results) - len(_most(results)):
             console.print(f"and {counted(hidden, 'label')} of fewer pairs; --json has them all")
         if by_chance:
@@ -128,35 +163,13 @@ class Command:
                 f"{COLUMNS[name]} ± {width:.1f}" for name, width in by_chance.items()
             )
             console.print(f"95 % intervals over the choice of pairs: {widths}", highlight=False)
-        if warning:
+        if warning := caution(references):
             console.print(warning, highlight=False, soft_wrap=True)
         if too_long:
             console.print(
                 f"{too_long} of the sentences are longer than the model's "
                 f"{loaded.config.model.max_length} tokens and count as not translated"
             )
-        for example in examples:
-            console.print(
-                "\n" + "\n".join(f"{name:<11}{text}" for name, text in example.items()),
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
-        write_figures(
-            self.json,
-            "evaluate",
-            {
-                **settings,
-                "beam": self.beam,
-                "alpha": self.alpha,
-                "too_long": too_long,
-                "scores": results,
-                "intervals": by_chance,
-                "caution": warning,
-                "samples": examples,
-            },
-        )
-        return 0
 
     def _refuse_what_translates(self) -> None:
         given = [

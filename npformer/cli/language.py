@@ -69,6 +69,8 @@ def report(
         f"perplexity     {figures['perplexity']:.2f} a token",
         f"bits per byte  {figures['bits_per_byte']:.4f}",
     ]
-    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
-    write_figures(json, "evaluate", {**settings, **figures})
+    try:
+        write_figures(json, "evaluate", {**settings, **figures})
+    finally:  # a full disk takes only one of the two
+        console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
     return 0

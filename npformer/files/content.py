@@ -2,7 +2,8 @@
 
 ``.gz``, ``.bz2`` and ``.xz`` are unpacked as they are read; compression is also known by its first
 bytes, as a pipe has no suffix. A pipe is copied to a temporary file at its first use, so that it
-can be read as often as any other file, as long as this process runs.
+can be read as often as any other file, as long as this process runs. The processes of torchrun
+would each read a part of it, so they refuse it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import bz2
 import contextlib
 import gzip
 import lzma
+import os
 import shutil
 import stat
 import tempfile
@@ -118,12 +120,23 @@ class Content:
             return [info.filename for info in archive.infolist() if not info.is_dir()]
 
 
+def _processes() -> int:
+    """How many train together, by torchrun's variable; 0 if it is this one alone."""
+    size = os.environ.get("WORLD_SIZE", "")
+    return int(size) if size.isdecimal() and int(size) > 1 else 0
+
+
 def _check(path: Path) -> None:
     if path.is_dir():
         raise CorpusError(
             f"{str(path)!r} is a directory; give a file in it, or hf:{path} if it is a dataset"
         )
     if not path.exists():
+        if str(path).startswith("/dev/fd/") and _processes():
+            raise CorpusError(
+                f"{str(path)!r} is a pipe of the process that started this one; write it to a file "
+                "first, and name the file"
+            )
         folder = path.parent
         names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
         raise CorpusError(f"there is no file {str(path)!r}" + nearest(path.name, names))
@@ -148,6 +161,11 @@ def _regular(path: Path) -> Path:
         return path
     key = (str(path), found.st_dev, found.st_ino)
     if key not in _COPIES:
+        if count := _processes():
+            raise CorpusError(
+                f"{str(path)!r} is a pipe, which only one of this run's {count} processes could "
+                "read; write it to a file first, and name the file"
+            )
         copy = tempfile.NamedTemporaryFile(prefix="npformer-")  # noqa: SIM115  kept till the end
         try:
             with open(path, "rb") as stream:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from npformer.cli.figures import write_figures
 from tests.cli.conftest import SMALL
@@ -73,6 +77,26 @@ def test_quiet_prints_nothing_and_the_file_has_all(npformer, words, tmp_path, na
     ended = npformer(*words[name], "--json", path, "--quiet")
     assert (ended.status, ended.out, ended.err) == (0, "", "")
     assert strict(path.read_text(encoding="utf-8"))["command"] == name
+
+
+def test_a_full_disk_takes_the_text_of_the_scores_or_their_json_but_not_both(
+    npformer, trained, tmp_path, monkeypatch
+):
+    def full(*_arguments, **_options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "scores.json"
+    evaluate = ("evaluate", trained, "--beam", 1, "--samples", 0, "--json", path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        ended = npformer(*evaluate)
+    assert (ended.status, list(tmp_path.iterdir())) == (2, [])
+    assert "chrF" in ended.out
+    assert ended.err == "npformer: No space left on device\n"
+    with monkeypatch.context() as patch:
+        patch.setattr(Console, "print", full)
+        assert npformer(*evaluate).status == 2
+    assert strict(path.read_text(encoding="utf-8"))["scores"]["all"]["pairs"]
 
 
 @pytest.mark.parametrize("command", ["translate", "attention"])

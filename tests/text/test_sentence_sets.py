@@ -6,6 +6,7 @@ begins with ~ is one that the splitter reads otherwise, for want of what the wor
 
 from __future__ import annotations
 
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 
 from npformer.text.sentences import join_paragraphs, split_sentences
 from npformer.text.sentences.boundaries import boundaries_of
-from npformer.text.sentences.languages import LANGUAGES
+from npformer.text.sentences.full_stop import Following, FullStop
+from npformer.text.sentences.languages import LANGUAGES, language_of
 
 SETS = sorted((Path(__file__).parent / "sentences").glob("*.txt"))
 
@@ -117,6 +119,31 @@ def test_the_ends_are_inside_the_text_and_rise(text, language):
     ends = list(boundaries_of(language).ends(text))
     assert ends == sorted(set(ends))
     assert all(0 < end < len(text) for end in ends)
+
+
+@given(texts, languages)
+@example("Yes._ No", "en")
+@example("(a) one (b) two", "en")
+def test_a_text_taken_for_one_sentence_at_a_glance_has_no_end_inside(text, language):
+    boundaries = boundaries_of(language)
+    ends = [0, *boundaries.ends(text), len(text)]
+    pieces = [text[begin:end].strip() for begin, end in pairwise(ends)]
+    assert boundaries.cut(text) == [piece for piece in pieces if piece]
+
+
+@given(
+    st.sampled_from(PIECES) | st.text(st.characters(max_codepoint=0x17F), min_size=1, max_size=12),
+    st.sampled_from(["", "v. ", "Chapter ", "5 ", "Elm ", "at ", "a: ", "z. B. "]),
+    st.sampled_from(["Word", "The", "I", "Dr"]),
+    st.sampled_from(["de", "en", "fr", "ru", "cs"]),
+)
+@example("PyTorch", "", "Word", "en")
+@example("(here)", "v. ", "Dr", "de")
+def test_an_ordinary_word_s_full_stop_ends_whatever_is_around_it(token, lead, word, language):
+    rule = FullStop(language_of(language))
+    if rule.ordinary(token):
+        for stop, whole in product((False, True), repeat=2):
+            assert rule.ends(lead + token, Following(word, stop), verse=False, whole=whole)
 
 
 class Counted(str):

@@ -21,13 +21,16 @@ Cells = Iterator[tuple[int, list[str]]]
 
 _DELIMITERS = ",;\t|"
 _WHOLE = re.compile(r'"(?:[^"]|"")*"')
+_CELL = re.compile(r'("(?:[^"]|"")*+"|[^"\t\n]*+)(\t|\n|\Z)')
+_CUT_OFF = re.compile(r'"(?:[^"]|"")*+\Z')
 
 
 def read_cells(content: Content, note: Note) -> Cells:
     """The rows of a table; those of a ``.csv`` file are CSV, with the delimiter that they have.
 
     In any other file a tab, or ``|||``, ends a cell, and a quote is a character like others, unless
-    all cells that have one are quoted as a spreadsheet does it. Raises ``CorpusError``.
+    all cells that have one are quoted as a spreadsheet does it; they may then have line breaks.
+    Raises ``CorpusError``.
     """
     lines = read_lines(content)
     if content.suffix == ".csv":
@@ -49,7 +52,10 @@ def _tabbed_cells(name: str, lines: Iterator[str], note: Note) -> Cells:
     # The first quote decides, with the lines that follow, for the rest of the file.
     ahead = [line, *itertools.islice(lines, AHEAD)]
     rest = itertools.chain(ahead, lines)
-    if delimiter == "\t" and _is_quoted([line.split("\t") for line in ahead], number == 1):
+    if delimiter == "\t" and (
+        _is_quoted([line.split("\t") for line in ahead], number == 1)
+        or _breaks_lines(ahead, cut_off=len(ahead) > AHEAD)
+    ):
         note(f"{name}: from line {number} on, quotes are a spreadsheet's and are taken off")
         yield from _quoted_cells(name, rest, number, delimiter)
     else:
@@ -72,6 +78,31 @@ def _is_quoted(rows: Sequence[Sequence[str]], from_the_start: bool) -> bool:
     if from_the_start and len(quoted) == len(cells):
         return True
     return len(quoted) >= 5 and all(("," in cell) == ('"' in cell) for cell in cells)
+
+
+def _breaks_lines(lines: Sequence[str], *, cut_off: bool) -> bool:
+    """Whether the lines are no table, but one if cells in quotes may have line breaks.
+
+    ``cut_off``: the last cell may have no end.
+    """
+    if len({line.count("\t") for line in lines if line}) < 2:
+        return False
+    text = "\n".join(lines)
+    widths, at, width = set(), 0, 0
+    broken = False
+    while at < len(text):
+        cell = _CELL.match(text, at)
+        if cell is None:
+            if not cut_off or _CUT_OFF.match(text, at) is None:
+                return False
+            break
+        at, width = cell.end(), width + 1
+        broken = broken or "\n" in cell[1]
+        if cell[2] != "\t":
+            if width > 1 or cell[1]:  # else an empty line
+                widths.add(width)
+            width = 0
+    return broken and len(widths) == 1 and widths != {1}
 
 
 def _csv_cells(name: str, lines: Iterator[str]) -> Cells:

@@ -1,7 +1,7 @@
 """Where sentences end: a few plain passes over a block of text.
 
-One pass finds the items of lists, one the quotations and brackets, one the stops; at each stop a
-few rules say whether the sentence goes on. Every pattern is possessive or bounded and the look
+One pass finds the items of lists, one the quotations and brackets, one the stops; at each stop
+``stop_rules`` say whether the sentence goes on. Every pattern is possessive or bounded and the look
 around a stop is limited to a fixed number of characters, so the time is linear in the length of the
 text. Where a stop could be read both ways ("Er ist 25. Peter ...", where 25. may be an ordinal) the
 text is left in one piece: a model translates two sentences better than two halves of one.
@@ -10,39 +10,29 @@ text is left in one piece: a model translates two sentences better than two halv
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from npformer.text.sentences import marks
 from npformer.text.sentences.enclosures import Enclosures, first_mark
-from npformer.text.sentences.full_stop import LOOK_BACK, Following, FullStop
 from npformer.text.sentences.languages import language_of
-from npformer.text.sentences.languages.language import GOES_ON, Language
+from npformer.text.sentences.languages.language import Language
 from npformer.text.sentences.lists import Item, begins_list, list_items, may_list
+from npformer.text.sentences.stop_rules import StopRules
 
-_SCRIPT_STOPS = frozenset(marks.SCRIPT_STOPS)
-_ENDS_ELSEWHERE = frozenset(".!?…,;:،，、；：؛")
-_SMALL = frozenset("abcdefghijklmnopqrstuvwxyz/@_=")
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
+_SMALL = _LETTERS | frozenset("/@_=")
 _DIGITS = frozenset("0123456789")
 _FIRST_MARKS = frozenset("1aAiI(")
-_CITATION = re.compile(r"[(\[][^()\[\]]{1,60}[)\]][.,;:]")
-_LOWEST_IDEOGRAPH = "\u2e80"
-
-
-class _Next(NamedTuple):
-    """What follows a stop."""
-
-    start: int  # of the first character that is not a space
-    at: int  # of the first word's, behind opening marks
-    first: str
-    word: str
 
 
 def _cuts(text: str, begin: int, item: Item) -> bool:
     """Whether a sentence ends before ``item``; the first after a colon belongs to its sentence."""
     before = text[begin : item.begin].rstrip()
     return bool(before) and before[-1] != ":"
+
+
+def _last_word(text: str, begin: int, end: int) -> str:
+    return text[max(begin, text.rfind(" ", begin, end) + 1) : end]
 
 
 @functools.lru_cache(maxsize=32)
@@ -54,13 +44,18 @@ class Boundaries:
     """Finds the ends of the sentences of one language."""
 
     def __init__(self, language: Language) -> None:
-        self._language = language
+        # Most text is ASCII, or has no stop inside: both are scanned faster on their own.
         self._stops = marks.stop_pattern(language.stops)
-        self._own_stops = _SCRIPT_STOPS | set(language.stops)
-        self._full_stop = FullStop(language)
+        self._ascii_stops = marks.stop_pattern(language.stops, ascii_only=True)
+        self._inside = marks.inside_pattern(language.stops)
+        self._ascii_inside = marks.inside_pattern(language.stops, ascii_only=True)
+        self._rules = StopRules(language)
 
     def cut(self, block: str) -> list[str]:
         """The sentences of ``block``, stripped."""
+        inside = self._ascii_inside if block.isascii() else self._inside
+        if inside.search(block) is None and block[:1] not in marks.BULLETS:
+            return [block.strip()] if block.strip() else []
         pieces, begin = [], 0
         for end in [*self.ends(block), len(block)]:
             if piece := block[begin:end].strip():
@@ -75,8 +70,9 @@ class Boundaries:
         begin = 0
         enclosures = None
         enclosing = -1
-        plain = self._full_stop.plain
-        for stop in self._stops.finditer(block):
+        ordinary = self._rules.ordinary
+        stops = self._ascii_stops if block.isascii() else self._stops
+        for stop in stops.finditer(block):
             start, end = stop.span()
             after = block[end : end + 1]
             if not after or after in _SMALL or (after in _DIGITS and block[start] == "."):
@@ -89,16 +85,17 @@ class Boundaries:
                         begin = item.begin
                 if items and items[-1].begin <= start:
                     continue  # the stop of an item's marker
-            meet = block[start : start + 3]
-            if (
-                end > start + 1
-                or meet[:2] != ". "
-                or not (
-                    meet.isupper()
-                    and plain(block[max(begin, block.rfind(" ", begin, start) + 1) : start])
+            sure = False
+            if end == start + 1 and after == " " and block[start] in ".!?":  # most stops
+                following = block[end + 1 : end + 2]
+                if following in _LETTERS and not block[end + 2 : end + 3].isupper():
+                    continue
+                sure = following.isupper() and (
+                    block[start] == "?"
+                    or (block[start] == "." and ordinary(_last_word(block, begin, start)))
                 )
-            ):  # else an ordinary word, a full stop and a capital letter meet: most sentences
-                found = self._end(block, begin, stop)
+            if not sure:
+                found = self._rules.end(block, begin, stop)
                 if found is None:
                     continue
                 end = found
@@ -122,126 +119,6 @@ class Boundaries:
         """Whether a sentence ends at ``end``, as far as the characters nearest to it tell."""
         begin = max(0, end - 100)
         return any(
-            stop.end() == end and self._end(text, begin, stop) == end
+            stop.end() == end and self._rules.end(text, begin, stop) == end
             for stop in self._stops.finditer(text, max(begin, end - 24))
         )
-
-    def _end(self, text: str, begin: int, stop: re.Match[str]) -> int | None:
-        """Where the sentence that began at ``begin`` ends if it ends at ``stop``, or None."""
-        end = stop.end()
-        if end == len(text):
-            return None
-        stops, closing = stop.groups()
-        spaced = text[end].isspace()
-        if stops[-1] in self._own_stops and stops[-1] != "\u2024":
-            return self._script_end(text, begin, stop, spaced=spaced)
-        if not spaced:
-            return self._glued_end(text, begin, stop)
-        following = self._next(text, end)
-        if following is None:
-            return None
-        start, at, first, word = following
-        if closing and not marks.CLOSING_QUOTES.isdisjoint(closing) and self._says(text, start):
-            return None
-        if not closing and stops == "!" and self._exclaimed(text, begin, stop, word):
-            return None
-        if "!" in stops or "?" in stops or not {".", "!", "?", "…"}.isdisjoint(closing):
-            return end
-        if "…" in stops or len(stops) > 1:
-            return self._ellipsis_end(text, stop, following)
-        before = text[max(begin, stop.start() - LOOK_BACK) : stop.start()]
-        if not before.strip():
-            return None
-        ends = self._full_stop.ends(
-            before,
-            Following(word, text[at + len(word) : at + len(word) + 1] == "."),
-            verse=marks.VERSE.match(text, at) is not None,
-            whole=stop.start() - begin <= LOOK_BACK,
-        )
-        return end if ends else None
-
-    def _next(self, text: str, at: int) -> _Next | None:
-        """What follows a stop, or None if the sentence goes on with it."""
-        while at < len(text) and text[at].isspace():
-            at += 1
-        start = at
-        if not text[at : at + 1].isalpha():
-            if text[at : at + 1] in ("[", "("):
-                if passed := marks.OMISSION.match(text, at) or marks.BRACKETED.match(text, at):
-                    at = passed.end()
-                elif _CITATION.match(text, at):
-                    return None
-            at = marks.OPENING.match(text, at).end()  # type: ignore[union-attr]  # matches nothing too
-        first = text[at : at + 1]
-        if not first or first in _ENDS_ELSEWHERE:
-            return None  # what follows is not a sentence
-        if first.islower() and not text[at + 1 : at + 2].isupper():
-            return None  # iPhone and eBay open sentences
-        word = marks.WORD.match(text, at).group().rstrip("'’")  # type: ignore[union-attr]
-        return _Next(start, at, first, word)
-
-    def _says(self, text: str, at: int) -> bool:
-        says = self._language.says
-        return says is not None and says.match(text, at) is not None
-
-    def _exclaimed(self, text: str, begin: int, stop: re.Match[str], word: str) -> bool:
-        token = text[max(begin, stop.start() - LOOK_BACK) : stop.start()].split()[-1:]
-        known = self._language.exclaimed
-        return bool(token) and token[0] in known and word not in self._language.openers
-
-    def _ellipsis_end(self, text: str, stop: re.Match[str], following: _Next) -> int | None:
-        before = text[stop.start() - 1 : stop.start()]
-        if before and before in "[(" and stop.group(2)[:1] in ("]", ")"):
-            return None  # an omission
-        if text[following.start] in "-–—":
-            return None  # a menu's path: File – Open… – Recent
-        dots = stop.group(1).count(".")
-        if not following.first.isupper() or (following.word == "I" and dots < 4):
-            return None
-        if dots > 3 and " " in stop.group(1) and before.strip():
-            return stop.start() + 1  # a full stop, and an ellipsis that opens what follows
-        return stop.end()
-
-    def _glued_end(self, text: str, begin: int, stop: re.Match[str]) -> int | None:
-        """The end of a sentence that no space follows: a space was forgotten, or is not used."""
-        end = stop.end()
-        before = text[stop.start() - 1 : stop.start()]
-        if text[end] >= _LOWEST_IDEOGRAPH and before >= _LOWEST_IDEOGRAPH:
-            ends = stop.group(1)[-1] in ".!?‼⁇⁈⁉" and ".." not in stop.group(1)
-            return self._script_end(text, begin, stop, spaced=False) if ends else None
-        if stop.group() != "." or not text[end].isupper():
-            return None
-        word = marks.WORD.match(text, end).group()  # type: ignore[union-attr]
-        after = text[end + len(word) : end + len(word) + 1]
-        following = Following(word, after == ".")
-        if not (self._full_stop.opens(following) and after in " ,") and not (
-            self._full_stop.titled(following)
-        ):
-            return None
-        token = text[max(begin, stop.start() - 24) : stop.start()].split()[-1:]
-        whole = token and (self._full_stop.plain(token[0]) or marks.NUMBER.fullmatch(token[0]))
-        return end if whole else None
-
-    def _script_end(
-        self, text: str, begin: int, stop: re.Match[str], *, spaced: bool
-    ) -> int | None:
-        """The end at a stop that is a sentence's alone, of a script that may use no spaces."""
-        stops, closing = stop.groups()
-        end = at = stop.end()
-        while at < len(text) and text[at].isspace():
-            at += 1
-        if at == len(text) or text[at] in _ENDS_ELSEWHERE or text[at].islower():
-            return None
-        if not spaced:
-            between_digits = text[at].isdigit() and text[stop.start() - 1 : stop.start()].isdigit()
-            if stops[-1] in self._language.stops or (stops == "．" and between_digits):
-                return None
-            if text[at + 1 : at + 2] == stops[-1]:
-                return None  # the Khmer "and so on", a letter between two stops
-        if self._language.abbreviations:
-            token = text[max(begin, stop.start() - 24) : stop.start()].split()[-1:]
-            if token and self._language.abbreviations.get(token[0]) is GOES_ON:
-                return None
-        if closing and not marks.CLOSING_QUOTES.isdisjoint(closing) and self._says(text, at):
-            return None
-        return end

@@ -27,6 +27,7 @@ _OPENS = {
 _ONLY_CLOSE = frozenset(")]}」』）》")
 _KINDS = [(pair[0], pair[1]) for pair in "() [] {} “” „“ «» »« ‹› 「」 『』 （） 《》".split()]
 _KINDS.append(('"', '"'))
+_ASCII_KINDS = [kind for kind in _KINDS if kind[0].isascii()]
 _GOES_ON = re.compile(r"[\s\"”’“»«)\]]*([^\s\"”’“»«)\]])")
 
 
@@ -70,7 +71,7 @@ class Enclosures:
 
 def _may_be_open(text: str, begin: int, end: int) -> bool:
     count = text.count
-    for opens, closes in _KINDS:
+    for opens, closes in _ASCII_KINDS if text.isascii() else _KINDS:
         opened = count(opens, begin, end)
         if opened and (opened % 2 if opens == closes else opened != count(closes, begin, end)):
             return True

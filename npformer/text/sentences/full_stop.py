@@ -30,9 +30,9 @@ class FullStop:
             for table in (language.abbreviations, language.after_number, language.after_name)
             for word in table
         )
-        self.plain = functools.lru_cache(maxsize=8192)(self._plain)
+        self.ordinary = functools.lru_cache(maxsize=8192)(self._ordinary)
 
-    def _plain(self, token: str) -> bool:
+    def plain(self, token: str) -> bool:
         """Whether ``token`` is an ordinary word: neither a name's initial nor an abbreviation."""
         return (
             len(token) > 2
@@ -40,6 +40,28 @@ class FullStop:
             and token[1:].islower()
             and token.lower() not in self.known
             and not token.endswith(self._language.streets or "\0")
+        )
+
+    def _ordinary(self, token: str) -> bool:
+        """Whether a sentence ends at a full stop behind ``token`` and before a capital letter.
+
+        True only where ``ends`` is, whatever stands before ``token``: of plain words, and of
+        (these), NumPy and "that".
+        """
+        if self.plain(token):
+            return True
+        word = token.lstrip(marks.OPENING_MARKS)
+        names = {word.lower(), word.replace("’", "'").rpartition("'")[2].lower()}
+        return (
+            len(word) > 4  # a shorter one may be the end of "v. Chr"
+            and len(token) < LOOK_BACK
+            and not word[0].isdigit()
+            and "." not in word
+            and len(token.split()) == 1
+            and names.isdisjoint(self.known)
+            and not word.endswith(self._language.streets or "\0")
+            and not marks.MARKER.fullmatch(word)
+            and not marks.ORDINAL.fullmatch(word)
         )
 
     def opens(self, following: Following) -> bool:

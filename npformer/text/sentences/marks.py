@@ -47,11 +47,33 @@ SPACED = re.compile(r"(?:(?<!\w)\w{1,3}\.\s?)+\w{1,4}\Z")
 VERSE = re.compile(r"\d{1,3}:\d")
 
 
-def stop_pattern(more: str) -> re.Pattern[str]:
-    """Groups: the stops, what closes after them; then notes. ``more``: a language's own stops."""
-    stops = re.escape(ASCII_STOPS + SCRIPT_STOPS + more)
-    closing = re.escape(CLOSING)
+def stop_pattern(more: str, *, ascii_only: bool = False) -> re.Pattern[str]:
+    """Groups: the stops, what closes after them; then notes. ``more``: a language's own stops.
+
+    ``ascii_only``: for text that has no other characters, which is searched faster with it.
+    """
+    stops, closing = (_one_of(text, ascii_only) for text in (_stops(more), CLOSING))
+    spaced = r"(?:(?<=\.)(?:[ \u00a0]\.)++"
+    if not ascii_only:
+        spaced += rf"|(?<=[{SHADS}])(?:\s?[{SHADS}])++"
     return re.compile(
-        rf"([{stops}](?:(?<=\.)(?:[ \u00a0]\.)++|(?<=[{SHADS}])(?:\s?[{SHADS}])++)?[{stops}]*+)"
+        rf"([{stops}]{spaced})?[{stops}]*+)"
         rf"([{stops}{closing}]*+(?:[ \u00a0\u202f]»(?=[\s.,;:]|\Z))?){NOTES}"
     )
+
+
+def inside_pattern(more: str, *, ascii_only: bool = False) -> re.Pattern[str]:
+    """Found in every text of two sentences or list items, unless a bullet is its first character.
+
+    A stop that a small letter, a digit or the end of the text follows separates nothing.
+    """
+    stops = _one_of(_stops(more), ascii_only)
+    return re.compile(rf"[{stops})](?![a-z/@=]|(?<=\.)[0-9]|(?<=\))\S|\Z)")
+
+
+def _stops(more: str) -> str:
+    return ASCII_STOPS + SCRIPT_STOPS + more
+
+
+def _one_of(characters: str, ascii_only: bool) -> str:
+    return re.escape("".join(c for c in characters if c.isascii() or not ascii_only))

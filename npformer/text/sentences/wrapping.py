@@ -26,14 +26,15 @@ def blocks(text: str, boundaries: Boundaries) -> Iterator[str]:
 
 def _unwrap(lines: list[str], boundaries: Boundaries) -> Iterator[str]:
     width = max(map(len, lines), default=0)
-    may_be_wrapped = _NARROWEST <= width <= _WIDEST
+    if not _NARROWEST <= width <= _WIDEST:
+        yield from map(str.strip, lines)
+        return
     block: list[str] = []
     for number, line in enumerate(lines):
         block.append(line.strip())
         following = lines[number + 1] if number + 1 < len(lines) else None
         if (
             following is None
-            or not may_be_wrapped
             or len(line) + 1 + len(following.split(None, 1)[0]) <= width
             or _ITEM.match(following)
             or boundaries.ends_at(f"{line.strip()} {following.strip()}", len(line.strip()))

@@ -62,6 +62,19 @@ def test_two_pipes(tmp_path):
     assert pairs(",".join(names)) == PAIRS
 
 
+def test_a_pipe_is_refused_where_several_processes_would_read_it(tmp_path, monkeypatch):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)  # nobody writes: reading would wait for ever
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    for spec in (str(path), f"{path},{path}"):
+        with pytest.raises(CorpusError, match="only one of this run's 4 processes could read"):
+            read_pairs(spec)
+    with pytest.raises(CorpusError, match="pipe of the process that started this one"):
+        read_pairs("/dev/fd/987")
+    (tmp_path / "a.tsv").write_bytes(TABLE)
+    assert pairs(tmp_path / "a.tsv") == PAIRS
+
+
 def test_an_empty_pipe(tmp_path):
     with pytest.raises(CorpusError, match="pipe' is empty"):
         read_pairs(pipe(tmp_path / "pipe", b""))

@@ -231,6 +231,24 @@ def test_quotes_of_the_text_stay(tmp_path, rows):
     assert corpus.notes == ()
 
 
+@pytest.mark.parametrize("quoting", [csv.QUOTE_ALL, csv.QUOTE_MINIMAL])
+@pytest.mark.parametrize("more", [0, 400])  # rows beyond those that decide
+def test_a_cell_in_quotes_may_have_line_breaks(tmp_path, quoting, more):
+    path = tmp_path / "a.tsv"
+    rows = [*PAIRS[:3], ("two\nlines", "zwei\r\nZeilen"), *PAIRS, *[("x\ny", "z")] * more]
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, delimiter="\t", quoting=quoting).writerows(rows)
+    one_line = [tuple(" ".join(cell.split()) for cell in row) for row in rows]
+    assert pairs(path) == one_line
+
+
+@pytest.mark.parametrize("cells", ['a\t"b\nc" d', 'a\t"b\nc"\td\te', 'a\t"b\nc'])
+def test_a_quote_that_no_spreadsheet_wrote_joins_no_lines(tmp_path, cells):
+    path = write(tmp_path / "a.tsv", [*PAIRS[:5], (cells,), *PAIRS])
+    with pytest.raises(CorpusError, match="line 7 has"):
+        pairs(path)
+
+
 def test_quotes_around_commas_are_excel_s_if_there_are_some(tmp_path):
     plain = [pair for pair in PAIRS if "," not in pair[0] + pair[1]]
     quoted = [(f'"Yes, {s}"', f'"Ja, {t}"') for s, t in plain]
