@@ -23,6 +23,7 @@ from npformer.train.numpy_engine import NumpyEngine
 from torch_ref.train import TorchEngine
 
 UPDATES = 100
+FEWER = 40  # enough for an optimizer by itself
 
 CONFIGS = {
     "the paper's recipe": RunConfig(
@@ -73,6 +74,23 @@ CONFIGS = {
     ),
 }
 
+OPTIMIZERS = {
+    name: RunConfig(
+        model=TransformerConfig(
+            vocab_size=29, d_model=16, heads=2, d_ff=32, encoder_layers=1, decoder_layers=1
+        ),
+        optim=OptimConfig(name=name, schedule="constant", learning_rate=rate, **settings),
+        train=TrainConfig(dtype="float64", workers=1, seed=7),
+    )
+    for name, rate, settings in (
+        ("lion", 2e-3, {"beta2": 0.99, "weight_decay": 0.1}),
+        ("ademamix", 1e-2, {"beta3": 0.99, "slow_warmup": 50}),
+        ("adafactor", 0.1, {"weight_decay": 1e-3}),
+        ("muon", 0.03, {"weight_decay": 0.1}),
+        ("schedule_free", 0.01, {"warmup": 10}),
+    )
+}
+
 
 def copying_batch(rng: np.random.Generator, config: RunConfig) -> Batch:
     """Sentences of 1 to 8 random words and, as their translation, the same words backwards.
@@ -99,14 +117,23 @@ def _pairs(rng: np.random.Generator, vocab_size: int, ordered: bool) -> Batch:
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_a_hundred_updates_in_lockstep(config):
+    in_lockstep(config, UPDATES)
+
+
+@pytest.mark.parametrize("config", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_every_other_optimizer_in_lockstep(config):
+    in_lockstep(config, FEWER, learnt=0.99)
+
+
+def in_lockstep(config, updates, learnt=0.95):
     by_hand = NumpyEngine(config)
     twin = TorchEngine(
         config, weights=by_hand.model.state_dict(), replay_dropout=True, device="cpu"
     )
     rng = np.random.default_rng(config.train.seed)
     losses = []
-    for update in range(1, UPDATES + 1):
-        rate = learning_rate(config.optim, config.model.d_model, update, UPDATES)
+    for update in range(1, updates + 1):
+        rate = learning_rate(config.optim, config.model.d_model, update, updates)
         for part in range(config.train.accumulate):
             batch = copying_batch(rng, config)
             for engine in (by_hand, twin):
@@ -117,13 +144,13 @@ def test_a_hundred_updates_in_lockstep(config):
         assert step.norm == pytest.approx(expected.norm, rel=1e-7, abs=0), f"update {update}"
         losses.append(step.loss / step.tokens)
     # They did learn: two frozen models would agree as well.
-    assert np.mean(losses[-10:]) < 0.95 * np.mean(losses[:10])
+    assert np.mean(losses[-10:]) < learnt * np.mean(losses[:10])
 
     unseen = copying_batch(rng, config)
     assert by_hand.evaluate(unseen)[0] == pytest.approx(twin.evaluate(unseen)[0], rel=1e-9, abs=0)
     states = by_hand.state(), twin.state()
     assert states[0].keys() == states[1].keys()
-    assert states[0]["optim/step"] == states[1]["optim/step"] == UPDATES
+    assert states[0]["optim/step"] == states[1]["optim/step"] == updates
 
 
 def test_the_twin_replays_dropout_rather_than_doing_without():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.card import Card
-from npformer.cards.case import Array, Case
+from npformer.cards.case import Array, Case, joined
 from npformer.cards.pytorch import optim
 from npformer.cards.strategies import Source, draw_array, draw_rng, draw_sizes
 from npformer.errors import ConfigError
@@ -30,12 +30,20 @@ class OptimizerCard(Card):
     static: Mapping[str, Sequence[Any]]
     """What each setting may be; several settings at once under their names joined by commas."""
     scales: Callable[[Array, Array, Settings], Array]
-    """(weight, gradients, settings) -> S of the weight in the end."""
+    """(weight, gradients, settings) -> S of the weight in the end; settings have its ``path``."""
+    weights: Sequence[Mapping[str, str]]
+    """What parameters a case has, by path: a letter for each axis."""
+    least: Mapping[str, int]
+    """Of a letter, the smallest size that makes sense, where it is not 0."""
+    rates: Sequence[float] = (0.1, 1e-3)
+    """Learning rates."""
 
     def __init__(self, optimizer: type) -> None:
         super().__init__(optimizer.__name__, optimizer.__module__)
         self.optimizer = optimizer
         self.static = {}
+        self.weights = ({"weight": "ab"},)
+        self.least = {}
 
     @classmethod
     def of(cls, optimizer: type) -> OptimizerCard:
@@ -51,23 +59,30 @@ class OptimizerCard(Card):
             return None
 
     def drawn(self, source: Source, dtype: Any) -> Case:
-        """A weight (A, B), its gradients (steps, A, B), a learning rate, settings."""
+        """Weights, their gradients, a learning rate, settings.
+
+        The gradients of one weight (A, B) are (steps, A, B), of several (steps, P), joined.
+        """
         settings: Settings = {}
         for names, options in self.static.items():
             chosen = source.choice(options)
             each = names.split(", ")
             settings.update(zip(each, chosen if len(each) > 1 else (chosen,), strict=True))
-        sizes = draw_sizes(source, "ab")
-        shape = (sizes["a"], sizes["b"])
+        letters = source.choice(self.weights)
+        sizes = draw_sizes(source, "".join(letters.values()), self.least)
+        shapes = {path: tuple(sizes[a] for a in word) for path, word in letters.items()}
+        weights = {path: draw_array(source, each, dtype) for path, each in shapes.items()}
+        shape = joined(weights).shape
         steps = source.integer(1, 6)
         rng = draw_rng(source)
         size = 10.0 ** rng.uniform(-9, 1, shape)
+        size = np.where(rng.random(shape) < 0.1, 0, size)  # a token that does not occur
         static = {
             "gradients": (rng.standard_normal((steps, *shape)) * size).astype(dtype),
-            "learning_rate": source.choice((0.1, 1e-3)),
+            "learning_rate": source.choice(self.rates),
             **settings,
         }
-        return Case({"weight": draw_array(source, shape, dtype)}, static, np.zeros(shape, dtype))
+        return Case(weights, static, np.zeros(shape, dtype))
 
     def scale(self, scales: Any) -> Any:
         """Decorator: S of the weight in the end."""

@@ -20,13 +20,23 @@ class OptimConfig:
     name: Literal[*optimizers()] = "adam"  # type: ignore[valid-type]
     """Which optimizer makes the step, by the name of its file in npformer/optim."""
     beta1: float = 0.9
-    """Adam's decay of the gradient's mean; SGD's momentum."""
+    """Adam's decay of the gradient's mean; SGD's momentum; schedule_free's share of the average."""
     beta2: float = 0.98
     """Adam's decay of the squared gradient's mean."""
     eps: float = 1e-9
     """Adam's term beside the root."""
     weight_decay: float = 0.0
-    """Decoupled for adamw, added to the gradient for adam and sgd."""
+    """Added to the gradient for adam and sgd, decoupled for all others."""
+    beta3: float = 0.9999
+    """AdEMAMix's decay of the slow mean."""
+    slow_factor: float = 5.0
+    """AdEMAMix's factor of the slow mean (its alpha)."""
+    slow_warmup: int = 0
+    """Updates over which AdEMAMix's two reach their values; the paper takes all of a run's."""
+    muon_momentum: float = 0.95
+    """Muon's decay of the mean that it makes orthogonal; the betas are those of its AdamW."""
+    adjust_lr_fn: Literal["match_rms_adamw", "original"] = "match_rms_adamw"
+    """Muon's factor for a matrix (O, I): 0.2 sqrt(max(O, I)), or sqrt(max(1, O / I))."""
     clip_norm: float = 0.0
     """Largest norm of the whole gradient; 0 leaves it alone."""
     schedule: Literal["noam", "cosine", "constant"] = "noam"
@@ -38,10 +48,18 @@ class OptimConfig:
 
     def __post_init__(self) -> None:
         check_types(self)
-        for name in ("beta1", "beta2"):
+        for name in ("beta1", "beta2", "beta3", "muon_momentum"):
             beta = getattr(self, name)
             check(0.0 <= beta < 1.0, f"{name} is {beta}; it must be in [0, 1)")
-        for name in ("eps", "weight_decay", "clip_norm", "learning_rate", "warmup"):
+        for name in (
+            "eps",
+            "weight_decay",
+            "slow_factor",
+            "slow_warmup",
+            "clip_norm",
+            "learning_rate",
+            "warmup",
+        ):
             value = getattr(self, name)
             check(value >= 0, f"{name} is {value}; it must be 0 or more")
 

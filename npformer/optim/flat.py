@@ -1,8 +1,8 @@
 """All parameters of a model in one contiguous buffer, all their gradients in another.
 
-An optimizer's formula is elementwise, so it need not know where one parameter ends and the next
-begins. Over one flat buffer it runs in blocks that stay in cache, and any cut of the buffer is
-a fair share of the work for a thread.
+Most optimizers' formulas are elementwise, so they need not know where one parameter ends and the
+next begins. Over one flat buffer they run in blocks that stay in cache, and any cut of the buffer
+is a fair share of the work for a thread. Those that look at a whole matrix cut between parameters.
 
 Chapter     walkthroughs/10_optimizers.md
 """
@@ -63,12 +63,29 @@ class FlatParameters:
 
     def views(self, flat: Array) -> dict[str, Array]:
         """Cut ``flat`` (P,) into views by path, each of its parameter's shape."""
-        views, start = {}, 0
+        return {path: flat[span].reshape(self.shapes[path]) for path, span in self.spans().items()}
+
+    def spans(self) -> dict[str, slice]:
+        """Where each parameter is in a flat buffer, by path."""
+        spans, start = {}, 0
         for path, shape in self.shapes.items():
-            stop = start + int(np.prod(shape, dtype=np.int64))
-            views[path] = flat[start:stop].reshape(shape)
-            start = stop
-        return views
+            spans[path] = slice(start, start + int(np.prod(shape, dtype=np.int64)))
+            start = spans[path].stop
+        return spans
+
+    def ranges(self, count: int) -> list[slice]:
+        """``count`` disjoint ranges of whole parameters, about as large as each other."""
+        starts = np.array([span.start for span in self.spans().values()] + [self.data.size])
+        even = np.linspace(0, self.data.size, count + 1)[1:-1]
+        cuts = [int(starts[np.abs(starts - cut).argmin()]) for cut in even]
+        bounds = [0, *cuts, self.data.size]
+        return [slice(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+
+    def between(self, start: int, stop: int | None = None) -> list[str]:
+        """The paths of the parameters, of one number at least, that begin in a range."""
+        stop = self.data.size if stop is None else stop
+        spans = self.spans().items()
+        return [path for path, s in spans if start <= s.start < stop and s.start < s.stop]
 
     def first_nonfinite(self) -> str | None:
         """The path of the first parameter whose gradient holds a NaN or an infinity, if any."""

@@ -19,7 +19,10 @@ class Optimizer:
     """Changes the weights of ``flat`` by its gradients, which it only reads.
 
     ``step`` does everything on the calling thread. To share the work between threads, call
-    ``advance`` once, then ``apply`` on disjoint ranges of the buffer from any threads.
+    ``advance`` once, then ``apply`` on each of ``ranges`` from any threads.
+
+    Some keep two sequences of weights: gradients are taken at one, and the other is the result.
+    ``train`` puts the first into ``flat``, ``eval`` the second; of one sequence both do nothing.
     """
 
     moments: tuple[str, ...] = ()  # names of the buffers that the optimizer remembers
@@ -34,9 +37,20 @@ class Optimizer:
         self.advance()
         self.apply(learning_rate, grad_scale)
 
+    def train(self) -> None:
+        """Have the weights in ``flat`` at which gradients are taken."""
+
+    def eval(self) -> None:
+        """Have the weights in ``flat`` that are evaluated, and saved."""
+
     def advance(self) -> None:
         """Count one more step; every ``apply`` until the next ``advance`` belongs to it."""
         self.steps += 1
+
+    def ranges(self, count: int) -> list[slice]:
+        """``count`` disjoint ranges of the buffer, some perhaps empty: a share for each thread."""
+        bounds = np.linspace(0, self.flat.data.size, count + 1).astype(int).tolist()
+        return [slice(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
 
     def apply(
         self,
@@ -66,13 +80,18 @@ class Optimizer:
         """Apply the formula to one block, in place; ``gradient`` and ``spare`` are scratch."""
         raise NotImplementedError
 
+    def arrays(self) -> dict[str, Array]:
+        """What the optimizer remembers, as ``moment/path``: views, not copies."""
+        return {
+            f"{name}/{path}": view
+            for name, buffer in self.buffers.items()
+            for path, view in self.flat.views(buffer).items()
+        }
+
     def state(self) -> dict[str, Array]:
-        """``step`` (int64 scalar) and ``moment/path`` arrays: views, not copies."""
-        state: dict[str, Array] = {"step": np.array(self.steps, np.int64)}
-        for name, buffer in self.buffers.items():
-            for path, view in self.flat.views(buffer).items():
-                state[f"{name}/{path}"] = view
-        return state
+        """``step`` (int64 scalar) and the ``arrays``, which go with the evaluated weights."""
+        self.eval()
+        return {"step": np.array(self.steps, np.int64), **self.arrays()}
 
     def restore(self, state: dict[str, Array]) -> None:
         """Copy ``state`` back in; raises ``ShapeError`` unless names, shapes and dtypes agree."""
@@ -80,7 +99,7 @@ class Optimizer:
         if differing := sorted(own.keys() ^ state.keys()):
             raise ShapeError(
                 f"the optimizer's state and the given one differ in {differing[0]!r}; "
-                f"{type(self).__name__} keeps {', '.join(['step', *self.moments])}"
+                f"{type(self).__name__} keeps {', '.join(_kinds(own))}"
             )
         for name, array in own.items():
             given = state[name]
@@ -92,3 +111,7 @@ class Optimizer:
         for name, array in own.items():
             array[...] = state[name]
         self.steps = int(state["step"])
+
+
+def _kinds(state: dict[str, Array]) -> list[str]:
+    return list(dict.fromkeys(name.partition("/")[0] for name in state))

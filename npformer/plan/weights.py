@@ -41,7 +41,7 @@ def _weigh(model: ModelConfig, optim: OptimConfig, dtype: Literal["float32", "fl
     depths, units = stacks(objective), Counter[object]()
     for name, parameter in objective.named_parameters():
         units[unit_of(name, depths)] += parameter.numel()
-    optimizer = make_optimizer(config.optim, objective.parameters())
+    optimizer = make_optimizer(config.optim, dict(objective.named_parameters()))
     kept = [t for state in optimizer.state.values() for t in state.values()]
     return Weights(
         numbers=units.total(),

@@ -22,6 +22,7 @@ from npformer.config import RunConfig
 from npformer.errors import NonFiniteError
 from npformer.models import make_model
 from npformer.models.loss import LOSS
+from npformer.models.model import Model
 from npformer.nn.module import Array
 from npformer.optim import FlatParameters, clip_factor, gradient_norm, make_optimizer
 from npformer.seam import quiet
@@ -47,22 +48,28 @@ class NumpyEngine:
         keep_freed_memory()
         train = config.train
         rng, dtype = np.random.default_rng(train.seed), np.dtype(train.dtype)
-        self.model = make_model(config.model, rng=rng, dtype=dtype)
+        self._model = make_model(config.model, rng=rng, dtype=dtype)
         self._clip_norm = config.optim.clip_norm
         self._label_smoothing = train.label_smoothing
         self._padding_id = config.model.padding_id
-        self._flat = FlatParameters(self.model.named_parameters())
+        self._flat = FlatParameters(self._model.named_parameters())
         self._optimizer = make_optimizer(config.optim, self._flat)
         self._grads = [self._flat.grad]
         self.loss = 0.0
         """Sum of the token losses since the last update."""
         self.tokens = 0
         """Valid target tokens since then."""
-        self._replicas = [self.model]
+        self._replicas = [self._model]
         for _ in range(train.workers - 1):
             self._add_replica()
         self._pool = ThreadPoolExecutor(train.workers)
         self._blas = ThreadpoolController()
+
+    @property
+    def model(self) -> Model:
+        """The model, with the weights that are evaluated."""
+        self._optimizer.eval()
+        return self._model
 
     def flops(self, batch: Batch) -> float:
         """Of no use without a peak to compare it with: 0."""
@@ -73,6 +80,8 @@ class NumpyEngine:
 
         ``seed`` decides the dropout: worker w draws its masks from ``default_rng([*seed, w])``.
         """
+
+        self._optimizer.train()
 
         def run(worker: int, rows: Batch) -> float:
             model = self._replicas[worker]
@@ -102,7 +111,7 @@ class NumpyEngine:
         loss, tokens = self.loss, self.tokens
         self.loss, self.tokens = 0.0, 0
         total = self._grads[0]
-        ranges = self._ranges(total.size)
+        ranges = self._optimizer.ranges(len(self._replicas))
 
         def gather(worker: int, part: slice) -> float:
             for grad in self._grads[1:]:
@@ -127,9 +136,10 @@ class NumpyEngine:
 
     def evaluate(self, batch: Batch) -> tuple[float, int]:
         """The summed token losses of a batch, no smoothing, no dropout; and its valid tokens."""
+        model = self.model
 
         def run(worker: int, rows: Batch) -> float:
-            logits, _ = self.model.forward(**rows.inputs)
+            logits, _ = model.forward(**rows.inputs)
             loss, _ = LOSS.forward(
                 logits, rows.targets, reduction="sum", ignore_index=self._padding_id
             )
@@ -166,7 +176,7 @@ class NumpyEngine:
         return peak_memory()
 
     def _add_replica(self) -> None:
-        replica, grad = self.model.replica(), np.zeros_like(self._flat.grad)
+        replica, grad = self._model.replica(), np.zeros_like(self._flat.grad)
         views = self._flat.views(grad)
         for path, parameter in replica.named_parameters():
             if path in views:  # all but those that are not trainable
@@ -182,10 +192,6 @@ class NumpyEngine:
             for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
             if stop > start
         ]
-
-    def _ranges(self, size: int) -> list[slice]:
-        bounds = np.linspace(0, size, len(self._replicas) + 1).astype(int).tolist()
-        return [slice(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
 
     def _parallel(self, run: Callable[[int, Task], Result], tasks: list[Task]) -> list[Result]:
         """``run(worker, task)`` of every task at once, each with BLAS held to its own thread."""

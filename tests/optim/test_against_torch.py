@@ -8,13 +8,15 @@ import torch
 
 from npformer.nn.module import Parameter
 from npformer.optim import SGD, Adam, AdamW, FlatParameters
+from npformer.optim.adafactor import Adafactor
+from npformer.optim.muon import Muon
 
 SHAPES = {"a.weight": (7, 5), "a.bias": (7,), "b": (3, 4, 2), "scalar": ()}
 STEPS = 100
 EPS = np.finfo(np.float64).eps
 
 
-def gradients(rng, scale):
+def gradients(rng, scale, shapes):
     """Random gradients, of which some whole arrays and many single elements are zero."""
     for _ in range(STEPS):
         yield {
@@ -22,15 +24,17 @@ def gradients(rng, scale):
             * rng.standard_normal(shape)
             * (rng.random(shape) < 0.6)
             * (rng.random() < 0.8)
-            for name, shape in SHAPES.items()
+            for name, shape in shapes.items()
         }
 
 
-def worst_deviation(make, make_torch, *, seed, grad_scale=1.0, magnitude=1.0, warm=None):
+def worst_deviation(
+    make, make_torch, *, seed, grad_scale=1.0, magnitude=1.0, warm=None, shapes=SHAPES
+):
     """The largest |ours - torch's| over all steps, in eps of each parameter's largest weight."""
     rng = np.random.default_rng(seed)
     ours = {
-        name: Parameter(magnitude * rng.standard_normal(shape)) for name, shape in SHAPES.items()
+        name: Parameter(magnitude * rng.standard_normal(shape)) for name, shape in shapes.items()
     }
     theirs = {name: torch.tensor(p.data.copy(), requires_grad=True) for name, p in ours.items()}
     flat = FlatParameters(ours)
@@ -38,7 +42,7 @@ def worst_deviation(make, make_torch, *, seed, grad_scale=1.0, magnitude=1.0, wa
     if warm is not None:
         warm(rng, optimizer, reference, theirs)
     worst = 0.0
-    for gradient in gradients(rng, magnitude):
+    for gradient in gradients(rng, magnitude, shapes):
         rate = magnitude * float(rng.uniform(1e-4, 1e-2))
         for name, parameter in ours.items():
             parameter.grad[...] = gradient[name] / grad_scale
@@ -147,3 +151,32 @@ def test_sgd_from_a_random_state_equals_torch():
         warm=warm,
     )
     assert worst <= 8
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("adjust", ["original", "match_rms_adamw"])
+def test_muon_of_matrices_equals_torch_without_its_cast_to_bfloat16(adjust, seed, monkeypatch):
+    """PyTorch makes its products in bfloat16; with that taken out, its own lines are compared."""
+    monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.clone)
+    worst = worst_deviation(
+        lambda flat: Muon(flat, muon_momentum=0.9, weight_decay=0.1, adjust_lr_fn=adjust),
+        lambda tensors: torch.optim.Muon(
+            tensors, momentum=0.9, weight_decay=0.1, adjust_lr_fn=adjust
+        ),
+        seed=seed,
+        shapes={"layers.0.wide": (5, 7), "layers.0.tall": (9, 4)},
+    )
+    assert worst <= 8
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_adafactor_equals_torch(weight_decay, seed):
+    worst = worst_deviation(
+        lambda flat: Adafactor(flat, eps=1e-8, weight_decay=weight_decay),
+        lambda tensors: torch.optim.Adafactor(
+            tensors, eps=(1e-8, 1e-3), weight_decay=weight_decay, foreach=False
+        ),
+        seed=seed,
+    )
+    assert worst <= 16

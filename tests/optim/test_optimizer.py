@@ -9,7 +9,7 @@ from npformer.config import OptimConfig
 from npformer.errors import ShapeError
 from npformer.nn.module import Parameter
 from npformer.optim import SGD, Adam, AdamW, FlatParameters, make_optimizer, optimizers
-from npformer.optim.optimizer import BLOCK
+from npformer.optim.optimizer import BLOCK, Optimizer
 
 CONFIGS = [
     OptimConfig(name=name, weight_decay=decay) for name in optimizers() for decay in (0.0, 0.1)
@@ -19,7 +19,11 @@ SIZE = 2 * BLOCK + 1234  # a buffer that ends inside a block
 
 def make(config, seed=0, dtype=np.float32):
     rng = np.random.default_rng(seed)
-    parts = {"a": rng.random(SIZE - 6).astype(dtype), "b": rng.random((2, 3)).astype(dtype)}
+    parts = {
+        "a": rng.random(SIZE - 6 - 3500).astype(dtype),
+        "b": rng.random((2, 3)).astype(dtype),
+        "layers.0.weight": rng.random((50, 70)).astype(dtype),
+    }
     flat = FlatParameters({name: Parameter(array) for name, array in parts.items()})
     flat.grad[...] = rng.standard_normal(SIZE)
     return flat, make_optimizer(config, flat)
@@ -29,14 +33,16 @@ def make(config, seed=0, dtype=np.float32):
 def test_ranges_on_threads_give_the_same_bits_as_one_step(config):
     whole, one = make(config)
     cut, two = make(config)
+    elementwise = type(one).ranges is Optimizer.ranges
     bounds = [0, 1, 777, BLOCK + 5, SIZE]
+    cuts = [slice(*pair) for pair in zip(bounds[:-1], bounds[1:], strict=True)]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(3):
             one.step(0.01, 0.5)
             two.advance()
             jobs = [
-                pool.submit(two.apply, 0.01, 0.5, start, stop)
-                for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
+                pool.submit(two.apply, 0.01, 0.5, cut.start, cut.stop)
+                for cut in (cuts if elementwise else two.ranges(4))
             ]
             for job in jobs:
                 job.result()
@@ -77,7 +83,8 @@ def test_state_names_are_those_both_engines_use(name, kind, moments):
     _, optimizer = make(OptimConfig(name=name))
     assert type(optimizer) is kind
     state = optimizer.state()
-    assert set(state) == {"step", *(f"{m}/{path}" for m in moments for path in "ab")}
+    paths = ("a", "b", "layers.0.weight")
+    assert set(state) == {"step", *(f"{m}/{path}" for m in moments for path in paths)}
     assert state["step"].dtype == np.int64 and state["step"].shape == ()
     assert all(state[f"{m}/b"].shape == (2, 3) for m in moments)
 

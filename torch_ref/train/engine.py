@@ -24,7 +24,13 @@ from npformer.text.tokenizer import PAD
 from npformer.train.engine import Step, not_finite
 from npformer.train.ranks import Alone, Ranks
 from torch_ref.bridge import check_arrays, to_array, to_torch
-from torch_ref.optim import make_optimizer, moments, set_steps
+from torch_ref.optim import (
+    evaluated_weights,
+    make_optimizer,
+    moments,
+    set_steps,
+    train_weights,
+)
 from torch_ref.train import device as devices
 from torch_ref.train.objective import Objective, make_objective
 from torch_ref.train.precision import Precision
@@ -69,7 +75,7 @@ class TorchEngine:
             self._spread = spread(objective, twin, self._ranks, self._make)
             parameters = objective.model.named_parameters()
             self._named = {name: p for name, p in parameters if p.requires_grad}
-            self._optimizer = make_optimizer(config.optim, self._named.values())
+            self._optimizer = make_optimizer(config.optim, self._named)
         self._steps = 0
         self._batches = 0  # since the last update, as is the next
         self._totals = torch.zeros(2, dtype=torch.float64, device=self.device)  # loss, tokens
@@ -84,6 +90,7 @@ class TorchEngine:
 
         An engine of another module has here what ``npformer.decode`` takes for a model.
         """
+        self._evaluated()
         return self._spread.plain().model
 
     @property
@@ -110,6 +117,8 @@ class TorchEngine:
         ``seed`` and the rank decide the dropout, so that the same batch under the same seed gives
         the same gradients after a resumption too. Raises NpformerError if memory runs out.
         """
+        if train_weights(self._optimizer):
+            self._spread.changed()
         rng = None
         if self._replay_dropout:
             rng = np.random.default_rng([*seed, 0])
@@ -155,6 +164,7 @@ class TorchEngine:
 
     def evaluate(self, batch: Batch) -> tuple[float, int]:
         """The summed token losses, without smoothing or dropout, and the valid tokens."""
+        self._evaluated()
         objective = self._spread.plain()
         with torch.inference_mode(), devices.enough_memory(self.device):
             loss = objective(*devices.on_device(batch, self.device)).item()
@@ -162,6 +172,7 @@ class TorchEngine:
 
     def state(self) -> dict[str, np.ndarray]:
         """Copies of the weights, ``model/<path>``, and the optimizer's arrays, ``optim/<name>``."""
+        self._evaluated()
         whole = self._spread.whole
         return {
             **{f"model/{name}": to_array(whole(p)) for name, p in self._named.items()},
@@ -183,6 +194,7 @@ class TorchEngine:
             step = {"step": torch.zeros((), dtype=torch.int64)}
             check_arrays({**own, **step}, optim, "the optimizer's arrays")
         check_arrays(self._named, weights, "the weights")
+        self._evaluated()
         for name, parameter in self._named.items():
             self._spread.fill(parameter, weights[name])
         if optim:
@@ -194,6 +206,7 @@ class TorchEngine:
 
     def save(self, directory: Path) -> None:
         """Write the two files of a checkpoint that hold arrays; no rank gathers the model."""
+        self._evaluated()
         optim = {"step": torch.tensor(self._steps), **self._moments()}
         tensors = {
             **{f"model/{name}": parameter for name, parameter in self._named.items()},
@@ -204,6 +217,10 @@ class TorchEngine:
     def memory(self) -> int:
         """The most bytes so far, of the GPU's memory or of this process's."""
         return devices.memory(self.device)
+
+    def _evaluated(self) -> None:
+        if evaluated_weights(self._optimizer):
+            self._spread.changed()
 
     def _moments(self) -> dict[str, Tensor]:
         return moments(self.config.optim, self._optimizer, self._named)

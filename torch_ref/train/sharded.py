@@ -89,6 +89,9 @@ class Sharded(Spread):
     def fill(self, tensor: Tensor, array: np.ndarray) -> None:
         """Copy this rank's rows, as many as ``torch.chunk`` would give it."""
         (own,) = self.local([tensor.detach()])
+        if not array.ndim:
+            own.copy_(to_tensor(array))
+            return
         start = min(self._rank * -(-len(array) // self._size), len(array))
         own.copy_(to_tensor(array[start : start + len(own)]))
 

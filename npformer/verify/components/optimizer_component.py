@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from npformer.cards.case import Case, Result
+from npformer.cards.case import Array, Case, Result, joined
 from npformer.cards.optimizer_card import OptimizerCard
 from npformer.cards.strategies import Source
 from npformer.nn.module import Parameter
@@ -41,13 +41,25 @@ class OptimizerComponent(Component):
     def extended(self, case: Case) -> Result:
         settings = dict(case.static)
         gradients, rate = settings.pop("gradients"), settings.pop("learning_rate")
-        parameter = Parameter(np.array(case.inputs["weight"]))
-        optimizer = self.card.optimizer(FlatParameters({"weight": parameter}), **settings)
+        parameters = {path: Parameter(np.array(a)) for path, a in case.inputs.items()}
+        optimizer = self.card.optimizer(FlatParameters(parameters), **settings)
         for gradient in gradients:
-            assert parameter.grad is not None  # a view of the flat buffer from here on
-            parameter.grad[...] = gradient
+            optimizer.train()
+            for path, part in _parts(case, gradient).items():
+                grad = parameters[path].grad
+                assert grad is not None  # a view of the flat buffer from here on
+                grad[...] = part
             optimizer.step(rate)
-        return {"y": parameter.data.copy()}
+
+        def weights() -> Array:
+            return joined({path: parameter.data.copy() for path, parameter in parameters.items()})
+
+        found = {}
+        if vars(type(optimizer)).get("train"):
+            optimizer.train()
+            found["y_training"] = weights()
+        optimizer.eval()
+        return {"y": weights(), **found}
 
     def twin(self, case: Case) -> Result:
         settings = dict(case.static)
@@ -55,18 +67,45 @@ class OptimizerComponent(Component):
         fields = fields_taken(self.card.optimizer)
         values = {fields[name][0]: value for name, value in settings.items()}
         given = twin_arguments(self.card.optimizer, self.card.twin, values)
-        weight = to_tensor(case.inputs["weight"])
-        optimizer = self.card.twin([weight], lr=rate, **given)
+        weights = {path: to_tensor(a) for path, a in case.inputs.items()}
+        optimizer = self.card.twin(list(weights.items()), lr=rate, **given)
+        train, evaluate = (getattr(optimizer, name, lambda: None) for name in ("train", "eval"))
         for gradient in gradients:
-            weight.grad = to_tensor(gradient)
+            train()
+            for path, part in _parts(case, gradient).items():
+                weights[path].grad = to_tensor(part)
             optimizer.step()
-        return {"y": weight.numpy()}
+
+        def arrays() -> Array:
+            return joined({path: weight.numpy().copy() for path, weight in weights.items()})
+
+        found = {}
+        if hasattr(optimizer, "eval"):
+            train()
+            found["y_training"] = arrays()
+        evaluate()
+        return {"y": arrays(), **found}
 
     def scales(self, case: Case) -> Result:
         tiny = float(np.finfo(case.dy.dtype).tiny)
         case = case.cast(np.float64)
-        weight, gradients = case.inputs["weight"], case.static["gradients"]
-        return {"y": self.card.scales(weight, gradients, case.static) + tiny}
+        parts = [_parts(case, gradient) for gradient in case.static["gradients"]]
+        found = {}
+        for path, weight in case.inputs.items():
+            gradients = np.array([part[path] for part in parts])
+            found[path] = self.card.scales(weight, gradients, {**case.static, "path": path}) + tiny
+        y = joined(found)
+        two = vars(self.card.optimizer).get("train")
+        return {"y": y, "y_training": y} if two else {"y": y}
 
     def smooth(self, case: Case) -> bool:
         return False  # there is no gradient to check
+
+
+def _parts(case: Case, gradient: Array) -> dict[str, Array]:
+    """A step's gradient by path: they come one after another where there are several weights."""
+    if len(case.inputs) == 1:
+        return dict.fromkeys(case.inputs, gradient)
+    ends = np.cumsum([a.size for a in case.inputs.values()])[:-1]
+    cut = zip(case.inputs.items(), np.split(gradient, ends), strict=True)
+    return {path: part.reshape(a.shape) for (path, a), part in cut}

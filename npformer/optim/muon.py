@@ -1,0 +1,160 @@
+"""Muon (Jordan et al., 2024; Liu et al., 2025, arXiv:2502.16982), as PyTorch has it.
+
+Chapter     walkthroughs/10_optimizers.md
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+
+from npformer.nn.module import Array
+from npformer.optim.adam import adam_update
+from npformer.optim.flat import FlatParameters
+from npformer.optim.newton_schulz import newton_schulz
+from npformer.optim.optimizer import Optimizer
+from npformer.seam import method, op
+
+Adjust = Literal["match_rms_adamw", "original"]
+
+
+@op
+def muon_update(
+    weight: Array,
+    gradient: Array,
+    momentum: Array,
+    *,
+    learning_rate: float,
+    beta: float,
+    weight_decay: float,
+    adjust: Adjust,
+) -> None:
+    """One step of a matrix (O, I), in place.
+
+        momentum = beta momentum + (1 - beta) g
+        m        = beta momentum + (1 - beta) g          as Nesterov, a step ahead
+        weight   = (1 - learning_rate weight_decay) weight
+        weight  -= learning_rate adjusted(O, I) newton_schulz(m)
+
+    The learning rate alone scales the decay.
+    """
+    one = gradient.dtype.type(1 - beta)
+    momentum += one * (gradient - momentum)
+    m = gradient + gradient.dtype.type(beta) * (momentum - gradient)
+    if weight_decay:
+        weight *= 1 - learning_rate * weight_decay
+    weight -= learning_rate * adjusted(weight.shape, adjust) * newton_schulz(m)
+
+
+@op
+def adjusted(shape: tuple[int, ...], adjust: Adjust) -> float:
+    """The factor of the learning rate for a matrix (O, I), O outputs and I inputs.
+
+    An orthogonal matrix of that shape has min(O, I) singular values of 1, so the root mean square
+    of its entries is sqrt(min(O, I) / (O I)) = 1 / sqrt(max(O, I)): the larger the matrix, the
+    smaller each step.
+
+        match_rms_adamw    0.2 sqrt(max(O, I)), so that the entries' is 0.2, about that of AdamW's
+                           steps, and one learning rate serves both (Liu et al., 2025)
+        original           sqrt(max(1, O / I)), so that what a step changes in the outputs, for
+                           inputs whose entries are of size 1, is of one size (Jordan et al., 2024)
+
+    Where weights are kept as (I, O), the two letters change places.
+    """
+    outputs, inputs = shape
+    if adjust == "original":
+        return math.sqrt(max(1.0, outputs / inputs))
+    return 0.2 * math.sqrt(max(outputs, inputs))
+
+
+@op
+def is_hidden(path: str, shape: tuple[int, ...]) -> bool:
+    """Whether a parameter is a matrix of a layer: what Muon updates, where AdamW does the others.
+
+    A layer's path has its number in it. Embeddings, positions and the output projection lie
+    outside: what enters the first two is a choice and no vector, and so is what leaves the last.
+    """
+    return len(shape) == 2 and any(part.isdigit() for part in path.split("."))
+
+
+class Muon(Optimizer):
+    """Orthogonal steps for the matrices of the layers, AdamW for everything else."""
+
+    def __init__(
+        self,
+        flat: FlatParameters,
+        *,
+        muon_momentum: float = 0.95,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        adjust_lr_fn: Adjust = "match_rms_adamw",
+    ) -> None:
+        super().__init__(flat)
+        self.muon_momentum, self.weight_decay, self.adjust = (
+            muon_momentum,
+            weight_decay,
+            adjust_lr_fn,
+        )
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+        self._kept = {
+            path: {
+                name: np.zeros(shape, flat.data.dtype)
+                for name in (("momentum",) if is_hidden(path, shape) else ("m", "v"))
+            }
+            for path, shape in flat.shapes.items()
+        }
+
+    def ranges(self, count: int) -> list[slice]:
+        """Ranges of whole parameters."""
+        return self.flat.ranges(count)
+
+    @method
+    def apply(
+        self,
+        learning_rate: float,
+        grad_scale: float = 1.0,
+        start: int = 0,
+        stop: int | None = None,
+    ) -> None:
+        """The step of every parameter that begins in a range."""
+        weights, gradients = self.flat.views(self.flat.data), self.flat.views(self.flat.grad)
+        for path in self.flat.between(start, stop):
+            weight, kept = weights[path], self._kept[path]
+            gradient = gradients[path] * gradients[path].dtype.type(grad_scale)
+            if "momentum" in kept:
+                muon_update(
+                    weight,
+                    gradient,
+                    kept["momentum"],
+                    learning_rate=learning_rate,
+                    beta=self.muon_momentum,
+                    weight_decay=self.weight_decay,
+                    adjust=self.adjust,
+                )
+                continue
+            weight *= 1 - learning_rate * self.weight_decay
+            adam_update(
+                weight,
+                gradient,
+                kept["m"],
+                kept["v"],
+                np.empty_like(weight),
+                step=self.steps,
+                learning_rate=learning_rate,
+                beta1=self.beta1,
+                beta2=self.beta2,
+                eps=self.eps,
+            )
+
+    def arrays(self) -> dict[str, Array]:
+        """``momentum`` of the layers' matrices, ``m`` and ``v`` of all other parameters."""
+        return {
+            f"{name}/{path}": kept[name]
+            for name in ("momentum", "m", "v")
+            for path, kept in self._kept.items()
+            if name in kept
+        }
