@@ -1,6 +1,6 @@
 """Norms by name: layer norm, and RMS norm with its weight, with 1 + weight, without one.
 
-Chapter     walkthroughs/03_layer_norm.md
+Chapter     walkthroughs/15_norms_without_a_mean.md
 """
 
 from __future__ import annotations

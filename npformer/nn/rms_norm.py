@@ -1,6 +1,6 @@
 """RMSNorm over the last axis. The mathematics is in ``npformer/ops/rms_norm.py``.
 
-Chapter     walkthroughs/03_layer_norm.md
+Chapter     walkthroughs/15_norms_without_a_mean.md
 """
 
 from __future__ import annotations

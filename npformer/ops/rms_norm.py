@@ -35,7 +35,7 @@ Reading     This is layer norm (layer_norm.py) without its mean: a row is stretc
 
             Where the squares overflow float32 they are summed in float64; PyTorch gives 0 there.
 
-Chapter     walkthroughs/03_layer_norm.md
+Chapter     walkthroughs/15_norms_without_a_mean.md
 """
 
 from __future__ import annotations

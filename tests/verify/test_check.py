@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from npformer import verify
 from npformer.verify.check import check
 from npformer.verify.components.registry import component
 
@@ -69,3 +70,17 @@ def test_nan_is_not_taken_for_right():
 def test_stopping_at_the_first_failure_stops():
     wrong = relu(lambda dy, cache: 2 * np.where(cache.y > 0, dy, 0))
     assert check(wrong, cases=50, stop_at_failure=True).cases < 10
+
+
+@pytest.mark.parametrize("name", ["linear", "rms_norm"])
+def test_the_gradient_of_an_optional_array_is_none_where_there_is_none(name):
+    """And it is looked at where there is one, whichever of the two the first case has."""
+    pair = component(name).pair
+    assert verify.check(pair, against=name, cases=20)
+    wrong = verify.check((pair[0], lambda dy, cache: _last_doubled(pair[1](dy, cache))),
+                         against=name, cases=20)  # fmt: skip
+    assert not wrong and "rounding units" in str(wrong)
+
+
+def _last_doubled(gradients):
+    return tuple(None if g is None else (1 + (i > 0)) * g for i, g in enumerate(gradients))

@@ -26,6 +26,7 @@ EXPECTED = [
     "12_decoding",
     "13_looking_inside",
     "14_how_we_know",
+    "15_norms_without_a_mean",
     "playground",
 ]
 FRONT_MATTER = """---

@@ -234,8 +234,13 @@ def gradients_of(gradients: Any, case: Case, call: ArgumentNames) -> Result:
     found = flat(gradients)
     arguments = [n for n in call.arrays if n in case.inputs or n in case.static]
     wanted = [n for n in arguments if n in case.inputs]
+    while len(found) > len(wanted) and found[-1] is None:  # of an optional array that is not there
+        found.pop()
+    optional = [n for n in case.inputs if n not in call.arrays]  # not in the first case
     if len(found) == len(wanted):
         named = dict(zip(wanted, found, strict=True))
+    elif len(found) == len(wanted) + len(optional):
+        named = dict(zip((*wanted, *optional), found, strict=True))
     elif len(found) == len(arguments):
         named = {n: g for n, g in zip(arguments, found, strict=True) if n in case.inputs}
     else:
