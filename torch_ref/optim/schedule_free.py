@@ -29,8 +29,8 @@ class ScheduleFree(torch.optim.Optimizer):
 
     @staticmethod
     def fresh(path: str, weight: Tensor) -> dict[str, Tensor]:
-        """z is set when training begins; ``squares`` is the sum of the rates' squares."""
-        return {**zeros(weight, "z", "v"), "squares": torch.zeros((), dtype=torch.float64)}
+        """z and x are set when training begins; ``squares`` is the sum of the rates' squares."""
+        return {**zeros(weight, "z", "v", "x"), "squares": torch.zeros((), dtype=torch.float64)}
 
     @torch.no_grad()
     def train(self) -> bool:
@@ -43,7 +43,7 @@ class ScheduleFree(torch.optim.Optimizer):
                 state = self.state[weight]
                 if not state:
                     state.update(self.fresh("", weight))
-                state["x"] = weight.detach().clone()
+                state["x"].copy_(weight)
                 if state["step"] == 0:
                     state["z"].copy_(weight)
                 self._mix(weight, state, group["betas"][0])
@@ -57,7 +57,7 @@ class ScheduleFree(torch.optim.Optimizer):
         self.training = False
         for group in self.param_groups:
             for weight in group["params"]:
-                weight.copy_(self.state[weight].pop("x"))
+                weight.copy_(self.state[weight]["x"])
         return True
 
     @torch.no_grad()

@@ -4,34 +4,15 @@ The logits of a batch are its largest array: R rows (target positions) times V c
 ``chunk`` rows of them exist at one time. Each chunk's gradient is made while its logits are there,
 in the forward, so that nothing of that size is kept.
 
+The formulas are those of ``npformer/ops/linear_cross_entropy.py``, where they are derived, with two
+choices of another kind. All V classes of a row are there at once, for a GPU has room for some rows
+of them; so nothing need be rescaled. And since dloss is one number, by which all is linear, the
+gradients are made beside the forward for dloss = 1, and multiplied by it in the backward: three
+products, where to make the logits again takes four. A loss for each row could not be had so, which
+is why there is none here.
+
 Shapes      hidden, dhidden : (R, D)    weight, dweight : (V, D)    targets : (R,) integers
             loss : ()    of a chunk of C rows:    h, dh : (C, D)    logits, exps, dlogits : (C, V)
-
-Forward     logits = h weight^T
-            z      = logits - max(logits)
-            exps   = exp(z)
-            total  = sum_c exps_c
-            logp   = z - log(total)
-
-            With s = label_smoothing / V for every class and a = 1 - label_smoothing more for the
-            target t (Szegedy et al., 2016), the loss is a sum over the rows that count, those
-            whose target is not ignore_index. Since a + s V = 1,
-
-                loss = sum over rows of  -a logp_t - s sum_c logp_c
-                     = sum over rows of  log(total) - a z_t - s sum_c z_c
-
-Backward    With p = exps / total, dlogp_c/dlogits_j = delta_cj - p_j, so
-
-                dlogits_j = -a (delta_tj - p_j) - s sum_c (delta_cj - p_j)
-                          = p_j - s - a delta_tj
-
-            in a row that counts, and 0 in another. The projection is linear in h and in weight:
-
-                dh      = dlogits weight
-                dweight = sum over chunks of  dlogits^T h
-
-            All are linear in dloss, the number that comes from above. So they are made for
-            dloss = 1 beside the forward, and multiplied by it in the backward.
 
 Reading     A row needs no other row's logits, so rows can be taken a few at a time; only dweight
             sums over them, and a sum can be carried along. What is kept is dhidden and dweight,

@@ -12,7 +12,6 @@ from npformer.cards.case import Array, Case, Result, draw_case
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import OpCard
 from npformer.cards.ordinary import ONES, OUTPUT, option
-from npformer.cards.pytorch import F, torch
 from npformer.cards.scales import FloatInfo, Scales, softmax_errors, walk
 from npformer.cards.strategies import Source, draw_rng
 from npformer.ops import linear_cross_entropy
@@ -150,37 +149,6 @@ def scale(
         return {"y": y, **scales}
     y = walk(len(t)) * losses.sum() / max(count, 1) + fp.tiny
     return {"y": np.asarray(y), **scales}
-
-
-def _dense(
-    x: torch.Tensor,
-    weight: torch.Tensor,
-    *,
-    targets: torch.Tensor,
-    label_smoothing: float,
-    z_loss: float,
-    softcap: float | None,
-    ignore_index: int | None,
-    reduction: str,
-    **blocks: int,
-) -> torch.Tensor:
-    """PyTorch's own linear map and loss, of the rows that count, with all logits at once."""
-    counts = torch.ones_like(targets, dtype=torch.bool)
-    if ignore_index is not None:
-        counts = targets != ignore_index
-    logits = F.linear(x[counts], weight)
-    if softcap is not None:
-        logits = softcap * torch.tanh(logits / softcap)
-    losses = F.cross_entropy(
-        logits, targets[counts], reduction="none", label_smoothing=label_smoothing
-    )
-    losses = losses + z_loss * torch.logsumexp(logits, -1) ** 2
-    if reduction == "none":
-        return torch.zeros(targets.shape, dtype=x.dtype).masked_scatter(counts, losses)
-    return losses.sum() / (max(len(losses), 1) if reduction == "mean" else 1)
-
-
-card.twin = _dense
 
 
 @card.invariant("<dx, x> = <dweight, weight>", broken_by="weight-averaged")
