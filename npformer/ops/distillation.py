@@ -73,7 +73,8 @@ def distillation_forward(
         raise ConfigError(f"temperature is {temperature}; it must be above 0")
     if teacher.shape != logits.shape:
         raise ShapeError(f"teacher {teacher.shape} does not fit logits {logits.shape}")
-    logp, logq = (_log_softmax(rows(a) / temperature) for a in (logits, teacher))
+    given = teacher.astype(logits.dtype, copy=False)  # teachers often come in another precision
+    logp, logq = (_log_softmax(rows(a) / temperature) for a in (logits, given))
     p, q = np.exp(logp), np.exp(logq)
     losses = temperature**2 * np.where(q == 0, 0, q * (logq - logp)).sum(axis=-1)
     divisor = max(len(p), 1) if reduction == "mean" else 1
