@@ -1,6 +1,6 @@
 """A gated activation, chosen by its name; the mathematics is in the files of ``npformer/ops``.
 
-Chapter     walkthroughs/04_activations.md
+Chapter     walkthroughs/18_gates.md
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The gated feed-forward network (Shazeer, 2020, arXiv:2002.05202), as in Llama.
 
-Chapter     walkthroughs/04_activations.md
+Chapter     walkthroughs/18_gates.md
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ Reading     As swiglu.py, with the normal distribution's integral in place of th
             The two forms differ by less than 5e-4 in h, so that one in place of the other passes
             every test with a loose tolerance; T5 v1.1 and Gemma take the one by tanh.
 
-Chapter     walkthroughs/04_activations.md
+Chapter     walkthroughs/18_gates.md
 """
 
 from __future__ import annotations

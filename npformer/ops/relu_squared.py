@@ -14,7 +14,7 @@ Reading     The slope grows with the input, without a bound, and meets 0 at x = 
             derivative, this one is continuous, and there is no convention to choose. A unit that is
             off gets no gradient, as in ReLU.
 
-Chapter     walkthroughs/04_activations.md
+Chapter     walkthroughs/18_gates.md
 """
 
 from __future__ import annotations

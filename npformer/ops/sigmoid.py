@@ -16,7 +16,7 @@ Reading     The gate is steepest, 1/4, where it is half open, and what is far op
             hardly moves. y(-x) = 1 - y(x), so the slope is the same on both sides. Gated attention
             multiplies each head's output by such a gate, made from the layer's input.
 
-Chapter     walkthroughs/04_activations.md
+Chapter     walkthroughs/18_gates.md
 """
 
 from __future__ import annotations

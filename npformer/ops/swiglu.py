@@ -22,7 +22,7 @@ Reading     Each half is the other's gradient: where h is shut, up learns nothin
             The order of the halves in a fused projection is a convention of the file that it came
             from: gate before up, or after, in blocks or alternating. No shape tells them apart.
 
-Chapter     walkthroughs/04_activations.md
+Chapter     walkthroughs/18_gates.md
 """
 
 from __future__ import annotations

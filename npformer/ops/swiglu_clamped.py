@@ -22,7 +22,7 @@ Reading     With alpha = 1.702 the gate g s is GELU's quick form, x logistic(1.7
             the layer begins as an ungated one. A unit beyond its bound is constant, and gets no
             gradient until the weights that it shares with other inputs move it back.
 
-Chapter     walkthroughs/04_activations.md
+Chapter     walkthroughs/18_gates.md
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ EXPECTED = [
     "13_looking_inside",
     "14_how_we_know",
     "15_norms_without_a_mean",
+    "18_gates",
     "playground",
 ]
 FRONT_MATTER = """---
