@@ -13,8 +13,10 @@ from npformer.nn.module import Module, Parameter
 from npformer.nn.multi_head_attention import MultiHeadAttention
 from npformer.nn.norms import make_norm
 from npformer.nn.positions import (
+    AlibiPositions,
     LearnedPositions,
     Positions,
+    RelativePositions,
     RotaryPositions,
     SinusoidalPositions,
 )
@@ -24,6 +26,7 @@ from npformer.nn.stack import Stack
 
 __all__ = [
     "Activation",
+    "AlibiPositions",
     "Dropout",
     "Embedding",
     "FeedForward",
@@ -38,6 +41,7 @@ __all__ = [
     "Parameter",
     "Positions",
     "RMSNorm",
+    "RelativePositions",
     "Residual",
     "RotaryPositions",
     "SinusoidalPositions",

@@ -6,14 +6,23 @@ import numpy as np
 import pytest
 
 from npformer.errors import ConfigError, ShapeError
-from npformer.nn import LearnedPositions, Positions, RotaryPositions, SinusoidalPositions
+from npformer.nn import (
+    AlibiPositions,
+    LearnedPositions,
+    Positions,
+    RelativePositions,
+    RotaryPositions,
+    SinusoidalPositions,
+)
 from npformer.nn.positions import POSITIONS, make_positions
 
 RNG = np.random.default_rng
 
 
 def made(name: str, **settings):
-    return make_positions(name, 6, 4, rotary_width=4, rng=RNG(0), dtype=np.float64, **settings)
+    return make_positions(
+        name, 6, 4, rotary_width=4, heads=2, rng=RNG(0), dtype=np.float64, **settings
+    )
 
 
 def place(positions: Positions, at, tokens: int = 3):
@@ -69,6 +78,8 @@ def test_each_name_is_a_kind():
         "sinusoidal_half": SinusoidalPositions,
         "rotary": RotaryPositions,
         "rotary_interleaved": RotaryPositions,
+        "alibi": AlibiPositions,
+        "t5": RelativePositions,
         "none": Positions,
     }
     assert {name: type(made(name)) for name in POSITIONS} == kinds
@@ -92,11 +103,29 @@ def test_no_positions_change_nothing():
         ("rotary", {"sections": (1, 2)}, r"sections \(1, 2\) are 3 points; .* of 4 has 2"),
         ("rotary", {"scaling": {"rope_type": "su"}}, "rope_type is 'su'"),
         ("rotary", {"theta": 0.5}, "theta is 0.5"),
+        ("t5", {"buckets": 1}, "there are 1 buckets; there must be 2 or more"),
+        ("t5", {"buckets": 6, "max_distance": 3}, "max_distance is 3; it must be above 3"),
+        ("t5", {"buckets": 7, "bidirectional": True}, "there must be an even number, 4 or more"),
     ],
 )
 def test_what_cannot_be_built(name, settings, message):
     with pytest.raises(ConfigError, match=message):
         made(name, **settings)
+
+
+@pytest.mark.parametrize("name", ["alibi", "t5"])
+def test_a_bias_needs_heads(name):
+    with pytest.raises(ConfigError, match="heads is 0; it must be 1 or more"):
+        make_positions(name, 6, 4, rng=RNG(0), dtype=np.float64)
+
+
+@pytest.mark.parametrize("name", ["alibi", "t5"])
+def test_a_step_of_decoding_has_the_last_row_of_the_whole_bias(name):
+    positions = made(name)
+    whole = positions.bias(9, 9)[0]
+    for t in (1, 4):
+        np.testing.assert_array_equal(positions.bias(t, 9)[0], whole[:, :, 9 - t :])
+    np.testing.assert_array_equal(positions.bias(2, 9, at=3)[0], whole[:, :, 3:5])
 
 
 def test_a_rotary_width_that_is_odd_or_missing():

@@ -12,8 +12,10 @@ from torch_ref.nn.linear import Linear
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
 from torch_ref.nn.norms import make_norm
 from torch_ref.nn.positions import (
+    AlibiPositions,
     LearnedPositions,
     Positions,
+    RelativePositions,
     RotaryPositions,
     SinusoidalPositions,
 )
@@ -23,6 +25,7 @@ from torch_ref.nn.stack import Stack
 
 __all__ = [
     "Activation",
+    "AlibiPositions",
     "Dropout",
     "Embedding",
     "FeedForward",
@@ -35,6 +38,7 @@ __all__ = [
     "MultiHeadAttention",
     "Positions",
     "RMSNorm",
+    "RelativePositions",
     "Residual",
     "RotaryPositions",
     "SinusoidalPositions",

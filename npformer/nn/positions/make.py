@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from npformer.errors import ConfigError, nearest
+from npformer.nn.positions.alibi import AlibiPositions
 from npformer.nn.positions.base import Positions
 from npformer.nn.positions.learned import LearnedPositions
+from npformer.nn.positions.relative import RelativePositions
 from npformer.nn.positions.rotary import RotaryPositions
 from npformer.nn.positions.sinusoidal import SinusoidalPositions
 
@@ -23,6 +25,8 @@ POSITIONS = (
     "learned",
     "rotary",
     "rotary_interleaved",
+    "alibi",
+    "t5",
     "none",
 )
 """The names that ``make_positions`` knows."""
@@ -38,10 +42,17 @@ def make_positions(
     scaling: Mapping[str, Any] | None = None,
     sections: Sequence[int] = (),
     interleaved_sections: bool = False,
+    heads: int = 0,
+    buckets: int = 32,
+    max_distance: int = 128,
+    bidirectional: bool = False,
     rng: np.random.Generator,
     dtype: DTypeLike,
 ) -> Positions:
-    """The positions of that name; ``rotary_width`` and what follows are for rotary ones.
+    """The positions of that name.
+
+    ``rotary_width`` to ``interleaved_sections`` are for rotary ones, ``heads`` for alibi and t5,
+    ``buckets`` to ``bidirectional`` for t5.
 
     Raises ConfigError, with the nearest, if there are none of that name, and as each kind does.
     """
@@ -66,4 +77,8 @@ def make_positions(
             interleaved_sections=interleaved_sections,
             dtype=dtype,
         )
+    if name == "alibi":
+        return AlibiPositions(heads, dtype=dtype)
+    if name == "t5":
+        return RelativePositions(heads, buckets, max_distance, bidirectional, rng=rng, dtype=dtype)
     return Positions()

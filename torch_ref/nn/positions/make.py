@@ -8,8 +8,10 @@ from typing import Any
 import torch
 
 from npformer.errors import ConfigError, nearest
+from torch_ref.nn.positions.alibi import AlibiPositions
 from torch_ref.nn.positions.base import Positions
 from torch_ref.nn.positions.learned import LearnedPositions
+from torch_ref.nn.positions.relative import RelativePositions
 from torch_ref.nn.positions.rotary import RotaryPositions
 from torch_ref.nn.positions.sinusoidal import SinusoidalPositions
 
@@ -19,6 +21,8 @@ POSITIONS = (
     "learned",
     "rotary",
     "rotary_interleaved",
+    "alibi",
+    "t5",
     "none",
 )
 
@@ -33,10 +37,17 @@ def make_positions(
     scaling: Mapping[str, Any] | None = None,
     sections: Sequence[int] = (),
     interleaved_sections: bool = False,
+    heads: int = 0,
+    buckets: int = 32,
+    max_distance: int = 128,
+    bidirectional: bool = False,
     dtype: torch.dtype,
     device: torch.device | str | None,
 ) -> Positions:
-    """The positions of that name; ``rotary_width`` and what follows are for rotary ones.
+    """The positions of that name.
+
+    ``rotary_width`` to ``interleaved_sections`` are for rotary ones, ``heads`` for alibi and t5,
+    ``buckets`` to ``bidirectional`` for t5.
 
     Raises ConfigError, with the nearest, if there are none of that name, and as each kind does.
     """
@@ -62,4 +73,8 @@ def make_positions(
             interleaved_sections=interleaved_sections,
             **place,
         )
+    if name == "alibi":
+        return AlibiPositions(heads, **place)
+    if name == "t5":
+        return RelativePositions(heads, buckets, max_distance, bidirectional, **place)
     return Positions()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
 
 from npformer.cards.case import Array
 from npformer.cards.strategies import Source, draw_rng, draw_sizes
@@ -39,3 +42,26 @@ def in_one_piece(static: Mapping[str, Any]) -> bool:
     """Whether the tokens are at the first positions, one after the other."""
     at = static["at"]
     return isinstance(at, int) and at == 0
+
+
+def draw_queries(source: Source) -> Drawn:
+    """T queries and S keys; the gradient comes once, or for each of B sentences."""
+    z = draw_sizes(source, "BNTS", {"N": 1})
+    at = source.integer(0, 6) if source.choice((False, True)) else None
+    return z, {"t": z["T"], "s": z["S"], "at": at, "sentences": z["B"]}
+
+
+def call_bias(module: Any, inputs: list[Any], keywords: dict[str, Any]) -> Any:
+    """The bias, broadcast over so many sentences as attention does it."""
+    keywords = dict(keywords)
+    sentences = keywords.pop("sentences")
+    y, cache = module.bias(**keywords)
+    y = np.broadcast_to(y, (sentences, *y.shape[1:]))
+    return y, functools.partial(module.bias_backward, cache=cache)
+
+
+def call_twin_bias(module: Any, inputs: list[Any], keywords: dict[str, Any]) -> Any:
+    """The same of the twin."""
+    keywords = dict(keywords)
+    sentences = keywords.pop("sentences")
+    return module.bias(**keywords).expand(sentences, -1, -1, -1)
