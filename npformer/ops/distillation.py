@@ -30,7 +30,7 @@ Reading     Why T^2? For large T, p - q is about (logits - teacher) / (V T) once
             does not, so the student covers all that the teacher does; KL(p, q) has it choose.
             A mean over classes too (what "mean" is to PyTorch's kl_div) is V times smaller.
 
-Chapter     walkthroughs/02_softmax_cross_entropy.md
+Chapter     walkthroughs/20_loss_without_logits.md
 """
 
 from __future__ import annotations

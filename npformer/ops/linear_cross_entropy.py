@@ -55,7 +55,7 @@ Reading     What is kept of a row is its top and its total: with them any block 
             "mean" of no row is 0, as that of cross_entropy.py. z_loss is PaLM's (Chowdhery et al.,
             2022), softcap Gemma 2's: the smoothed, squared and predicted logits are the capped.
 
-Chapter     walkthroughs/02_softmax_cross_entropy.md
+Chapter     walkthroughs/20_loss_without_logits.md
 """
 
 from __future__ import annotations

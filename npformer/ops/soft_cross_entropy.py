@@ -23,7 +23,7 @@ Reading     Where the targets are the model's own p, dlogits vanishes: no gradie
 
             A target of 0 costs nothing, even where its class is ruled out by a logit of -inf.
 
-Chapter     walkthroughs/02_softmax_cross_entropy.md
+Chapter     walkthroughs/20_loss_without_logits.md
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ EXPECTED = [
     "14_how_we_know",
     "15_norms_without_a_mean",
     "18_gates",
+    "20_loss_without_logits",
     "playground",
 ]
 FRONT_MATTER = """---

@@ -19,6 +19,8 @@ Reading     A row needs no other row's logits, so rows can be taken a few at a t
             (R + V) D numbers instead of R V, at not one product more than otherwise.
 
             Under autocast the three products are made in its dtype, all else in float32.
+
+Chapter     walkthroughs/20_loss_without_logits.md
 """
 
 from __future__ import annotations
