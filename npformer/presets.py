@@ -1,6 +1,7 @@
 """The presets: models and whole runs by name, as what they change of the defaults.
 
-A preset names a family of models by ``family``, unless it is the Transformer.
+A preset names a family of models by ``family``, unless it is the Transformer. Another family takes
+its sizes alone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,16 @@ from typing import Any
 from npformer import models
 from npformer.config import DataConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.errors import ConfigError, nearest
+
+LATER: dict[str, Any] = dict(
+    norm_type="rms_norm",
+    activation="swiglu",
+    positions="rotary",
+    kv_heads=2,
+    attention_bias="none",
+    feed_forward_bias=False,
+)
+"""What Llama changed of GPT-2."""
 
 # ``layers`` is for families with one stack, the other two for those with an encoder and a decoder.
 MODEL_PRESETS: dict[str, dict[str, Any]] = {
@@ -26,7 +37,34 @@ MODEL_PRESETS: dict[str, dict[str, Any]] = {
         decoder_layers=6,
         dropout=0.3,
     ),
+    # Decoders alone as they are made since Llama; not as large.
+    "nano": dict(
+        family="gpt",
+        d_model=64,
+        heads=4,
+        d_ff=192,
+        layers=3,
+        encoder_layers=2,
+        decoder_layers=2,
+        dropout=0.0,
+        **LATER,
+    ),
+    "mini": dict(
+        family="gpt",
+        d_model=192,
+        heads=6,
+        d_ff=512,
+        layers=6,
+        encoder_layers=3,
+        decoder_layers=3,
+        dropout=0.0,
+        **LATER,
+        qk_norm="head",
+        window=64,
+        window_pattern="LLG",
+    ),
 }
+SIZES = ("d_model", "heads", "d_ff", "layers", "encoder_layers", "decoder_layers", "dropout")
 
 RUN_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     # On the built-in grammar: minutes on two cores.
@@ -51,6 +89,17 @@ RUN_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "big": dict(
         data=dict(vocab_size=37_000, batch_tokens=25_000),
         train=dict(updates=300_000, validate_every=2000, checkpoint_every=1000, keep=20),
+    ),
+    # A language model of the grammar's German, or of any text: a minute, and half an hour.
+    "nano": dict(
+        optim=dict(schedule="cosine", learning_rate=5e-3, warmup=50),
+        data=dict(pairs=50_000, vocab_size=1000, batch_tokens=2048, max_length=64),
+        train=dict(updates=500, validate_every=100, checkpoint_every=50, label_smoothing=0.0),
+    ),
+    "mini": dict(
+        optim=dict(schedule="cosine", learning_rate=3e-3, warmup=200),
+        data=dict(vocab_size=4000, batch_tokens=4096, max_length=128),
+        train=dict(updates=3000, validate_every=500, checkpoint_every=250, label_smoothing=0.0),
     ),
     # The paper's English-German runs: WMT 2014 with a shared vocabulary of 37,000 (section 5.1),
     # 100,000 and 300,000 updates of 25,000 tokens a side (5.1, 5.2), Adam and its schedule (5.3),
@@ -88,10 +137,10 @@ RUN_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def model_preset(name: str, family: str | None = None, **changes: Any) -> Any:
-    """The model of a preset, ``tiny``, ``small``, ``base`` or ``big``, with some fields changed.
+    """The model of a preset, one of ``MODEL_PRESETS``, with some fields changed.
 
-    Of another ``family`` than the Transformer, it takes what the preset says of fields that the
-    family has, and the family's own defaults for the rest. Raises ``ConfigError`` for a preset or
+    Of another ``family`` than the preset's, it takes the preset's sizes as far as the family has
+    such fields, and the family's own defaults for the rest. Raises ``ConfigError`` for a preset or
     a family that does not exist.
     """
     if name not in MODEL_PRESETS:
@@ -99,9 +148,13 @@ def model_preset(name: str, family: str | None = None, **changes: Any) -> Any:
             f"preset {name!r} does not exist; choose one of {', '.join(MODEL_PRESETS)}"
             + nearest(name, MODEL_PRESETS)
         )
-    config = models.family(family or models.DEFAULT).Config
+    preset = dict(MODEL_PRESETS[name])
+    own = preset.pop("family", models.DEFAULT)
+    config = models.family(family or own).Config
     known = {f.name for f in dataclasses.fields(config)}
-    preset = {field: value for field, value in MODEL_PRESETS[name].items() if field in known}
+    if family not in (None, own):
+        known &= {*SIZES}
+    preset = {field: value for field, value in preset.items() if field in known}
     return config(**{**preset, **changes})
 
 

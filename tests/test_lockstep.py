@@ -20,6 +20,7 @@ from npformer.models.transformer import TransformerConfig
 from npformer.optim import learning_rate
 from npformer.text.batches import Batch
 from npformer.train.numpy_engine import NumpyEngine
+from tests.models.decoders import GEMMA, QWEN, SIZES
 from torch_ref.train import TorchEngine
 
 UPDATES = 100
@@ -71,6 +72,16 @@ CONFIGS = {
         ),
         optim=OptimConfig(schedule="cosine", learning_rate=3e-3, warmup=10),
         train=TrainConfig(dtype="float64", workers=1, seed=6),
+    ),
+    "everything since": RunConfig(
+        model=GPTConfig(**{**SIZES, **GEMMA, "qk_norm": "full", "sinks": True, "dropout": 0.1}),
+        optim=OptimConfig(schedule="cosine", learning_rate=3e-3, warmup=10),
+        train=TrainConfig(dtype="float64", workers=1, seed=7),
+    ),
+    "a gate and a part that turns": RunConfig(
+        model=GPTConfig(**{**SIZES, **QWEN, "attention_bias": "qkv", "dropout": 0.0}),
+        optim=OptimConfig(schedule="cosine", learning_rate=3e-3, warmup=10),
+        train=TrainConfig(dtype="float64", workers=1, seed=8),
     ),
 }
 

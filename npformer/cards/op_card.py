@@ -53,6 +53,8 @@ class OpCard(Card):
     library: Library | None = None
     library_scales: Callable[[Scales, dict[str, Any], Any], Scales] | None = None
     """(scales, arguments, dy) -> scales, where PyTorch's own formula rounds more than it must."""
+    constants: Sequence[str] = ()
+    """Arrays that the forward takes and that have no gradient, such as a table."""
     owner: str = ""
     """The class of ``npformer.nn`` that calls the op."""
     variants: Sequence[Static] = ()

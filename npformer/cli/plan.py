@@ -52,7 +52,8 @@ class Command:
     """
 
     preset: str = DEFAULT_PRESET
-    """Model and settings: `tiny`, `small`, `base`, `big`, `wmt14-base` or `wmt14-big`."""
+    """Model and settings: `tiny`, `small`, `base`, `big`, `nano`, `mini`, `wmt14-base` or
+    `wmt14-big`."""
     gpu: str = "h100"
     """Kind of GPU, such as h100, h200, a100-80, l40s, rtx4090 or v100-16."""
     gpus: int = 1

@@ -74,7 +74,8 @@ class Command:
     objective: ObjectiveName = "loss"
     """What makes a trial good: a low validation loss (without smoothing), or a high BLEU."""
     preset: str = DEFAULT_PRESET
-    """What trials begin from: `tiny`, `small`, `base`, `big`, `wmt14-base` or `wmt14-big`."""
+    """What trials begin from: `tiny`, `small`, `base`, `big`, `nano`, `mini`, `wmt14-base` or
+    `wmt14-big`."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Continue the sweep in the directory."""
     json: Path | None = None

@@ -67,7 +67,8 @@ class Command:
     run: tyro.conf.Positional[Path]
     """Directory for all that the run leaves; a new one, or an old one with --resume."""
     preset: str = DEFAULT_PRESET
-    """Model and settings: `tiny`, `small`, `base`, `big`, `wmt14-base` or `wmt14-big`."""
+    """Model and settings: `tiny`, `small`, `base`, `big`, `nano`, `mini`, `wmt14-base` or
+    `wmt14-big`."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Continue from the newest checkpoint in the directory."""
     json: Path | None = None

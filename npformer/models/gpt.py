@@ -1,10 +1,14 @@
-r"""A decoder-only Transformer, as GPT-2 is one (Radford et al., 2019).
+r"""A decoder-only Transformer, as GPT-2 is one (Radford et al., 2019), and what came after it.
 
 Shapes      target (B, T) token ids    logits (B, T, V)
 
 Forward     x      = dropout(embedding(target) + positions)       positions are learned
             y      = decoder(x)                                   causal, pre-norm
             logits = y @ embedding.weight.T                       tied
+
+            The settings change each of these lines: positions that turn queries and keys in every
+            layer, and add nothing here; norms, gates, heads that share keys, windows (see
+            ``attention_config.py``); a scaled embedding; logits held within a cap.
 
 Backward    The same three lines from the last to the first. The embedding matrix collects two
             gradients, as the output projection and by the ids.
@@ -14,6 +18,7 @@ Chapter     walkthroughs/09_whole_model.md
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
@@ -21,19 +26,21 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from npformer.fields import check
+from npformer.models.attention_config import BIASING, TURNING, AttentionConfig
 from npformer.models.decoder_state import DecoderState
 from npformer.models.model import EmbedCache, Model
-from npformer.models.stack_config import StackConfig
+from npformer.models.stack_config import Activation, Placement
 from npformer.nn import Dropout, Embedding, Linear, Stack
 from npformer.nn.init import redraw_matrices
 from npformer.nn.module import Array
 from npformer.nn.positions import make_positions
 from npformer.nn.stack import StackCache
 from npformer.ops.linear import LinearCache
+from npformer.ops.softcap import SoftcapCache, softcap_backward, softcap_forward
 
 
 @dataclass(frozen=True, kw_only=True)
-class GPTConfig(StackConfig):
+class GPTConfig(AttentionConfig):
     """The shape of a decoder-only Transformer; the defaults are GPT-2's smallest."""
 
     family: Literal["gpt"] = "gpt"
@@ -42,26 +49,33 @@ class GPTConfig(StackConfig):
     max_length: int = 1024
     heads: int = 12
     d_ff: int = 3072
-    norm: Literal["post", "pre"] = "pre"
-    activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "gelu_tanh"
-    positions: Literal["sinusoidal", "sinusoidal_half", "learned"] = "learned"
+    norm: Placement = "pre"
+    activation: Activation = "gelu_tanh"
+    positions: Literal[
+        "sinusoidal", "sinusoidal_half", "learned", "rotary", "rotary_interleaved", "none"
+    ] = "learned"
+    """Added to the embedding; or turning queries and keys; or none, for causal attention alone
+    tells an order too."""
     init_std: float | None = 0.02
     layers: int = 12
     """Layers of the stack."""
+    scale_embedding: bool = False
+    """Multiply the embedding by sqrt(d_model) where it is read."""
+    logit_softcap: float | None = None
+    """Logits are held within this much of 0, by tanh."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check(self.layers >= 1, f"layers is {self.layers}; it must be 1 or more")
-        check(
-            self.d_model % self.heads == 0,
-            f"heads is {self.heads}, which does not divide d_model, {self.d_model}",
-        )
+        cap = self.logit_softcap
+        check(cap is None or cap > 0, f"logit_softcap is {cap}; it must be > 0, or not given")
 
 
 class GPTCache(NamedTuple):
     embed: EmbedCache
     decoder: StackCache
     output: LinearCache
+    softcap: SoftcapCache | None
 
 
 class GPT(Model):
@@ -74,8 +88,10 @@ class GPT(Model):
         self, config: GPTConfig, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
     ) -> None:
         self.config = c = config
+        self.embedding_scale = math.sqrt(c.d_model) if c.scale_embedding else 1.0
         self.embedding = Embedding(c.vocab_size, c.d_model, c.padding_id, rng=rng, dtype=dtype)
-        self.positions = make_positions(c.positions, c.max_length, c.d_model, rng=rng, dtype=dtype)
+        added = "none" if c.positions in (*TURNING, *BIASING) else c.positions
+        self.positions = make_positions(added, c.max_length, c.d_model, rng=rng, dtype=dtype)
         self.dropout = Dropout(c.dropout)
         self.decoder = Stack(
             c.layers,
@@ -84,9 +100,14 @@ class GPT(Model):
             c.d_ff,
             causal=True,
             dropout=c.dropout,
+            d_k=c.size_of_head,
+            d_v=c.size_of_head,
             norm=c.norm,
+            norm_type=c.norm_type,
             activation=c.activation,
+            bias=c.feed_forward_bias,
             eps=c.layer_norm_eps,
+            attention=[c.attention(layer) for layer in range(c.layers)],
             rng=rng,
             dtype=dtype,
         )
@@ -110,10 +131,13 @@ class GPT(Model):
         x, embed = self._embed(target, rng)
         y, decoder = self.decoder.forward(x, rng=rng)
         logits, output = self._project(y)
-        return logits, GPTCache(embed, decoder, output)
+        logits, softcap = self._cap(logits)
+        return logits, GPTCache(embed, decoder, output, softcap)
 
     def backward(self, dlogits: Array, cache: GPTCache) -> None:
         """dlogits (B, T, V) -> nothing: ids have no gradient, the parameters have it all."""
+        if cache.softcap is not None:
+            dlogits = softcap_backward(dlogits, cache.softcap)
         dy = self._project_backward(dlogits, cache.output)
         dx = self.decoder.backward(dy, cache.decoder)
         self._embed_backward(dx, cache.embed)
@@ -131,4 +155,10 @@ class GPT(Model):
         x, _ = self._embed(newest, at=state.length)
         y, _ = self.decoder.forward(x, states=state.layers)
         state.length += newest.shape[1]
-        return self._project(y[:, -1])[0]
+        return self._cap(self._project(y[:, -1])[0])[0]
+
+    def _cap(self, logits: Array) -> tuple[Array, SoftcapCache | None]:
+        """logits (..., V) -> held within the cap, if there is one; cache."""
+        if self.config.logit_softcap is None:
+            return logits, None
+        return softcap_forward(logits, cap=self.config.logit_softcap)

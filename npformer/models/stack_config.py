@@ -8,6 +8,20 @@ from typing import Literal
 from npformer.config import ModelConfig
 from npformer.fields import check
 
+Placement = Literal["post", "pre", "sandwich", "branch"]
+NormType = Literal["layer_norm", "rms_norm", "rms_norm_plus_one", "rms_norm_no_weight"]
+Activation = Literal[
+    "relu",
+    "gelu",
+    "gelu_tanh",
+    "silu",
+    "relu_squared",
+    "swiglu",
+    "geglu",
+    "geglu_tanh",
+    "swiglu_clamped",
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class StackConfig(ModelConfig):
@@ -17,11 +31,14 @@ class StackConfig(ModelConfig):
     """Attention heads (N)."""
     d_ff: int
     """Width of the feed-forward network's hidden layer (F)."""
-    norm: Literal["post", "pre"]
-    """Layer norm after each residual sum, as in the paper, or at the start of each branch."""
-    activation: Literal["relu", "gelu", "gelu_tanh", "silu"]
-    """Non-linearity of the feed-forward network."""
-    positions: Literal["sinusoidal", "sinusoidal_half", "learned"]
+    norm: Placement
+    """Norm after each residual sum, as in the paper; at the start of each branch; at start and end
+    of it, as in Gemma; at its end, as in OLMo 2."""
+    norm_type: NormType = "layer_norm"
+    """Kind of every norm."""
+    activation: Activation
+    """Non-linearity of the feed-forward network; of those that end in glu or clamped, a gate."""
+    positions: str
     """The paper's sines and cosines, interleaved, or half and half (Marian); or a learned table."""
     padding_id: int = 0
     layer_norm_eps: float = 1e-5

@@ -28,7 +28,7 @@ from numpy.typing import DTypeLike
 from npformer.fields import check
 from npformer.models.decoder_state import DecoderState
 from npformer.models.model import EmbedCache, Model
-from npformer.models.stack_config import StackConfig
+from npformer.models.stack_config import Activation, Placement, StackConfig
 from npformer.nn import Dropout, Embedding, Linear, Stack
 from npformer.nn.init import redraw_matrices
 from npformer.nn.module import Array
@@ -48,8 +48,8 @@ class TransformerConfig(StackConfig):
     max_length: int = 256
     heads: int = 8
     d_ff: int = 2048
-    norm: Literal["post", "pre"] = "post"
-    activation: Literal["relu", "gelu", "gelu_tanh", "silu"] = "relu"
+    norm: Placement = "post"
+    activation: Activation = "relu"
     positions: Literal["sinusoidal", "sinusoidal_half", "learned"] = "sinusoidal"
     encoder_layers: int = 6
     """Layers of the encoder."""
@@ -124,6 +124,7 @@ class Transformer(Model):
                 d_v=c.d_v,
                 dropout=c.dropout,
                 norm=c.norm,
+                norm_type=c.norm_type,
                 activation=c.activation,
                 eps=c.layer_norm_eps,
                 rng=rng,

@@ -21,8 +21,8 @@ FIRST_ROOM = 32
 class KeysValues(NamedTuple):
     """What queries attend to."""
 
-    k: Array  # (B, S, N, H)
-    v: Array  # (B, S, N, Hv)
+    k: Array  # (B, S, G, H)
+    v: Array  # (B, S, G, Hv)
 
 
 class KeyValueCache:
@@ -34,7 +34,7 @@ class KeyValueCache:
         self._kept: KeysValues | None = None  # with room for more positions
 
     def append(self, k: Array, v: Array) -> KeysValues:
-        """k (R, T, N, H), v of the next T positions -> those of every position so far."""
+        """k (R, T, G, H), v of the next T positions -> those of every position so far."""
         end = self.length + k.shape[1]
         kept = self._kept or KeysValues(k[:, :0], v[:, :0])
         if end > kept.k.shape[1]:
@@ -49,6 +49,48 @@ class KeyValueCache:
         """Keep ``rows``, in that order; a row may come more than once."""
         if self._kept is not None:
             self._kept = KeysValues(*(_select(b, rows, self.length) for b in self._kept))
+
+
+class RingCache(KeyValueCache):
+    """Those of the last ``window`` positions, which no later query looks past.
+
+    Position p lies in place p modulo ``window``, where the one that left the window has been, so
+    memory stays what it is however long the text becomes.
+    """
+
+    def __init__(self, max_length: int, window: int) -> None:
+        super().__init__(max_length)
+        self._places = min(window, max_length)
+
+    def append(self, k: Array, v: Array) -> KeysValues:
+        """k (R, T, G, H), v of the next T positions -> those, after all that the first one sees.
+
+        In the order of their positions, so that the last key is the last query's own.
+        """
+        if self._kept is None:
+            self._kept = KeysValues(*(_room(new, self._places) for new in (k, v)))
+        first = max(0, self.length - self._places + 1)
+        before = np.arange(first, self.length) % self._places
+        found = KeysValues(
+            *(
+                np.concatenate([kept[:, before], new], axis=1)
+                for kept, new in zip(self._kept, (k, v), strict=True)
+            )
+        )
+        self.length += k.shape[1]
+        newest = np.arange(max(self.length - self._places, self.length - k.shape[1]), self.length)
+        for kept, new in zip(self._kept, (k, v), strict=True):
+            kept[:, newest % self._places] = new[:, k.shape[1] - len(newest) :]
+        return found
+
+    def select(self, rows: Array) -> None:
+        """Keep ``rows``, in that order; a row may come more than once."""
+        if self._kept is not None:
+            self._kept = KeysValues(*(kept[rows] for kept in self._kept))
+
+
+def _room(x: Array, places: int) -> Array:
+    return np.empty((len(x), places, *x.shape[2:]), x.dtype)
 
 
 def _longer(buffer: Array, length: int, room: int) -> Array:

@@ -8,13 +8,13 @@ Chapter     walkthroughs/09_whole_model.md
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from npformer.nn.feed_forward import FeedForward
-from npformer.nn.key_value_cache import KeyValueCache
+from npformer.nn.feed_forward import make_feed_forward
 from npformer.nn.layer_state import KeptMemory, LayerState
 from npformer.nn.module import Array, Module
 from npformer.nn.multi_head_attention import MultiHeadAttention
@@ -31,7 +31,8 @@ class LayerCache(NamedTuple):
 class Layer(Module):
     """Self-attention, cross-attention if ``cross_attention``, and the feed-forward network.
 
-    Raises ConfigError as its parts do.
+    ``attention`` are further settings of self-attention, those of ``MultiHeadAttention``; ``bias``
+    is whether the feed-forward network has one. Raises ConfigError as its parts do.
     """
 
     def __init__(
@@ -48,22 +49,27 @@ class Layer(Module):
         norm: str = "post",
         activation: str = "relu",
         eps: float = 1e-5,
+        norm_type: str = "layer_norm",
+        bias: bool = True,
+        attention: Mapping[str, Any] | None = None,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
     ) -> None:
         def residual() -> Residual:
-            return Residual(d_model, dropout, norm, eps, dtype=dtype)
+            return Residual(d_model, dropout, norm, eps, norm_type=norm_type, dtype=dtype)
 
-        def attention() -> MultiHeadAttention:
-            return MultiHeadAttention(d_model, heads, d_k, d_v, rng=rng, dtype=dtype)
+        def attends(**more: Any) -> MultiHeadAttention:
+            return MultiHeadAttention(d_model, heads, d_k, d_v, **more, rng=rng, dtype=dtype)
 
         self.causal = causal
         self.self_attn_residual = residual()
-        self.self_attn = attention()
+        self.self_attn = attends(**(attention or {}))
         self.cross_attn_residual = residual() if cross_attention else None
-        self.cross_attn = attention() if cross_attention else None
+        self.cross_attn = attends() if cross_attention else None
         self.feed_forward_residual = residual()
-        self.feed_forward = FeedForward(d_model, d_ff, activation, rng=rng, dtype=dtype)
+        self.feed_forward = make_feed_forward(
+            d_model, d_ff, activation, bias=bias, rng=rng, dtype=dtype
+        )
 
     def forward(
         self,
@@ -114,7 +120,7 @@ class Layer(Module):
 
     def start(self, max_length: int, memory: Array | None = None) -> LayerState:
         """memory (B, S, D) or None -> the state of a decoding of up to ``max_length`` tokens."""
-        state = LayerState(KeyValueCache(max_length))
+        state = LayerState(self.self_attn.start(max_length))
         if self.cross_attn is not None and memory is not None:
             grid = SentenceGrid(np.arange(len(memory)))
             state.memory = KeptMemory(self.cross_attn.keys_values(memory)[0], grid)

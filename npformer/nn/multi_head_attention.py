@@ -1,25 +1,64 @@
-"""Multi-head attention, self and cross (Vaswani et al., 2017, section 3.2.2).
+"""Multi-head attention, self and cross (Vaswani et al., 2017, section 3.2.2), and its variants.
 
 Each head attends in a space of its own: queries are projected from ``x``, keys and values from
 ``memory``, which in self-attention is x itself. There the gradient comes back to x by all three
 projections, and is their sum.
+
+    q = turned(norm(x q_proj^T))    k = turned(norm(memory k_proj^T))    v = memory v_proj^T
+    y = (attention(q, k, v) * sigmoid(x gate_proj^T)) out_proj^T
+
+The norms (Dehghani et al., 2023, arXiv:2302.05442; Qwen 3, OLMo 2), the rotation, which comes after
+them, and the gate (Qiu et al., 2025, arXiv:2505.06708) are there where the settings say so. A norm
+bounds the scores, whatever the projections grow to; it must come first, for a weight for each
+column does not commute with a rotation of pairs of columns.
 
 Chapter     walkthroughs/07_multi_head_attention.md
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from npformer.errors import ConfigError
-from npformer.nn.key_value_cache import KeysValues, KeyValueCache
+from npformer.nn.init import constant
+from npformer.nn.key_value_cache import KeysValues, KeyValueCache, RingCache
 from npformer.nn.linear import Linear
 from npformer.nn.module import Array, Module, require_positive
+from npformer.nn.norms import make_norm
+from npformer.nn.positions import Positions, make_positions
 from npformer.ops.attention import AttentionCache, attention_backward, attention_forward
+from npformer.ops.checks import check_choice, check_softcap, check_window
 from npformer.ops.linear import LinearCache
+from npformer.ops.sigmoid import SigmoidCache, sigmoid_backward, sigmoid_forward
+
+QK_NORMS = ("none", "head", "full")
+"""No norm of queries and keys; of each head by itself; of all heads together."""
+BIASES = ("all", "qkv", "none")
+"""Which projections have a bias; the gate's goes with those of queries, keys and values."""
+
+
+class HeadsCache(NamedTuple):
+    """Of queries or keys between their projection and the attention."""
+
+    norm: Any = None
+    rotation: Any = None
+
+
+class KeysValuesCache(NamedTuple):
+    k_proj: LinearCache
+    v_proj: LinearCache
+    k_heads: HeadsCache = HeadsCache()
+
+
+class GateCache(NamedTuple):
+    proj: LinearCache
+    sigmoid: SigmoidCache
+    open: Array  # (B, T, N * Hv)
+    y: Array  # (B, T, N * Hv), before the gate
 
 
 class MultiHeadAttentionCache(NamedTuple):
@@ -28,21 +67,25 @@ class MultiHeadAttentionCache(NamedTuple):
     attention: AttentionCache
     out_proj: LinearCache
     has_memory: bool  # False for self-attention
-
-
-class KeysValuesCache(NamedTuple):
-    k_proj: LinearCache
-    v_proj: LinearCache
+    q_heads: HeadsCache = HeadsCache()
+    bias: Any = None
+    gate: GateCache | None = None
 
 
 class MultiHeadAttention(Module):
     """``heads`` attentions side by side, of size ``d_k`` (queries, keys) and ``d_v`` (values).
 
+    ``kv_heads`` keys and values are read by heads / kv_heads heads each, unless every head has its
+    own. ``bias`` is one of ``BIASES``, ``qk_norm`` of ``QK_NORMS``, of the kind ``norm_type``;
+    ``positions`` are the arguments of ``make_positions`` for those that turn or bias. ``window``,
+    ``softcap`` and ``scale`` are those of the op; with ``sinks`` each head learns one, and with
+    ``gate`` a sigmoid of another projection of x multiplies what the heads found.
+
     A row of the memory that the mask hides from every query changes nothing, neither y nor any
     gradient, even if it is NaN; with ``torch.nn.MultiheadAttention`` it makes both NaN.
 
     Both sizes default to d_model / heads. Raises ConfigError if they are not given and ``heads``
-    does not divide ``d_model``.
+    does not divide ``d_model``, and for any other setting that is not allowed.
     """
 
     def __init__(
@@ -52,19 +95,44 @@ class MultiHeadAttention(Module):
         d_k: int | None = None,
         d_v: int | None = None,
         *,
+        kv_heads: int | None = None,
+        bias: str = "all",
+        qk_norm: str = "none",
+        norm_type: str = "rms_norm",
+        eps: float = 1e-5,
+        positions: Mapping[str, Any] | None = None,
+        window: int | None = None,
+        softcap: float | None = None,
+        scale: float | None = None,
+        sinks: bool = False,
+        gate: bool = False,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        require_positive(d_model=d_model, heads=heads)
-        if d_model % heads and (d_k is None or d_v is None):
-            raise ConfigError(f"heads is {heads}, which does not divide d_model, {d_model}")
-        d_k = d_model // heads if d_k is None else d_k
-        d_v = d_model // heads if d_v is None else d_v
-        self.heads = heads
-        self.q_proj = Linear(d_model, heads * d_k, rng=rng, dtype=dtype)
-        self.k_proj = Linear(d_model, heads * d_k, rng=rng, dtype=dtype)
-        self.v_proj = Linear(d_model, heads * d_v, rng=rng, dtype=dtype)
-        self.out_proj = Linear(heads * d_v, d_model, rng=rng, dtype=dtype)
+        d_k, d_v, groups = head_sizes(d_model, heads, d_k, d_v, kv_heads)
+        check_choice("bias", bias, BIASES)
+        check_choice("qk_norm", qk_norm, QK_NORMS)
+        check_softcap(softcap)
+        if window is not None:
+            check_window(window)
+        self.heads, self.kv_heads = heads, groups
+        self.window, self.softcap, self.scale = window, softcap, scale
+        self.full_norm = qk_norm == "full"
+        inner = bias != "none"
+        self.q_proj = Linear(d_model, heads * d_k, inner, rng=rng, dtype=dtype)
+        self.k_proj = Linear(d_model, groups * d_k, inner, rng=rng, dtype=dtype)
+        self.v_proj = Linear(d_model, groups * d_v, inner, rng=rng, dtype=dtype)
+        self.out_proj = Linear(heads * d_v, d_model, bias == "all", rng=rng, dtype=dtype)
+        self.q_norm = self.k_norm = None
+        if qk_norm != "none":
+            q_size, k_size = (n * d_k if self.full_norm else d_k for n in (heads, groups))
+            self.q_norm = make_norm(norm_type, q_size, eps, dtype=dtype)
+            self.k_norm = make_norm(norm_type, k_size, eps, dtype=dtype)
+        self.positions: Positions | None = None
+        if positions is not None:
+            self.positions = make_positions(**positions, d_model=d_model, rng=rng, dtype=dtype)
+        self.sinks = constant(0.0, heads, dtype) if sinks else None
+        self.gate_proj = Linear(d_model, heads * d_v, inner, rng=rng, dtype=dtype) if gate else None
 
     def forward(
         self,
@@ -81,38 +149,127 @@ class MultiHeadAttention(Module):
         In decoding, the memory may come as the keys and values that ``keys_values`` once made of
         it, and those of x join the earlier positions' in ``kept``.
         """
+        at = 0 if kept is None else kept.length
         q, q_cache = self.q_proj.forward(x)
+        q, q_heads = self._to_heads(q, self.heads, self.q_norm, at)
         if isinstance(memory, KeysValues):
             (k, v), kv_cache = memory, None
         else:
-            (k, v), kv_cache = self.keys_values(x if memory is None else memory)
+            (k, v), kv_cache = self.keys_values(x if memory is None else memory, at)
         if kept is not None:
             k, v = kept.append(k, v)
-        y, attention = attention_forward(self._split(q), k, v, mask, causal=causal)
-        y, out_cache = self.out_proj.forward(_merge(y))
+        bias, bias_cache = None, None
+        if self.positions is not None and self.positions.biases:
+            bias, bias_cache = self.positions.bias(q.shape[1], k.shape[1])
+        sinks = None if self.sinks is None else self.sinks.data
+        settings: dict[str, Any] = {"window": self.window, "scale": self.scale}
+        settings["softcap"] = self.softcap
+        y, attention = attention_forward(q, k, v, mask, bias, sinks, causal=causal, **settings)
+        y, gate = self._through_gate(x, _merge(y))
+        y, out_cache = self.out_proj.forward(y)
+        has_memory = memory is not None
         return y, MultiHeadAttentionCache(
-            q_cache, kv_cache, attention, out_cache, memory is not None
+            q_cache, kv_cache, attention, out_cache, has_memory, q_heads, bias_cache, gate
         )
 
     def backward(self, dy: Array, cache: MultiHeadAttentionCache) -> Any:
         """dy (B, T, D) -> dx (B, T, D), and with a memory dmemory (B, S, D) after it."""
         assert cache.keys_values is not None, "decoding has no backward"
         dy = self.out_proj.backward(dy, cache.out_proj)
-        dq, dk, dv = attention_backward(self._split(dy), cache.attention)
-        dx = self.q_proj.backward(_merge(dq), cache.q_proj)
-        dmemory = self.k_proj.backward(_merge(dk), cache.keys_values.k_proj)
-        dmemory = dmemory + self.v_proj.backward(_merge(dv), cache.keys_values.v_proj)
+        dx_gate = None
+        if cache.gate is not None:
+            dy, dx_gate = self._back_through_gate(dy, cache.gate)
+        dq, dk, dv, *others = attention_backward(self._split(dy), cache.attention)
+        if self.positions is not None and self.positions.biases:
+            self.positions.bias_backward(others.pop(0), cache.bias)
+        if self.sinks is not None:
+            self.sinks.accumulate(others.pop(0))
+        keys_values = cache.keys_values
+        dq = self._from_heads(dq, self.q_norm, cache.q_heads)
+        dk = self._from_heads(dk, self.k_norm, keys_values.k_heads)
+        dx = self.q_proj.backward(dq, cache.q_proj)
+        if dx_gate is not None:
+            dx = dx + dx_gate
+        dmemory = self.k_proj.backward(dk, keys_values.k_proj)
+        dmemory = dmemory + self.v_proj.backward(_merge(dv), keys_values.v_proj)
         return (dx, dmemory) if cache.has_memory else dx + dmemory
 
-    def keys_values(self, memory: Array) -> tuple[KeysValues, KeysValuesCache]:
-        """memory (B, S, D) -> k (B, S, N, H) and v (B, S, N, Hv), cache."""
+    def keys_values(self, memory: Array, at: int = 0) -> tuple[KeysValues, KeysValuesCache]:
+        """memory (B, S, D), from position ``at`` on -> k (B, S, G, H), v (B, S, G, Hv), cache."""
         k, k_cache = self.k_proj.forward(memory)
+        k, k_heads = self._to_heads(k, self.kv_heads, self.k_norm, at)
         v, v_cache = self.v_proj.forward(memory)
-        return KeysValues(self._split(k), self._split(v)), KeysValuesCache(k_cache, v_cache)
+        v = self._split(v, self.kv_heads)
+        return KeysValues(k, v), KeysValuesCache(k_cache, v_cache, k_heads)
 
-    def _split(self, x: Array) -> Array:
-        return x.reshape(*x.shape[:2], self.heads, x.shape[2] // self.heads)  # (B, T, N, H)
+    def start(self, max_length: int) -> KeyValueCache:
+        """What a decoding of up to ``max_length`` tokens keeps: of a window, so many keys."""
+        if self.window is None:
+            return KeyValueCache(max_length)
+        return RingCache(max_length, self.window)
+
+    def _to_heads(self, x: Array, heads: int, norm: Any, at: int) -> tuple[Array, HeadsCache]:
+        """x (B, T, N * H) of queries or keys -> (B, T, N, H), normed and turned, cache."""
+        normed, rotation = None, None
+        if norm is not None and self.full_norm:
+            x, normed = norm.forward(x)
+        x = self._split(x, heads)
+        if norm is not None and not self.full_norm:
+            x, normed = norm.forward(x)
+        if self.positions is not None and self.positions.rotates:
+            x, rotation = self.positions.rotate(x, at)
+        return x, HeadsCache(normed, rotation)
+
+    def _from_heads(self, dx: Array, norm: Any, cache: HeadsCache) -> Array:
+        """dx (B, T, N, H) -> (B, T, N * H): the same steps from the last to the first."""
+        if self.positions is not None and self.positions.rotates:
+            dx = self.positions.rotate_backward(dx, cache.rotation)
+        if norm is not None and not self.full_norm:
+            dx = norm.backward(dx, cache.norm)
+        dx = _merge(dx)
+        if norm is not None and self.full_norm:
+            dx = norm.backward(dx, cache.norm)
+        return dx
+
+    def _through_gate(self, x: Array, y: Array) -> tuple[Array, GateCache | None]:
+        """x (B, T, D), y (B, T, N * Hv) -> y times the gate that x opens, cache."""
+        if self.gate_proj is None:
+            return y, None
+        gate, proj = self.gate_proj.forward(x)
+        gate, sigmoid = sigmoid_forward(gate)  # (B, T, N * Hv)
+        return y * gate, GateCache(proj, sigmoid, gate, y)
+
+    def _back_through_gate(self, dy: Array, cache: GateCache) -> tuple[Array, Array]:
+        """dy (B, T, N * Hv) -> that of y before the gate, and dx (B, T, D) by the gate."""
+        assert self.gate_proj is not None
+        dgate = sigmoid_backward(dy * cache.y, cache.sigmoid)
+        return dy * cache.open, self.gate_proj.backward(dgate, cache.proj)
+
+    def _split(self, x: Array, heads: int | None = None) -> Array:
+        n = self.heads if heads is None else heads
+        return x.reshape(*x.shape[:2], n, x.shape[2] // n)  # (B, T, N, H)
 
 
 def _merge(x: Array) -> Array:
     return x.reshape(*x.shape[:2], x.shape[2] * x.shape[3])  # (B, T, N * H)
+
+
+def head_sizes(
+    d_model: int, heads: int, d_k: int | None, d_v: int | None, kv_heads: int | None
+) -> tuple[int, int, int]:
+    """Size of a head's queries and keys, of its values, and how many heads have keys of their own.
+
+    Raises ConfigError as ``MultiHeadAttention``.
+    """
+    require_positive(d_model=d_model, heads=heads)
+    if d_model % heads and (d_k is None or d_v is None):
+        raise ConfigError(f"heads is {heads}, which does not divide d_model, {d_model}")
+    kv_heads = heads if kv_heads is None else kv_heads
+    require_positive(kv_heads=kv_heads)
+    if heads % kv_heads:
+        raise ConfigError(
+            f"kv_heads is {kv_heads}, which does not divide heads, {heads}; as many heads must "
+            "read each of them"
+        )
+    d_k = d_model // heads if d_k is None else d_k
+    return d_k, d_model // heads if d_v is None else d_v, kv_heads

@@ -5,28 +5,29 @@ Chapter     walkthroughs/09_whole_model.md
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from npformer.errors import ConfigError
 from npformer.nn.layer import Layer, LayerCache
-from npformer.nn.layer_norm import LayerNorm
 from npformer.nn.layer_state import LayerState
 from npformer.nn.module import Array, Module
-from npformer.ops.layer_norm import LayerNormCache
+from npformer.nn.norms import make_norm
 
 
 class StackCache(NamedTuple):
     layers: list[LayerCache]
-    norm: LayerNormCache | None  # pre-norm only
+    norm: Any  # of the last norm's op; None in post-norm
 
 
 class Stack(Module):
-    """``layers`` layers; in pre-norm a last layer norm, as nothing else norms the sum.
+    """``layers`` layers; but in post-norm a last norm, as nothing else norms the sum.
 
-    ``settings`` are those of ``Layer``. Raises ConfigError as it does.
+    ``settings`` are those of ``Layer``; ``attention`` may be one for each layer, of which some look
+    through a window and some at everything. Raises ConfigError as it does.
     """
 
     def __init__(
@@ -38,13 +39,19 @@ class Stack(Module):
         *,
         norm: str = "post",
         eps: float = 1e-5,
+        norm_type: str = "layer_norm",
+        attention: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
         **settings: Any,
     ) -> None:
-        around: dict[str, Any] = {"norm": norm, "eps": eps, "rng": rng, "dtype": dtype}
-        self.layers = [Layer(d_model, heads, d_ff, **around, **settings) for _ in range(layers)]
-        self.norm = LayerNorm(d_model, eps, dtype=dtype) if norm == "pre" else None
+        around: dict[str, Any] = {"norm": norm, "eps": eps, "norm_type": norm_type, **settings}
+        self.layers = [
+            Layer(d_model, heads, d_ff, attention=each, **around, rng=rng, dtype=dtype)
+            for each in of_each(attention, layers)
+        ]
+        last = norm != "post"
+        self.norm = make_norm(norm_type, d_model, eps, dtype=dtype) if last else None
 
     def forward(
         self,
@@ -64,7 +71,7 @@ class Stack(Module):
             state = None if states is None else states[index]
             x, cache = layer.forward(x, memory, mask, memory_mask, rng, state)
             caches.append(cache)
-        norm = None
+        norm: Any = None
         if self.norm is not None:
             x, norm = self.norm.forward(x)
         return x, StackCache(caches, norm)
@@ -88,3 +95,14 @@ class Stack(Module):
     def start(self, max_length: int, memory: Array | None = None) -> list[LayerState]:
         """memory (B, S, D) or None -> what each layer keeps, up to ``max_length`` tokens."""
         return [layer.start(max_length, memory) for layer in self.layers]
+
+
+def of_each(
+    attention: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None, layers: int
+) -> Sequence[Mapping[str, Any] | None]:
+    """The settings of attention in each layer. Raises ConfigError for another number of them."""
+    if attention is None or isinstance(attention, Mapping):
+        return [attention] * layers
+    if len(attention) != layers:
+        raise ConfigError(f"settings of attention for {len(attention)} layers of {layers}")
+    return attention

@@ -80,7 +80,7 @@ class Decoding(nn.Module):
         """
         y = self._embed(ids[:, None] if ids.ndim == 1 else ids, at=position)
         y = self.decoder(y, memory_mask=memory_mask, states=states)
-        logits = self._project(y[:, -1])
+        logits = self.logits(y[:, -1])
         return logits.float() if logits.dtype.itemsize < 4 else logits
 
     def _advance(
@@ -99,6 +99,10 @@ class Decoding(nn.Module):
 
     def _project(self, y: Tensor) -> Tensor:
         raise NotImplementedError
+
+    def logits(self, y: Tensor) -> Tensor:
+        """The last states (..., D) -> logits (..., V)."""
+        return self._project(y)
 
     def too_long(self, length: int) -> ShapeError:
         """What to raise for a sequence of ``length`` tokens."""

@@ -1,13 +1,15 @@
-"""A decoder-only Transformer, as GPT-2 is one (Radford et al., 2019)."""
+"""A decoder-only Transformer, as GPT-2 is one (Radford et al., 2019), and what came after it."""
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from torch_ref import ops
 from torch_ref.models.decoder_state import DecoderState
 from torch_ref.models.decoding import inference
 from torch_ref.models.model import Model
@@ -32,7 +34,10 @@ class GPT(Model):
         c = self.config = config
         place: dict[str, Any] = {"dtype": dtype, "device": device}
         self.embedding = Embedding(c.vocab_size, c.d_model, c.padding_id, **place)
-        self.positions = make_positions(c.positions, c.max_length, c.d_model, **place)
+        self.embedding_scale = math.sqrt(c.d_model) if c.scale_embedding else 1.0
+        adds = c.positions in ("sinusoidal", "sinusoidal_half", "learned")
+        added = c.positions if adds else "none"
+        self.positions = make_positions(added, c.max_length, c.d_model, **place)
         self.dropout = Dropout(c.dropout)
         self.decoder = Stack(
             c.layers,
@@ -41,9 +46,14 @@ class GPT(Model):
             c.d_ff,
             causal=True,
             dropout=c.dropout,
+            d_k=c.size_of_head,
+            d_v=c.size_of_head,
             norm=c.norm,
+            norm_type=c.norm_type,
             activation=c.activation,
+            bias=c.feed_forward_bias,
             eps=c.layer_norm_eps,
+            attention=[c.attention(layer) for layer in range(c.layers)],
             **place,
         )
         self.output_proj = None if c.tie_output else Linear(c.d_model, c.vocab_size, False, **place)
@@ -57,7 +67,13 @@ class GPT(Model):
         are longer than ``config.max_length``, IndexError (on the CPU) for an id outside the
         vocabulary.
         """
-        return self._project(self.hidden(target, rng))
+        return self.logits(self.hidden(target, rng))
+
+    def logits(self, y: Tensor) -> Tensor:
+        """The last states (..., D) -> logits (..., V), held within the cap if there is one."""
+        logits = self._project(y)
+        cap = self.config.logit_softcap
+        return logits if cap is None else ops.softcap(logits, cap=cap)
 
     def hidden(self, target: Tensor, rng: np.random.Generator | None = None) -> Tensor:
         """What ``forward`` projects to the logits: the last states (B, T, D)."""

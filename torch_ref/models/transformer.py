@@ -52,6 +52,7 @@ class Transformer(Model):
                 d_v=c.d_v,
                 dropout=c.dropout,
                 norm=c.norm,
+                norm_type=c.norm_type,
                 activation=c.activation,
                 eps=c.layer_norm_eps,
                 **place,

@@ -14,19 +14,19 @@ FIRST_ROOM = 32
 class KeysValues(NamedTuple):
     """What queries attend to."""
 
-    k: Tensor  # (B, S, N, H)
-    v: Tensor  # (B, S, N, Hv)
+    k: Tensor  # (B, S, G, H)
+    v: Tensor  # (B, S, G, Hv)
 
 
 class FusedProjection(NamedTuple):
     """Queries, keys and values of self-attention by one product in place of three."""
 
-    weight: Tensor  # (N (2 H + Hv), D)
-    bias: Tensor  # (N (2 H + Hv),)
+    weight: Tensor  # (N H + G (H + Hv), D)
+    bias: Tensor | None  # (N H + G (H + Hv),)
 
 
 Sizes = tuple[tuple[int, int], tuple[int, int]]
-"""Of a position's keys (N, H) and values (N, Hv)."""
+"""Of a position's keys (G, H) and values (G, Hv)."""
 
 
 class KeyValueCache:
@@ -62,6 +62,30 @@ class KeyValueCache:
             self._kept = KeysValues(*(_select(b, rows, self.length) for b in self._kept))
 
 
+class WindowCache(KeyValueCache):
+    """Those of the last ``window`` positions, which no later query looks past."""
+
+    def __init__(self, fused: FusedProjection, sizes: Sizes, max_length: int, window: int) -> None:
+        super().__init__(fused, sizes, max_length)
+        self._window = window
+
+    def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """k, v (R, T, G, H) of the next T positions -> those, after all that the first one sees."""
+        self.length += k.shape[1]
+        if self._kept is not None and self._window > 1:
+            k, v = (
+                torch.cat([kept[:, -(self._window - 1) :], new], 1)
+                for kept, new in zip(self._kept, (k, v), strict=True)
+            )
+        self._kept = KeysValues(*(x[:, -self._window :].clone() for x in (k, v)))
+        return k, v, None
+
+    def select(self, rows: Tensor) -> None:
+        """Keep ``rows``, in that order; a row may come more than once."""
+        if self._kept is not None:
+            self._kept = KeysValues(*(x.index_select(0, rows) for x in self._kept))
+
+
 def _longer(buffer: Tensor, length: int, room: int) -> Tensor:
     longer = buffer.new_empty(len(buffer), room, *buffer.shape[2:])
     longer[:, :length] = buffer[:, :length]
@@ -85,9 +109,10 @@ class StaticKeyValueCache(KeyValueCache):
     """
 
     def __init__(self, like: KeyValueCache, position: Tensor, shape: tuple[int, int]) -> None:
-        self.fused = FusedProjection(*(x.clone() for x in like.fused))
+        weight, bias = like.fused
+        self.fused = FusedProjection(weight.clone(), None if bias is None else bias.clone())
         self.sizes = like.sizes
-        weight = self.fused.weight
+        self.length = 0
         self._buffers = KeysValues(*(weight.new_zeros(*shape, *size) for size in self.sizes))
         self._position = position
         room = torch.arange(shape[1], device=position.device)
@@ -105,7 +130,8 @@ class StaticKeyValueCache(KeyValueCache):
         What a mask hides weighs 0, which makes nothing of a number but keeps a NaN: so zeros.
         """
         for mine, given in zip(self.fused, other.fused, strict=True):
-            mine.copy_(given)
+            if mine is not None and given is not None:
+                mine.copy_(given)
         for buffer in self._buffers:
             buffer.zero_()
 

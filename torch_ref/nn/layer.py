@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from torch_ref.nn.feed_forward import FeedForward
+from torch_ref.nn.feed_forward import make_feed_forward
 from torch_ref.nn.layer_state import KeptMemory, LayerState
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
 from torch_ref.nn.residual import Residual
@@ -33,24 +36,28 @@ class Layer(nn.Module):
         norm: str = "post",
         activation: str = "relu",
         eps: float = 1e-5,
+        norm_type: str = "layer_norm",
+        bias: bool = True,
+        attention: Mapping[str, Any] | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
+        place: dict[str, Any] = {"dtype": dtype, "device": device}
 
         def residual() -> Residual:
-            return Residual(d_model, dropout, norm, eps, dtype=dtype, device=device)
+            return Residual(d_model, dropout, norm, eps, norm_type=norm_type, **place)
 
-        def attention() -> MultiHeadAttention:
-            return MultiHeadAttention(d_model, heads, d_k, d_v, dtype=dtype, device=device)
+        def attends(**more: Any) -> MultiHeadAttention:
+            return MultiHeadAttention(d_model, heads, d_k, d_v, **more, **place)
 
         self.causal = causal
         self.self_attn_residual = residual()
-        self.self_attn = attention()
+        self.self_attn = attends(**(attention or {}))
         self.cross_attn_residual = residual() if cross_attention else None
-        self.cross_attn = attention() if cross_attention else None
+        self.cross_attn = attends() if cross_attention else None
         self.feed_forward_residual = residual()
-        self.feed_forward = FeedForward(d_model, d_ff, activation, dtype=dtype, device=device)
+        self.feed_forward = make_feed_forward(d_model, d_ff, activation, bias=bias, **place)
 
     def forward(
         self,

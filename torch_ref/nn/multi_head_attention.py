@@ -1,6 +1,9 @@
-"""Multi-head attention, self and cross (Vaswani et al., 2017, section 3.2.2)."""
+"""Multi-head attention, self and cross (Vaswani et al., 2017, section 3.2.2), and its variants."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -8,15 +11,21 @@ from torch import Tensor, nn
 
 from npformer.errors import ConfigError
 from torch_ref import ops
-from torch_ref.nn.key_value_cache import FusedProjection, KeysValues, KeyValueCache
+from torch_ref.nn.key_value_cache import (
+    FusedProjection,
+    KeysValues,
+    KeyValueCache,
+    WindowCache,
+)
 from torch_ref.nn.linear import Linear
+from torch_ref.nn.norms import make_norm
+from torch_ref.nn.positions import make_positions
 
 
 class MultiHeadAttention(nn.Module):
     """``heads`` attentions side by side, of size ``d_k`` (queries, keys) and ``d_v`` (values).
 
-    Both sizes default to d_model / heads. Raises ConfigError if they are not given and ``heads``
-    does not divide ``d_model``.
+    The settings are those of the NumPy model's. Raises ConfigError for one that is not allowed.
     """
 
     def __init__(
@@ -26,19 +35,52 @@ class MultiHeadAttention(nn.Module):
         d_k: int | None = None,
         d_v: int | None = None,
         *,
+        kv_heads: int | None = None,
+        bias: str = "all",
+        qk_norm: str = "none",
+        norm_type: str = "rms_norm",
+        eps: float = 1e-5,
+        positions: Mapping[str, Any] | None = None,
+        window: int | None = None,
+        softcap: float | None = None,
+        scale: float | None = None,
+        sinks: bool = False,
+        gate: bool = False,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
         if d_model % heads and (d_k is None or d_v is None):
             raise ConfigError(f"heads is {heads}, which does not divide d_model, {d_model}")
+        groups = heads if kv_heads is None else kv_heads
+        if heads % groups:
+            raise ConfigError(f"kv_heads is {groups}, which does not divide heads, {heads}")
+        for name, given, allowed in (
+            ("bias", bias, ("all", "qkv", "none")),
+            ("qk_norm", qk_norm, ("none", "head", "full")),
+        ):
+            if given not in allowed:
+                raise ConfigError(f"{name} is {given!r}; choose one of {', '.join(allowed)}")
+        place: dict[str, Any] = {"dtype": dtype, "device": device}
         d_k = d_model // heads if d_k is None else d_k
         d_v = d_model // heads if d_v is None else d_v
-        self.heads = heads
-        self.q_proj = Linear(d_model, heads * d_k, dtype=dtype, device=device)
-        self.k_proj = Linear(d_model, heads * d_k, dtype=dtype, device=device)
-        self.v_proj = Linear(d_model, heads * d_v, dtype=dtype, device=device)
-        self.out_proj = Linear(heads * d_v, d_model, dtype=dtype, device=device)
+        self.heads, self.kv_heads = heads, groups
+        self.window, self.softcap, self.scale = window, softcap, scale
+        self.full_norm = qk_norm == "full"
+        inner = bias != "none"
+        self.q_proj = Linear(d_model, heads * d_k, inner, **place)
+        self.k_proj = Linear(d_model, groups * d_k, inner, **place)
+        self.v_proj = Linear(d_model, groups * d_v, inner, **place)
+        self.out_proj = Linear(heads * d_v, d_model, bias == "all", **place)
+        self.q_norm = self.k_norm = None
+        if qk_norm != "none":
+            sizes = (heads * d_k, groups * d_k) if self.full_norm else (d_k, d_k)
+            self.q_norm, self.k_norm = (make_norm(norm_type, n, eps, **place) for n in sizes)
+        self.positions = None
+        if positions is not None:
+            self.positions = make_positions(**positions, d_model=d_model, **place)
+        self.sinks = nn.Parameter(torch.zeros(heads, **place)) if sinks else None
+        self.gate_proj = Linear(d_model, heads * d_v, inner, **place) if gate else None
 
     def forward(
         self,
@@ -56,37 +98,59 @@ class MultiHeadAttention(nn.Module):
         ``kept``, which may have a mask of its own.
         """
         if kept is not None:
-            q, k, v = self._queries_keys_values(x, kept.fused)
+            q, k, v = self._queries_keys_values(x, kept)
             k, v, mask = kept.append(k, v)
         elif isinstance(memory, KeysValues):
-            q, (k, v) = self._split(self.q_proj(x)), memory
+            q, (k, v) = self._to_heads(self.q_proj(x), self.heads, self.q_norm, 0), memory
         else:
-            q = self._split(self.q_proj(x))
+            q = self._to_heads(self.q_proj(x), self.heads, self.q_norm, 0)
             k, v = self.keys_values(x if memory is None else memory)
-        return self.out_proj(ops.attention(q, k, v, mask, causal=causal).flatten(2))
+        bias = None
+        if self.positions is not None and self.positions.biases:
+            bias = self.positions.bias(q.shape[1], k.shape[1])
+        settings: dict[str, Any] = {"window": self.window, "scale": self.scale}
+        y = ops.attention(
+            q, k, v, mask, bias, self.sinks, causal=causal, softcap=self.softcap, **settings
+        ).flatten(2)
+        if self.gate_proj is not None:
+            y = y * ops.sigmoid(self.gate_proj(x))
+        return self.out_proj(y)
 
     def keys_values(self, memory: Tensor) -> KeysValues:
-        """memory (B, S, D) -> k (B, S, N, H), v (B, S, N, Hv); decoding keeps them."""
-        return KeysValues(self._split(self.k_proj(memory)), self._split(self.v_proj(memory)))
+        """memory (B, S, D) -> k (B, S, G, H), v (B, S, G, Hv); decoding keeps them."""
+        k = self._to_heads(self.k_proj(memory), self.kv_heads, self.k_norm, 0)
+        return KeysValues(k, self.v_proj(memory).unflatten(2, (self.kv_heads, -1)))
 
     def start(self, max_length: int) -> KeyValueCache:
         """What a decoding of up to ``max_length`` tokens keeps, of the weights as they are now."""
         maps = (self.q_proj, self.k_proj, self.v_proj)
-        weight, bias = torch.cat([m.weight for m in maps]), torch.cat([m.bias for m in maps])
+        weight = torch.cat([m.weight for m in maps])
+        bias = None if self.q_proj.bias is None else torch.cat([m.bias for m in maps])
         device = weight.device.type
         if torch.is_autocast_enabled(device):
             dtype = torch.get_autocast_dtype(device)
-            weight, bias = weight.to(dtype), bias.to(dtype)
-        k, v = (m.out_features // self.heads for m in maps[1:])
-        sizes = (self.heads, k), (self.heads, v)
-        return KeyValueCache(FusedProjection(weight, bias), sizes, max_length)
+            weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
+        k, v = (m.out_features // self.kv_heads for m in maps[1:])
+        sizes = (self.kv_heads, k), (self.kv_heads, v)
+        fused = FusedProjection(weight, bias)
+        if self.window is None:
+            return KeyValueCache(fused, sizes, max_length)
+        return WindowCache(fused, sizes, max_length, self.window)
 
-    def _queries_keys_values(
-        self, x: Tensor, fused: FusedProjection
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _queries_keys_values(self, x: Tensor, kept: KeyValueCache) -> tuple[Tensor, Tensor, Tensor]:
         sizes = [m.out_features for m in (self.q_proj, self.k_proj, self.v_proj)]
-        q, k, v = F.linear(x, *fused).split(sizes, dim=2)
-        return self._split(q), self._split(k), self._split(v)
+        q, k, v = F.linear(x, *kept.fused).split(sizes, dim=2)
+        q = self._to_heads(q, self.heads, self.q_norm, kept.length)
+        k = self._to_heads(k, self.kv_heads, self.k_norm, kept.length)
+        return q, k, v.unflatten(2, (self.kv_heads, -1))
 
-    def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.heads, -1))  # (B, T, N, H)
+    def _to_heads(self, x: Tensor, heads: int, norm: nn.Module | None, at: int) -> Tensor:
+        """x (B, T, N * H) of queries or keys -> (B, T, N, H), normed and turned."""
+        if norm is not None and self.full_norm:
+            x = norm(x)
+        x = x.unflatten(2, (heads, -1))
+        if norm is not None and not self.full_norm:
+            x = norm(x)
+        if self.positions is not None and self.positions.rotates:
+            x = self.positions.rotate(x, at)
+        return x

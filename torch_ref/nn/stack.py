@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from torch_ref.nn.call_layer import call_layer
 from torch_ref.nn.layer import Layer
-from torch_ref.nn.layer_norm import LayerNorm
 from torch_ref.nn.layer_state import LayerState
+from torch_ref.nn.norms import make_norm
 
 
 class Stack(nn.Module):
-    """``layers`` layers; in pre-norm a last layer norm. ``settings`` are those of ``Layer``.
+    """``layers`` layers; but in post-norm a last norm. ``settings`` are those of ``Layer``.
 
-    Raises ConfigError as ``Layer`` does.
+    ``attention`` may be one for each layer. Raises ConfigError as ``Layer`` does.
     """
 
     layers: Sequence[Layer]
@@ -32,6 +32,8 @@ class Stack(nn.Module):
         *,
         norm: str = "post",
         eps: float = 1e-5,
+        norm_type: str = "layer_norm",
+        attention: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
         **settings: Any,
@@ -39,11 +41,13 @@ class Stack(nn.Module):
         super().__init__()
         self.checkpointed = False
         place: dict[str, Any] = {"dtype": dtype, "device": device}
+        around: dict[str, Any] = {"norm": norm, "eps": eps, "norm_type": norm_type, **settings}
+        alike = attention is None or isinstance(attention, Mapping)
+        each: Any = [attention] * layers if alike else attention
         self.layers = nn.ModuleList(  # type: ignore[assignment]
-            Layer(d_model, heads, d_ff, norm=norm, eps=eps, **place, **settings)
-            for _ in range(layers)
+            Layer(d_model, heads, d_ff, attention=one, **around, **place) for one in each
         )
-        self.norm = LayerNorm(d_model, eps, **place) if norm == "pre" else None
+        self.norm = None if norm == "post" else make_norm(norm_type, d_model, eps, **place)
 
     def forward(
         self,

@@ -131,6 +131,17 @@ def cross_entropy_and_gradient(
     return loss, dlogits
 
 
+def capped(of_chunk: OfChunk, cap: float) -> OfChunk:
+    """The same of logits that are first held within a cap, by tanh."""
+
+    def of_capped(logits: Tensor, targets: Tensor, **options: Any) -> tuple[Tensor, Tensor]:
+        tanh = torch.tanh(logits / cap)
+        loss, dlogits = of_chunk(cap * tanh, targets, **options)
+        return loss, dlogits * (1 - tanh * tanh)
+
+    return of_capped
+
+
 @functools.cache
 def compiled_cross_entropy() -> OfChunk:
     """``cross_entropy_and_gradient`` through torch.compile: fewer passes over the memory."""

@@ -11,10 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from npformer.config import RunConfig
+from torch_ref import ops
 from torch_ref.models import make_twin
 from torch_ref.models.model import Model
 from torch_ref.train.linear_cross_entropy import (
     OfChunk,
+    capped,
     compiled_cross_entropy,
     cross_entropy_and_gradient,
     linear_cross_entropy,
@@ -106,11 +108,16 @@ class TwinObjective(Objective):
         """What is raised, and what ``rng`` does, the model's ``forward`` says."""
         hidden = self.model.hidden(**inputs, rng=rng).flatten(0, 1)  # (B T, D)
         weight = self.model.output_weight
+        cap = getattr(self.model.config, "logit_softcap", None)
         if self.chunk:
+            of_chunk = self.of_chunk if cap is None else capped(self.of_chunk, cap)
             return linear_cross_entropy(
-                hidden, weight, targets, chunk=self.chunk, of_chunk=self.of_chunk, **options
+                hidden, weight, targets, chunk=self.chunk, of_chunk=of_chunk, **options
             )
-        return F.cross_entropy(F.linear(hidden, weight), targets, reduction="sum", **options)
+        logits = F.linear(hidden, weight)
+        if cap is not None:
+            logits = ops.softcap(logits, cap=cap)
+        return F.cross_entropy(logits, targets, reduction="sum", **options)
 
 
 def make_objective(config: RunConfig, precision: Precision, device: torch.device) -> TwinObjective:

@@ -16,6 +16,8 @@ from npformer.cards.strategies import Source
 from npformer.models.gpt import GPT, GPTConfig
 from npformer.nn.module import Parameter
 from npformer.nn.multi_head_attention import MultiHeadAttention
+from npformer.nn.residual import PLACEMENTS
+from npformer.ops.softcap import softcap_backward, softcap_forward
 
 card = ModuleCard.of(GPT)
 card.output = "BTV"
@@ -28,13 +30,54 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     settings = draw_settings(source)
     settings["layers"] = settings["decoder_layers"]
     settings["d_model"] -= settings["d_model"] % settings["heads"]
+    settings |= _later(source, settings) if source.choice((False, True)) else {}
     c = GPTConfig(**{f.name: settings[f.name] for f in dataclasses.fields(GPTConfig)
                      if f.name in settings})  # fmt: skip
     b, t, _ = draw_lengths(source)
     sizes = {"B": b, "T": t, "V": c.vocab_size, "D": c.d_model, "N": c.heads, "F": c.d_ff}
-    sizes |= {"H": c.d_model // c.heads, "the number of layers": c.layers}
+    sizes |= {"H": c.size_of_head, "the number of layers": c.layers}
     static = {"build": (c,), "target": draw_ids(source, (b, t), c), "rng": draw_seed(source)}
     return sizes, static
+
+
+def _later(source: Source, settings: dict[str, Any]) -> dict[str, Any]:
+    """What came after GPT-2."""
+    window = source.choice((None, 2))
+    turns = {
+        "positions": source.choice(("rotary", "rotary_interleaved")),
+        "rotary_fraction": source.choice((1.0, 0.5)),
+        "rotary_theta": 100.0,
+        "rotary_theta_local": source.choice((None, 10.0)) if window else None,
+        **source.choice(SCALINGS),
+    }
+    return {
+        "head_size": source.choice((None, 4)),
+        "kv_heads": source.choice((None, 1)),
+        "attention_bias": source.choice(("all", "qkv", "none")),
+        "feed_forward_bias": source.choice((True, False)),
+        "qk_norm": source.choice(("none", "head", "full")),
+        "softcap": source.choice((None, 2.0)),
+        "logit_softcap": source.choice((None, 1.5)),
+        "sinks": source.choice((False, True)),
+        "attention_gate": source.choice((False, True)),
+        "window": window,
+        "window_pattern": source.choice(("", "LG")) if window else "",
+        "scale_embedding": source.choice((False, True)),
+        "norm": source.choice(PLACEMENTS),
+        **(source.choice((turns, {"positions": "none"})) if _even(settings) else {}),
+    }
+
+
+SCALINGS: tuple[dict[str, Any], ...] = (
+    {},
+    {"rotary_scaling": "linear", "rotary_factor": 2.0},
+    {"rotary_scaling": "llama3", "rotary_factor": 2.0, "rotary_original_length": 4},
+)
+
+
+def _even(settings: dict[str, Any]) -> bool:
+    """Whether half of a head is an even number of columns, whichever size is drawn."""
+    return settings["d_model"] // settings["heads"] == 4
 
 
 def _untied(case):
@@ -79,3 +122,54 @@ def _last_token(self, dlogits, cache):
 )
 def _replaced(self, gradient):
     self.grad = np.array(gradient)
+
+
+def _config(case):
+    return case.static["build"][0]
+
+
+def _uncapped(case):
+    return _config(case).logit_softcap is None
+
+
+@card.wrong_method(
+    "logits-not-capped",
+    "the loss is made of logits that are not held within the cap",
+    softcap_forward,
+    seen="apple/ml-cross-entropy#48",
+    smallest="target (1, 1)",
+    missed_by=only("no cap of the logits", _uncapped),
+)
+def _not_capped(x, *, cap):
+    return x, softcap_forward(x, cap=cap)[1]
+
+
+@card.wrong_method(
+    "logits-times-tanh",
+    "logits are multiplied by tanh(logits / cap), which holds nothing",
+    softcap_forward,
+    seen="unslothai/unsloth-zoo#593",
+    smallest="target (1, 1)",
+    missed_by=only("no cap of the logits", _uncapped),
+)
+def _times_tanh(x, *, cap):
+    return x * np.tanh(x / cap), softcap_forward(x, cap=cap)[1]
+
+
+@card.wrong_method("cap-without-slope", "the capped logits' gradient is handed on as it is",
+                   softcap_backward)  # fmt: skip
+def _no_slope(dy, cache):
+    return dy
+
+
+@card.wrong_method("embedding-scale-dropped", "the embedding's gradient lacks the factor by which "
+                   "it was read", GPT._embed_backward)  # fmt: skip
+def _no_scale(self, dx, cache):
+    self._embed_backward(dx / self.embedding_scale, cache)
+
+
+@card.wrong_method("every-layer-local", "global layers look through the window too", GPT.forward)
+def _every_layer_local(self, target, rng=None):
+    for layer in self.decoder.layers:
+        layer.self_attn.window = self.config.window
+    return self.forward(target, rng)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.attention_draws import draw_attention
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_lengths, draw_mask, draw_seed, draw_settings
 from npformer.cards.nn.multi_head_attention import not_causal
@@ -27,17 +28,24 @@ def draw_layers(source: Source, *counts: int) -> tuple[dict[str, int], dict[str,
     b, t, s = draw_lengths(source)
     causal, cross = source.choice(((False, False), (True, True), (True, False), (False, True)))
     count = (source.choice(counts),) if counts else ()
-    same = ("d_k", "d_v", "dropout", "norm", "activation")
+    same = ("d_k", "d_v", "dropout", "norm", "norm_type", "activation")
+    size = c["d_k"] or c["d_model"] // c["heads"]
+    attention = draw_attention(source, c["heads"], size, t)
+    further = {"attention": attention, "bias": source.choice((True, False))} if attention else {}
     static = {
         "build": (*count, c["d_model"], c["heads"], c["d_ff"]),
-        "settings": {"causal": causal, "cross_attention": cross, **{n: c[n] for n in same}},
+        "settings": {
+            "causal": causal,
+            "cross_attention": cross,
+            **{n: c[n] for n in same},
+            **further,
+        },
         "mask": None if causal else draw_mask(source, b, t),
         "memory_mask": draw_mask(source, b, s) if cross else None,
         "rng": draw_seed(source),
     }
     sizes = {"B": b, "T": t, "D": c["d_model"], **({"S": s} if cross else {})}
-    h = c["d_k"] or c["d_model"] // c["heads"]
-    inside = {"N": c["heads"], "F": c["d_ff"], "H": h, "the number of layers": sum(count)}
+    inside = {"N": c["heads"], "F": c["d_ff"], "H": size, "the number of layers": sum(count)}
     return {**sizes, **inside}, static
 
 

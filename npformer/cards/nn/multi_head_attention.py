@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
+from npformer.cards.attention_draws import draw_attention
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_lengths, draw_mask, draw_settings
 from npformer.cards.ordinary import only, option
@@ -33,12 +35,17 @@ card.passes = {
 
 @card.draw
 def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
-    """Self-attention, and over a memory of another length; causal, masked, both, neither."""
+    """Self-attention, and over a memory of another length; causal, masked, both, neither.
+
+    With everything else that attention may have, or as it was in 2017.
+    """
     c = draw_settings(source)
     b, t, s = draw_lengths(source)
     memory = {"S": s} if source.choice((True, False)) else {}
+    size = c["d_k"] or c["d_model"] // c["heads"]
     static = {
         "build": (c["d_model"], c["heads"], c["d_k"], c["d_v"]),
+        "settings": draw_attention(source, c["heads"], size, max(t, s)),
         "mask": draw_mask(source, b, memory.get("S", t)),
         "causal": source.choice((False, True)),
     }
@@ -61,8 +68,13 @@ def _without(which, weight):
     def backward(self, dy, cache):
         gradients = self.backward(dy, cache)
         inner = linear_backward(dy, cache.out_proj)[0]
+        if cache.gate is not None:
+            inner = inner * cache.gate.open
         share = attention_backward(self._split(inner), cache.attention)[which]
         matrix = getattr(self, weight).weight.data
+        if which == 1:
+            norm = copy.deepcopy(self.k_norm)  # whose own gradients are nobody's
+            share = self._from_heads(share, norm, cache.keys_values.k_heads)
         share = share.reshape(*share.shape[:2], len(matrix)) @ matrix
         if not cache.has_memory:
             return gradients - share
@@ -83,15 +95,17 @@ card.wrong_method("keys-forgotten", "dmemory lacks the keys' share", MultiHeadAt
 @card.wrong_method("heads-not-permuted-back", "(B, N, T, H) is reshaped to (B, T, N H) without "
                    "the swap", MultiHeadAttention.backward)  # fmt: skip
 def _not_permuted(self, dy, cache):
-    inner = self.out_proj.backward(dy, cache.out_proj)
-    dq, dk, dv = attention_backward(self._split(inner), cache.attention)
-    b, t, n, h = dq.shape
-    dx = self.q_proj.backward(dq.swapaxes(1, 2).reshape(b, t, n * h), cache.q_proj)
-    keys_values = cache.keys_values
-    dmemory = self.k_proj.backward(dk.reshape(*dk.shape[:2], n * h), keys_values.k_proj)
-    dv = dv.reshape(*dv.shape[:2], n * dv.shape[-1])
-    dmemory = dmemory + self.v_proj.backward(dv, keys_values.v_proj)
-    return (dx, dmemory) if cache.has_memory else dx + dmemory
+    def unpermuted(dx, norm, heads):
+        b, t, n, h = dx.shape
+        if norm is self.q_norm and n == self.heads and heads is cache.q_heads:
+            dx = dx.swapaxes(1, 2).reshape(b, t, n, h)
+        return type(self)._from_heads(self, dx, norm, heads)
+
+    self._from_heads = unpermuted
+    try:
+        return self.backward(dy, cache)
+    finally:
+        del self._from_heads
 
 
 @card.wrong_method(
@@ -99,7 +113,7 @@ def _not_permuted(self, dy, cache):
     "causal is not passed on",
     MultiHeadAttention.forward,
     seen="keras-team/keras#23038",
-    smallest="x (1, 2, 2)",
+    smallest="x (1, 2, 2), memory (1, 1, 2)",
     missed_by=option("no causal mask", causal=False),
 )
 def not_causal(self, x, memory=None, mask=None, *, causal=False, kept=None):
@@ -119,12 +133,12 @@ def _one_head(case):
     smallest="x (1, 2, 4)",
     missed_by=only("a single head", _one_head),
 )
-def _split_by_reshape(q, k, v, mask=None, **options):
+def _split_by_reshape(q, k, v, *masks, **options):
     def turned(a):
         b, t, n, h = a.shape
         return a.reshape(b, n, t, h).swapaxes(1, 2)
 
-    return attention_forward(turned(q), turned(k), turned(v), mask, **options)
+    return attention_forward(turned(q), turned(k), turned(v), *masks, **options)
 
 
 @card.wrong_method(
@@ -135,6 +149,6 @@ def _split_by_reshape(q, k, v, mask=None, **options):
     smallest="x (1, 2, 4)",
     missed_by=only("a single head", _one_head),
 )
-def _merged_by_reshape(q, k, v, mask=None, **options):
-    y, cache = attention_forward(q, k, v, mask, **options)
+def _merged_by_reshape(q, k, v, *masks, **options):
+    y, cache = attention_forward(q, k, v, *masks, **options)
     return y.swapaxes(1, 2).reshape(y.shape), cache

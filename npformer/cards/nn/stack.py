@@ -7,6 +7,7 @@ from typing import Any
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.nn.layer import draw_layers
 from npformer.cards.strategies import Source
+from npformer.nn.residual import PLACEMENTS
 from npformer.nn.stack import Stack, StackCache
 
 card = ModuleCard.of(Stack)
@@ -17,8 +18,10 @@ card.words = {"dmemory": "the sum of the memory's gradient over the layers"}
 
 @card.draw
 def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
-    """One layer to three."""
-    return draw_layers(source, 1, 2, 3)
+    """One layer to three, of every placement of the norms."""
+    sizes, static = draw_layers(source, 1, 2, 3)
+    static["settings"]["norm"] = source.choice(PLACEMENTS)
+    return sizes, static
 
 
 @card.wrong_method("mask-in-first-layer-only", "later layers attend to padding", Stack.forward)

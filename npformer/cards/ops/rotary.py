@@ -18,6 +18,7 @@ from npformer.ops.rotary import ROTARY_LAYOUTS, RotaryCache, rotary_backward, ro
 
 card = OpCard.of(rotary)
 card.owner = "RotaryPositions"
+card.constants = ("cos", "sin")
 card.words = {"y": "the turn", "dx": "the turn by the opposite angle"}
 
 

@@ -18,6 +18,7 @@ from npformer.ops import softcap
 from npformer.ops.softcap import SoftcapCache, softcap_backward, softcap_forward
 
 card = OpCard.of(softcap)
+card.owner = "GPT"
 card.variants = ({"cap": 30.0},)
 card.words = {"y": "cap tanh(x / cap)", "dx": "dy / cosh(x / cap)^2"}
 card.edge("beyond the cap", {"x": [[-1e3, 1e3, 100.0, -30.0]]}, cap=30.0)

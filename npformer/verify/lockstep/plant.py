@@ -107,9 +107,10 @@ def _calls(module: Any, op: str, model: Any) -> bool:
     card = CARDS.get(type(module).__name__)
     if isinstance(card, ModuleCard) and card.calls is not None:
         return card.calls(module) == op
-    # Besides its forward, a module may call ops in other methods: a tied embedding projects.
-    others = () if getattr(model, "output_proj", None) is not None else vars(type(module))
-    methods = [getattr(type(module), name, None) for name in ("forward", *others)]
+    # Besides its forward, a module may call ops in other methods; an embedding projects if tied.
+    untied = getattr(model, "output_proj", None) is not None
+    names = {"forward", *vars(type(module))} - ({"project"} if untied else set())
+    methods = [getattr(type(module), name, None) for name in names]
     return any(f"{op}_forward" in _names(each) for each in methods if callable(each))
 
 

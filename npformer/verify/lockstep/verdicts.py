@@ -9,6 +9,7 @@ has seen, and of the largest entry of the row.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,7 +93,12 @@ class Verdicts:
         """What a backward returned, given what arrived."""
         back = visit.back
         assert back is not None
-        names = real_names(arguments)
+        constants = self._constants(visit.site)
+        real = real_names(arguments)
+        expected = tuple(
+            g for i, g in enumerate(expected) if i >= len(real) or real[i] not in constants
+        )
+        names = [name for name in real if name not in constants]
         # What a sub-layer's backward returns besides is handed on by NumPy, by autograd it is not.
         wanted, given = (
             [g for g in gradients[: len(names)] if g is not None]
@@ -214,6 +220,10 @@ class Verdicts:
         place = (site.path, site.operation, phase, result, receiver)
         finding = Mismatch(*place, message, error, tick, shown(where), visit=visit)
         self.findings.append(finding)
+
+    def _constants(self, site: Site) -> Sequence[str]:
+        card = CARDS.get(site.kind)
+        return card.constants if site.is_op and isinstance(card, OpCard) else ()
 
     def _scales(self, site: Site, arguments: dict[str, Any], dy: Any) -> dict[str, Array]:
         card = CARDS.get(site.kind)

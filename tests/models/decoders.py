@@ -1,0 +1,79 @@
+"""Decoders alone as families of today are made, each with what it is known for; all are small."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SIZES: dict[str, Any] = dict(vocab_size=29, d_model=16, heads=4, d_ff=24, layers=2, max_length=20)
+NO_BIAS: dict[str, Any] = dict(attention_bias="none", feed_forward_bias=False)
+
+LLAMA: dict[str, Any] = dict(
+    norm_type="rms_norm",
+    activation="swiglu",
+    positions="rotary",
+    kv_heads=2,
+    tie_output=False,
+    rotary_scaling="llama3",
+    rotary_factor=8.0,
+    rotary_original_length=8,
+    **NO_BIAS,
+)
+GEMMA: dict[str, Any] = dict(
+    norm="sandwich",
+    norm_type="rms_norm_plus_one",
+    activation="geglu_tanh",
+    positions="rotary",
+    kv_heads=1,
+    head_size=6,
+    window=3,
+    window_pattern="LG",
+    rotary_theta_local=100.0,
+    qk_norm="head",
+    attention_scale=0.3,
+    softcap=5.0,
+    logit_softcap=3.0,
+    scale_embedding=True,
+    **NO_BIAS,
+)
+GPT_OSS: dict[str, Any] = dict(
+    norm_type="rms_norm",
+    activation="swiglu_clamped",
+    positions="rotary",
+    kv_heads=2,
+    window=4,
+    window_pattern="LG",
+    sinks=True,
+    rotary_scaling="yarn",
+    rotary_factor=4.0,
+    rotary_original_length=8,
+)
+QWEN: dict[str, Any] = dict(
+    norm_type="rms_norm",
+    activation="swiglu",
+    positions="rotary",
+    rotary_fraction=0.5,
+    kv_heads=2,
+    qk_norm="head",
+    attention_gate=True,
+    **NO_BIAS,
+)
+OLMO: dict[str, Any] = dict(
+    norm="branch",
+    norm_type="rms_norm",
+    activation="swiglu",
+    positions="rotary_interleaved",
+    qk_norm="full",
+    attention_bias="qkv",
+)
+BARE: dict[str, Any] = dict(
+    norm="post", positions="none", activation="relu_squared", norm_type="rms_norm_no_weight"
+)
+DECODERS = {
+    "gpt-2": {},
+    "llama": LLAMA,
+    "gemma": GEMMA,
+    "gpt-oss": GPT_OSS,
+    "qwen": QWEN,
+    "olmo": OLMO,
+    "bare": BARE,
+}

@@ -1,0 +1,173 @@
+"""The settings of a decoder alone, as today's families combine them, through the whole house."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from npformer.errors import ConfigError
+from npformer.inspect import record
+from npformer.models import make_model
+from npformer.models.gpt import GPTConfig
+from npformer.text.batches import Batch
+from npformer.verify.bisect import bisect
+from npformer.verify.lockstep.plant import find_mutant, plant
+from tests.models.decoders import DECODERS, SIZES
+from torch_ref.bridge import to_torch
+from torch_ref.inspect import record as record_twin
+from torch_ref.models import make_twin
+
+every_decoder = pytest.mark.parametrize("settings", DECODERS.values(), ids=DECODERS)
+
+
+def model_and_twin(settings, **changes):
+    """With every parameter off its initial value."""
+    config = GPTConfig(**{**SIZES, "dropout": 0.0, **settings, **changes})
+    model = make_model(config, rng=np.random.default_rng(0), dtype=np.float64)
+    rng = np.random.default_rng(1)
+    for parameter in model.parameters():
+        parameter.data += 0.3 * rng.standard_normal(parameter.data.shape)
+    twin = make_twin(config, dtype=torch.float64).eval()
+    to_torch(model.state_dict(), twin)
+    return model, twin
+
+
+def some_ids(rows=3, length=13):
+    return np.random.default_rng(2).integers(1, SIZES["vocab_size"], (rows, length))
+
+
+def some_batch():
+    ids = some_ids(length=9)
+    return Batch({"target": ids[:, :-1]}, ids[:, 1:])
+
+
+@every_decoder
+def test_a_prompt_and_then_token_by_token_is_the_whole_forward(settings):
+    """Past the end of every window, in both engines, with rows chosen on the way."""
+    model, twin = model_and_twin(settings)
+    ids = some_ids()
+    whole, _ = model.forward(ids)
+    for each in (model, twin):
+        state = each.start()
+        logits = each.step(ids[:, :6], state)
+        np.testing.assert_allclose(logits, whole[:, 5], atol=1e-12)
+        for at in range(6, 10):
+            logits = each.step(ids[:, at], state)
+            np.testing.assert_allclose(logits, whole[:, at], atol=1e-12)
+        state.select(np.array([2, 0, 2]))
+        logits = each.step(ids[[2, 0, 2], 10:12], state)  # two at a time, in the middle
+        np.testing.assert_allclose(logits, whole[[2, 0, 2], 11], atol=1e-12)
+
+
+@every_decoder
+def test_no_logit_sees_a_later_token(settings):
+    model, _ = model_and_twin(settings)
+    ids, changed = some_ids(), some_ids()
+    changed[:, 6:] = 1
+    np.testing.assert_array_equal(model.forward(ids)[0][:, :6], model.forward(changed)[0][:, :6])
+
+
+def test_a_local_decoder_sees_no_token_that_has_left_every_window():
+    """Two layers of a window of 3 reach 4 tokens back."""
+    settings = {**DECODERS["gemma"], "window_pattern": "L"}
+    model, _ = model_and_twin(settings)
+    ids, changed = some_ids(), some_ids()
+    changed[:, 2] = 1
+    before, after = model.forward(ids)[0], model.forward(changed)[0]
+    np.testing.assert_array_equal(before[:, 7:], after[:, 7:])
+    assert (before[:, 6] != after[:, 6]).all()
+
+
+@every_decoder
+def test_both_engines_record_the_same_calls_and_gradients(settings):
+    model, twin = model_and_twin(settings)
+    ours, theirs = record(model, some_batch()), record_twin(twin, some_batch())
+    assert ours.paths == theirs.paths
+    for path, gradient in ours.gradients.items():
+        np.testing.assert_allclose(gradient, theirs.gradients[path], atol=1e-12, err_msg=path)
+
+
+@every_decoder
+def test_a_right_decoder_is_bisected_to_nothing(settings):
+    model, twin = model_and_twin(settings, dropout=0.2)
+    assert bisect(model, twin, some_batch(), seed=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "mistake", "path"),
+    [
+        ("llama", "rotary/not-turned-back", "decoder.layers.1.self_attn.positions"),
+        ("gemma", "rms_norm/xhat-term-dropped", "decoder.layers.0.self_attn.k_norm"),
+        ("qwen", "sigmoid/y-alone", "decoder.layers.1.self_attn"),
+        ("gpt-oss", "swiglu_clamped/alpha-forgotten", "decoder.layers.0.feed_forward.activation"),
+        ("gemma", "softcap/slope-missing", ""),
+    ],
+)
+def test_a_mistake_is_found_in_the_op_that_makes_it(name, mistake, path):
+    model, twin = model_and_twin(DECODERS[name])
+    with plant(find_mutant(mistake), model, path):
+        found = bisect(model, twin, some_batch(), seed=3)
+    assert not found
+    assert found.activation is None
+    assert (found.gradient.path, found.gradient.method) == (path, mistake.partition("/")[0])
+
+
+def test_a_window_keeps_no_more_keys_than_it_has():
+    model, twin = model_and_twin(DECODERS["gpt-oss"], max_length=20)
+    for each in (model, twin):
+        state = each.start()
+        each.step(some_ids(length=9), state)
+        for token in range(9):
+            each.step(some_ids(length=9)[:, token], state)
+        local, everything = (layer.self_attn._kept.k.shape[1] for layer in state.layers)
+        assert local == 4
+        assert everything >= 18
+
+
+def test_an_older_configuration_means_what_it_meant():
+    """A file without the later fields is GPT-2's, and the weights have the same names."""
+    config = GPTConfig(**SIZES)
+    later = {f.name for f in dataclasses.fields(GPTConfig)} - set(SIZES)
+    assert {"kv_heads", "window", "norm_type", "logit_softcap"} <= later
+    model = make_model(config, rng=np.random.default_rng(0))
+    assert [path for path in model.state_dict() if ".layers.0.self_attn." in path] == [
+        f"decoder.layers.0.self_attn.{name}_proj.{kind}"
+        for name in ("q", "k", "v", "out")
+        for kind in ("weight", "bias")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (dict(kv_heads=3), "kv_heads is 3, which does not divide heads, 4"),
+        (dict(kv_heads=0), "kv_heads is 0; it must be 1 or more, or not given"),
+        (dict(heads=3), "heads is 3, which does not divide d_model, 16"),
+        (dict(head_size=0), "head_size is 0; it must be 1 or more"),
+        (dict(window=0), "window is 0; it must be 1 or more, or not given"),
+        (dict(window=2, window_pattern="LX"), "window_pattern is 'LX'; write L for a local layer"),
+        (dict(window_pattern="LG"), "there is no window; give window, the keys"),
+        (dict(softcap=0.0), "softcap is 0.0; it must be > 0, or not given"),
+        (dict(logit_softcap=-1.0), "logit_softcap is -1.0; it must be > 0"),
+        (dict(attention_scale=0.0), "attention_scale is 0.0; it must be > 0"),
+        (dict(qk_norm="heads"), "qk_norm is 'heads'; choose one of none, head, full; did you mean"),
+        (dict(positions="rope"), "positions is 'rope'; choose one of sinusoidal"),
+        (dict(norm_type="rms"), "did you mean 'rms_norm'"),
+        (
+            dict(rotary_theta=1e6),
+            "rotary_theta is for rotary positions, and positions is 'learned'",
+        ),
+        (dict(positions="rotary", rotary_fraction=0.75), "3 of a head's 4 columns; it must be 2"),
+        (dict(positions="rotary", rotary_fraction=1.5), r"rotary_fraction is 1.5; it must be in"),
+        (dict(positions="rotary", rotary_theta_local=10.0), "and there is no window"),
+        (dict(positions="rotary", rotary_factor=2.0), "goes with rotary_scaling"),
+        (dict(positions="rotary", rotary_scaling="yarn"), "yarn and llama3 need it"),
+        (dict(positions="rotary", rotary_scaling="dynamic"), "rotary_scaling is 'dynamic'; choose"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused(settings, said):
+    with pytest.raises(ConfigError, match=said):
+        GPTConfig(**{**SIZES, **settings})
