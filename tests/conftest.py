@@ -1,7 +1,7 @@
 """Hypothesis profiles, one thread for PyTorch, a count of the examples that ran, absent extras.
 
-HYPOTHESIS_PROFILE picks the profile: ``dev`` (quick; the default), ``ci`` (at least 12,000 examples
-in all, the same every time; the default where CI is set), ``deep`` (at least 300,000).
+HYPOTHESIS_PROFILE picks the profile: ``dev`` (quick; the default), ``ci`` (the same examples every
+time; the default where CI is set), ``deep`` (a hundred times as many, at least 300,000 in all).
 
 Without PyTorch, or another extra, the tests that need it are skipped and say so; the others run.
 """
@@ -26,8 +26,8 @@ COMMON: dict[str, Any] = {
     "deadline": None,
     "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
 }
-settings.register_profile("dev", max_examples=20, **COMMON)
-settings.register_profile("ci", max_examples=100, derandomize=True, database=None, **COMMON)
+settings.register_profile("dev", max_examples=15, **COMMON)
+settings.register_profile("ci", max_examples=25, derandomize=True, database=None, **COMMON)
 settings.register_profile("deep", max_examples=2600, **COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
 

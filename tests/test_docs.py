@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from npformer.cli.arguments import parse
+from npformer.verify import check
 from tests.forked import forked
 from tests.readme import README, ROOT, with_table
 
@@ -35,10 +36,20 @@ def here(tmp_path, monkeypatch):
             del sys.modules[name]
 
 
+@contextlib.contextmanager
+def fewer_cases():
+    """What a page does not show the output of runs on fewer cases, and is not shrunk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(check.__kwdefaults__, "cases", 40)
+        patch.setitem(check.__kwdefaults__, "shrink", False)
+        yield
+
+
 def test_the_page_on_checking_your_own(here):
     namespace = {"__name__": "page"}
     printed = ""
-    for kind, code in BLOCK.findall(PAGE.read_text(encoding="utf-8")):
+    blocks = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
+    for (kind, code), (following, _) in zip(blocks, [*blocks[1:], ("", "")], strict=True):
         if kind == "text":
             assert NUMBER.sub("#", printed).split() == NUMBER.sub("#", code).split()
         if kind != "python":
@@ -47,7 +58,8 @@ def test_the_page_on_checking_your_own(here):
             (here / file[1]).write_text(code, encoding="utf-8")
             continue
         out = io.StringIO()
-        with contextlib.redirect_stdout(out):
+        as_shown = contextlib.nullcontext() if following == "text" else fewer_cases()
+        with contextlib.redirect_stdout(out), as_shown:
             exec(compile(code, PAGE.name, "exec"), namespace)
         printed = out.getvalue()
     plugins = ("-p", "npformer.pytest_plugin", "-p", "_hypothesis_pytestplugin")

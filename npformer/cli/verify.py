@@ -206,14 +206,15 @@ class Command:
                 device=self.device,
                 progress=status.update,
             )
-        failure = result.failure
-        if failure is not None and failure.oracle == "contract":
-            raise VerifyError(
-                f"{result.name}: {failure.result}: {failure.message}{_given(failure)}"
-            )
+            failure = result.failure
+            if failure is not None and failure.oracle == "contract":
+                raise VerifyError(
+                    f"{result.name}: {failure.result}: {failure.message}{_given(failure)}"
+                )
+            told = str(result)  # which looks for what is wrong
         report = of(result)
         console.print(report.table())
-        console.print(str(result), highlight=False, markup=False, soft_wrap=True)
+        console.print(told, highlight=False, markup=False, soft_wrap=True)
         self._write(report, report.to_dict(), None)
         if self.debug and result.subject and failure and failure.case:
             from npformer.verify.answer.debug import debug

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import functools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from npformer.verify.answer.reproduce import reproduction
 from npformer.verify.answer.shrink import smallest_failure
 from npformer.verify.component import Component
 from npformer.verify.inputs import FixedInputs
+from npformer.verify.judge import Failure
 from npformer.verify.report import of
 from npformer.verify.result import Checked
 from npformer.verify.subjects.jax_subjects import precisions
@@ -33,6 +35,8 @@ from npformer.verify.tally import ALONE, Tally, check_component
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from npformer.verify.diagnosis import Diagnosis
 
 DTYPES = ("float64", "float32")
 SIXTEEN = ("float16", "bfloat16")
@@ -202,7 +206,7 @@ def _explain(
     shrink: bool,
     tell: Callable[[str], None],
 ) -> None:
-    """Fill in the failure, shrunk and located, its code and its diagnoses.
+    """Fill in the failure, shrunk and located, its code, and what will give its diagnoses.
 
     Those are of the case that was found: in the smallest, several mistakes may look alike.
     Whatever somebody's function raises meanwhile costs that step, and not the verdict.
@@ -220,11 +224,25 @@ def _explain(
     result.failure = failure
     tally.show(failure)
     if failure.result != "the call":  # which gave no result to explain
-        from npformer.verify.diagnosis import diagnose_check
+        result.explain = functools.partial(
+            _diagnoses, component, found, result.tallies, result.seed, tell
+        )
 
-        tell(f"looking for what is wrong with {component.name}")
-        with contextlib.suppress(Exception):
-            result.diagnoses = diagnose_check(component, found, result.tallies, result.seed)
+
+def _diagnoses(
+    component: Component,
+    found: Failure,
+    tallies: Sequence[Tally],
+    seed: int,
+    tell: Callable[[str], None],
+) -> tuple[Diagnosis, ...]:
+    from npformer.verify.diagnosis import diagnose_check
+
+    tell(f"looking for what is wrong with {component.name}")
+    with warnings.catch_warnings(), contextlib.suppress(Exception):
+        warnings.simplefilter("ignore")
+        return diagnose_check(component, found, tallies, seed)
+    return ()
 
 
 def _against(component: Component) -> str:

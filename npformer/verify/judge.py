@@ -345,22 +345,24 @@ def violation(finding: Finding, dtype: np.dtype) -> float:
     return worst(error_units(finding.value, finding.expected, finding.scale, dtype))
 
 
-def _check_directional(
-    component: Component, case: Case, rng: np.random.Generator, to: Verdict
-) -> None:
+def directional(component: Component, case: Case, rng: np.random.Generator) -> float | None:
+    """The ``directional_gap`` of a case, which is in float64; None if it is not for this oracle."""
     largest = max((np.abs(a).max(initial=0.0) for a in case.inputs.values()), default=0.0)
     if largest > 1e3 or not joined(case.upstream).size or not component.smooth(case):
-        return
+        return None
     try:
         with np.errstate(all="ignore"):
-            gap = directional_gap(component, case, rng)
+            return directional_gap(component, case, rng)
     except Exception:  # a step away, or in a wider dtype, it may refuse
         if not component.lenient:
             raise
-        return
-    if gap is None:
-        return
-    to.directional = gap
-    if not gap <= steps(component).gap:
+        return None
+
+
+def _check_directional(
+    component: Component, case: Case, rng: np.random.Generator, to: Verdict
+) -> None:
+    gap = to.directional = directional(component, case, rng)
+    if gap is not None and not gap <= steps(component).gap:
         message = f"<dy, J v> and <J^T dy, v> differ by {gap:.3g} of their terms"
         to.failures.append(Failure("the gradient", "directional derivative", message, gap, case))

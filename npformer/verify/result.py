@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from npformer.verify.component import Component
@@ -33,8 +34,8 @@ class Checked:
     """One for each dtype."""
     failure: Failure | None = None
     """The smallest case that fails."""
-    diagnoses: tuple[Diagnosis, ...] = ()
-    """Mistakes that would give this wrong result, likeliest first."""
+    explain: Callable[[], tuple[Diagnosis, ...]] = field(default=tuple, repr=False, compare=False)
+    """What gives the diagnoses: it takes longer than the cases do, so it waits until asked."""
     subject: Component | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -43,6 +44,11 @@ class Checked:
 
     def __bool__(self) -> bool:
         return self.passed
+
+    @cached_property
+    def diagnoses(self) -> tuple[Diagnosis, ...]:
+        """Mistakes that would give this wrong result, likeliest first; looked for when asked."""
+        return self.explain()
 
     @property
     def cases(self) -> int:

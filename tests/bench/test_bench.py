@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 
 import numpy as np
 import pytest
 
+from npformer.bench.numpy_runner import make_decode, make_step
 from npformer.bench.products import step_products
-from npformer.bench.shapes import bench_config, random_batch, shards, workload
+from npformer.bench.shapes import (
+    WORKLOADS,
+    Workload,
+    bench_config,
+    random_batch,
+    shards,
+    workload,
+)
 from npformer.bench.suite import BenchConfig, run_bench, tables
 from npformer.config import ModelConfig
 from npformer.errors import ConfigError
@@ -83,20 +92,23 @@ def test_baselines_that_translate_need_a_model_that_does() -> None:
         BenchConfig(engine="torch", model="gpt")
 
 
-@pytest.mark.parametrize("family", families())
-def test_a_short_bench_measures_everyone(family: str) -> None:
-    config = BenchConfig(
-        model=family,
-        presets=("tiny",),
-        rounds=1,
-        steps=1,
-        decode_tokens=2,
-        workers=1,
-        compile=False,
-    )
-    results = run_bench(config)
+SHORT = BenchConfig(presets=("tiny",), rounds=1, steps=1, decode_tokens=2, workers=1, compile=False)
+
+
+def test_a_short_bench_measures_everyone() -> None:
+    results = run_bench(SHORT)
     rows = results["presets"]["tiny"]["implementations"]
     assert rows.keys() == {"numpy", "torch", "floor"}
     assert all(row["step"] > 0 and row["peak_memory"] > 0 for row in rows.values())
     assert rows["numpy"]["decode_tokens_per_s"] > 0 < rows["torch"]["decode_tokens_per_s"]
     assert results["machine"]["cores"] >= 1 and len(tables(results)) == 1
+
+
+@pytest.mark.parametrize("family", sorted(families().keys() - {DEFAULT}))
+@pytest.mark.parametrize("name", ["numpy", "torch"])
+def test_a_family_steps_and_decodes(family: str, name: str, monkeypatch) -> None:
+    """In this process: what the processes add is seen above."""
+    monkeypatch.setitem(WORKLOADS, "tiny", Workload(2, 8))
+    config = dataclasses.replace(SHORT, model=family)
+    make_step(name, "tiny", config)(0)
+    make_decode(name, "tiny", config)(2)

@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from npformer.cards.case import Case
 from npformer.cards.mutant import Mutant
-from npformer.cards.strategies import GeneratorSource
-from npformer.verify.component import Component
 from npformer.verify.components.registry import COMPONENTS, component
 from npformer.verify.diagnosis.diagnose import diagnose_implementation
 from npformer.verify.diagnosis.diagnosis import Diagnosis
 from npformer.verify.diagnosis.known import Known
 from npformer.verify.diagnosis.suspect import mutants_of
-from npformer.verify.judge import check_case
+from npformer.verify.mutants import MutantTrial, try_mutant
 
 
 @dataclass(frozen=True)
@@ -71,23 +66,13 @@ def diagnosis_rate(
     """
     chosen = [component(name) for name in components or COMPONENTS]
     mutants = [mutant for each in chosen for mutant in mutants_of(Known(each))]
-    return DiagnosisRate(tuple(_try(mutant, cases, seed) for mutant in mutants))
+    return DiagnosisRate(tuple(diagnosed(try_mutant(m, cases, seed), seed) for m in mutants))
 
 
-def _try(mutant: Mutant, cases: int, seed: int) -> DiagnosisTrial:
-    planted = mutant.plant(component(mutant.component))
-    case = first_failure(planted, cases, seed)
-    found = [] if case is None else diagnose_implementation(planted, case, seed)
-    return DiagnosisTrial(mutant, tuple(found))
-
-
-def first_failure(planted: Component, cases: int, seed: int) -> Case | None:
-    """The first case that the checker does not accept."""
-    for dtype in (np.float64, np.float32):
-        rng = np.random.default_rng([seed, *planted.name.encode()])
-        source = GeneratorSource(rng)
-        for _ in range(cases):
-            case = planted.draw(source, np.dtype(dtype))
-            if check_case(planted, case, rng).failures:
-                return case
-    return None
+def diagnosed(trial: MutantTrial, seed: int = 0) -> DiagnosisTrial:
+    """What is made of the case in which a mutant was caught."""
+    found: list[Diagnosis] = []
+    if trial.failure is not None and trial.failure.case is not None:
+        planted = trial.mutant.plant(component(trial.mutant.component))
+        found = diagnose_implementation(planted, trial.failure.case, seed)
+    return DiagnosisTrial(trial.mutant, tuple(found))

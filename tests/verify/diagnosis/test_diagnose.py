@@ -19,16 +19,19 @@ from npformer.verify import check
 from npformer.verify.components.registry import COMPONENTS
 from npformer.verify.diagnosis import diagnose, diagnose_implementation
 from npformer.verify.diagnosis.evidence import Evidence, observe
-from npformer.verify.diagnosis.rate import first_failure
 from npformer.verify.mutants import MUTANTS
+from npformer.verify.tally import check_component
+
+
+def first_failure(wrong, cases=100):
+    """The first case that the checker does not accept."""
+    return check_component(wrong, cases, stop_at_failure=True).failure.case
 
 
 def diagnosed(name, backward):
     """What is said of a backward in the place of the registered one."""
     wrong = COMPONENTS[name].implemented_by(backward=backward)
-    case = first_failure(wrong, 100, 0)
-    assert case is not None
-    return diagnose_implementation(wrong, case)
+    return diagnose_implementation(wrong, first_failure(wrong))
 
 
 def of_layer_norm(change):
@@ -188,7 +191,7 @@ def test_two_mistakes_at_once_are_both_named(backward, mutants, sentence):
 def test_a_wrong_forward_and_a_wrong_backward_are_both_named():
     a, b = MUTANTS["layer_norm/unbiased-variance"], MUTANTS["layer_norm/mean-term-dropped"]
     wrong = b.plant(a.plant(COMPONENTS["layer_norm"]))
-    first = diagnose_implementation(wrong, first_failure(wrong, 100, 0))[0]
+    first = diagnose_implementation(wrong, first_failure(wrong))[0]
     assert set(first.mutants) == {a.name, b.name}
 
 
@@ -197,7 +200,7 @@ def test_a_mistake_in_a_part_of_a_module_is_named():
     pair = mutant.plant(COMPONENTS["layer_norm"]).pair
     functions = dict(zip(COMPONENTS["layer_norm"].pair, pair, strict=True))
     wrong = dataclasses.replace(COMPONENTS["Layer"], replacements=functions)
-    first = diagnose_implementation(wrong, first_failure(wrong, 20, 0))[0]
+    first = diagnose_implementation(wrong, first_failure(wrong, 20))[0]
     assert first.mutant == mutant.name
     assert "within it, in layer_norm" in first.sentence
 
@@ -251,7 +254,7 @@ def test_a_right_backward_in_another_form_has_no_diagnosis():
 
 def test_an_input_that_is_written_to_is_part_of_what_is_seen():
     wrong = MUTANTS["linear/input-overwritten"].plant(COMPONENTS["linear"])
-    case = first_failure(wrong, 100, 0)
+    case = first_failure(wrong)
     before = case.dy.copy()
     evidence = Evidence.of(wrong, case, observe(wrong, case))
     assert evidence.names == ("dy afterwards",)
