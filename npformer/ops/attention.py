@@ -69,6 +69,7 @@ import numpy as np
 
 from npformer.ops.array import Array, finite, sum_to
 from npformer.ops.checks import check_groups, check_mask, check_softcap
+from npformer.ops.heads import by_group, by_position, swap
 from npformer.ops.hidden import dscores_of_seen, sum_of_seen
 from npformer.ops.masks import visible
 from npformer.ops.softcap import capped
@@ -121,7 +122,7 @@ def attention_forward(
         scale = 1 / math.sqrt(h)
     slope = None
 
-    scores = _by_group(q * scale, k) @ _swap(k).mT  # (B, G, N/G * T, S)
+    scores = by_group(q * scale, k.shape[2]) @ swap(k).mT  # (B, G, N/G * T, S)
     grouped = scores.shape
     scores = scores.reshape(b, n, t, grouped[-1])  # (B, N, T, S)
     if softcap is not None:
@@ -131,14 +132,14 @@ def attention_forward(
     if mask is not None:
         scores = np.where(mask, scores, -np.inf)
     probs, sink_probs = _softmax(scores, sink)
-    y = probs.reshape(grouped) @ _swap(v)
+    y = probs.reshape(grouped) @ swap(v)
     if mask is not None and not finite(y):
         probs = np.where(mask, probs, 0)
         seen = np.broadcast_to(mask, probs.shape).reshape(grouped)
-        y = sum_of_seen(seen, probs.reshape(grouped), _swap(v))
+        y = sum_of_seen(seen, probs.reshape(grouped), swap(v))
     bias_shape = None if bias is None else bias.shape
     cache = AttentionCache(q, k, v, probs, scale, slope, bias_shape, sink_probs)
-    return _by_position(y, q), cache
+    return by_position(y, n), cache
 
 
 @op
@@ -148,8 +149,8 @@ def attention_backward(dy: Array, cache: AttentionCache) -> tuple[Array, ...]:
     After these dbias, of the bias's shape, where there was one, and dsink (N,) likewise.
     """
     q, k, v, probs, scale, slope = cache[:6]
-    q, dy = _by_group(q, k), _by_group(dy, k)  # (B, G, N/G * T, H or Hv)
-    k, v = _swap(k), _swap(v)  # (B, G, S, H or Hv)
+    q, dy = by_group(q, k.shape[2]), by_group(dy, k.shape[2])  # (B, G, N/G * T, H or Hv)
+    k, v = swap(k), swap(v)  # (B, G, S, H or Hv)
     probs = probs.reshape(*dy.shape[:3], k.shape[2])  # (B, G, N/G * T, S)
     slope = slope if slope is None else slope.reshape(probs.shape)
     dv = probs.mT @ dy
@@ -172,37 +173,16 @@ def attention_backward(dy: Array, cache: AttentionCache) -> tuple[Array, ...]:
         dscores = scale * (dscores if slope is None else np.where(seen, dscores * slope, 0))
         dq = sum_of_seen(seen, dscores, k)
         dk = sum_of_seen(seen.mT, dscores.mT, q)
-    return _by_position(dq, cache.q), _swap(dk), _swap(dv), *others
+    return by_position(dq, cache.q.shape[2]), swap(dk), swap(dv), *others
 
 
 def attention_inside(dy: Array, cache: AttentionCache) -> dict[str, Array]:
     """dy (B, T, N, Hv) -> dprobs and dscores (B, N, T, S), which the backward overwrites."""
     shape = cache.probs.shape
-    dprobs = _by_group(dy, cache.k) @ _swap(cache.v).mT
+    dprobs = by_group(dy, cache.k.shape[2]) @ swap(cache.v).mT
     dprobs = dprobs.reshape(shape)
     dscores, _ = dscores_of_seen(cache.probs != 0, cache.probs, dprobs)
     return {"dprobs": dprobs, "dscores": dscores}
-
-
-def _swap(x: Array) -> Array:
-    """(B, T, N, H) -> (B, N, T, H) and back; a view, which matmul reads as it is."""
-    return x.swapaxes(1, 2)
-
-
-def _by_group(x: Array, k: Array) -> Array:
-    """(B, T, N, H) -> (B, G, N/G * T, H): the heads that read one k, one after another.
-
-    Where each reads a k of its own, a view.
-    """
-    b, t, n, h = x.shape
-    groups = k.shape[2]
-    return _swap(x) if n == groups else _swap(x).reshape(b, groups, n // groups * t, h)
-
-
-def _by_position(x: Array, q: Array) -> Array:
-    """(B, G, N/G * T, H) -> (B, T, N, H), with the T and N of q."""
-    b, t, n, _ = q.shape
-    return _swap(x if x.shape[1] == n else x.reshape(b, n, t, x.shape[-1]))
 
 
 def _softmax(scores: Array, sink: Array | None) -> tuple[Array, Array | None]:

@@ -71,3 +71,9 @@ def check_softcap(cap: float | None) -> None:
     """Scores are held within (-cap, cap); raises ``ConfigError`` for a cap that is not positive."""
     if cap is not None and not 0 < cap < math.inf:
         raise ConfigError(f"softcap is {cap}; it must be positive and finite, or None for no cap")
+
+
+def check_tile(tile: int) -> None:
+    """A tile is a number of rows and of columns; raises ``ConfigError`` for one below 1."""
+    if tile < 1:
+        raise ConfigError(f"tile is {tile}; it must be at least 1, the rows and columns of a tile")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from npformer.ops.array import Array
+from npformer.ops.array import Array, finite
 
 
 def dscores_of_seen(seen: Array, probs: Array, dprobs: Array) -> tuple[Array, Array]:
@@ -29,3 +29,9 @@ def sum_of_seen(seen: Array, weights: Array, x: Array) -> Array:
         rest = np.where(plain[..., s, :], 0, x[..., s, :])[..., None, :]  # (..., 1, H)
         y += np.where(seen[..., s, None], weights[..., s, None] * rest, 0)
     return y
+
+
+def product_of_seen(seen: Array | None, weights: Array, x: Array) -> Array:
+    """weights (..., T, S), x (..., S, H) -> (..., T, H), by ``sum_of_seen`` where that matters."""
+    y = weights @ x
+    return y if seen is None or finite(y) else sum_of_seen(seen, weights, x)

@@ -81,3 +81,32 @@ def visible(
     if near is None or mask is None:
         return near if mask is None else mask
     return mask & near
+
+
+def seen_from_to(
+    t: int, s: int, *, causal: bool, window: int | None, offsets: Array | None = None
+) -> tuple[Array, Array]:
+    """first (t,), last (t,): query i sees the keys first[i] to last[i], the latter not included.
+
+    Whatever hides keys by their positions leaves an interval: causal, a window, and documents in
+    one row, for which t = s. Where last is not beyond first, a query sees none. Raises
+    ``ShapeError`` for offsets that are none, ``ConfigError`` for a window below 1.
+    """
+    check_window(window)
+    here = np.arange(t) + s - t
+    first, last = np.zeros(t, int), np.full(t, s)
+    if causal:
+        last = np.minimum(last, here + 1)
+    if window is not None:
+        first = np.maximum(first, here - window + 1)
+        last = np.minimum(last, here + window)
+    if offsets is not None:
+        if t != s:
+            raise ShapeError(f"there are {t} queries and {s} keys; offsets are for as many of both")
+        offsets = np.asarray(offsets)
+        check_offsets(offsets, s)
+        ends = np.append(offsets, offsets[-1])  # padding comes after the last, and sees nothing
+        document = np.searchsorted(offsets, here, side="right")
+        first = np.maximum(first, ends[document - 1])
+        last = np.minimum(last, ends[document])
+    return first, last

@@ -24,3 +24,10 @@ def near_mask(
     behind = torch.arange(t, device=device)[:, None] + (s - t) - torch.arange(s, device=device)
     seen = behind >= 0 if causal else torch.ones_like(behind, dtype=torch.bool)
     return seen if window is None else seen & (behind.abs() < window)
+
+
+def packed_mask(offsets: Tensor, length: int) -> Tensor:
+    """offsets (D + 1,) -> (T, T): documents in one row see themselves alone, padding nothing."""
+    place = torch.arange(length, device=offsets.device)
+    document = torch.bucketize(place, offsets, right=True)
+    return (document[:, None] == document) & (place < offsets[-1])

@@ -122,10 +122,10 @@ card.plain = _plain
 
 
 @card.draw
-def draw(source: Source, dtype: Any) -> Case:
+def draw(source: Source, dtype: Any, *, packed: bool = False) -> Case:
     """T != S, values of another size than keys; masks of every rank, some rows hidden whole.
 
-    Each of the variants in some of the cases, and none in some.
+    Each of the variants in some of the cases, and none in some. ``packed``: with T = S.
     """
     grouped = rarely(source, 3)
     full: dict[str, int] = {}
@@ -133,6 +133,7 @@ def draw(source: Source, dtype: Any) -> Case:
     def static(sizes: dict[str, int]) -> dict[str, Any]:
         full.update(sizes)
         full["1"] = 1
+        full["s"] = sizes["t"] if packed else sizes["s"]
         if grouped:
             full["n"] = full["g"] * full["r"]
         shape = source.choice((None, "b11s", "bnts", "ts", "11", "b1ts"))
@@ -148,6 +149,7 @@ def draw(source: Source, dtype: Any) -> Case:
         }
 
     spec = "btgrh, bsgh, bsgv -> btgrv" if grouped else "btnh, bsnh, bsnv -> btnv"
+    spec = spec.replace("s", "t") if packed else spec
     least = {"h": 1, "s": 1, "r": 1, "g": 1}
     case = draw_case(source, spec, ("q", "k", "v"), dtype, static=static, least=least)
     inputs, dy = dict(case.inputs), case.dy

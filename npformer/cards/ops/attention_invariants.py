@@ -11,6 +11,7 @@ from npformer.cards.case import Array, Case, Result
 from npformer.cards.invariant import Finding
 from npformer.cards.ops import attention_by_hand
 from npformer.cards.ops.attention import card
+from npformer.ops.masks import packed_mask
 
 
 def _allowed(case: Case) -> Array:
@@ -18,6 +19,8 @@ def _allowed(case: Case) -> Array:
     (b, t, n, _), s = case.inputs["q"].shape, case.inputs["k"].shape[1]
     mask, window = case.static.get("mask"), case.static.get("window")
     seen = attention_by_hand.allowed(t, s, mask, case.static["causal"], window)
+    if (offsets := case.static.get("offsets")) is not None:
+        seen = seen & packed_mask(offsets, s)
     return np.broadcast_to(seen, (b, n, t, s))
 
 
@@ -101,7 +104,8 @@ def _constant(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Fi
 @card.invariant("the order of keys changes nothing but theirs", broken_by="dk-without-transpose")
 def _order(component: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
     """Keys and values are a set: reordered, they give the same y and the same gradients."""
-    if case.static["causal"] or case.static.get("window") is not None:
+    where = (case.static.get(name) for name in ("window", "offsets"))
+    if case.static["causal"] or any(each is not None for each in where):
         return
     s = case.inputs["k"].shape[1]
     order = np.random.default_rng(0).permutation(s)
@@ -152,9 +156,9 @@ def _one_more(component: Any, case: Case, result: Result, scales: Result) -> Ite
         inputs[name] = np.pad(inputs[name], ((0, 0), (0, 1), (0, 0), (0, 0)))
     inputs["bias"] = np.concatenate([bias, last], -1)
     seen = np.concatenate([seen, np.ones((*shape[:3], 1), bool)], -1)
-    other = component.run(
-        Case(inputs, {**case.static, "mask": seen, "causal": False, "window": None}, case.dy)
-    )
+    nowhere: dict[str, Any] = {name: None for name in ("window", "offsets") if name in case.static}
+    static = {**case.static, "mask": seen, "causal": False, **nowhere}
+    other = component.run(Case(inputs, static, case.dy))
     for name in ("y", "dq"):
         yield Finding(other[name], result[name], scales[name])
     for name in ("dk", "dv"):

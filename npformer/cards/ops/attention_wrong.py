@@ -76,7 +76,9 @@ def _dk_from_k(dy, cache):
     return backward(dk=dk)(dy, cache)
 
 
-@card.wrong_backward("single-precision", "the gradients are computed silently in float32")
+@card.wrong_backward(
+    "single-precision", "the gradients are computed silently in float32", beyond_forward=True
+)
 def _float32(dy, cache):
     arrays = {n: a for n, a in cache._asdict().items() if isinstance(a, np.ndarray)}
     narrow = cache._replace(**{n: a.astype(np.float32) for n, a in arrays.items()})
