@@ -18,7 +18,7 @@ Reading     A broadcast forward is a sum backward, as of any bias. Where attenti
             -slopes |p_i - j| is slopes j less a constant of row i, which the softmax does not
             see: some write slopes j alone.
 
-Chapter     walkthroughs/05_embeddings_positions.md
+Chapter     walkthroughs/16_positions_that_rotate.md
 """
 
 from __future__ import annotations

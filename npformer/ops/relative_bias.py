@@ -26,7 +26,7 @@ Backward    A number of weight is read wherever its bucket is, so its gradient i
 Reading     An embedding (embedding.py) whose ids are distances: T S look-ups in K rows. Since they
             repeat, dweight[buckets] += dy would keep one of them.
 
-Chapter     walkthroughs/05_embeddings_positions.md
+Chapter     walkthroughs/16_positions_that_rotate.md
 """
 
 from __future__ import annotations

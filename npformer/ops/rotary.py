@@ -35,7 +35,7 @@ Reading     A turn changes no length, and the product of a turned query with a t
             The two layouts are one map of differently ordered columns: which is meant is a property
             of trained weights (rotary_layout.py turns one into the other).
 
-Chapter     walkthroughs/05_embeddings_positions.md
+Chapter     walkthroughs/16_positions_that_rotate.md
 """
 
 from __future__ import annotations

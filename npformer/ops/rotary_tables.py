@@ -25,7 +25,7 @@ Reading     Point i turns L w_i / (2 pi) times in L positions. A fast one tells 
             would show angles that no weight has seen. m makes the scores of a longer softmax
             larger by m^2, so that it is as sharp as before.
 
-Chapter     walkthroughs/05_embeddings_positions.md
+Chapter     walkthroughs/16_positions_that_rotate.md
 """
 
 from __future__ import annotations

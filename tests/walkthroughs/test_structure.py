@@ -27,6 +27,7 @@ EXPECTED = [
     "13_looking_inside",
     "14_how_we_know",
     "15_norms_without_a_mean",
+    "16_positions_that_rotate",
     "18_gates",
     "20_loss_without_logits",
     "playground",

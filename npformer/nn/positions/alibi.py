@@ -1,6 +1,6 @@
 """ALiBi: scores fall with distance. Mathematics: ``npformer/ops/alibi.py``.
 
-Chapter     walkthroughs/05_embeddings_positions.md
+Chapter     walkthroughs/16_positions_that_rotate.md
 """
 
 from __future__ import annotations

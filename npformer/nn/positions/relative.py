@@ -1,6 +1,6 @@
 """T5's relative bias: a learned score for each distance. Mathematics: ``ops/relative_bias.py``.
 
-Chapter     walkthroughs/05_embeddings_positions.md
+Chapter     walkthroughs/16_positions_that_rotate.md
 """
 
 from __future__ import annotations

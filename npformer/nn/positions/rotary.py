@@ -1,6 +1,6 @@
 """Rotary positions: queries and keys turn. Mathematics: ``npformer/ops/rotary.py``.
 
-Chapter     walkthroughs/05_embeddings_positions.md
+Chapter     walkthroughs/16_positions_that_rotate.md
 """
 
 from __future__ import annotations
