@@ -1,6 +1,6 @@
 """Adafactor (Shazeer & Stern, 2018, algorithms 4 and 5, arXiv:1804.04235), as PyTorch has it.
 
-Chapter     walkthroughs/10_optimizers.md
+Chapter     walkthroughs/23_steps_that_are_matrices.md
 """
 
 from __future__ import annotations

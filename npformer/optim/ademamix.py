@@ -1,6 +1,6 @@
 """AdEMAMix (Pagliardini, Ablin & Grangier, 2024, algorithm 1, arXiv:2409.03137).
 
-Chapter     walkthroughs/10_optimizers.md
+Chapter     walkthroughs/23_steps_that_are_matrices.md
 """
 
 from __future__ import annotations

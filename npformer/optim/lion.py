@@ -1,6 +1,6 @@
 """Lion (Chen et al., 2023, algorithm 2, arXiv:2302.06675).
 
-Chapter     walkthroughs/10_optimizers.md
+Chapter     walkthroughs/23_steps_that_are_matrices.md
 """
 
 from __future__ import annotations

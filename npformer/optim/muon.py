@@ -1,6 +1,6 @@
 """Muon (Jordan et al., 2024; Liu et al., 2025, arXiv:2502.16982), as PyTorch has it.
 
-Chapter     walkthroughs/10_optimizers.md
+Chapter     walkthroughs/23_steps_that_are_matrices.md
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The nearest orthogonal matrix by products alone: Newton-Schulz, tuned as by Jordan et al., 2024.
 
-Chapter     walkthroughs/10_optimizers.md
+Chapter     walkthroughs/23_steps_that_are_matrices.md
 """
 
 from __future__ import annotations

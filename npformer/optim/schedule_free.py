@@ -1,6 +1,6 @@
 """Schedule-free AdamW (Defazio et al., 2024, algorithm 1, arXiv:2405.15682).
 
-Chapter     walkthroughs/10_optimizers.md
+Chapter     walkthroughs/23_steps_that_are_matrices.md
 """
 
 from __future__ import annotations
