@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.strategies import Source, draw_sizes
 from npformer.nn.gated_activation import GATED_ACTIVATIONS, GatedActivation
@@ -36,3 +38,46 @@ def _exchanged(self, dy, cache):
 @card.wrong_method("halves-exchanged", "up goes in where the gate belongs", GatedActivation.forward)
 def _halves(self, gate, up):
     return self.forward(up, gate)
+
+
+@card.wrong_method("forward-only", "both get dy, as if there were no product",
+                   GatedActivation.backward)  # fmt: skip
+def _identity(self, dy, cache):
+    return dy, dy
+
+
+@card.wrong_method("gate-detached", "the gate is taken for a constant", GatedActivation.backward)
+def _detached(self, dy, cache):
+    dgate, dup = self.backward(dy, cache)
+    return np.zeros_like(dgate), dup
+
+
+@card.wrong_method("up-detached", "up is taken for a constant", GatedActivation.backward)
+def _up_detached(self, dy, cache):
+    dgate, dup = self.backward(dy, cache)
+    return dgate, np.zeros_like(dup)
+
+
+@card.wrong_method("shared", "both halves get the sum of the two gradients",
+                   GatedActivation.backward)  # fmt: skip
+def _shared(self, dy, cache):
+    both = sum(self.backward(dy, cache))
+    return both, both
+
+
+@card.wrong_method("halved", "both halves get half of theirs, as if dy were shared out",
+                   GatedActivation.backward)  # fmt: skip
+def _halved(self, dy, cache):
+    dgate, dup = self.backward(dy, cache)
+    return dgate / 2, dup / 2
+
+
+@card.wrong_method("always-swiglu", "the name is ignored: SwiGLU for all", GatedActivation.forward)
+def _always(self, gate, up):
+    return GATED_ACTIVATIONS["swiglu"][0](gate, up)
+
+
+@card.wrong_method("gated-by-up", "the gate is multiplied by itself, and up is never read",
+                   GatedActivation.forward)  # fmt: skip
+def _never(self, gate, up):
+    return self.forward(gate, gate)

@@ -73,3 +73,48 @@ def _before_up(self, dy, cache):
     gate, up = cache.activation.gate, cache.activation.up
     h, _ = self.activation.forward(gate, np.ones_like(up))
     return self.backward(dy, cache._replace(down_proj=cache.down_proj._replace(x=h)))
+
+
+@card.wrong_method(
+    "gate-path-dropped",
+    "x gets what up_proj returns, and not gate_proj's",
+    GatedFeedForward.backward,
+)
+def _gate_dropped(self, dy, cache):
+    dh = self.down_proj.backward(dy, cache.down_proj)
+    dgate, dup = self.activation.backward(dh, cache.activation)
+    self.gate_proj.backward(dgate, cache.gate_proj)
+    return self.up_proj.backward(dup, cache.up_proj)
+
+
+@card.wrong_method(
+    "gradients-exchanged", "dgate goes back through up_proj, and dup through gate_proj",
+    GatedFeedForward.backward,
+)  # fmt: skip
+def _back_exchanged(self, dy, cache):
+    dh = self.down_proj.backward(dy, cache.down_proj)
+    dgate, dup = self.activation.backward(dh, cache.activation)
+    dx = self.gate_proj.backward(dup, cache.gate_proj)
+    return dx + self.up_proj.backward(dgate, cache.up_proj)
+
+
+@card.wrong_method(
+    "up-frozen", "up_proj's backward is never run: its weight stays", GatedFeedForward.backward
+)
+def _frozen(self, dy, cache):
+    dh = self.down_proj.backward(dy, cache.down_proj)
+    dgate, dup = self.activation.backward(dh, cache.activation)
+    dx = self.gate_proj.backward(dgate, cache.gate_proj)
+    return dx + dup @ self.up_proj.weight.data
+
+
+@card.wrong_method(
+    "gate-read-twice",
+    "up is made by gate_proj too: the gate gates itself",
+    GatedFeedForward.forward,
+)
+def _itself(self, x):
+    gate, first = self.gate_proj.forward(x)
+    h, activation = self.activation.forward(gate, gate)
+    y, down_proj = self.down_proj.forward(h)
+    return y, GatedFeedForwardCache(first, first, activation, down_proj)

@@ -49,3 +49,29 @@ def _subtracted(self, dy, cache):
     if self.weight is not None and dweight is not None:
         self.weight.accumulate(-dweight)
     return dx
+
+
+@card.wrong_method("weight-not-accumulated", "dweight is made and dropped", RMSNorm.backward)
+def _dropped(self, dy, cache):
+    return rms_norm_backward(dy, cache)[0]
+
+
+@card.wrong_method("two-for-one", "1 is added to the weight twice", RMSNorm.forward)
+def _two(self, x):
+    if not self.plus_one:
+        return self.forward(x)
+    return rms_norm_forward(x, 1 + self.weight.data, eps=self.eps, plus_one=True)
+
+
+@card.wrong_method("one-always", "1 is added to a weight that begins at 1", RMSNorm.forward)
+def _always(self, x):
+    if self.weight is None:
+        return self.forward(x)
+    return rms_norm_forward(x, self.weight.data, eps=self.eps, plus_one=True)
+
+
+@card.wrong_method("over-the-sentence", "the mean runs over the positions as well", RMSNorm.forward)
+def _positions(self, x):
+    y, cache = self.forward(x)
+    rstd = (1 / np.sqrt((x * x).mean((-2, -1), keepdims=True) + self.eps)).astype(x.dtype)
+    return y / cache.rstd * rstd, cache._replace(xhat=x * rstd, rstd=rstd)
