@@ -95,7 +95,7 @@ def directional_gap(component: Component, case: Case, rng: np.random.Generator) 
     return min(gaps) if max(gaps) < 2 * min(gaps) else None
 
 
-def _gap(component: Component, case: Case, rng: np.random.Generator, times: int) -> float | None:
+def _gap(component: Component, case: Case, rng: np.random.Generator, times: float) -> float | None:
     """The gap with so many times the usual step; None where the forward is not smooth enough."""
     wide = case.cast(component.widest)
     # A random mask may follow the order in memory, which adding a direction may change.
