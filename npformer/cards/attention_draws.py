@@ -9,6 +9,9 @@ from npformer.cards.strategies import Source
 NORM_TYPES = ("rms_norm", "rms_norm_plus_one", "layer_norm")
 
 
+BIASES = ("alibi", "t5")
+
+
 def draw_attention(source: Source, heads: int, size: int, length: int) -> dict[str, Any]:
     """Those of 2017, or a choice of each; a head has ``size`` columns, a text ``length`` tokens."""
     if not source.choice((False, True)):
@@ -18,7 +21,7 @@ def draw_attention(source: Source, heads: int, size: int, length: int) -> dict[s
         "bias": source.choice(("all", "qkv", "none")),
         "qk_norm": source.choice(("none", "head", "full")),
         "norm_type": source.choice(NORM_TYPES),
-        "positions": draw_positions(source, size, length),
+        "positions": draw_positions(source, heads, size, length),
         "window": source.choice((None, 1, 2, 3)),
         "softcap": source.choice((None, 2.0)),
         "scale": source.choice((None, 0.3)),
@@ -27,9 +30,12 @@ def draw_attention(source: Source, heads: int, size: int, length: int) -> dict[s
     }
 
 
-def draw_positions(source: Source, size: int, length: int) -> dict[str, Any] | None:
-    """Arguments of ``make_positions`` for those that turn some columns of a head; or None."""
-    kind = source.choice(("none", "rotary", "rotary_interleaved"))
+def draw_positions(source: Source, heads: int, size: int, length: int) -> dict[str, Any] | None:
+    """Arguments of ``make_positions`` for those that turn columns of a head, or bias; or None."""
+    kind = source.choice(("none", "rotary", "rotary_interleaved", *BIASES))
+    if kind in BIASES:
+        few = {"buckets": 4, "max_distance": 5} if kind == "t5" else {}
+        return {"name": kind, "max_length": max(length, 1), "heads": heads, **few}
     if kind == "none" or size < 2:
         return None
     return {

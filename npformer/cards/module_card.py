@@ -62,6 +62,8 @@ class ModuleCard(Card):
         self.causal = lambda static: True  # what mixes no positions
         self.frozen: Callable[[Case], dict[str, int | None]] = lambda case: {}
         """The row of a parameter that gets no gradient although the output depends on it."""
+        self.plain: Callable[[Case], bool] = lambda case: True
+        """Whether a case has nothing that an exercise on the module does not speak of."""
 
     @classmethod
     def of(cls, module: type) -> ModuleCard:

@@ -52,10 +52,17 @@ class GPTConfig(AttentionConfig):
     norm: Placement = "pre"
     activation: Activation = "gelu_tanh"
     positions: Literal[
-        "sinusoidal", "sinusoidal_half", "learned", "rotary", "rotary_interleaved", "none"
+        "sinusoidal",
+        "sinusoidal_half",
+        "learned",
+        "rotary",
+        "rotary_interleaved",
+        "alibi",
+        "t5",
+        "none",
     ] = "learned"
-    """Added to the embedding; or turning queries and keys; or none, for causal attention alone
-    tells an order too."""
+    """Added to the embedding; turning queries and keys; a bias of the scores, for t5 one that each
+    layer learns; or none, for causal attention alone tells an order too."""
     init_std: float | None = 0.02
     layers: int = 12
     """Layers of the stack."""

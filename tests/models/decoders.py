@@ -68,6 +68,8 @@ OLMO: dict[str, Any] = dict(
 BARE: dict[str, Any] = dict(
     norm="post", positions="none", activation="relu_squared", norm_type="rms_norm_no_weight"
 )
+BLOOM: dict[str, Any] = dict(positions="alibi", kv_heads=1)
+T5: dict[str, Any] = dict(norm_type="rms_norm", positions="t5", window=5, window_pattern="GL")
 DECODERS = {
     "gpt-2": {},
     "llama": LLAMA,
@@ -76,4 +78,6 @@ DECODERS = {
     "qwen": QWEN,
     "olmo": OLMO,
     "bare": BARE,
+    "bloom": BLOOM,
+    "t5": T5,
 }

@@ -171,7 +171,8 @@ class _Recorder(TorchFunctionMode):
 
     def _end(self, y: Tensor) -> Tensor:
         call, arrived = self._inside.pop(), self._arrived
-        call.output = y.view_as(y)
+        # What has no gradient in training, such as a fixed bias, is shown the one that arrives.
+        call.output = y.view_as(y) if y.requires_grad else y.detach().requires_grad_()
         call.output.register_hook(lambda gradient: arrived.append(call.order))
         return call.output
 

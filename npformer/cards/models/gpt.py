@@ -64,10 +64,11 @@ def _later(source: Source, settings: dict[str, Any]) -> dict[str, Any]:
         "window_pattern": source.choice(("", "LG")) if window else "",
         "scale_embedding": source.choice((False, True)),
         "norm": source.choice(PLACEMENTS),
-        **(source.choice((turns, {"positions": "none"})) if _even(settings) else {}),
+        **source.choice((turns, *STILL) if _even(settings) else STILL),
     }
 
 
+STILL: tuple[dict[str, Any], ...] = ({}, *({"positions": n} for n in ("none", "alibi", "t5")))
 SCALINGS: tuple[dict[str, Any], ...] = (
     {},
     {"rotary_scaling": "linear", "rotary_factor": 2.0},

@@ -17,6 +17,7 @@ from npformer.ops.linear import linear_backward
 card = ModuleCard.of(MultiHeadAttention)
 card.inputs, card.output = {"x": "BTD", "memory": "BSD"}, "BTD"
 card.causal, card.keeps = lambda static: static["causal"], ("causal",)
+card.plain = lambda case: not case.static["settings"]
 card.words = {"dmemory": "the sum of the keys' and the values' gradients"}
 card.passes = {
     ("forward", "mask", "attention"): "the mask",

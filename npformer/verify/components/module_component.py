@@ -91,6 +91,9 @@ class ModuleComponent(Component):
     def frozen_rows(self, case: Case) -> dict[str, int | None]:
         return self.card.frozen(case)
 
+    def plain(self, case: Case) -> bool:
+        return self.card.plain(case)
+
     def arguments(self, case: Case) -> list[str]:
         """The forward's arguments in a case; its other inputs are parameters."""
         return [name for name in self.card.inputs if name in case.inputs]

@@ -9,6 +9,7 @@ from npformer.errors import ConfigError
 from npformer.seam import method
 from torch_ref.nn.positions.base import Positions
 from torch_ref.ops.alibi import alibi, alibi_slopes
+from torch_ref.seam import op
 
 
 class AlibiPositions(Positions):
@@ -37,6 +38,7 @@ class AlibiPositions(Positions):
         self.register_buffer("constant", slopes, persistent=False)
 
     @method
+    @op
     def bias(self, t: int, s: int, at: int | Tensor | None = None) -> Tensor:
         """Queries t, keys s -> (1, N, t, s)."""
         slopes = self.constant if self.slopes is None else self.slopes

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from npformer.seam import method
 from torch_ref.nn.positions.base import Positions
 from torch_ref.ops.relative_bias import relative_bias
+from torch_ref.seam import op
 
 
 class RelativePositions(Positions):
@@ -32,6 +33,7 @@ class RelativePositions(Positions):
         nn.init.normal_(self.weight, std=heads**-0.5)
 
     @method
+    @op
     def bias(self, t: int, s: int, at: int | Tensor | None = None) -> Tensor:
         """Queries t, keys s -> (1, N, t, s)."""
         return relative_bias(
