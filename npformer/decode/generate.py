@@ -1,6 +1,6 @@
 """Going on with a text, token by token, by a model that reads no source.
 
-Chapter     walkthroughs/12_decoding.md
+Chapter     walkthroughs/22_decoder_only.md
 """
 
 from __future__ import annotations

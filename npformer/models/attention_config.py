@@ -1,4 +1,7 @@
-"""The settings of self-attention, for families whose layers may differ in it."""
+"""The settings of self-attention, for families whose layers may differ in it.
+
+Chapter     walkthroughs/22_decoder_only.md
+"""
 
 from __future__ import annotations
 

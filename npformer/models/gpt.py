@@ -14,6 +14,7 @@ Backward    The same three lines from the last to the first. The embedding matri
             gradients, as the output projection and by the ids.
 
 Chapter     walkthroughs/09_whole_model.md
+Chapter     walkthroughs/22_decoder_only.md
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ A position's keys and values never change once it is decoded, for later position
 earlier ones. Keeping them makes a step's cost that of one position in place of all of them.
 
 Chapter     walkthroughs/12_decoding.md
+Chapter     walkthroughs/22_decoder_only.md
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ class KeyValueCache:
         self._max_length = max_length
         self._kept: KeysValues | None = None  # with room for more positions
 
+    @property
+    def held(self) -> int:
+        """Positions whose keys and values are kept."""
+        return self.length
+
     def append(self, k: Array, v: Array) -> KeysValues:
         """k (R, T, G, H), v of the next T positions -> those of every position so far."""
         end = self.length + k.shape[1]
@@ -61,6 +67,11 @@ class RingCache(KeyValueCache):
     def __init__(self, max_length: int, window: int) -> None:
         super().__init__(max_length)
         self._places = min(window, max_length)
+
+    @property
+    def held(self) -> int:
+        """Positions whose keys and values are kept."""
+        return min(self.length, self._places)
 
     def append(self, k: Array, v: Array) -> KeysValues:
         """k (R, T, G, H), v of the next T positions -> those, after all that the first one sees.

@@ -13,6 +13,7 @@ bounds the scores, whatever the projections grow to; it must come first, for a w
 column does not commute with a rotation of pairs of columns.
 
 Chapter     walkthroughs/07_multi_head_attention.md
+Chapter     walkthroughs/22_decoder_only.md
 """
 
 from __future__ import annotations

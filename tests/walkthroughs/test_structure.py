@@ -30,6 +30,7 @@ EXPECTED = [
     "16_positions_that_rotate",
     "18_gates",
     "20_loss_without_logits",
+    "22_decoder_only",
     "23_steps_that_are_matrices",
     "playground",
 ]
