@@ -36,6 +36,7 @@ from npformer.nn.init import redraw_matrices
 from npformer.nn.module import Array
 from npformer.nn.positions import make_positions
 from npformer.nn.stack import StackCache
+from npformer.nn.widths import scale_branches
 from npformer.ops.linear import LinearCache
 from npformer.ops.softcap import SoftcapCache, softcap_backward, softcap_forward
 
@@ -71,6 +72,8 @@ class GPTConfig(AttentionConfig):
     """Multiply the embedding by sqrt(d_model) where it is read."""
     logit_softcap: float | None = None
     """Logits are held within this much of 0, by tanh."""
+    scale_branches: bool = False
+    """Begin with the last matrix of every branch divided by sqrt(2 layers), as GPT-2 does."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -127,6 +130,8 @@ class GPT(Model):
         if c.init_std is not None:
             redraw_matrices(self.parameters(), c.init_std, rng)
             self.embedding.weight.data[c.padding_id] = 0
+        if c.scale_branches:
+            scale_branches(self.named_parameters())
 
     def forward(
         self, target: Array, rng: np.random.Generator | None = None

@@ -15,6 +15,7 @@ from torch_ref.models.decoding import inference
 from torch_ref.models.model import Model
 from torch_ref.nn import Dropout, Embedding, Linear, Stack
 from torch_ref.nn.positions import make_positions
+from torch_ref.nn.widths import scale_branches
 
 
 class GPT(Model):
@@ -58,6 +59,8 @@ class GPT(Model):
         )
         self.output_proj = None if c.tie_output else Linear(c.d_model, c.vocab_size, False, **place)
         self.redraw()
+        if c.scale_branches:
+            scale_branches(self)
 
     def forward(self, target: Tensor, rng: np.random.Generator | None = None) -> Tensor:
         """target (B, T) ids -> logits (B, T, V).
