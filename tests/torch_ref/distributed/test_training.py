@@ -145,6 +145,25 @@ def test_a_run_goes_on_with_other_numbers_of_ranks(tmp_path, corpus):
     assert losses(parts) == pytest.approx(losses(tmp_path / "alone"), rel=1e-9)
 
 
+def test_two_sequences_of_weights_on_shares_of_a_model(tmp_path, corpus):
+    """Both, and the sum of squares, go over to other numbers of ranks; what is saved is the mean."""
+    options = [*corpus, "--model.dropout", "0", "--optim.name", "schedule_free"]
+    trained(1, tmp_path / "alone", *options, "--updates", "10")
+    parts = tmp_path / "parts"
+    trained(2, parts, *options, "--updates", "5", "--parallel", "fsdp")
+    trained(2, parts, "--resume", "--updates", "10", "--parallel", "ddp")
+    for update in (5, 10):
+        one, many = (checkpoint(path, update) for path in (tmp_path / "alone", parts))
+        assert_same(one, many, exactly=False)
+
+
+def test_an_optimizer_of_whole_matrices_refuses_shares_of_them(tmp_path, corpus):
+    options = [*corpus, "--optim.name", "muon", "--parallel", "fsdp", "--updates", "1"]
+    ended = run(2, tmp_path / "run", *options)
+    assert [end.status for end in ended] == [2, 2], lines(ended)
+    assert lines(ended)[0].startswith("npformer: muon needs each matrix whole")
+
+
 class Overflows(Quick):
     """An engine whose loss is infinite on rank 1 at update 8."""
 
