@@ -11,11 +11,11 @@ Forward     g = min(gate, limit)                       clamped above alone
 Backward    As swiglu.py, with alpha inside the gate's derivative, slope = logistic'(alpha g), and
             with a mask for each clamp, through which nothing flows where the clamp holds:
 
-                dup   = dy * h                                        where |up| <= limit, else 0
-                dgate = dy * (u + 1) * (s + g * alpha * slope)        where gate <= limit, else 0
+                dup   = dy * h                                        and 0 where |up| > limit
+                dgate = dy * (u + 1) * (s + g * alpha * slope)        and 0 where gate > limit
 
             At a bound itself any number between 0 and 1 would do. It is 1 here, as in PyTorch's
-            clamp up to 2.13; from 2.14 on it is 0 there, and a half in jnp.clip.
+            clamp up to 2.13; from 2.14 on it is 0 there, and it is a half in jnp.clip.
 
 Reading     With alpha = 1.702 the gate g s is GELU's quick form, x logistic(1.702 x). Below, it
             needs no clamp: g s is never less than -0.17. u + 1 keeps a path open where up is 0:
@@ -66,9 +66,9 @@ def swiglu_clamped_backward(dy: Array, cache: SwigluClampedCache) -> tuple[Array
     gate, up, alpha, limit = cache
     g, u = _held(np.minimum(gate, limit), alpha), np.clip(up, -limit, limit)
     s = logistic(alpha * g)
-    dup = np.where(np.abs(up) <= limit, dy * (g * s), 0)
+    dup = np.where(np.abs(up) > limit, 0, dy * (g * s))
     dgate = dy * (u + 1) * (s + g * (alpha * logistic_slope(alpha * g)))
-    return np.where(gate <= limit, dgate, 0), dup
+    return np.where(gate > limit, 0, dgate), dup
 
 
 def _held(g: Array, alpha: float) -> Array:
