@@ -18,7 +18,10 @@ from npformer.nn.multi_head_attention import MultiHeadAttention
 card = ModuleCard.of(Layer)
 card.inputs, card.output = {"x": "BTD", "memory": "BSD"}, "BTD"
 card.causal = lambda static: static["settings"]["causal"]
-card.plain = lambda case: "attention" not in case.static["settings"]
+card.plain = lambda case: (
+    "attention" not in case.static["settings"]
+    and case.static["settings"]["norm_type"] == "layer_norm"
+)
 card.words = {"dx": "the gradient that its residuals hand on", "dmemory": "the memory's gradient"}
 card.passes = {("forward", "causal", "self_attn"): "the causal mask"}
 
