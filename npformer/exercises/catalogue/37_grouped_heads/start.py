@@ -1,0 +1,28 @@
+"""Exercise 37: heads that share their keys.
+
+    q (B, T, N, H)    k (B, S, G, H)    v (B, S, G, Hv)    y (B, T, N, Hv)
+
+The forward is given. Write grouped_attention_backward, then:
+
+    npformer exercise check grouped_heads
+    npformer exercise hint grouped_heads
+"""
+
+import numpy as np
+
+
+def grouped_attention_forward(q, k, v):
+    """q (B, T, N, H), k (B, S, G, H), v (B, S, G, Hv) -> y (B, T, N, Hv), cache."""
+    each = q.shape[2] // k.shape[2]  # heads of a group
+    k_all, v_all = np.repeat(k, each, axis=2), np.repeat(v, each, axis=2)  # (B, S, N, .)
+    scores = np.einsum("btnh,bsnh->bnts", q, k_all) / np.sqrt(q.shape[3])
+    e = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    probs = e / e.sum(axis=-1, keepdims=True)  # (B, N, T, S)
+    cache = (q, k, v, probs)
+    return np.einsum("bnts,bsnh->btnh", probs, v_all), cache
+
+
+def grouped_attention_backward(dy, cache):
+    """dy (B, T, N, Hv) -> dq (B, T, N, H), dk (B, S, G, H), dv (B, S, G, Hv)."""
+    q, k, v, probs = cache
+    raise NotImplementedError("return dq, dk, dv")
