@@ -54,7 +54,7 @@ def draw(source: Source, dtype: Any) -> Case:
 
     def static(sizes: dict[str, int]) -> dict[str, Any]:
         rng = draw_rng(source)
-        points = source.choice((sizes["h"] // 2, 1))
+        points = source.choice((max(sizes["h"] // 2, 1), 1))
         shape = [sizes["t"], points]
         if source.choice((False, True)):
             shape.insert(0, sizes["b"])
@@ -63,7 +63,12 @@ def draw(source: Source, dtype: Any) -> Case:
         cos, sin = ((factor * f(angles)).astype(dtype) for f in (np.cos, np.sin))
         return {"cos": cos, "sin": sin, "layout": source.choice(ROTARY_LAYOUTS)}
 
-    return draw_case(source, "btnh -> btnh", ("x",), dtype, static=static, least={"h": 2})
+    case = draw_case(source, "btnh -> btnh", ("x",), dtype, static=static, least={"h": 4})
+    if case.dy.shape[-1] > 1:
+        return case
+    # Whoever makes a case smaller may ask for less than a pair of columns.
+    inputs = {name: np.repeat(a, 2, -1) for name, a in case.inputs.items()}
+    return Case(inputs, case.static, np.repeat(case.dy, 2, -1))
 
 
 @card.example
@@ -186,7 +191,7 @@ def _forward_again(dy, cache):
     "no-backward",
     "the fast kernel has no backward: no gradient reaches what was turned, without an error",
     seen="huggingface/candle#3612",
-    smallest="x (1, 1, 1, 2)",
+    smallest="x (1, 1, 1, 2), cos (1, 1), sin (1, 1)",
     missed_by=OUTPUT,
 )
 def _none(dy, cache):
@@ -202,7 +207,7 @@ def _through(dy, cache):
     "overwritten",
     "dx is written where dy is: the second column of a point is made from the first one's result",
     seen="NVIDIA/Megatron-LM#5980",
-    smallest="x (1, 1, 1, 2)",
+    smallest="x (1, 1, 1, 2), cos (1, 1), sin (1, 1)",
     missed_by=OUTPUT,
 )
 def _in_place(dy, cache):
@@ -237,7 +242,7 @@ def _rest(dy, cache):
     "layout-ignored",
     "weights of the layout of halves are turned in interleaved pairs: fluent nonsense",
     seen="ooples/AiDotNet#2074",
-    smallest="x (1, 1, 1, 4)",
+    smallest="x (1, 1, 1, 4), cos (1, 2), sin (1, 2)",
     missed_by=option("the interleaved layout", layout="interleaved"),
 )
 def _always_interleaved(x, cos, sin, *, layout="half"):
@@ -248,7 +253,7 @@ def _always_interleaved(x, cos, sin, *, layout="half"):
     "whole-head-turned",
     "the width is taken to be the whole head's: its other columns are turned as well",
     seen="vllm-project/vllm#43676",
-    smallest="x (1, 1, 1, 4)",
+    smallest="x (1, 1, 1, 4), cos (1, 1), sin (1, 1)",
     missed_by=only("a head that is turned whole", _whole),
 )
 def _all_columns(x, cos, sin, *, layout="half"):

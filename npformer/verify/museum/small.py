@@ -180,5 +180,6 @@ def arrays(of: Component, case: Case) -> dict[str, Array]:
 
 
 def shapes(of: Component, case: Case) -> str:
-    """``x (1, 2), weight (2,)``."""
-    return ", ".join(f"{name} {a.shape}" for name, a in arrays(of, case).items())
+    """``x (1, 2), weight (2,)``; of the output where nothing that goes in has a shape."""
+    found = arrays(of, case) or {"y": case.dy}
+    return ", ".join(f"{name} {a.shape}" for name, a in found.items())

@@ -51,6 +51,7 @@ card.call_twin = lambda module, inputs, keywords: module.rotate(*inputs, **keywo
 def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     """Both layouts, every scaling, a part of the head or all of it, one axis or three."""
     z = draw_sizes(source, "BTNH", {"H": 2})
+    z["H"] = max(z["H"], 2)  # whoever makes a case smaller may ask for less
     width = source.choice(sorted({z["H"] // 2 * 2, max(z["H"] // 4 * 2, 2)}))
     settings: dict[str, Any] = {
         "theta": source.choice((10_000.0, 100.0)),
@@ -76,7 +77,7 @@ def _no_scaling(case: Any) -> bool:
     "given positions are ignored: every token gets its place in the row",
     RotaryPositions.rotate,
     seen="NVIDIA/Megatron-LM#453",
-    smallest="x (1, 1, 1, 2)",
+    smallest="x (1, 1, 1, 2), at (1,)",
     missed_by=only("sentences in one piece", lambda case: in_one_piece(case.static)),
 )
 def _ignored(self, x, at=0):
@@ -122,7 +123,7 @@ def _by_one(self, x, at=0):
     "the scaling is read and not applied: right at position 0, and ever less so",
     rotary_frequencies,
     seen="Blaizzy/mlx-vlm#1710",
-    smallest="x (1, 2, 1, 2)",
+    smallest="x (1, 1, 1, 2)",
     missed_by=only("no scaling", _no_scaling),
 )
 def _unscaled(width, theta=10_000.0, scaling=None):
