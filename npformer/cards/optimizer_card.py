@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,8 @@ from npformer.cards.case import Array, Case, joined
 from npformer.cards.pytorch import optim
 from npformer.cards.strategies import Source, draw_array, draw_rng, draw_sizes
 from npformer.errors import ConfigError
+from npformer.nn.module import Parameter
+from npformer.optim.flat import FlatParameters
 
 Settings = dict[str, Any]
 
@@ -88,3 +91,25 @@ class OptimizerCard(Card):
         """Decorator: S of the weight in the end."""
         self.scales = scales
         return scales
+
+
+def changed(case: Case, *, gradients: Any = None, weight: Any = None, **settings: Any) -> Case:
+    """The case with functions of its gradients and of its weights, and with other settings."""
+    static = {**case.static, **settings}
+    inputs = dict(case.inputs)
+    if gradients is not None:
+        static["gradients"] = gradients(static["gradients"])
+    if weight is not None:
+        inputs = {path: weight(a) for path, a in inputs.items()}
+    dy = np.zeros_like(joined(inputs))
+    return dataclasses.replace(case, inputs=inputs, static=static, dy=dy)
+
+
+def weight_after(optimizer: type, case: Case, **settings: Any) -> Array:
+    """The weight of a case after the steps of another of the package's optimizers."""
+    parameter = Parameter(np.array(next(iter(case.inputs.values()))))
+    other = optimizer(FlatParameters({"weight": parameter}), **settings)
+    for gradient in case.static["gradients"]:
+        other.flat.grad[...] = gradient.reshape(-1)
+        other.step(case.static["learning_rate"])
+    return parameter.data

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from npformer.cards.case import Array
-from npformer.cards.optimizer_card import OptimizerCard, Settings
+from npformer.cards.case import Array, Case, Result
+from npformer.cards.invariant import Finding
+from npformer.cards.optimizer_card import OptimizerCard, Settings, changed
 from npformer.cards.ordinary import DESCENDS, only
 from npformer.optim.adafactor import DECAY, Adafactor, adafactor_update
 
@@ -73,6 +75,27 @@ _PARTS: dict[str, Any] = {
     "root": lambda v, eps: np.maximum(np.sqrt(v), eps),
     "clip": lambda u: max(1.0, _rms(u)),
 }
+
+
+@card.invariant("a transposed matrix takes the transposed steps", broken_by="rows-not-normalised")
+def _transposed(of: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    (weight,) = case.inputs.values()
+    if weight.ndim == 2:
+        turned = changed(
+            case, weight=lambda w: w.T.copy(), gradients=lambda g: g.swapaxes(1, 2).copy()
+        )
+        yield Finding(
+            of.run(turned)["y"].T.astype(np.float64), result["y"].astype(np.float64), scales["y"]
+        )
+
+
+@card.invariant("no step is larger than the rate, in units of the weight", broken_by="no-clipping")
+def _bounded(of: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    (weight,), s = case.inputs.values(), case.static
+    if len(s["gradients"]) == 1 and not s["weight_decay"]:
+        moved = _rms(result["y"].astype(np.float64) - weight)
+        over = moved - max(1e-3, _rms(weight)) * min(s["learning_rate"], 1.0)
+        yield Finding(np.asarray(max(over, 0.0)), 0.0, np.asarray(scales["y"].max(initial=0.0)))
 
 
 def _step(name: str, wrong: str, changes: Any, **seen: Any) -> None:

@@ -26,14 +26,17 @@ def adam_scale(weight: Array, gradients: Array, s: Settings, coupled: float) -> 
     A mean of gradients of both signs is off by eps times the mean of their sizes; weight
     decay, where it is ``coupled``, mixes the weight into the gradient, and both their errors.
     """
-    total, m, v = np.abs(weight), np.zeros_like(weight), np.zeros_like(weight)
+    total, own = np.abs(weight), weight.copy()
+    m, v, mean = (np.zeros_like(weight) for _ in range(3))
     for step, gradient in enumerate(gradients, 1):
+        signed = gradient + coupled * own  # what the moments take in: the decay may cancel it
         g = np.abs(gradient) + coupled * total
         m = s["beta1"] * m + (1 - s["beta1"]) * g
-        # The least that v can be: the gradient's signed value, as the decay leaves it.
-        v = s["beta2"] * v + (1 - s["beta2"]) * (gradient + coupled * weight) ** 2
+        v = s["beta2"] * v + (1 - s["beta2"]) * signed**2
         root = np.sqrt(v / (1 - s["beta2"] ** step)) + s["eps"]
         quotient = m / (1 - s["beta1"] ** step) / root
+        mean = s["beta1"] * mean + (1 - s["beta1"]) * signed
+        own = own - s["learning_rate"] * mean / (1 - s["beta1"] ** step) / root
         # root's own relative error grows where decay cancelled the gradient: g over root.
         total = total + s["learning_rate"] * quotient * (1 + g / root)
     return total

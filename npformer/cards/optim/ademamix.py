@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from npformer.cards.case import Array
-from npformer.cards.optimizer_card import OptimizerCard, Settings
+from npformer.cards.case import Array, Case, Result
+from npformer.cards.invariant import Finding
+from npformer.cards.optimizer_card import OptimizerCard, Settings, changed, weight_after
+from npformer.optim.adamw import AdamW
 from npformer.optim.ademamix import AdEMAMix, ademamix_update, warmed_beta, warmed_factor
 
 card = OptimizerCard.of(AdEMAMix)
@@ -38,6 +41,24 @@ def _scale(weight: Array, gradients: Array, s: Settings) -> Array:
         # The decay's factor is rounded alike at every step.
         total = total + np.abs(weight) / 2 * (s["weight_decay"] > 0)
     return total
+
+
+@card.invariant("what gets no gradient only decays", broken_by="decay-coupled")
+def _still(of: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    s, (weight,) = case.static, case.inputs.values()
+    idle = ~s["gradients"].any(axis=0)
+    left = weight.astype(np.float64) * (1 - s["learning_rate"] * s["weight_decay"]) ** len(
+        s["gradients"]
+    )
+    yield Finding(result["y"].astype(np.float64)[idle], left[idle], scales["y"][idle])
+
+
+@card.invariant("without its slow mean it is AdamW", broken_by="fast-mean-uncorrected")
+def _adamw(of: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    own = of.run(changed(case, slow_factor=0.0))["y"].astype(np.float64)
+    names = ("beta1", "beta2", "eps", "weight_decay")
+    other = weight_after(AdamW, case, **{name: case.static[name] for name in names})
+    yield Finding(own, other.astype(np.float64), 2 * scales["y"])
 
 
 def _step(name: str, wrong: str, **seen: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from npformer.cards.case import Array
-from npformer.cards.optimizer_card import OptimizerCard, Settings
+from npformer.cards.case import Array, Case, Result
+from npformer.cards.invariant import Finding
+from npformer.cards.optimizer_card import OptimizerCard, Settings, changed
 from npformer.optim.lion import Lion, lion_update
 
 card = OptimizerCard.of(Lion)
@@ -28,6 +30,20 @@ def _scale(weight: Array, gradients: Array, s: Settings) -> Array:
         m = s["beta2"] * m + (1 - s["beta2"]) * gradient
         size = s["beta2"] * size + (1 - s["beta2"]) * np.abs(gradient)
     return total
+
+
+@card.invariant("gradients twice as large give the same steps", broken_by="no-sign")
+def _any_size(of: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    other = of.run(changed(case, gradients=lambda g: 2 * g))
+    yield Finding(other["y"].astype(np.float64), result["y"].astype(np.float64), scales["y"])
+
+
+@card.invariant("a step is one learning rate long, or none", broken_by="sign-of-zero")
+def _one_rate(of: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    if len(case.static["gradients"]) == 1 and not case.static["weight_decay"]:
+        (weight,), gradient = case.inputs.values(), case.static["gradients"][0]
+        moved = np.abs(result["y"].astype(np.float64) - weight)
+        yield Finding(moved, case.static["learning_rate"] * (gradient != 0), scales["y"])
 
 
 def _step(name: str, wrong: str, **seen: Any) -> Any:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from npformer.cards.case import Array
+from npformer.cards.case import Array, Case, Result
+from npformer.cards.invariant import Finding
 from npformer.cards.optim.adam import adam_scale
-from npformer.cards.optimizer_card import OptimizerCard, Settings
+from npformer.cards.optimizer_card import OptimizerCard, Settings, changed, weight_after
 from npformer.cards.ordinary import only, option
 from npformer.cards.scales import walk
+from npformer.optim.adamw import AdamW
 from npformer.optim.muon import Muon, adjusted, is_hidden, muon_update
 from npformer.optim.newton_schulz import COEFFICIENTS, LEAST_NORM, STEPS, newton_schulz
 
@@ -91,6 +94,37 @@ def _rise(x: Array, steps: int) -> float:
     with np.errstate(all="ignore"):
         between = np.where(np.abs(apart) > 1e-6, (after[:, None] - after) / apart, slope)
     return float(np.abs(between).max())
+
+
+@card.invariant("gradients a thousand times as large give the same step", broken_by="decay-coupled")
+def _any_size(of: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    """Of a layer's matrix, whose norm is above the least that counts."""
+    (path, weight), *more = case.inputs.items()
+    if more or not is_hidden(path, weight.shape):
+        return
+    if min(np.linalg.norm(g.astype(np.float64)) for g in case.static["gradients"]) < 1e-3:
+        return
+    other = of.run(changed(case, gradients=lambda g: 1024 * g))
+    yield Finding(other["y"].astype(np.float64), result["y"].astype(np.float64), scales["y"])
+
+
+@card.invariant("a transposed matrix takes the transposed step", broken_by="rows-normalised")
+def _transposed(of: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    (path, weight), *more = case.inputs.items()
+    if more or not is_hidden(path, weight.shape) or case.static["adjust_lr_fn"] == "original":
+        return
+    turned = changed(case, weight=lambda w: w.T.copy(), gradients=lambda g: g.swapaxes(1, 2).copy())
+    yield Finding(
+        of.run(turned)["y"].T.astype(np.float64), result["y"].astype(np.float64), 2 * scales["y"]
+    )
+
+
+@card.invariant("a matrix outside the layers is AdamW's", broken_by="embeddings-too")
+def _outside(of: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    if list(case.inputs) == ["embedding.weight"]:
+        names = ("beta1", "beta2", "eps", "weight_decay")
+        other = weight_after(AdamW, case, **{name: case.static[name] for name in names})
+        yield Finding(result["y"].astype(np.float64), other.astype(np.float64), 2 * scales["y"])
 
 
 def _update(name: str, wrong: str, **seen: Any) -> Any:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from npformer.cards.case import Array
-from npformer.cards.optimizer_card import OptimizerCard, Settings
+from npformer.cards.case import Array, Case, Result
+from npformer.cards.invariant import Finding
+from npformer.cards.optimizer_card import OptimizerCard, Settings, changed
 from npformer.cards.ordinary import DESCENDS
 from npformer.optim.schedule_free import ScheduleFree, interpolate, schedule_free_update
 
@@ -32,6 +34,21 @@ def _scale(weight: Array, gradients: Array, s: Settings) -> Array:
         quotient = np.abs(gradient) / (np.sqrt(v) + s["eps"])
         total = total * (1 + rate * s["weight_decay"]) + 2 * rate * quotient
     return total
+
+
+@card.invariant("where gradients are taken does not change the mean", broken_by="betas-exchanged")
+def _any_beta(of: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    """Of gradients that are given, and without a decay, which is that of y."""
+    if not case.static["weight_decay"]:
+        other = of.run(changed(case, beta1=0.5))
+        yield Finding(other["y"].astype(np.float64), result["y"].astype(np.float64), scales["y"])
+
+
+@card.invariant("after one step all three sequences are one", broken_by="share-fixed")
+def _first(of: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    if len(case.static["gradients"]) == 1 and case.static["learning_rate"]:
+        trained = result["y_training"].astype(np.float64)
+        yield Finding(trained, result["y"].astype(np.float64), scales["y"])
 
 
 def _step(name: str, wrong: str, **seen: Any) -> Any:

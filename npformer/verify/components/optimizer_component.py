@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.case import Array, Case, Result, joined
+from npformer.cards.invariant import Invariant
 from npformer.cards.optimizer_card import OptimizerCard
 from npformer.cards.strategies import Source
 from npformer.nn.module import Parameter
@@ -30,6 +31,10 @@ class OptimizerComponent(Component):
     @property
     def name(self) -> str:  # type: ignore[override]
         return self.card.name
+
+    @property
+    def invariants(self) -> tuple[Invariant, ...]:  # type: ignore[override]
+        return tuple(self.card.invariants)
 
     def draw(self, source: Source, dtype: Any) -> Case:
         return self.card.drawn(source, dtype)
