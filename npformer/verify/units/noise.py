@@ -83,13 +83,14 @@ class _Disturber:
 
     def __init__(self, rng: np.random.Generator, fp: FloatInfo) -> None:
         self._rng, self._fp = rng, fp
+        self._ops = _ops()  # before anything is watched: to load the cards may itself call an op
         # Of each cache, by its id: the cache itself, which so stays alive, and the arguments.
         self._arguments: dict[int, tuple[Any, dict[str, Any]]] = {}
 
     def __call__(self, call: Call, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        if call.owner is not None or call.pair not in _ops():
+        if call.owner is not None or call.pair not in self._ops:
             return run(*args, **kwargs)
-        scale, signature = _ops()[call.pair]
+        scale, signature = self._ops[call.pair]
         if call.is_backward:
             dy, cache = args
             return self._gradients(run(dy, cache), scale, self._arguments[id(cache)][1], dy)

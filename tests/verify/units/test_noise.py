@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from npformer import seam
+from npformer.cards.scales import float_info
 from npformer.cards.strategies import GeneratorSource
 from npformer.nn import activation, layer_norm
+from npformer.ops.rms_norm import rms_norm_forward
 from npformer.verify.components.registry import component
+from npformer.verify.units import noise
 from npformer.verify.units.noise import noise_scales
 
 
@@ -43,3 +47,17 @@ def test_the_ops_are_themselves_again_afterwards():
     before = (layer_norm.layer_norm_forward, dict(activation.ACTIVATIONS))
     noise_scales(component("Layer"), draw("Layer"))
     assert (layer_norm.layer_norm_forward, dict(activation.ACTIVATIONS)) == before
+
+
+def test_the_cards_are_loaded_before_anything_is_watched(monkeypatch):
+    """A card may call an op where it is imported, and would be disturbed by what it is to load."""
+    ops = noise._ops
+
+    def looked_up():
+        assert not seam._observers.get()
+        return ops()
+
+    monkeypatch.setattr(noise, "_ops", looked_up)
+    x = np.arange(6.0).reshape(2, 3)
+    run = lambda: {"y": rms_norm_forward(x, None)[0]}  # noqa: E731
+    assert (noise.measured_scales(run, float_info(np.dtype(np.float32)))["y"] > 0).all()
