@@ -22,6 +22,8 @@ def test_a_gradient_that_cancels_to_zero_has_the_scale_of_its_terms():
     attention = component("MultiHeadAttention")
     for seed in range(20):
         case = draw("MultiHeadAttention", seed)
+        if not attention.plain(case):
+            continue  # with a cap, a sink or a rotation a key's bias has a gradient
         bias, weight = (f"grad k_proj.{n}" for n in ("bias", "weight"))
         scales, result = noise_scales(attention, case), attention.run(case)
         if np.abs(result[weight]).max() > 1e-3:
