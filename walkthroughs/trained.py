@@ -31,9 +31,9 @@ from npformer.train.run_directory import load_checkpoint
 RUN = Path(__file__).resolve().parents[1] / "runs" / "walkthroughs"
 
 
-def fewer_in_ci(updates: int) -> int:
-    """A quarter of the updates where NPFORMER_QUICK is 1: enough to see that every cell runs."""
-    return updates // 4 if os.environ.get("NPFORMER_QUICK") == "1" else updates
+def fewer_in_ci(number: int) -> int:
+    """A quarter of the number where NPFORMER_QUICK is 1: enough to see that every cell runs."""
+    return number // 4 if os.environ.get("NPFORMER_QUICK") == "1" else number
 
 
 UPDATES = fewer_in_ci(500)
