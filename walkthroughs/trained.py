@@ -5,8 +5,8 @@
 
 The first call trains for a minute or two on two cores; every later one finds the run, in this
 process or another, and so does ``npformer translate ../runs/walkthroughs "..."``. Where
-NPFORMER_QUICK is 1, as in CI, runs are a quarter as long: the sentences are worse, and every
-assertion of the chapters holds.
+NPFORMER_QUICK is 1, as in CI, there are half as many updates, of a quarter of the tokens: the
+sentences are worse, and every assertion of the chapters holds.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ from npformer.train.run import run_training
 from npformer.train.run_directory import load_checkpoint
 
 RUN = Path(__file__).resolve().parents[1] / "runs" / "walkthroughs"
+QUICK = os.environ.get("NPFORMER_QUICK") == "1"
 
 
 def fewer_in_ci(number: int) -> int:
     """A quarter of the number where NPFORMER_QUICK is 1: enough to see that every cell runs."""
-    return number // 4 if os.environ.get("NPFORMER_QUICK") == "1" else number
+    return number // 4 if QUICK else number
 
 
-UPDATES = fewer_in_ci(500)
+UPDATES = 250 if QUICK else 500
 
 
 def configuration() -> RunConfig:
@@ -45,7 +46,11 @@ def configuration() -> RunConfig:
     train = dataclasses.replace(
         preset.train, updates=UPDATES, validate_every=UPDATES, checkpoint_every=50
     )
-    return dataclasses.replace(preset, train=train)
+    pairs, tokens = preset.data.pairs, preset.data.batch_tokens
+    data = dataclasses.replace(
+        preset.data, pairs=fewer_in_ci(pairs), batch_tokens=fewer_in_ci(tokens)
+    )
+    return dataclasses.replace(preset, train=train, data=data)
 
 
 def trained_run(run: Path = RUN, config: RunConfig | None = None) -> Path:

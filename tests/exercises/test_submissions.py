@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from npformer.cards.strategies import GeneratorSource
 from npformer.exercises.catalogue import BUILT_IN, catalogue
@@ -24,13 +25,18 @@ RIGHT = sorted(str(p.relative_to(SUBMISSIONS)) for p in SUBMISSIONS.glob("*/righ
 WRONG = list(wrong_submissions())
 
 
-def answer(name: str, path: Path):
-    return grade(EXERCISES[name], load_python(path))
+def answer(name: str, path: Path, cases: int | None = None):
+    return grade(EXERCISES[name], load_python(path), cases)
+
+
+def few() -> int | None:
+    """Cases for what is right, but in ``deep`` as many as a learner's file is tried on."""
+    return None if settings.get_current_profile_name() == "deep" else 30
 
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_the_solution_passes(name):
-    outcome = answer(name, BUILT_IN / name / "solution.py")
+    outcome = answer(name, BUILT_IN / name / "solution.py", few())
     assert outcome.passed, outcome
 
 
@@ -52,7 +58,7 @@ def test_every_submission_belongs_to_an_exercise():
 
 @pytest.mark.parametrize("file", RIGHT)
 def test_any_right_formulation_passes(file):
-    outcome = answer(Path(file).parts[0], SUBMISSIONS / file)
+    outcome = answer(Path(file).parts[0], SUBMISSIONS / file, few())
     assert outcome.passed, outcome
 
 
