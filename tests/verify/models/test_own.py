@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -9,6 +11,7 @@ from hypothesis import settings
 from npformer.cards import CARDS
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.strategies import GeneratorSource
+from npformer.errors import ConfigError
 from npformer.models import families
 from npformer.models.model import Model
 from npformer.nn.multi_head_attention import MultiHeadAttention
@@ -32,8 +35,17 @@ def settings_to_ask(model, turn):
     every = values(model)
     if settings.get_current_profile_name() == "deep":
         return every
-    others = {name: [v for v in vs if v != default(model, name)] for name, vs in every.items()}
-    return {name: [vs[turn % len(vs)]] for name, vs in others.items()}
+    others = {name: [v for v in vs if fits(model, name, v)] for name, vs in every.items()}
+    return {name: [vs[turn % len(vs)]] for name, vs in others.items() if vs}
+
+
+def fits(model, name, value):
+    """Whether it is another value, which the others do not exclude."""
+    try:
+        dataclasses.replace(model.config, **{name: value})
+    except ConfigError:
+        return False
+    return value != default(model, name)
 
 
 @pytest.mark.parametrize("name", families())
@@ -42,7 +54,7 @@ def test_a_family_has_them_for_every_option(name):
     options = settings_to_ask(model, list(families()).index(name))
     result = check_model(model, lengths=LENGTHS, causal=True, options=options)
     assert result.passed, str(result)
-    assert not result.notes
+    assert all("ConfigError" in note for note in result.notes), result.notes  # one excludes another
     held = {asked.name for asked in result.held}
     assert held == ALWAYS | IF_CAUSAL | {"cached-step", "padding", "trained"}
     options = {asked.options.partition("=")[0] for asked in result.asked}
@@ -54,13 +66,14 @@ def test_a_family_that_sees_the_future_is_caught():
         return MultiHeadAttention.forward(self, x, memory, mask, kept=kept)
 
     with replacing({MultiHeadAttention.forward: not_causal}):
-        result = check_model(small(families()["gpt"]), lengths=(2, 3), causal=True, options={})
+        model = small(families()["gpt"])
+        result = check_model(model, lengths=(2, 3), causal=True, options={})
     found = {asked.name: asked.broken for asked in result.broken}
     for seen in (found["future"], found["future-gradient"]):
         assert seen.positions == (1, 0)
         assert seen.module_kind == "MultiHeadAttention"
     assert found["future"].module == "decoder.layers.0.self_attn"
-    assert found["future-gradient"].module == "decoder.layers.2.self_attn"  # the last
+    assert found["future-gradient"].module == f"decoder.layers.{model.config.layers - 1}.self_attn"
 
 
 @pytest.mark.parametrize("card", MODULES, ids=lambda card: card.name)
@@ -69,6 +82,8 @@ def test_a_module_has_those_that_its_card_says(card):
     while asked < 2:
         sizes, static = card.draws(source)
         if sizes["T"] < 2 or sizes["B"] < 1:
+            continue
+        if static.get("causal") and "S" in sizes:  # aligned at the memory's end: no prefix sees it
             continue
         asked += 1
         module = card.build(static, np.float64)
