@@ -12,6 +12,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from npformer.cards.strategies import Source, draw_array, draw_exponents, draw_s
 
 Array = np.ndarray
 Result = dict[str, Array]
+Frozen = Mapping[str, int | EllipsisType | None]
+"""By input, the row that gets no gradient; ``...`` is all of it, None nothing."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.card import Card
-from npformer.cards.case import Case
+from npformer.cards.case import Case, Frozen
 from npformer.cards.module_draws import draw_parameters
 from npformer.cards.strategies import Source, draw_array, draw_rng
 
@@ -60,8 +60,8 @@ class ModuleCard(Card):
         self.inputs, self.parameters, self.passes = {}, {}, {}
         self.call, self.call_twin = _call, _call_twin
         self.causal = lambda static: True  # what mixes no positions
-        self.frozen: Callable[[Case], dict[str, int | None]] = lambda case: {}
-        """The row of a parameter that gets no gradient although the output depends on it."""
+        self.frozen: Callable[[Case], Frozen] = lambda case: {}
+        """What of a parameter gets no gradient although the output depends on it: a row, or all."""
         self.plain: Callable[[Case], bool] = lambda case: True
         """Whether a case has nothing that an exercise on the module does not speak of."""
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npformer.cards.card import Card
-from npformer.cards.case import Array, Case
+from npformer.cards.case import Array, Case, Frozen
 from npformer.cards.letters import axes, draw_by_letters, example_by_letters, letters_of
 from npformer.cards.pytorch import ops
 from npformer.cards.scales import Scales
@@ -70,8 +70,8 @@ class OpCard(Card):
         self.letters = letters_of(self.pair[0])
         """The shape of each argument and of y, ``{"x": "...D", "weight": "D", "y": "...D"}``."""
         self.static, self.least = {}, {}
-        self.frozen: Callable[[Case], dict[str, int | None]] = lambda case: {}
-        """By input, the row that gets no gradient although the output depends on it, if any."""
+        self.frozen: Callable[[Case], Frozen] = lambda case: {}
+        """By input, what gets no gradient although the output depends on it, if anything."""
         self.plain: Callable[[Case], bool] = lambda case: True
         """Whether a case asks for nothing that the arguments' names do not show: a function of
         somebody's with the same arguments need not know fewer heads of keys than of queries."""

@@ -1,6 +1,10 @@
 """Modules: owners of parameters, built from the ops; the same tree as in ``torch_ref.nn``."""
 
 from npformer.nn.activation import Activation
+from npformer.nn.causal_conv1d import CausalConv1d
+from npformer.nn.checkpointed import Checkpointed
+from npformer.nn.conv1d import Conv1d
+from npformer.nn.dora import DoRALinear
 from npformer.nn.dropout import Dropout
 from npformer.nn.embedding import Embedding
 from npformer.nn.feed_forward import FeedForward, make_feed_forward
@@ -9,9 +13,11 @@ from npformer.nn.gated_feed_forward import GatedFeedForward
 from npformer.nn.layer import Layer
 from npformer.nn.layer_norm import LayerNorm
 from npformer.nn.linear import Linear
+from npformer.nn.lora import LoRALinear
 from npformer.nn.module import Module, Parameter
 from npformer.nn.multi_head_attention import MultiHeadAttention
 from npformer.nn.norms import make_norm
+from npformer.nn.patch_embedding import PatchEmbedding
 from npformer.nn.positions import (
     AlibiPositions,
     LearnedPositions,
@@ -27,6 +33,10 @@ from npformer.nn.stack import Stack
 __all__ = [
     "Activation",
     "AlibiPositions",
+    "CausalConv1d",
+    "Checkpointed",
+    "Conv1d",
+    "DoRALinear",
     "Dropout",
     "Embedding",
     "FeedForward",
@@ -36,9 +46,11 @@ __all__ = [
     "LayerNorm",
     "LearnedPositions",
     "Linear",
+    "LoRALinear",
     "Module",
     "MultiHeadAttention",
     "Parameter",
+    "PatchEmbedding",
     "Positions",
     "RMSNorm",
     "RelativePositions",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from npformer.cards.case import Array, Case, Result
+from npformer.cards.case import Array, Case, Frozen, Result
 from npformer.cards.invariant import Invariant
 from npformer.cards.strategies import HypothesisSource, Source
 from npformer.errors import VerifyError
@@ -127,8 +127,8 @@ class Component:
 
     invariants: tuple[Invariant, ...] = ()
 
-    def frozen_rows(self, case: Case) -> dict[str, int | None]:
-        """By input, the row that gets no gradient although the output depends on it, if any."""
+    def frozen_rows(self, case: Case) -> Frozen:
+        """By input, what gets no gradient although the output depends on it, if anything."""
         return {}
 
 

@@ -32,6 +32,7 @@ EXPECTED = [
     "18_gates",
     "19_attention_in_tiles",
     "20_loss_without_logits",
+    "21_memory_against_arithmetic",
     "22_decoder_only",
     "23_steps_that_are_matrices",
     "playground",

@@ -1,6 +1,10 @@
 """Modules: the same tree, names and shapes as in ``npformer.nn``, from PyTorch's own parts."""
 
 from torch_ref.nn.activation import Activation
+from torch_ref.nn.causal_conv1d import CausalConv1d
+from torch_ref.nn.checkpointed import Checkpointed
+from torch_ref.nn.conv1d import Conv1d
+from torch_ref.nn.dora import DoRALinear
 from torch_ref.nn.dropout import Dropout
 from torch_ref.nn.embedding import Embedding
 from torch_ref.nn.feed_forward import FeedForward, make_feed_forward
@@ -9,8 +13,10 @@ from torch_ref.nn.gated_feed_forward import GatedFeedForward
 from torch_ref.nn.layer import Layer
 from torch_ref.nn.layer_norm import LayerNorm
 from torch_ref.nn.linear import Linear
+from torch_ref.nn.lora import LoRALinear
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
 from torch_ref.nn.norms import make_norm
+from torch_ref.nn.patch_embedding import PatchEmbedding
 from torch_ref.nn.positions import (
     AlibiPositions,
     LearnedPositions,
@@ -26,6 +32,10 @@ from torch_ref.nn.stack import Stack
 __all__ = [
     "Activation",
     "AlibiPositions",
+    "CausalConv1d",
+    "Checkpointed",
+    "Conv1d",
+    "DoRALinear",
     "Dropout",
     "Embedding",
     "FeedForward",
@@ -35,7 +45,9 @@ __all__ = [
     "LayerNorm",
     "LearnedPositions",
     "Linear",
+    "LoRALinear",
     "MultiHeadAttention",
+    "PatchEmbedding",
     "Positions",
     "RMSNorm",
     "RelativePositions",

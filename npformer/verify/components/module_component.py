@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from npformer.cards.case import Array, Case, Result, live
+from npformer.cards.case import Array, Case, Frozen, Result, live
 from npformer.cards.discovery import op_card
 from npformer.cards.invariant import Invariant
 from npformer.cards.module_card import BUILDING, ModuleCard
@@ -88,7 +88,7 @@ class ModuleComponent(Component):
         card = op_card(self.card.calls(self.card.build(case.static, np.float64)))
         return card.smooth([case.inputs[name] for name in self.card.inputs], {})
 
-    def frozen_rows(self, case: Case) -> dict[str, int | None]:
+    def frozen_rows(self, case: Case) -> Frozen:
         return self.card.frozen(case)
 
     def plain(self, case: Case) -> bool:

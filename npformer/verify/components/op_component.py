@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from npformer.cards.case import Array, Case, Result, live
+from npformer.cards.case import Array, Case, Frozen, Result, live
 from npformer.cards.invariant import Invariant
 from npformer.cards.op_card import OpCard
 from npformer.cards.scales import float_info
@@ -72,7 +72,7 @@ class OpComponent(Component):
         with np.errstate(all="ignore"):
             return self.card.scales(**case.inputs, **case.static, dy=case.dy, fp=fp)
 
-    def frozen_rows(self, case: Case) -> dict[str, int | None]:
+    def frozen_rows(self, case: Case) -> Frozen:
         return self.card.frozen(case)
 
     def plain(self, case: Case) -> bool:

@@ -27,14 +27,14 @@ def to_tensors(static: dict[str, Any]) -> dict[str, Any]:
 
 
 def gradients(y: torch.Tensor, leaves: dict[str, torch.Tensor], dy: Array) -> dict[str, Array]:
-    """Autograd's gradient of every leaf, for the upstream gradient ``dy``."""
+    """Autograd's gradient of every leaf, for the upstream gradient ``dy``; 0 of a frozen one."""
+    found = {name: np.zeros(leaf.shape, dy.dtype) for name, leaf in leaves.items()}
+    sought = {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}
     if not y.requires_grad:  # an empty batch through a lookup may reach no leaf
-        return {name: np.zeros(leaf.shape, dy.dtype) for name, leaf in leaves.items()}
-    found = torch.autograd.grad(y, list(leaves.values()), to_tensor(dy), allow_unused=True)
-    return {
-        name: (torch.zeros_like(leaf) if g is None else g).numpy()
-        for (name, leaf), g in zip(leaves.items(), found, strict=True)
-    }
+        return found
+    grads = torch.autograd.grad(y, list(sought.values()), to_tensor(dy), allow_unused=True)
+    reached = {n: g.numpy() for n, g in zip(sought, grads, strict=True) if g is not None}
+    return found | reached
 
 
 def run_torch(function: Callable[..., torch.Tensor], case: Case, static: dict[str, Any]) -> Result:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from npformer.cards.case import Array, Case, Result, joined
+from npformer.cards.case import Array, Case, Frozen, Result, joined
 from npformer.cards.sources import Source, at_edges
 from npformer.cards.strategies import draw_array
 from npformer.errors import VerifyError
@@ -204,7 +204,7 @@ class RegisteredComponent(Component):
     def scales(self, case: Case) -> Result:
         return self.op.scales(case)
 
-    def frozen_rows(self, case: Case) -> dict[str, int | None]:
+    def frozen_rows(self, case: Case) -> Frozen:
         return self.op.frozen_rows(case)
 
     def smooth(self, case: Case) -> bool:

@@ -1,0 +1,101 @@
+"""The card of the linear layer that learns directions and lengths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from npformer.cards.case import Case, Frozen
+from npformer.cards.module_card import ModuleCard
+from npformer.cards.strategies import Source, draw_sizes
+from npformer.nn.dora import DoRALinear
+from npformer.ops.array import rows
+from npformer.ops.dora import dora_backward, row_norms
+
+card = ModuleCard.of(DoRALinear)
+card.inputs, card.output = {"x": "BTI"}, "BTO"
+
+
+def _frozen(case: Case) -> Frozen:
+    """The layer inside; and the factors, as a detached norm does not move with them."""
+    detached = ("down", "up") if case.static["build"][5] else ()
+    return {n: ... for n in case.inputs if n.startswith("linear.") or n in detached}
+
+
+card.frozen = _frozen
+
+
+@card.draw
+def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
+    """The norm detached and not; ranks 1 to 3, with and without an alpha and a bias."""
+    z = draw_sizes(source, "BTIO", {"I": 2, "O": 1})
+    alpha = source.choice((None, 4.0, 0.5))
+    bias, detach = source.choice((True, False)), source.choice((True, False))
+    return z, {"build": (z["I"], z["O"], source.choice((1, 2, 3)), alpha, bias, detach)}
+
+
+@card.wrong_method("norm-always-detached", "the norm is a constant though it should not be",
+                   DoRALinear.backward)  # fmt: skip
+def _detached(self, dy, cache):
+    return self.backward(dy, cache._replace(detached=True))
+
+
+@card.wrong_method("norm-never-detached", "the norm is differentiated though it is detached",
+                   DoRALinear.backward)  # fmt: skip
+def _attached(self, dy, cache):
+    return self.backward(dy, cache._replace(detached=False))
+
+
+@card.wrong_method("norm-of-the-start", "the norm is the frozen weight's, as at the start",
+                   DoRALinear.forward)  # fmt: skip
+def _start(self, x):
+    y, cache = self.forward(x)
+    bias = 0 if self.linear.bias is None else self.linear.bias.data
+    norm = row_norms(cache.weight)
+    return (y - bias) * (cache.norm / norm) + bias, cache._replace(norm=norm)
+
+
+@card.wrong_method("magnitude-not-accumulated", "dmagnitude is computed and dropped",
+                   DoRALinear.backward)  # fmt: skip
+def _no_magnitude(self, dy, cache):
+    dx, ddown, dup, _ = dora_backward(dy, cache)
+    self.down.accumulate(ddown)
+    self.up.accumulate(dup)
+    return dx
+
+
+@card.wrong_method("frozen-weight-trained", "the frozen weight gets its gradient",
+                   DoRALinear.backward)  # fmt: skip
+def _trained(self, dy, cache):
+    self.linear.weight.trainable = True
+    g = rows(dy) * (cache.magnitude / cache.norm)
+    self.linear.weight.accumulate(g.T @ rows(cache.x))
+    return self.backward(dy, cache)
+
+
+@card.wrong_method("magnitude-per-input", "the magnitudes' gradient is averaged over the rows",
+                   DoRALinear.backward)  # fmt: skip
+def _averaged(self, dy, cache):
+    dx, ddown, dup, dmagnitude = dora_backward(dy, cache)
+    self.down.accumulate(ddown)
+    self.up.accumulate(dup)
+    self.magnitude.accumulate(dmagnitude / max(len(rows(dy)), 1))
+    return dx
+
+
+@card.wrong_method("alpha-alone", "the update is scaled by alpha, not by alpha / rank",
+                   DoRALinear.forward)  # fmt: skip
+def _alpha(self, x):
+    scale, self.scale = self.scale, self.scale * len(self.down.data)
+    try:
+        return self.forward(x)
+    finally:
+        self.scale = scale
+
+
+@card.wrong_method("bias-normed", "the bias is divided by the norm too", DoRALinear.forward)
+def _bias(self, x):
+    y, cache = self.forward(x)
+    if self.linear.bias is None:
+        return y, cache
+    bias = self.linear.bias.data
+    return y - bias + bias / cache.norm, cache
