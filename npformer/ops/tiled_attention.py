@@ -18,11 +18,11 @@ Forward     A row's softmax needs its maximum m and its sum, which the last tile
                 y   = y / total
                 lse = m + log(total)                      natural logarithm; -inf: sees nothing
 
-            A sink is where the first row starts: m = sink, total = 1.
+            With a sink every row starts from it: m = sink, total = 1.
 
 Backward    No probability was kept; lse gives each back, exp(scores - lse). The softmax's
-            backward needs one number a row, a sum over all keys before the first tile of it can
-            be used. But y = sum_s p_s v_s is known, and
+            backward needs one number a row, a sum over all keys, before the row's first tile
+            can be used. But y = sum_s p_s v_s is known, and
 
                 sum_s p_s dp_s = sum_s p_s sum_h dy_h v_sh = sum_h dy_h sum_s p_s v_sh
 
@@ -40,8 +40,8 @@ Reading     Memory grows with T + S and the square of a tile, not with T * S: th
             scores are made twice. Tiles that a causal mask, a window or documents hide whole are
             not made at all, so a window's time grows with T * window.
 
-            D is as large as a row of H numbers to make, where the sum of dp * p takes a row of S
-            twice: once for D, once to use it. And it sees no hidden key, NaN or not.
+            D takes a sum over Hv numbers a row, where the sum of dp * p takes a row of S, and the
+            tiles once more to use it. And it sees no hidden key, NaN or not.
 
             Nothing of the backward asks whether y and lse are those of these keys alone. Where
             keys lie in parts, on several machines say, each part gives its y and lse; ``merged``

@@ -37,8 +37,8 @@ def adafactor_update(
 
     Adam's v is as large as the model. Here a matrix (..., O, I) keeps the means of the squares of
     its rows and columns, ``squares`` = row (..., O, 1) and col (..., 1, I), and v is put together
-    from them: the matrix of rank 1 that has the same sums, and of all such the nearest by the
-    paper's measure. With beta = 1 - t^-0.8 and <.> for a mean,
+    from them: the matrix of rank 1 that has the same sums, and of all of rank 1 the nearest by
+    the paper's measure. With beta = 1 - t^-0.8 and <.> for a mean,
 
         row = beta row + (1 - beta) <g^2> over I
         col = beta col + (1 - beta) <g^2> over O

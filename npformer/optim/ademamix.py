@@ -43,10 +43,10 @@ def ademamix_update(
         weight -= learning_rate * (m / (1 - beta1^t) + slow_factor slow)
                   / (sqrt(v / (1 - beta2^t)) + eps)
 
-    A mean that forgets in 10 steps follows the ground; one that forgets in 10,000 remembers its
-    lie. Adam must choose, and this is AdamW with both in the numerator. ``slow`` is *not* corrected
-    for its start at zero: early on it is small, and means little. ``gradient`` and ``spare`` are
-    scratch.
+    A mean that forgets in 10 steps follows what the gradient does now; one that forgets in 10,000
+    knows what it has done on the whole. Adam must choose; this is AdamW with both in the numerator.
+    ``slow`` is *not* corrected for its start at zero: early on it is small, and means little.
+    ``gradient`` and ``spare`` are scratch.
     """
     np.multiply(gradient, 1 - beta1, out=spare)
     m *= beta1
