@@ -124,6 +124,18 @@ class PairQuestion(Question):
     functions: Mapping[str, Function] = field(default_factory=dict)
     """``forward`` and ``backward``, the submission's or those given."""
 
+    def draw_once(self, source: Source) -> Case:
+        """Without what the forward has no argument for, where the op can do without it."""
+        case = super().draw_once(source)
+        pair = getattr(self.base, "pair", None)
+        own = parameters_of(self.functions["forward"])
+        if pair is None or any(p.kind is p.VAR_KEYWORD for p in own):
+            return case
+        names = {p.name for p in own}
+        absent = {p.name for p in parameters_of(pair[0]) if p.default is None} - names
+        static = {n: None if n in absent else v for n, v in case.static.items()}
+        return dataclasses.replace(case, static=static)
+
     def suits(self, case: Case) -> bool:
         return super().suits(case) and self._fits(case)
 

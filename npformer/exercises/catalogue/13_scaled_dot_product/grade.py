@@ -20,8 +20,8 @@ LARGE = 60.0
 def grade(submission, cases, seed):
     return first_failure(
         lambda: against_component(
-            submission, "attention", "forward", cases=cases, seed=seed, mistakes=KNOWN.MISTAKES,
-            static={"scale": None, "window": None, "softcap": None},
+            submission, "attention", "forward",
+            cases=cases, seed=seed, static={"scale": None}, mistakes=KNOWN.MISTAKES,
         ),
         lambda: answer(_large(submission), submission, max(1, cases // 5), seed, KNOWN.OVERFLOWS),
     )  # fmt: skip
