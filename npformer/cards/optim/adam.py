@@ -54,7 +54,7 @@ def _adam_step(name: str, wrong: str, **seen: Any) -> Any:
 def _usual(case):
     """The case with gradients between 0.3 and 10, and PyTorch's eps."""
     gradients = case.static["gradients"]
-    usual = np.sign(gradients) * np.clip(np.abs(gradients), 0.3, 10)
+    usual = np.where(gradients < 0, -1, 1) * np.clip(np.abs(gradients), 0.3, 10)
     return dataclasses.replace(case, static={**case.static, "gradients": usual, "eps": 1e-8})
 
 

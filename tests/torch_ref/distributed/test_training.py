@@ -146,7 +146,7 @@ def test_a_run_goes_on_with_other_numbers_of_ranks(tmp_path, corpus):
 
 
 def test_two_sequences_of_weights_on_shares_of_a_model(tmp_path, corpus):
-    """Both, and the sum of squares, go over to other numbers of ranks; what is saved is the mean."""
+    """Both, and the sum of squares, go over to other numbers of ranks; the mean is saved."""
     options = [*corpus, "--model.dropout", "0", "--optim.name", "schedule_free"]
     trained(1, tmp_path / "alone", *options, "--updates", "10")
     parts = tmp_path / "parts"

@@ -4,8 +4,8 @@
 
 Write both functions, then:
 
-    npformer exercise check linear_cross_entropy
-    npformer exercise hint linear_cross_entropy
+    npformer exercise check loss_without_logits
+    npformer exercise hint loss_without_logits
 """
 
 import numpy as np
