@@ -22,7 +22,7 @@ Backward    weight and bias are constants, so nothing is computed for them: of t
 Reading     The cache holds x, which ddown needs, and h, which is Q numbers a row: an adapter adds
             that to the activations, and Q (I + O) numbers to what the optimizer keeps, in place of
             the I O of the frozen weight. It does not spare the products by weight, in either
-            direction: memory is saved, arithmetic is not.
+            direction: of the arithmetic, no more than the third that is dy^T x is saved.
 
             y depends on up down alone, so stretching up and shrinking down by as much changes
             nothing, and <up, dup> = <down, ddown>, for each of the Q ranks by itself. With up = 0,

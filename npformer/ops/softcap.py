@@ -12,7 +12,7 @@ Backward    tanh' = 1 - tanh^2 = 1 / cosh^2, and the cap before tanh cancels the
 Reading     At 0 the slope is 1 and y = x up to x^3 / (3 cap^2): the cap costs small numbers
             nothing. Far out the slope falls as 4 exp(-2 |x| / cap), so a score that is much too
             large is hardly pulled back by its own gradient. The slope is never taken as
-            1 - tanh^2: where tanh rounds to 1, from |x| = 10 cap on in float32, that is 0, and
+            1 - tanh^2: where tanh rounds to 1, from about |x| = 9 cap on in float32, that is 0, and
             long before it has lost its digits.
 
             Attention caps its scores before it adds a bias and before it masks: -inf capped would
