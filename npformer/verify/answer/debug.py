@@ -42,6 +42,7 @@ def _entered(component: Component) -> Any:
     subject = getattr(component, "subject", None)
     if subject is None:
         return component.pair[1] if hasattr(component, "pair") else component.run
+    subject = getattr(subject, "first", subject)  # of a double backward
     origin = subject.origin
     if isinstance(subject, Pair | TorchPair):
         return origin[1]

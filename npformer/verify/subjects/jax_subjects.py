@@ -39,8 +39,7 @@ class JaxCallable(Subject):
 
     def returned(self, case: Case) -> Any:
         def forward(arrays: Arrays) -> Any:
-            positional, keywords = self.arguments(_holding(case, arrays))
-            return self.origin(*positional, **keywords)
+            return self.called(_holding(case, arrays))
 
         with self.engine.holding(case.dy.dtype):
             returned = self._compiled("forward", forward, case)(self._arrays(case))
@@ -54,15 +53,20 @@ class JaxCallable(Subject):
             upstream = {name: self.engine.given(dy) for name, dy in case.upstream.items()}
             found = self._compiled("both", both, case)(self._arrays(case), upstream)
             outputs, gradients = (self.engine.numpy(arrays) for arrays in found)
-            named = {f"d{name}": gradient for name, gradient in gradients.items()}
+            # In the order of the inputs: JAX's dictionaries come back sorted.
+            named = {f"d{name}": gradients[name] for name in case.inputs}
             return {name: np.asarray(a) for name, a in (outputs | named).items()}
+
+    def called(self, case: Case) -> Any:
+        """What it returns for a case of JAX's arrays."""
+        positional, keywords = self.arguments(case)
+        return self.origin(*positional, **keywords)
 
     def differentiated(self, case: Case, arrays: Arrays, upstream: Arrays) -> tuple[Arrays, Arrays]:
         """Outputs, and gradients by input. Raises ``BrokenContract`` if they do not fit."""
 
         def function(inputs: Arrays) -> Arrays:
-            positional, keywords = self.arguments(case.with_inputs(inputs))
-            return outputs_of(self.origin(*positional, **keywords), self.name)
+            return outputs_of(self.called(case.with_inputs(inputs)), self.name)
 
         outputs, pull = sys.modules["jax"].vjp(function, {n: arrays[n] for n in case.inputs})
         check_outputs(self.name, outputs, upstream)

@@ -231,6 +231,18 @@ def arrays_of(returned: Any, name: str) -> Result:
 
 def gradients_of(gradients: Any, case: Case, call: ArgumentNames) -> Result:
     """Named gradients. Raises ``BrokenContract`` unless each input, or argument, has its own."""
+    result = {}
+    for name, gradient in by_input(gradients, case, call).items():
+        if not isinstance(gradient, (np.ndarray, np.generic, float)):
+            raise BrokenContract(
+                f"the gradient of {name} is {a_kind(gradient)}; it must be an array"
+            )
+        result[f"d{name}"] = np.asarray(gradient)
+    return result
+
+
+def by_input(gradients: Any, case: Case, call: ArgumentNames) -> dict[str, Any]:
+    """What a backward returned, by input; raises ``BrokenContract`` if their numbers differ."""
     found = flat(gradients)
     arguments = [n for n in call.arrays if n in case.inputs or n in case.static]
     wanted = [n for n in arguments if n in case.inputs]
@@ -238,24 +250,15 @@ def gradients_of(gradients: Any, case: Case, call: ArgumentNames) -> Result:
         found.pop()
     optional = [n for n in case.inputs if n not in call.arrays]  # not in the first case
     if len(found) == len(wanted):
-        named = dict(zip(wanted, found, strict=True))
-    elif len(found) == len(wanted) + len(optional):
-        named = dict(zip((*wanted, *optional), found, strict=True))
-    elif len(found) == len(arguments):
-        named = {n: g for n, g in zip(arguments, found, strict=True) if n in case.inputs}
-    else:
-        raise BrokenContract(
-            f"the backward returned {count(len(found), 'gradient')}; it must return "
-            f"{len(wanted)}, of {', '.join(wanted)}"
-        )
-    result = {}
-    for name, gradient in named.items():
-        if not isinstance(gradient, (np.ndarray, np.generic, float)):
-            raise BrokenContract(
-                f"the gradient of {name} is {a_kind(gradient)}; it must be an array"
-            )
-        result[f"d{name}"] = np.asarray(gradient)
-    return result
+        return dict(zip(wanted, found, strict=True))
+    if len(found) == len(wanted) + len(optional):
+        return dict(zip((*wanted, *optional), found, strict=True))
+    if len(found) == len(arguments):
+        return {n: g for n, g in zip(arguments, found, strict=True) if n in case.inputs}
+    raise BrokenContract(
+        f"the backward returned {count(len(found), 'gradient')}; it must return "
+        f"{len(wanted)}, of {', '.join(wanted)}"
+    )
 
 
 def flat(gradients: Any) -> list[Any]:

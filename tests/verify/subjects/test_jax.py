@@ -178,6 +178,34 @@ def test_plain_functions_are_differentiated_by_jax():
     assert [t.dtype for t in looked.tallies] == ["float32"]
 
 
+def test_the_double_backward_of_a_custom_vjp(x64):
+    jax = pytest.importorskip("jax")
+    if jax is jax_stand_in.jax:
+        pytest.skip("the stand-in differentiates once")
+    product = x64.made(lambda x, w: x**3 * w, lambda x, w: (x**3 * w, (x, w)), None)
+
+    def backward_of(cut):
+        return lambda kept, dy: (3 * cut(kept[0]) ** 2 * kept[1] * dy, kept[0] ** 3 * dy)
+
+    for cut, right in ((lambda x: x, True), (jax.lax.stop_gradient, False)):
+        product.defvjp(lambda x, w: (x**3 * w, (x, w)), backward_of(cut))
+        against = lambda x, w: x**3 * w  # noqa: E731
+        assert check(product, "bd, bd", against=against, cases=4, sizes=SMALL)
+        for other in (against, None):
+            result = check(
+                product, "bd, bd", against=other, double=True, cases=4, sizes=SMALL, shrink=False
+            )
+            assert bool(result) is right, result
+            if not right:
+                assert result.failure.result == "dx"
+        if not right:
+            x64.product = product
+            code = f"import own_jax\nfunction = own_jax.product\n{result.failure.reproduce}"
+            with contextlib.redirect_stdout(io.StringIO()) as shown:
+                exec(code, {})
+            assert float(shown.getvalue()) == pytest.approx(result.failure.got)
+
+
 def test_a_stand_in_is_not_jax():
     assert sys.modules.get("jax") is not jax_stand_in.jax
     assert not jax_stand_in.jax.config.jax_enable_x64
