@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from npformer.ops import softmax_backward, softmax_forward
+from npformer.verify import finite_differences
 from npformer.verify.reference.jacobian import gradients, jacobian
 
 X = np.random.default_rng(0).standard_normal((3, 2, 5))
@@ -37,9 +38,10 @@ def test_a_gradient_for_any_dy(function, apart):
     counts.append(calls - counts[0])
     for found, matrix in zip((dx, dw), matrices, strict=True):
         np.testing.assert_allclose(matrix @ dy.ravel(), found.ravel(), rtol=1e-9, atol=1e-11)
-    entries = X[0].size if apart else X[0].size + X.size
-    # Two for each entry, two for a direction, one to see the shape.
-    assert counts == [2 * (entries + W.size) + 2, 2 * (entries + W.size) + 4]
+    # Two for each entry that all rows share, two for the copies of the rows, two for a direction,
+    # one or two to see the shape; where the rows are not apart, two for each entry of X besides.
+    more = 0 if apart else 2 * (X[0].size + X.size)
+    assert counts == [2 * W.size + 4 + more, 2 * W.size + 6 + more]
     y, cache = softmax_forward(X)
     if apart:
         np.testing.assert_allclose(dx, softmax_backward(dy * W, cache), atol=1e-9)
@@ -56,3 +58,38 @@ def test_an_output_that_is_not_finite_is_no_sign_of_rows_that_are_apart():
     x = np.array([[-1.0, 1.0], [-2.0, -3.0]])
     (matrix,) = jacobian(function, [x])
     assert np.isclose(matrix[0, 0], -4.0) and np.isclose(matrix[2, 0], -1.0)
+
+
+def test_many_entries_go_into_one_call_where_rows_are_apart():
+    calls = []
+
+    def counted(x, w):
+        calls.append(len(x))
+        return np.tanh(x) * w + np.cumsum(x, -1)
+
+    rng = np.random.default_rng(0)
+    x, w, dy = rng.standard_normal((3, 40)), rng.standard_normal(40), rng.standard_normal((3, 40))
+    dx, dw = gradients(counted, [x, w], dy)
+    assert len(calls) < 2 * 40 + 10  # those of w, which all rows share
+    wanted = dy * w / np.cosh(x) ** 2 + np.cumsum(dy[:, ::-1], -1)[:, ::-1]
+    assert np.allclose(dx, wanted, atol=1e-8)
+    assert np.allclose(dw, (dy * np.tanh(x)).sum(0), atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x / x.sum(0),
+        lambda x: x * np.arange(len(x))[:, None],
+        lambda x: x.reshape(3, 4) ** 2,
+        lambda x: x * np.linspace(1, 2, 12).reshape(3, 4),
+    ],
+)
+def test_rows_that_are_not_alike_or_not_apart_are_moved_one_by_one(function):
+    rng = np.random.default_rng(1)
+    x, dy = rng.random((3, 4)) + 1, rng.standard_normal((3, 4))
+    (dx,) = gradients(function, [x], dy)
+    (whole,) = jacobian(function, [x])
+    assert np.allclose(whole @ dy.ravel(), dx.ravel(), atol=1e-7)
+    slow = finite_differences(function, x, dy=dy)[0]
+    assert np.allclose(dx, slow, atol=1e-7)
