@@ -38,8 +38,11 @@ class InputSource:
         """By letter, in arrays that were drawn; empty where there are no letters."""
         return {}
 
-    def draw(self, source: Source, dtype: np.dtype) -> list[Array]:
-        """Arrays; those with a floating-point dtype get a gradient and are of ``dtype``."""
+    def draw(self, source: Source, dtype: np.dtype) -> list[Array | None]:
+        """Arrays; those with a floating-point dtype get a gradient and are of ``dtype``.
+
+        None for a member that a list has not this time.
+        """
         raise NotImplementedError
 
 
@@ -60,6 +63,7 @@ class Spec(InputSource):
         letters += [a for relation in self.relations for a in sorted(relation.letters)]
         self.letters = "".join(dict.fromkeys(letters))
         self._follows = _followers(self.relations, self.given)
+        self._last_of_lists = {w.of_list: w for w in self.words if w.of_list is not None}.values()
         for letter in self.given:
             if letter not in self.letters:
                 raise VerifyError(
@@ -73,13 +77,16 @@ class Spec(InputSource):
         return cls(*parsed(text), sizes)
 
     def __str__(self) -> str:
-        words, parts = iter(map(str, self.words)), []
+        words, parts = iter(self.words), []
         for number in self.lists or (None,) * len(self.words):
             members = [next(words) for _ in range(number or 1)]
-            parts.append(members[0] if number is None else f"({', '.join(members)})")
+            least, most = members[0].least, members[-1].needs
+            varies = f"*{least}-{most}" if least < most else ""
+            shown = ", ".join(str(w) for w in members if not varies or w.needs == 1)
+            parts.append(shown if number is None else f"({shown}){varies}")
         return ", ".join(parts)
 
-    def draw(self, source: Source, dtype: np.dtype) -> list[Array]:
+    def draw(self, source: Source, dtype: np.dtype) -> list[Array | None]:
         """Arrays; raises ``VerifyError`` if no sizes obey the relations."""
         try:
             # Many functions are not defined on nothing, and a spec does not say if this one is.
@@ -97,8 +104,15 @@ class Spec(InputSource):
         exponents = [0] * len(self.words)
         if rarely(source, 4):
             exponents[source.integer(0, len(exponents) - 1)] = source.choice(MAGNITUDES)
+        times = {
+            word.of_list: source.integer(word.least, word.needs)
+            for word in self._last_of_lists
+            if word.least < word.needs
+        }
         return [
-            draw_array(source, word.shape(sizes), dtype, exponent)
+            None
+            if word.needs > times.get(word.of_list, word.needs)
+            else draw_array(source, word.shape(sizes), dtype, exponent)
             if word.kind == "float"
             else _draw_other(source, word, sizes)
             for word, exponent in zip(self.words, exponents, strict=True)
@@ -111,6 +125,7 @@ class Spec(InputSource):
         return {
             axis: n
             for word, array in zip(self.words, arrays, strict=True)
+            if array is not None
             for axis, n in zip(word.axes, np.shape(array), strict=True)
             if isinstance(axis, str) and word.kind != "offsets"
         }
@@ -179,7 +194,7 @@ class FixedInputs(InputSource):
         self.arrays, self.lists = list(arrays), lists
         self.count = len(self.arrays)
 
-    def draw(self, source: Source, dtype: np.dtype) -> list[Array]:
+    def draw(self, source: Source, dtype: np.dtype) -> list[Array | None]:
         return [_as(dtype, array) for array in self.arrays]
 
 
@@ -198,7 +213,7 @@ class Strategies(InputSource):
         self.whole = None if self.each is not None else strategies
         self.count = None if self.each is None else len(self.each)
 
-    def draw(self, source: Source, dtype: np.dtype) -> list[Array]:
+    def draw(self, source: Source, dtype: np.dtype) -> list[Array | None]:
         assert isinstance(source, HypothesisSource)
         if self.each is None:
             drawn = source.draw(self.whole)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@
     "bd; d even; b <= d + 1"  even, odd, =, !=, <, <=, > or >= a sum of products
     "."                       a scalar
     "(nd, md), d"             a list of two arrays, then an array; (nd)*3 is a list of three
+    "(nd)*1-4"                a list of one to four, another number in each case
 
 Blanks between axes mean nothing. ``-> btd`` after the arrays may say what comes out, for a reader.
 """
@@ -26,15 +27,15 @@ from npformer.errors import VerifyError
 
 GRAMMAR = (
     "write one letter an axis, such as 'btd, d, d', a number for an axis of fixed size ('o i [3] "
-    "[3]'), '.' for a scalar, '(nd, md)' for a list, 't:int<v', 't:bool' or 'b:offsets(t)' for "
-    "integers and booleans ('t:int32<v' and 'b:offsets32(t)' in 32 bits), and after a semicolon "
-    "what sizes obey: 'bnd, bgd; n = 2 g; d even'"
+    "[3]'), '.' for a scalar, '(nd, md)' or '(nd)*1-4' for a list, 't:int<v', 't:bool' or "
+    "'b:offsets(t)' for integers and booleans ('t:int32<v' and 'b:offsets32(t)' in 32 bits), and "
+    "after a semicolon what sizes obey: 'bnd, bgd; n = 2 g; d even'"
 )
 AXIS = re.compile(r"\s*(?:([A-Za-z])|([1-9]\d*)|\[\s*([1-9]\d*)\s*\])")
 KIND = re.compile(
     r"(bool)|(int)(8|16|32|64)?(?:\s*<(.+))?|offsets(16|32|64)?\s*\(\s*([A-Za-z])\s*\)"
 )
-LIST = re.compile(r"\((.*)\)\s*(?:\*\s*([1-9]\d?))?")
+LIST = re.compile(r"\((.*)\)\s*(?:\*\s*(\d\d?)(?:\s*-\s*(\d\d?))?)?")
 RELATION = re.compile(r"([A-Za-z])\s*(?:(even|odd)|(=|!=|<=|<|>=|>)(.+))")
 COMPARED: dict[str, Callable[[int, int], bool]] = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,
@@ -85,6 +86,10 @@ class Word:
     """Of integers."""
     of_list: int | None = None
     """Which argument it belongs to, if that is a list of arrays."""
+    needs: int = 0
+    """How many times the list must repeat its members for this one to be there."""
+    least: int = 0
+    """How many times at least it does."""
     runs: tuple[int, ...] = ()
     """Of ``axes``, numbers of two digits or more that stand without brackets."""
 
@@ -168,7 +173,15 @@ def _words(text: str) -> list[Word]:
             words.append(_word(part))
             continue
         members = [_word(member) for member in listed[1].split(",")]
-        words += [replace(w, of_list=argument) for w in members * int(listed[2] or 1)]
+        least = int(listed[2] or 1)
+        most = int(listed[3] or least)
+        if not 1 <= most >= least:
+            raise _Odd(part.strip())
+        words += [
+            replace(member, of_list=argument, needs=number + 1, least=least)
+            for number in range(most)
+            for member in members
+        ]
     return words
 
 

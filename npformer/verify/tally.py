@@ -170,11 +170,13 @@ def check_component(
 
 
 def _judged(component: Component, case: Case, rng: np.random.Generator, tally: Tally) -> Verdict:
-    """The verdict on one case; on the first that are right, the protocol of use is tried too."""
+    """The verdict on one case; where that is right, the protocol of use is tried too."""
     outcome = check_case(component, case, rng, tally.surely_wrong(case))
-    new = len(tally.passing) < protocol.CASES and not outcome.refused and not outcome.failures
-    if new and component.lenient and case.size:
-        outcome.failures += protocol.protocol(component, case)
+    right = not outcome.refused and not outcome.failures
+    if right and component.lenient and case.size:
+        new = len(tally.passing) < protocol.CASES
+        number = len(tally.passing) if new else protocol.CASES + tally.cases
+        outcome.failures += protocol.protocol(component, case, number)
     return outcome
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 
 import numpy as np
@@ -71,6 +73,33 @@ def test_a_backward_that_a_plain_call_does_not_find_wrong_is_found(name):
     result = check(function, "bt, bt", against=lambda x, w: x * w, cases=10, shrink=False)
     assert result.failure.oracle == "protocol", result
     assert re.search(said, result.failure.message)
+
+
+class FrozenWide(torch.autograd.Function):
+    """The same mistake, in a path that wide inputs alone take."""
+
+    @staticmethod
+    def forward(ctx, x, w):
+        ctx.save_for_backward(x, w)
+        return x * w
+
+    @staticmethod
+    def backward(ctx, dy):
+        x, w = ctx.saved_tensors
+        lost = x.shape[-1] > 4 and not ctx.needs_input_grad[1]
+        return dy * w * (0 if lost else 1), dy * x
+
+
+def test_every_case_freezes_an_input_and_what_is_found_is_shrunk():
+    result = check(FrozenWide, "bt, bt", against=lambda x, w: x * w, cases=60)
+    assert result.failure.oracle == "protocol", result
+    assert result.failure.case.inputs["x"].shape[-1] == 5
+    code = result.failure.reproduce
+    assert re.search(r"x = .*requires_grad=True\)\n", code), code
+    assert not re.search(r"w = .*requires_grad", code), code
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        exec(code, {})
+    assert re.fullmatch(r"tensor\(\[\[-?0\.,.*\n?.*dtype=torch.float64\)\n", shown.getvalue())
 
 
 def test_a_backward_that_frees_what_it_used_is_not_accused():

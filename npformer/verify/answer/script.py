@@ -18,6 +18,7 @@ from npformer.verify.answer.literals import alias, array_literal, foreign_litera
 from npformer.verify.component import Component
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.judge import Failure, at_index
+from npformer.verify.protocol import frozen_in
 from npformer.verify.subjects.engines import Engine
 from npformer.verify.subjects.jax_subjects import JaxCallable
 from npformer.verify.subjects.outputs import in_form_of, is_floating, leaves
@@ -48,6 +49,8 @@ class Script:
         self.bfloat16 = isinstance(subject, TorchCallable) and subject.bfloat16
         self.device = subject.device if isinstance(subject, TorchCallable) else "cpu"
         self.engine: Engine = subject.engine
+        self.frozen = frozen_in(failure)
+        """The input that gets no gradient, where the fault shows then alone."""
         self.imports: dict[str, list[str]] = {}
         """By module, what is imported from it."""
         self.files: dict[str, str] = {}
@@ -58,7 +61,7 @@ class Script:
         static = self._used_static()
         arrays = {**self.case.inputs, **static}
         body = [
-            f"{word(name)} = {self._literal(value, name in self.case.inputs)}"
+            f"{word(name)} = {self._literal(value, name in self._trained)}"
             for name, value in arrays.items()
             if isinstance(value, np.ndarray) and not self.is_parameter(name)
         ]
@@ -96,6 +99,10 @@ class Script:
     def is_parameter(self, name: str) -> bool:
         return isinstance(self.subject, TorchModule) and name not in self.subject.call.arrays
 
+    @property
+    def _trained(self) -> list[str]:
+        return [n for n in self.case.inputs if n != self.frozen]
+
     def _literal(self, array: Array, differentiated: bool) -> str:
         if self.torch:
             return tensor_literal(array, differentiated, self.bfloat16, self.device)
@@ -117,7 +124,9 @@ class Script:
             return ", ".join([*(f"{n}={t}" for n, t in zip(self.case.inputs, given, strict=True)),
                               *(f"{n}={text(n)}" for n in static)])  # fmt: skip
         call = self.subject.call
-        lists = {n: f"[{', '.join(map(text, members))}]" for n, members in call.lists}
+        lists = {
+            n: f"[{', '.join(text(m) for m in members if m in every)}]" for n, members in call.lists
+        }
         positional = [lists.get(n) or text(n) for n in call.positional if n in every or n in lists]
         keywords = [n for n in call.keywords if n in every]
         if isinstance(self.subject, FunctionClass):
@@ -129,7 +138,7 @@ class Script:
 
     def call(self) -> list[str]:
         subject, arguments = self.subject, self.arguments()
-        gradients = [n for n in self.case.inputs if not self.is_parameter(n)]
+        gradients = [n for n in self._trained if not self.is_parameter(n)]
         targets = self.targets(gradients)
         if isinstance(subject, Pair | TorchPair):
             forward = self.name(subject.origin[0], "forward")
@@ -250,17 +259,23 @@ class Script:
             ),
             "}",
             "module.load_state_dict(values, strict=False)",
+            *(
+                f"module.get_parameter({n!r}).requires_grad_(False)"
+                for n in parameters
+                if n == self.frozen
+            ),
         ]
 
     def module_parameters(self) -> str:
         """Those that are trained, as part of a row of tensors."""
         subject: Any = self.subject
-        if all(p.requires_grad for p in subject.origin.parameters()):
+        trained = all(p.requires_grad for p in subject.origin.parameters())
+        if trained and (not self.frozen or not self.is_parameter(self.frozen)):
             return "*module.parameters()"
         return "*(p for p in module.parameters() if p.requires_grad)"
 
     def _module_call(self, name: str, arguments: str, inputs: list[str]) -> list[str]:
-        parameters = [n for n in self.case.inputs if self.is_parameter(n)]
+        parameters = [n for n in self._trained if self.is_parameter(n)]
         lines = [*self.module_lines(name), f"y = module({arguments})", *self.parts()]
         given = ", ".join([*map(word, inputs), self.module_parameters()])
         used, upstream = self.used()
@@ -324,7 +339,7 @@ class Script:
         if failure.result.startswith("grad "):
             result = f"d{word(result)}"
         if failure.index is None:
-            named = {f"d{word(n)}" for n in self.case.inputs}
+            named = {f"d{word(n)}" for n in self._trained}
             named |= {word(n) for n in self.case.inputs} | set(self.case.upstream)
             return f"print({word(result)})" if word(result) in named else "print(y)"
         return f"print({at_index(word(result), failure.index)})  # expected {failure.expected:.6g}"

@@ -20,6 +20,7 @@ import numpy as np
 
 from npformer.cards.case import Array, Case, Result, is_output
 from npformer.cards.strategies import SimpleSource
+from npformer.verify import protocol
 from npformer.verify.answer.locate import located
 from npformer.verify.component import Component
 from npformer.verify.component import cases as generated
@@ -77,7 +78,10 @@ def smallest_failure(
     """
 
     def again(case: Case) -> Failure | None:
-        found = check_case(component, case, np.random.default_rng(0)).failures
+        if like.oracle == "protocol":
+            found = protocol.again(component, case, like)
+        else:
+            found = check_case(component, case, np.random.default_rng(0)).failures
         same = (f for f in found if (f.result, f.oracle) == (like.result, like.oracle))
         return next(same, None)
 

@@ -149,7 +149,8 @@ def _copies(
     for sign in (1, -1):
         for i, at in enumerate(places):
             rows: Any = (slice(i * len(array), (i + 1) * len(array)), *at)
-            moved[rows] = array[(slice(None), *at)] + sign * step
+            column: Any = (slice(None), *at)
+            moved[rows] = array[column] + sign * step
         found.append(np.array(function(*whole)))
     shape = (number, *y.shape)
     if any(each.shape != (number * len(y), *y.shape[1:]) for each in found):

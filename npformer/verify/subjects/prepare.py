@@ -170,7 +170,9 @@ def _user(
     keywords, module = tuple(static), possible[0]
     initial = module.initial() if isinstance(module, TorchModule) else {}
 
-    def settled(arrays: list[Array]) -> tuple[Case, tuple[str, ...], Subject, Subject | None]:
+    def settled(
+        arrays: list[Array | None],
+    ) -> tuple[Case, tuple[str, ...], Subject, Subject | None]:
         lists = inputs.lists or (None,) * len(arrays)
         call = ArgumentNames.of(_names(possible[0], len(lists), static), lists, keywords)
         names = call.arrays
@@ -211,7 +213,7 @@ def _user(
 
 
 def _read(
-    inputs: InputSource, take: Callable[[list[Array]], S], dtype: np.dtype
+    inputs: InputSource, take: Callable[[list[Array | None]], S], dtype: np.dtype
 ) -> tuple[InputSource, S]:
     """What the functions take, of the inputs as they stand or of a spec read in another way."""
 

@@ -24,7 +24,7 @@ INTEGERS = re.compile(r"ind(ex|ic)|\blong\b|integer|\bint(32|64)?\b", re.IGNOREC
 NARROW = re.compile(r"int32|scalar type Int\b")
 BOOLEANS = re.compile(r"bool|mask|\bbitwise|'invert'", re.IGNORECASE)
 
-Take = Callable[[list[Array]], Any]
+Take = Callable[[list[Array | None]], Any]
 """Raises ``VerifyError`` for arrays that the functions refuse."""
 
 
@@ -58,7 +58,7 @@ def _bounded(spec: Spec, index: int, letter: str, take: Take, dtype: np.dtype) -
 
     def taken(number: int) -> bool:
         with_number = list(arrays)
-        with_number[index] = np.full_like(arrays[index], number)
+        with_number[index] = np.full_like(array, number)
         try:
             take(with_number)
         except VerifyError:
@@ -66,5 +66,7 @@ def _bounded(spec: Spec, index: int, letter: str, take: Take, dtype: np.dtype) -
         return True
 
     arrays = spec.draw(FirstSource(), dtype)
+    if (array := arrays[index]) is None:  # a member that a list may lack
+        return False
     size = spec.sizes(arrays)[letter]
     return taken(size - 1) and not taken(size)

@@ -72,10 +72,10 @@ class _WithUpstream(InputSource):
     def sizes(self, arrays: Any) -> dict[str, int]:
         return self.first.inputs.sizes(arrays[: len(self.first.names)])
 
-    def draw(self, source: Source, dtype: Any) -> list[Array]:
+    def draw(self, source: Source, dtype: Any) -> list[Array | None]:
         case = self.first.draw(source, dtype)
         every = {**case.inputs, **case.static}
-        return [*(every[n] for n in self.first.names), *case.upstream.values()]
+        return [*(every.get(n) for n in self.first.names), *case.upstream.values()]
 
 
 def second(component: Component, dtype: Any) -> UserComponent:

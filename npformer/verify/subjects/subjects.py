@@ -65,7 +65,7 @@ class ArgumentNames:
     def arguments(self, case: Case) -> tuple[list[Any], dict[str, Any]]:
         """The positional and the keyword arguments."""
         every = {**case.inputs, **live(case.static)}
-        every |= {name: [every[m] for m in members] for name, members in self.lists}
+        every |= {name: [every[m] for m in members if m in every] for name, members in self.lists}
         return (
             [every[name] for name in self.positional if name in every],
             {name: every[name] for name in self.keywords if name in every},
@@ -85,6 +85,8 @@ class Subject:
     engine: Engine = NUMPY
     """Whose arrays it takes."""
     has_gradient = True
+    freezes = False
+    """Whether its gradient may depend on which inputs get one, as autograd's can."""
 
     def arguments(self, case: Case) -> tuple[list[Any], dict[str, Any]]:
         """A call's, as the engine's arrays."""

@@ -34,6 +34,7 @@ class TorchCallable(Subject):
     """Whether its tensors are of bfloat16; the arrays of a case are then of float32."""
     device: str = "cpu"
     """Of its tensors."""
+    freezes = True
 
     def tensor(self, array: Array) -> torch.Tensor:
         """An array of a case as this takes it."""
@@ -229,6 +230,8 @@ class TorchModule(TorchCallable):
 class TorchVJP(TorchCallable):
     """A ``WithVJP`` on tensors; autograd has no part in it."""
 
+    freezes = False
+
     def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
         positional, keywords = self.tensor_arguments(case, leaves)
         with torch.no_grad():
@@ -254,6 +257,8 @@ class TorchVJP(TorchCallable):
 @dataclass(frozen=True)
 class TorchPair(TorchCallable):
     """A pair of functions of tensors in the package's convention."""
+
+    freezes = False
 
     def _both(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> tuple[Any, Any]:
         positional, keywords = self.tensor_arguments(case, leaves)

@@ -90,11 +90,11 @@ class UserComponent(Component):
     def draw(self, source: Source, dtype: Any) -> Case:
         for _ in range(REDRAWN if self.sixteen else 1):
             arrays = self.inputs.draw(at_edges(source), np.dtype(dtype))
-            if all(_moderate(a) for a in arrays if a.dtype.kind == "f"):
+            if all(_moderate(a) for a in arrays if a is not None and a.dtype.kind == "f"):
                 break
         return self.case_of(source, arrays, np.dtype(dtype))
 
-    def case_of(self, source: Source, arrays: list[Array], dtype: np.dtype) -> Case:
+    def case_of(self, source: Source, arrays: Sequence[Array | None], dtype: np.dtype) -> Case:
         """The case of these arrays, with parameters and an upstream gradient that are drawn."""
         inputs, static = split(self.names, arrays)
         for path, initial in self.initial.items():
@@ -115,7 +115,7 @@ class UserComponent(Component):
 
     def sizes(self, case: Case) -> dict[str, int]:
         every = {**case.inputs, **case.static}
-        return self.inputs.sizes([every[name] for name in self.names])
+        return self.inputs.sizes([every.get(name) for name in self.names])
 
     def _shapes(self, case: Case) -> dict[str, Shape]:
         """Of the outputs."""
@@ -356,8 +356,10 @@ def _moderate(array: Array) -> bool:
     return bool((np.abs(array) <= sixteen.LARGEST).all())
 
 
-def split(names: tuple[str, ...], arrays: list[Array]) -> tuple[dict[str, Array], dict[str, Any]]:
+def split(
+    names: tuple[str, ...], arrays: Sequence[Array | None]
+) -> tuple[dict[str, Array], dict[str, Any]]:
     """Arrays that get a gradient, and those of integers or booleans, which get none."""
-    named = dict(zip(names, arrays, strict=True))
+    named = {n: a for n, a in zip(names, arrays, strict=True) if a is not None}
     inputs = {n: a for n, a in named.items() if a.dtype.kind == "f"}
     return inputs, {n: a for n, a in named.items() if n not in inputs}
