@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -109,6 +110,12 @@ def drawn(name: str) -> list[Small]:
     return [small(of, (*name.encode(), i)) for i in range(DRAWS[folder])]
 
 
+@functools.lru_cache(maxsize=2)
+def _cheapest(name: str) -> list[Small]:
+    """The same, those with the fewest numbers first."""
+    return sorted(drawn(name), key=_cost(component(name)))
+
+
 def results(of: Component, case: Case) -> Result | None:
     """What it gives, None if it fails; a dy that it writes to is restored."""
     dy = case.dy.copy()
@@ -141,8 +148,8 @@ def smallest(mutant: Mutant) -> Small | None:
     """Of the small cases on which the checker rejects it, one with the fewest numbers."""
     right = component(mutant.component)
     planted = mutant.plant(right)
-    found = sorted((s for s in drawn(mutant.component) if shows(planted, s)), key=_cost(right))
-    fewer = sorted((_shrunk(right, planted, s) for s in found[:STARTS]), key=_cost(right))
+    found = itertools.islice((s for s in _cheapest(mutant.component) if shows(planted, s)), STARTS)
+    fewer = sorted((_shrunk(right, planted, s) for s in found), key=_cost(right))
     return next((s for s in fewer if _rejected(planted, s)), None)
 
 
