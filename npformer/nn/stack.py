@@ -12,6 +12,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from npformer.errors import ConfigError
+from npformer.nn.checkpointed import (
+    CheckpointedCache,
+    checkpointed_backward,
+    checkpointed_forward,
+)
 from npformer.nn.layer import Layer, LayerCache
 from npformer.nn.layer_state import LayerState
 from npformer.nn.module import Array, Module
@@ -19,7 +24,7 @@ from npformer.nn.norms import make_norm
 
 
 class StackCache(NamedTuple):
-    layers: list[LayerCache]
+    layers: list[LayerCache | CheckpointedCache]
     norm: Any  # of the last norm's op; None in post-norm
 
 
@@ -28,6 +33,8 @@ class Stack(Module):
 
     ``settings`` are those of ``Layer``; ``attention`` may be one for each layer, of which some look
     through a window and some at everything. Raises ConfigError as it does.
+
+    Where ``checkpointed`` is set, layers run again in the backward and keep no activations.
     """
 
     def __init__(
@@ -45,6 +52,7 @@ class Stack(Module):
         dtype: DTypeLike = np.float32,
         **settings: Any,
     ) -> None:
+        self.checkpointed = False
         around: dict[str, Any] = {"norm": norm, "eps": eps, "norm_type": norm_type, **settings}
         self.layers = [
             Layer(d_model, heads, d_ff, attention=each, **around, rng=rng, dtype=dtype)
@@ -66,10 +74,15 @@ class Stack(Module):
 
         With the ``states`` of a decoding, one a layer, as ``Layer.forward`` with its state.
         """
-        caches = []
+        caches: list[LayerCache | CheckpointedCache] = []
+        cache: LayerCache | CheckpointedCache
         for index, layer in enumerate(self.layers):
             state = None if states is None else states[index]
-            x, cache = layer.forward(x, memory, mask, memory_mask, rng, state)
+            arguments = (x, memory, mask, memory_mask, rng, state)
+            if self.checkpointed and state is None:
+                x, cache = checkpointed_forward(layer, *arguments)
+            else:
+                x, cache = layer.forward(*arguments)
             caches.append(cache)
         norm: Any = None
         if self.norm is not None:
@@ -86,7 +99,10 @@ class Stack(Module):
             dx = self.norm.backward(dx, cache.norm)
         dmemory: Array | None = None
         for layer, layer_cache in zip(reversed(self.layers), reversed(cache.layers), strict=True):
-            dx = layer.backward(dx, layer_cache)
+            if isinstance(layer_cache, CheckpointedCache):
+                dx = checkpointed_backward(layer, dx, layer_cache)
+            else:
+                dx = layer.backward(dx, layer_cache)
             if isinstance(dx, tuple):
                 dx, share = dx
                 dmemory = share if dmemory is None else dmemory + share

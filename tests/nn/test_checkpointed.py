@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from npformer.nn import Checkpointed, Layer
+from npformer.nn import Checkpointed, Layer, Stack
 
 
 @pytest.fixture
@@ -51,3 +51,17 @@ def test_the_cache_holds_what_was_given_and_no_activation(layer):
     arrays = [a for a in (*cache.arguments, *cache.keywords.values()) if isinstance(a, np.ndarray)]
     assert len(arrays) == 1
     assert arrays[0] is X
+
+
+@pytest.mark.parametrize("memory", [None, X[:, :4]], ids=["alone", "with a memory"])
+def test_a_stack_gives_the_same_gradients_with_and_without(memory):
+    stack = Stack(3, 8, 2, 16, dropout=0.4, norm="pre", cross_attention=memory is not None,
+                  rng=np.random.default_rng(0), dtype=np.float64)  # fmt: skip
+    found = []
+    for stack.checkpointed in (False, True):
+        y, cache = stack.forward(X, memory, rng=np.random.default_rng(7))
+        dx = stack.backward(DY, cache)
+        found.append([y, *(dx if memory is not None else (dx,)), *gradients(stack).values()])
+    assert all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
+    kept = [a for layer in cache.layers for a in layer.arguments if isinstance(a, np.ndarray)]
+    assert len({id(a) for a in kept}) == 3 + (memory is not None)
