@@ -77,7 +77,8 @@ class Engine(Protocol):
         """All that a checkpoint keeps, as copies: ``model/<path>`` and ``optim/<name>`` arrays.
 
         ``<name>`` is ``step``, ``m/<path>``, ``v/<path>`` (Adam, AdamW) or ``momentum/<path>``
-        (SGD), so that either engine resumes the other's run. Collective.
+        (SGD), so that either engine resumes the other's run. Of two sequences of weights, the
+        model is the one that is evaluated. Collective.
         """
         ...
 
