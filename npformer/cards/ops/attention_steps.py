@@ -11,6 +11,13 @@ from npformer.cards.ops.attention import card
 from npformer.cards.steps import close, wide
 from npformer.ops.attention import attention_backward, attention_forward
 
+_ALONE = {
+    "dv": "probs^T dy",
+    "dbias": "the sum of dscores over what the bias was broadcast on",
+    "dsink": "the sink's share times the row sum of dprobs * probs",
+}
+"""What makes a gradient by itself."""
+
 
 @card.steps
 def _step(visit: Any, result: str) -> str:
@@ -42,8 +49,8 @@ def _probabilities(own: Array, right: Array) -> str:
 
 
 def _attention_back(visit: Any, result: str) -> str:
-    if result == "dv":
-        return "probs^T dy"
+    if result in _ALONE:
+        return _ALONE[result]
     gradients = _gradients(visit)
     right = _right_attention(visit)
     wrong = [n for n in ("dq", "dk") if not close(gradients[n], right[n])]
@@ -62,11 +69,11 @@ def _right_attention(visit: Any) -> dict[str, Array]:
     assert back is not None
     _, cache = attention_forward(**a)
     found = attention_backward(wide(back.dy), cache)
-    return dict(zip(("dq", "dk", "dv"), found, strict=True))
+    return dict(zip(("dq", "dk", "dv"), found[:3], strict=True))
 
 
 def _gradients(visit: Any) -> dict[str, Array]:
     back = visit.back
     assert back is not None
     names = ("dq", "dk", "dv")
-    return dict(zip(names, (wide(g) for g in back.gradients), strict=True))
+    return dict(zip(names, (wide(g) for g in back.gradients[:3]), strict=True))
