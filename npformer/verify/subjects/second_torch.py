@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from npformer.cards.case import Case
 from npformer.cards.pytorch import torch
@@ -12,7 +12,7 @@ from npformer.verify.subjects.outputs import in_form_of
 from npformer.verify.subjects.subjects import by_input
 from npformer.verify.subjects.torch_subjects import TorchCallable, TorchPair, TorchVJP
 
-Tensors = dict[str, torch.Tensor]
+Tensors: TypeAlias = "dict[str, torch.Tensor]"  # PyTorch is imported when it is used
 
 
 @dataclass(frozen=True)
