@@ -73,7 +73,7 @@ def over_rows(weights: Array, x: Array, seen: Array | None, groups: int) -> Arra
 def _by_group(weights: Array, groups: int, seen: Array | None) -> tuple[Array, Array | None]:
     """weights (B, N, i, j), seen broadcast to it -> both (B, G, N/G * i, j)."""
     b, n, i, j = weights.shape
-    shape = (b, groups, n // max(groups, 1) * i, j)
+    shape = (b, n, i, j) if n == groups else (b, groups, n // groups * i, j)
     if seen is not None:
         seen = np.broadcast_to(seen, weights.shape).reshape(shape)
     return weights.reshape(shape), seen

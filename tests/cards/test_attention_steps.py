@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ def test_every_gradient_of_a_grouped_head_with_bias_and_sink_has_its_step():
     rng = np.random.default_rng(0)
     shapes = {"q": (1, 3, 4, 2), "k": (1, 3, 2, 2), "v": (1, 3, 2, 2), "bias": (4, 3, 3)}
     arrays = {name: rng.standard_normal(shape) for name, shape in {**shapes, "sink": (4,)}.items()}
-    arguments = {**arrays, "causal": True, "window": 2, "softcap": 1.5}
+    arguments: dict[str, Any] = {**arrays, "causal": True, "window": 2, "softcap": 1.5}
     y, cache = attention_forward(**arguments)
     dy = rng.standard_normal(y.shape)
     dq, *others = attention_backward(dy, cache)

@@ -102,3 +102,10 @@ def test_a_tile_of_nothing_is_refused():
     q, k, v, _ = inputs(3, 3)
     with pytest.raises(ConfigError, match="tile is 0; it must be at least 1"):
         tiled_attention_forward(q, k, v, tile=0)
+
+
+def test_no_heads_at_all():
+    q, k, v, dy = inputs(3, 4, n=0)
+    y, cache = tiled_attention_forward(q, k, v, tile=2)
+    found = tiled_attention_backward(dy, cache)
+    assert [a.shape for a in (y, *found)] == [(1, 3, 0, 4), q.shape, k.shape, v.shape]
