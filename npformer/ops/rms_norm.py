@@ -23,7 +23,7 @@ Backward    Let g = dL/dxhat = dy * scale. A row of x reaches xhat by two paths:
 
 Reading     This is layer norm (layer_norm.py) without its mean: a row is stretched to root mean
             square 1 and not shifted. So the part of g along xhat is removed, and the part along
-            (1, ..., 1) is not. Turning the sign of a row turns y and dx.
+            (1, ..., 1) is not. Turning the sign of a row turns y and leaves dx as it is.
 
             1 + weight, Gemma's, makes 0 the weight that changes nothing, so that weight decay pulls
             towards it. Its backward is the same lines, for the cache holds the scale. A file of

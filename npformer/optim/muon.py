@@ -73,10 +73,12 @@ def adjusted(shape: tuple[int, ...], adjust: Adjust) -> float:
 def is_hidden(path: str, shape: tuple[int, ...]) -> bool:
     """Whether a parameter is a matrix of a layer: what Muon updates, where AdamW does the others.
 
-    A layer's path has its number in it. Embeddings, positions and the output projection lie
-    outside: what enters the first two is a choice and no vector, and so is what leaves the last.
+    A layer's path has its number in it. Embeddings and the output projection lie outside, and
+    positions are left out where they are a layer's own, as T5's biases are: what enters these
+    tables is a choice and no vector, and so is what leaves the output projection.
     """
-    return len(shape) == 2 and any(part.isdigit() for part in path.split("."))
+    parts = path.split(".")
+    return len(shape) == 2 and any(part.isdigit() for part in parts) and "positions" not in parts
 
 
 class Muon(Optimizer):

@@ -17,7 +17,7 @@ from torch_ref.optim.stepping import turns, zeros
 
 
 class Muon(torch.optim.Optimizer):
-    """A layer's path has its number in it; every matrix with such a path is orthogonalised."""
+    """A path with a number in it is a layer's; all its matrices but tables of positions take part."""
 
     whole = True
 
@@ -39,7 +39,9 @@ class Muon(torch.optim.Optimizer):
     @staticmethod
     def fresh(path: str, weight: Tensor) -> dict[str, Tensor]:
         """One moment of a layer's matrix, and AdamW's two of everything else."""
-        hidden = weight.ndim == 2 and any(part.isdigit() for part in path.split("."))
+        parts = path.split(".")
+        layer, table = any(part.isdigit() for part in parts), "positions" in parts
+        hidden = weight.ndim == 2 and layer and not table
         return zeros(weight, *(("momentum",) if hidden else ("m", "v")))
 
     @torch.no_grad()

@@ -30,6 +30,7 @@ card.weights = (
     {"layers.0.weight": "ab"},
     {Q: "ab", K: "cb", "layers.0.bias": "a"},
     {"embedding.weight": "ab"},
+    {"layers.0.positions.weight": "ab"},
 )
 card.least = dict.fromkeys("abc", 1)
 
@@ -263,6 +264,13 @@ def _rows(g, steps=STEPS):
 )
 def _every(path, shape):
     return len(shape) == 2
+
+
+@card.wrong_method(
+    "tables-of-layers-too", "a layer's table of relative positions is orthogonalised", is_hidden
+)
+def _tables(path, shape):
+    return len(shape) == 2 and any(part.isdigit() for part in path.split("."))
 
 
 @card.wrong_method("no-matrix-at-all", "AdamW updates everything", is_hidden)
