@@ -17,7 +17,7 @@ from torch_ref.optim.stepping import turns, zeros
 
 
 class Muon(torch.optim.Optimizer):
-    """A path with a number in it is a layer's; all its matrices but tables of positions take part."""
+    """A path with a number in it is a layer's: its matrices but tables of positions take part."""
 
     whole = True
 
