@@ -35,12 +35,12 @@ def draw_positions(source: Source, heads: int, size: int, length: int) -> dict[s
     kind = source.choice(("none", "rotary", "rotary_interleaved", *BIASES))
     if kind in BIASES:
         few = {"buckets": 4, "max_distance": 5} if kind == "t5" else {}
-        return {"name": kind, "max_length": max(length, 1), "heads": heads, **few}
+        return {"name": kind, "max_length": max(length, 64), "heads": heads, **few}
     if kind == "none" or size < 2:
         return None
     return {
         "name": kind,
-        "max_length": max(length, 1),
+        "max_length": max(length, 64),
         "rotary_width": source.choice(range(2, size + 1, 2)),
         "theta": source.choice((10.0, 10_000.0)),
     }

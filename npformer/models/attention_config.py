@@ -102,7 +102,8 @@ class AttentionConfig(StackConfig):
         changed = [
             name
             for name, default in own.items()
-            if name.startswith("rotary_") and getattr(self, name) != default
+            if name.startswith("rotary_") and name != "rotary_scaling"
+            if getattr(self, name) != default
         ]
         if self.positions not in TURNING:
             check(

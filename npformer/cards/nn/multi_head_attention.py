@@ -48,7 +48,8 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
         "build": (c["d_model"], c["heads"], c["d_k"], c["d_v"]),
         "settings": draw_attention(source, c["heads"], size, max(t, s)),
         "mask": draw_mask(source, b, memory.get("S", t)),
-        "causal": source.choice((False, True)),
+        # Over a memory of a fixed length, a prefix of the queries would be aligned otherwise.
+        "causal": source.choice((False, True)) and not memory,
     }
     return {"B": b, "T": t, "D": c["d_model"], **memory}, static
 
@@ -114,7 +115,7 @@ def _not_permuted(self, dy, cache):
     "causal is not passed on",
     MultiHeadAttention.forward,
     seen="keras-team/keras#23038",
-    smallest="x (1, 2, 2), memory (1, 1, 2)",
+    smallest="x (1, 2, 2)",
     missed_by=option("no causal mask", causal=False),
 )
 def not_causal(self, x, memory=None, mask=None, *, causal=False, kept=None):

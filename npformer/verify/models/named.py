@@ -11,6 +11,7 @@ import numpy as np
 from npformer.cards.discovery import CARDS
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.strategies import GeneratorSource
+from npformer.config import ModelConfig
 from npformer.errors import VerifyError, nearest
 from npformer.models import families
 from npformer.models.model import Model
@@ -54,6 +55,12 @@ def small(family: type[Model]) -> Model:
     assert isinstance(card, ModuleCard) and card.draws is not None
     source = GeneratorSource(np.random.default_rng(0))
     drawn = [card.draws(source)[1]["build"][0] for _ in range(DRAWS)]
-    config = max(drawn, key=lambda c: (c.d_model, *c.depths))
+    # Of as wide ones, that with the fewest settings of its own: options are tried one at a time.
+    config = max(drawn, key=lambda c: (c.d_model, *c.depths, -_changes(c)))
     config = dataclasses.replace(config, dropout=RATE, max_length=LONGEST)
     return family(config, rng=np.random.default_rng(0), dtype=np.float64)
+
+
+def _changes(config: ModelConfig) -> int:
+    """How many settings differ from the family's own."""
+    return sum(getattr(config, f.name) != f.default for f in dataclasses.fields(config))
