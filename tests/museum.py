@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from npformer.verify.museum.table import museum
-from tests.readme import ROOT
+from tests.backwards import ROOT
 
 PAGE = ROOT / "docs" / "museum.md"
 TABLE = re.compile(r"(<!-- museum: .*? -->\n).*?(<!-- end -->)", re.DOTALL)

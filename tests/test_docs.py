@@ -14,8 +14,8 @@ import pytest
 
 from npformer.cli.arguments import parse
 from npformer.verify import check
+from tests.backwards import README, ROOT, TABLE_PAGE, with_table
 from tests.forked import forked
-from tests.readme import README, ROOT, with_table
 
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGE = ROOT / "docs" / "checking_your_own.md"
@@ -110,6 +110,6 @@ def test_the_links_of_a_page_lead_to_files_and_headings(page):
             assert heading in {re.sub(r"[^\w\- ]", "", t).lower().replace(" ", "-") for t in titles}
 
 
-def test_readme_s_table_of_backwards_is_that_of_the_sources():
-    text = README.read_text(encoding="utf-8")
-    assert text == with_table(text), "the table is out of date; run python -m tests.readme"
+def test_the_table_of_backwards_is_that_of_the_sources():
+    text = TABLE_PAGE.read_text(encoding="utf-8")
+    assert text == with_table(text), "the table is out of date; run python -m tests.backwards"

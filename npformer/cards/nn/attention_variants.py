@@ -38,7 +38,7 @@ def _turns_all(case: Case) -> bool:
     positions = case.static["settings"].get("positions")
     build = case.static["build"]
     size = build[2] or build[0] // build[1]
-    return positions is None or positions["rotary_width"] == size
+    return positions is None or positions.get("rotary_width", size) == size
 
 
 @card.invariant(

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.readme import ROOT
+from tests.backwards import ROOT
 from tests.text.formats.corpora import pairs
 
 PAGE = (ROOT / "docs" / "corpora.md").read_text(encoding="utf-8")

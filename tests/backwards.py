@@ -1,4 +1,4 @@
-"""README's table of backwards, from the sources: ``python -m tests.readme`` writes it anew."""
+"""The table of docs/backwards.md, from the sources; ``python -m tests.backwards`` writes it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from npformer.exercises.catalogue import catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+TABLE_PAGE = ROOT / "docs" / "backwards.md"
 TABLE = re.compile(r"(<!-- backwards: .*? -->\n).*?(<!-- end -->)", re.DOTALL)
 HEAD = "| the backward of | file | chapter | exercises |\n|---|---|---|---|\n"
 
 
 def with_table(text: str) -> str:
-    """README's text with the table as it has to be."""
+    """The page's text with the table as it has to be."""
     return TABLE.sub(lambda found: f"{found[1]}{HEAD}{''.join(_rows())}{found[2]}", text)
 
 
@@ -51,14 +52,15 @@ def _row(path: Path, tree: ast.Module) -> str:
     title = re.split(r"[:.,(]", docstring, maxsplit=1)[0].strip().removeprefix("The ")
     chapters = re.findall(r"^Chapter {5}(walkthroughs/(\d+)_\w+\.md)$", docstring, re.MULTILINE)
     exercises = [e.short for e in catalogue() if f"{path.stem}_backward" in e.functions]
+    ours, shown = path.relative_to(ROOT).as_posix(), path.relative_to(ROOT / "npformer").as_posix()
     cells = (
         title[:1].upper() + title[1:],
-        f"[`{path.parent.name}/{path.name}`]({path.relative_to(ROOT).as_posix()})",
-        ", ".join(f"[{int(number)}]({file})" for file, number in chapters),
+        f"[`{shown}`](../{ours})",
+        ", ".join(f"[{int(number)}](../{file})" for file, number in chapters),
         ", ".join(f"`{name}`" for name in exercises),
     )
     return f"| {' | '.join(cells)} |\n"
 
 
 if __name__ == "__main__":
-    README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
+    TABLE_PAGE.write_text(with_table(TABLE_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
