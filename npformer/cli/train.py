@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
+from npformer import models
 from npformer.cli.arguments import UsageError, parse
 from npformer.cli.common import recommended, what_to_try
 from npformer.cli.figures import reporter, write_figures
@@ -25,6 +27,8 @@ from npformer.cli.settings import (
 )
 from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.errors import counted
+from npformer.files.manifest import CONFIG
+from npformer.presets import run_preset
 from npformer.train.checkpoint import open_checkpoint
 from npformer.train.engines import joined_ranks
 from npformer.train.loop import TrainResult
@@ -89,15 +93,23 @@ class Command:
 
         Raises ``UsageError`` for both together, ``CheckpointError`` if there is none to resume.
         """
-        preset = word_of(arguments, "--preset")
-        command = cls._of(named_config(arguments))
+        preset, family = word_of(arguments, "--preset"), word_of(arguments, "--model")
         if "--resume" not in arguments:
-            return command
+            return cls._of(named_config(arguments))
         if preset is not None:
             raise UsageError("--resume continues with the run's own settings; leave --preset out")
+        # The options are those of the run's family, and which word is the run needs the options.
+        likely = next(filter(None, (family, *map(_family_at, arguments))), None)
+        command = cls._of(run_preset(DEFAULT_PRESET, likely))
         run = parse(cls, "npformer train", arguments, default=command).run
         path, _ = latest_checkpoint(run)
-        return cls._of(open_checkpoint(path).config)
+        config = open_checkpoint(path).config
+        if family not in (None, config.model.family):
+            raise UsageError(
+                f"--model is {family!r}, and {run} was trained with {config.model.family!r}: leave "
+                "--model out"
+            )
+        return cls._of(config)
 
     @classmethod
     def _of(cls, config: RunConfig) -> Command:
@@ -125,6 +137,15 @@ class Command:
         if first:
             write_figures(self.json, "train", _figures(result))
         return INTERRUPTED if result.interrupted else 0
+
+
+def _family_at(word: str) -> str | None:
+    """The family of the run in that directory; None for a word that names no run."""
+    try:
+        name = json.loads((Path(word) / CONFIG).read_bytes())["model"]["family"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return name if name in models.families() else None
 
 
 @contextmanager

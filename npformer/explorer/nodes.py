@@ -60,8 +60,10 @@ def use(call: RecordedCall, recording: Recording) -> str:
     """Which of several calls of its path this is, in a word; "" where there is but one.
 
     What the model calls for each of its streams is called in their order; the embedding may be the
-    output projection as well.
+    output projection as well. Attention turns its queries, then its keys.
     """
+    if call.kind.endswith(".rotate"):
+        return ("queries", "keys")[call.call]
     streams = list(recording.streams)
     calls = recording.calls_by_path[call.path]
     if calls < max(2, len(streams)):

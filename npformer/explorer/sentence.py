@@ -79,7 +79,7 @@ def model_facts(model: Model) -> list[list[str]]:
         ["Heads N", f"{c.heads}"],
         ["Feed-forward F", f"{c.d_ff}, {c.activation}"],
         ["Vocabulary V", f"{c.vocab_size:,}"],
-        ["Layer norm", f"{c.norm}-norm"],
+        ["Norms", f"{c.norm}, {c.norm_type}"],
         ["Parameters", f"{model.parameter_count():,}"],
     ]
 

@@ -63,7 +63,8 @@ class AttentionConfig(StackConfig):
         if self.head_size is None:
             check(
                 self.d_model % self.heads == 0,
-                f"heads is {self.heads}, which does not divide d_model, {self.d_model}",
+                f"heads is {self.heads}, which does not divide d_model, {self.d_model}; "
+                "choose heads that do, or give head_size",
             )
         for name in ("kv_heads", "head_size", "window"):
             size = getattr(self, name)
@@ -72,7 +73,9 @@ class AttentionConfig(StackConfig):
             )
         check(
             self.kv_heads is None or self.heads % self.kv_heads == 0,
-            f"kv_heads is {self.kv_heads}, which does not divide heads, {self.heads}",
+            f"kv_heads is {self.kv_heads}, which does not divide heads, {self.heads}; "
+            "choose one of "
+            + ", ".join(str(n) for n in range(1, self.heads + 1) if self.heads % n == 0),
         )
         for name in ("softcap", "attention_scale", "rotary_theta_local"):
             value = getattr(self, name)

@@ -123,3 +123,8 @@ def test_a_plain_text_is_a_corpus(npformer, refused, tmp_path):
     assert "leave --shards out" in refused(
         "train", tmp_path / "other", "--corpus", path, *GPT, *shards
     )
+
+
+def test_a_run_is_resumed_with_the_options_of_its_own_family(refused, gpt):
+    assert "model.window = None, not 4" in refused("train", gpt, "--resume", "--model.window", 4)
+    assert "leave --model out" in refused("train", gpt, "--resume", "--model", "transformer")

@@ -10,9 +10,10 @@ import pytest
 from npformer.errors import NpformerError
 from npformer.explorer import flow, page_data
 from npformer.explorer.arrays import decode, encode
-from npformer.explorer.nodes import is_idle
-from npformer.explorer.sentence import one_pair
+from npformer.explorer.nodes import is_idle, use
+from npformer.explorer.sentence import model_facts, one_pair
 from npformer.inspect import record
+from npformer.models.gpt import GPT, GPTConfig
 from npformer.text.batches import Batch
 from npformer.text.tokenizer import PAD
 from tests.explorer.conftest import SOURCE, TARGET, make_example
@@ -47,6 +48,18 @@ def test_every_call_is_there_with_its_own_numbers(example, data):
             assert entry["block"] == [1, 1]
             found = np.sort(decode(entry, (-1,)))
             np.testing.assert_array_equal(found, np.sort(kept(array).reshape(-1)))
+
+
+def test_attention_turns_queries_then_keys(example):
+    config = GPTConfig(
+        vocab_size=example.tokenizer.vocab_size, d_model=8, heads=2, d_ff=8, layers=2,
+        positions="rotary", norm_type="rms_norm",
+    )  # fmt: skip
+    model = GPT(config, rng=np.random.default_rng(5))
+    recording = record(model, one_pair(model, example.tokenizer, "", TARGET))
+    turned = [call for call in recording.calls if call.path.endswith("self_attn.positions")]
+    assert [use(call, recording) for call in turned] == ["queries", "keys"] * 2
+    assert ["Norms", "pre, rms_norm"] in model_facts(model)
 
 
 def test_parameters_stand_at_the_module_that_owns_them(example, data):

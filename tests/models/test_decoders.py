@@ -143,7 +143,7 @@ def test_an_older_configuration_means_what_it_meant():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (dict(kv_heads=3), "kv_heads is 3, which does not divide heads, 4"),
+        (dict(kv_heads=3), "kv_heads is 3, which does not divide heads, 4; choose one of 1, 2, 4"),
         (dict(kv_heads=0), "kv_heads is 0; it must be 1 or more, or not given"),
         (dict(heads=3), "heads is 3, which does not divide d_model, 16"),
         (dict(head_size=0), "head_size is 0; it must be 1 or more"),

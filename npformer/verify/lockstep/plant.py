@@ -53,7 +53,11 @@ def plant(mutant: Mutant, model: Any, path: str) -> Iterator[Pair]:
     objects = dict(_objects(model))
     if path not in possible:
         if not possible:
-            raise VerifyError(f"mutant {mutant.name!r} has no place in this model")
+            others = {other.component: other for other in MUTANTS.values()}
+            have = ", ".join(name for name, other in others.items() if sites(other, model))
+            raise VerifyError(
+                f"mutant {mutant.name!r} has no place in this model; choose one of those of {have}"
+            )
         what = "does not exist" if path not in [*objects, "loss"] else "is no place for it"
         raise VerifyError(
             f"mutant {mutant.name!r} cannot be planted at {path!r}, which {what}"
