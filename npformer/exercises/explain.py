@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -30,10 +31,11 @@ def explain(question: Question, case: Case, mistakes: Mistakes = (), seed: int =
     """
     source = GeneratorSource(np.random.default_rng(seed))
     cases = [case, *(question.draw(source) for _ in range(CASES - 1))]
+    seen = [cache(partial(_seen, question, case)) for case in cases]
     for sentence, functions in mistakes:
         if isinstance(functions, str):
             functions = _on_card(functions)
-        if _same(question, question.with_functions(functions), cases):
+        if _same(question.with_functions(functions), cases, seen):
             return f"this is what you get when {sentence}"
     if isinstance(question, FunctionQuestion):
         return ""
@@ -54,16 +56,23 @@ def _on_card(name: str) -> dict[str, Callable[..., Any]]:
     return {f"{op}_forward": forward, f"{op}_backward": backward}
 
 
-def _same(question: Question, other: Question, cases: list[Case]) -> bool:
-    """Whether both give the same results, wrong ones among them, or fail on the same cases."""
+def _seen(question: Question, case: Case) -> Evidence | None:
+    """What the submission makes of the case; None if it fails."""
+    mine = _results(question, case)
+    return None if mine is None else Evidence.of(question, private(case), mine)
+
+
+def _same(
+    other: Question, cases: list[Case], seen: Sequence[Callable[[], Evidence | None]]
+) -> bool:
+    """Whether ``other`` gives what was seen, wrong results among them, or fails where it failed."""
     shown = False
-    for case in cases:
-        mine, theirs = _results(question, case), _results(other, case)
-        if mine is None or theirs is None:
-            if mine is theirs:
+    for case, mine in zip(cases, seen, strict=True):
+        evidence, theirs = mine(), _results(other, case)
+        if evidence is None or theirs is None:
+            if evidence is None and theirs is None:
                 continue
             return False
-        evidence = Evidence.of(question, private(case), mine)
         if not evidence.explained_by(theirs):
             return False
         shown = shown or bool(evidence.names)

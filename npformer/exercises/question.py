@@ -10,6 +10,8 @@ import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -46,6 +48,7 @@ class Question(Component):
     largest: float = LARGEST
     kind: str = "exercise"
     witness: str = "the reference"
+    _last: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def draw(self, source: Source, dtype: Any = np.float64) -> Case:
         """A case that suits; raises ExerciseError if none comes up."""
@@ -81,7 +84,10 @@ class Question(Component):
             return self.base.extended(wide)
 
     def reference(self, case: Case) -> Result:
-        return {n: np.asarray(a) for n, a in self.expected(case).items()}
+        """Kept for the last case: the scales are of the same results."""
+        if not self._last or self._last[0] is not case:
+            self._last[:] = case, {n: np.asarray(a) for n, a in self.expected(case).items()}
+        return dict(self._last[1])
 
     def precise(self, case: Case) -> Result:
         return self.reference(case)
@@ -237,4 +243,11 @@ def private(case: Case) -> Case:
 
 def parameters_of(function: Function) -> Sequence[inspect.Parameter]:
     """Those of the function's signature."""
-    return list(inspect.signature(function).parameters.values())
+    if isinstance(function, FunctionType):  # always hashable, which not every callable is
+        return _parameters_of(function)
+    return tuple(inspect.signature(function).parameters.values())
+
+
+@lru_cache(maxsize=64)
+def _parameters_of(function: FunctionType) -> Sequence[inspect.Parameter]:
+    return tuple(inspect.signature(function).parameters.values())

@@ -44,7 +44,7 @@ SENTENCES = {
     "a shape": (
         backward(f"return dy @ weight, ({DW}).T, {DB}"),
         "wrong",
-        "dweight has the shape (2, 1); it must be (1, 2)",
+        "dweight has the shape (1, 2); it must be (2, 1)",
     ),
     "writing to dy": (
         backward(
