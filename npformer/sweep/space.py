@@ -217,14 +217,23 @@ def _number(field: str, word: str, kind: type) -> int | float:
 def _check(parts: Parts, field: str, value: Any) -> None:
     """Raise ``ConfigError`` for a value that the field cannot have whatever the others are."""
     part, _, name = field.partition(".")
-    free: dict[str, Any] = {}
-    if part == "model":  # one head divides every width, and each number of heads some width
-        free = (
-            {"d_model": value}
-            if name == "heads" and type(value) is int and value > 0
-            else {"heads": 1}
-        )
+    free = _freeing(name, value) if part == "model" else {}
     try:
         parts[part](**{**free, name: value})
     except ConfigError as error:
         raise ConfigError(f"{part}.{error}") from None
+
+
+def _freeing(name: str, value: Any) -> dict[str, Any]:
+    """Other settings of a model with which the field can have every value that some model has."""
+    counts = type(value) is int and value > 0
+    if name == "heads" and counts:
+        return {"d_model": value}  # each number of heads divides some width
+    if name == "kv_heads" and counts:
+        return {"d_model": value, "heads": value}
+    needs: dict[str, dict[str, Any]] = {
+        "window_pattern": {"window": 1},
+        "rotary_theta": {"positions": "rotary"},
+        "rotary_fraction": {"positions": "rotary"},
+    }
+    return {"heads": 1, **needs.get(name, {})}  # one head divides every width

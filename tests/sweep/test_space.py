@@ -112,6 +112,15 @@ def test_heads_that_divide_no_default_width_are_a_matter_of_the_combination():
     assert (together.model.heads, together.model.d_model) == (3, 96)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["kv_heads=1,2,4", "window_pattern=L,LG", "rotary_theta=1e4,1e6", "rotary_fraction=0.5,1.0"],
+)
+def test_what_goes_with_another_setting_is_a_matter_of_the_combination(text):
+    (axis,) = search_space([f"model.{text}"], GPTConfig)
+    assert axis.field == f"model.{text.partition('=')[0]}"
+
+
 @given(st.integers(1, 10**6), st.floats(0.0, 0.99), st.sampled_from(["post", "pre"]))
 def test_configure_changes_what_it_is_told_and_nothing_else(warmup, dropout, norm):
     base = run_preset("small")
