@@ -97,7 +97,7 @@ def test_what_is_wrapped_loses_no_word(capsys, monkeypatch):
         (["train", "r", "--model.nheads", "2"], "did you mean '--model.heads'?"),
         (["train", "r", "--optim.updates", "8"], "did you mean '--updates'?"),
         (["train", "r", "--batch-size", "8"], "did you mean '--batch-tokens' or"),
-        (["train", "r", "--optim.foo", "8"], "those of --optim are --optim.beta1, --optim.beta2,"),
+        (["train", "r", "--optim.foo", "8"], "those of --optim are --optim.adjust-lr-fn,"),
         (["train", "r", "--qqqq", "8"], "npformer train --help lists them"),
         (["translate", "r", "--temp", "2"], "did you mean '--temperature'?"),
     ],
