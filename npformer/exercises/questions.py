@@ -45,7 +45,7 @@ class SolutionBase(Component):
         arrays = spec.draw(source, np.dtype(dtype))
         names = [p.name for p in parameters_of(self.functions["forward"])][: len(arrays)]
         static = {n: source.choice(v) if isinstance(v, list) else v for n, v in self.static.items()}
-        inputs = dict(zip(names, arrays, strict=True))
+        inputs = {n: a for n, a in zip(names, arrays, strict=True) if a is not None}
         found = self.functions["forward"](**inputs, **live(static))
         y = found[0] if isinstance(found, tuple) else found
         return Case(inputs, static, draw_array(source, np.shape(y), np.dtype(dtype), kinds=KINDS))
