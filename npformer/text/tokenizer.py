@@ -270,15 +270,15 @@ def _panics_as_errors() -> Iterator[None]:
 
 
 def _parallel_until_forked() -> None:
-    """Encode on all cores, but on one in a forked child, where the library's threads are gone.
+    """Work on all cores, but on one in a forked child, where the library's threads are gone.
 
-    Without a setting of its own the library warns at every fork. A user's setting stands.
+    Without a setting the library warns at every fork, and with "true", which a process may have
+    from the one that started it, a forked child waits for those threads for ever.
     """
     name = "TOKENIZERS_PARALLELISM"
-    if name not in os.environ:
-        os.environ[name] = "true"
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=lambda: os.environ.__setitem__(name, "false"))
+    os.environ.setdefault(name, "true")
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lambda: os.environ.__setitem__(name, "false"))
 
 
 _parallel_until_forked()

@@ -166,14 +166,16 @@ tokenizer = Tokenizer.train(["a b c"] * 100, "word", 10)
 ids = tokenizer.encode_batch(["a b"] * 5000)
 child = os.fork()
 if child == 0:
+    Tokenizer.train(["a b c"] * 5000, "word", 10)
     os._exit(0 if tokenizer.encode_batch(["a b"] * 5000) == ids else 1)
 print(os.waitpid(child, 0)[1])
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_child_encodes_without_warning_or_deadlock():
-    environment = {k: v for k, v in os.environ.items() if k != "TOKENIZERS_PARALLELISM"}
+@pytest.mark.parametrize("inherited", [{}, {"TOKENIZERS_PARALLELISM": "true"}])
+def test_a_forked_child_works_without_warning_or_deadlock(inherited):
+    environment = {k: v for k, v in os.environ.items() if k != "TOKENIZERS_PARALLELISM"} | inherited
     # From Python 3.12 on, Python itself warns of every fork beside other threads.
     python = [sys.executable, "-W", "ignore:This process:DeprecationWarning"]
     result = subprocess.run(
