@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -126,6 +126,8 @@ class MarianEngine(ModuleEngine):
 
 class CachedMarian:
     """A MarianMTModel, with its own key/value cache, as ``npformer.decode`` asks for a model."""
+
+    streams: ClassVar = {"source": "model.encoder", "target": "model.decoder"}
 
     def __init__(self, marian: MarianMTModel, config: TransformerConfig) -> None:
         self.marian, self.config = marian, config
