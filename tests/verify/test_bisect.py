@@ -304,12 +304,12 @@ def test_an_op_that_is_not_seen_is_judged_with_its_module(copied):
         ("\n\nclass MultiHeadAttentionCache",
          "\n\nflash, flash_back = attention_forward.__wrapped__, attention_backward.__wrapped__"
          "\n\nclass MultiHeadAttentionCache"),
-        ("attention_forward(self", "flash(self"),
+        ("= attention_forward(", "= flash("),
         ("attention_backward(self", "flash_back(self"),
     )  # fmt: skip
     model = make_model(1)
     for wrong in (False, True):
-        scale = [("causal=causal)", "causal=causal, scale=1.0)")] * wrong
+        scale = [("**settings)", "**{**settings, 'scale': 1.0})")] * wrong
         mine = copied(multi_head_attention, "my_attention", *plain, *scale)
         own = make_model(1)
         new = mine.MultiHeadAttention(4, 2, rng=np.random.default_rng(0), dtype=np.float64)
@@ -328,9 +328,9 @@ def test_an_op_under_a_name_of_its_own_is_seen(copied):
     renamed = (
         ("attention_backward, attention_forward",
          "attention_backward as flash_back, attention_forward as flash"),
-        ("attention_forward(self", "flash(self"),
+        ("= attention_forward(", "= flash("),
         ("attention_backward(self", "flash_back(self"),
-        ("causal=causal)", "causal=causal, scale=1.0)"),
+        ("causal=causal, **settings)", "causal=causal, **{**settings, 'scale': 1.0})"),
     )  # fmt: skip
     mine = copied(multi_head_attention, "my_attention", *renamed)
     model, own = make_model(1), make_model(1)
@@ -413,7 +413,7 @@ def test_a_whole_copied_model_file(copied):
 def test_a_modified_twin():
     class Unscaled(torch_ref.nn.MultiHeadAttention):
         def forward(self, x, memory=None, mask=None, *, causal=False, kept=None):
-            q = self._split(self.q_proj(x))
+            q = self.q_proj(x).unflatten(2, (self.heads, -1))
             k, v = self.keys_values(x if memory is None else memory)
             y = ops.attention(q, k, v, mask, causal=causal, scale=1.0)
             return self.out_proj(y.flatten(2))
