@@ -12,6 +12,7 @@ import numpy as np
 from npformer.nn.module import Array
 from npformer.optim.flat import FlatParameters
 from npformer.optim.optimizer import Optimizer
+from npformer.optim.whole_parameters import WholeParameters
 from npformer.seam import op
 
 DECAY = -0.8
@@ -77,7 +78,7 @@ def _rms(array: Array) -> float:
     return math.sqrt(np.square(array, dtype=np.float64).sum() / max(array.size, 1))
 
 
-class Adafactor(Optimizer):
+class Adafactor(WholeParameters, Optimizer):
     """One number a row and one a column in the place of Adam's second moment, and no first."""
 
     def __init__(
@@ -85,43 +86,21 @@ class Adafactor(Optimizer):
     ) -> None:
         super().__init__(flat)
         self.eps, self.weight_decay = eps, weight_decay
-        self.squares = {
-            path: _squares(shape, flat.data.dtype) for path, shape in flat.shapes.items()
-        }
+        self.kept = {path: _squares(shape, flat.data.dtype) for path, shape in flat.shapes.items()}
 
-    def ranges(self, count: int) -> list[slice]:
-        """Ranges of whole parameters."""
-        return self.flat.ranges(count)
-
-    def apply(
-        self,
-        learning_rate: float,
-        grad_scale: float = 1.0,
-        start: int = 0,
-        stop: int | None = None,
+    def update_one(
+        self, weight: Array, gradient: Array, kept: dict[str, Array], learning_rate: float
     ) -> None:
-        """The step of every parameter that begins in a range."""
-        weights, gradients = self.flat.views(self.flat.data), self.flat.views(self.flat.grad)
-        for path in self.flat.between(start, stop):
-            adafactor_update(
-                weights[path],
-                gradients[path] * gradients[path].dtype.type(grad_scale),
-                tuple(self.squares[path].values()),
-                step=self.steps,
-                learning_rate=learning_rate,
-                eps=self.eps,
-                weight_decay=self.weight_decay,
-            )
-
-    def arrays(self) -> dict[str, Array]:
-        """``row_var`` and ``col_var`` of each matrix, ``variance`` of each vector."""
-        names = dict.fromkeys(name for each in self.squares.values() for name in each)
-        return {
-            f"{name}/{path}": each[name]
-            for name in names
-            for path, each in self.squares.items()
-            if name in each
-        }
+        """``row_var`` and ``col_var`` are kept of a matrix, ``variance`` of a vector."""
+        adafactor_update(
+            weight,
+            gradient,
+            tuple(kept.values()),
+            step=self.steps,
+            learning_rate=learning_rate,
+            eps=self.eps,
+            weight_decay=self.weight_decay,
+        )
 
 
 def _squares(shape: tuple[int, ...], dtype: np.dtype) -> dict[str, Array]:

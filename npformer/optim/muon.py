@@ -15,7 +15,8 @@ from npformer.optim.adam import adam_update
 from npformer.optim.flat import FlatParameters
 from npformer.optim.newton_schulz import newton_schulz
 from npformer.optim.optimizer import Optimizer
-from npformer.seam import method, op
+from npformer.optim.whole_parameters import WholeParameters
+from npformer.seam import op
 
 Adjust = Literal["match_rms_adamw", "original"]
 
@@ -81,7 +82,7 @@ def is_hidden(path: str, shape: tuple[int, ...]) -> bool:
     return len(shape) == 2 and any(part.isdigit() for part in parts) and "positions" not in parts
 
 
-class Muon(Optimizer):
+class Muon(WholeParameters, Optimizer):
     """Orthogonal steps for the matrices of the layers, AdamW for everything else."""
 
     def __init__(
@@ -102,7 +103,7 @@ class Muon(Optimizer):
             adjust_lr_fn,
         )
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
-        self._kept = {
+        self.kept = {
             path: {
                 name: np.zeros(shape, flat.data.dtype)
                 for name in (("momentum",) if is_hidden(path, shape) else ("m", "v"))
@@ -110,53 +111,31 @@ class Muon(Optimizer):
             for path, shape in flat.shapes.items()
         }
 
-    def ranges(self, count: int) -> list[slice]:
-        """Ranges of whole parameters."""
-        return self.flat.ranges(count)
-
-    @method
-    def apply(
-        self,
-        learning_rate: float,
-        grad_scale: float = 1.0,
-        start: int = 0,
-        stop: int | None = None,
+    def update_one(
+        self, weight: Array, gradient: Array, kept: dict[str, Array], learning_rate: float
     ) -> None:
-        """The step of every parameter that begins in a range."""
-        weights, gradients = self.flat.views(self.flat.data), self.flat.views(self.flat.grad)
-        for path in self.flat.between(start, stop):
-            weight, kept = weights[path], self._kept[path]
-            gradient = gradients[path] * gradients[path].dtype.type(grad_scale)
-            if "momentum" in kept:
-                muon_update(
-                    weight,
-                    gradient,
-                    kept["momentum"],
-                    learning_rate=learning_rate,
-                    beta=self.muon_momentum,
-                    weight_decay=self.weight_decay,
-                    adjust=self.adjust,
-                )
-                continue
-            weight *= 1 - learning_rate * self.weight_decay
-            adam_update(
+        """``momentum`` is kept of the layers' matrices, ``m`` and ``v`` of all other parameters."""
+        if "momentum" in kept:
+            muon_update(
                 weight,
                 gradient,
-                kept["m"],
-                kept["v"],
-                np.empty_like(weight),
-                step=self.steps,
+                kept["momentum"],
                 learning_rate=learning_rate,
-                beta1=self.beta1,
-                beta2=self.beta2,
-                eps=self.eps,
+                beta=self.muon_momentum,
+                weight_decay=self.weight_decay,
+                adjust=self.adjust,
             )
-
-    def arrays(self) -> dict[str, Array]:
-        """``momentum`` of the layers' matrices, ``m`` and ``v`` of all other parameters."""
-        return {
-            f"{name}/{path}": kept[name]
-            for name in ("momentum", "m", "v")
-            for path, kept in self._kept.items()
-            if name in kept
-        }
+            return
+        weight *= 1 - learning_rate * self.weight_decay
+        adam_update(
+            weight,
+            gradient,
+            kept["m"],
+            kept["v"],
+            np.empty_like(weight),
+            step=self.steps,
+            learning_rate=learning_rate,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            eps=self.eps,
+        )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.case import Array, Case, Result
+from npformer.cards.degrees import same_degree
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import OpCard
 from npformer.cards.scales import FloatInfo, Scales, walk
@@ -96,17 +97,9 @@ def scale(
     return scales
 
 
-@card.invariant("<dx, x> = <dweight, weight>", broken_by="weight-averaged")
-def _degree(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
-    """y - bias has degree 1 in each."""
-    if max(np.abs(a).max(initial=0.0) for a in (*case.inputs.values(), case.dy)) > 1e15:
-        return  # the products would overflow float32
-    x, weight = case.inputs["x"], case.inputs["weight"]
-    yield Finding(
-        np.sum(result["dx"].astype(np.float64) * x),
-        np.sum(result["dweight"].astype(np.float64) * weight),
-        np.sum(scales["dx"] * np.abs(x)) + np.sum(scales["dweight"] * np.abs(weight)),
-    )
+card.invariant("<dx, x> = <dweight, weight>", broken_by="weight-averaged")(
+    same_degree("x", "weight")
+)
 
 
 @card.invariant("positions that no window holds get 0", broken_by="stride-forgotten")

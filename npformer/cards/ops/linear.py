@@ -5,13 +5,12 @@ Chapter     walkthroughs/14_how_we_know.md
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from npformer.cards.case import Array, Case, Result, draw_case
-from npformer.cards.invariant import Finding
+from npformer.cards.case import Array, Case, draw_case
+from npformer.cards.degrees import same_degree
 from npformer.cards.op_card import Library, OpCard
 from npformer.cards.ordinary import CONTIGUOUS, MATRIX, ONE_ROW
 from npformer.cards.scales import FloatInfo, Scales, walk
@@ -64,17 +63,9 @@ def scale(
     return scales if bias is None else {**scales, "dbias": walk(r) * dy2.sum(0) + fp.tiny}
 
 
-@card.invariant("<dx, x> = <dweight, weight>", broken_by="weight-averaged")
-def _degree(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
-    """y - bias has degree 1 in x and in weight, so the two are one number."""
-    if max(np.abs(a).max(initial=0.0) for a in (*case.inputs.values(), case.dy)) > 1e15:
-        return  # the products would overflow float32
-    x, weight = case.inputs["x"], case.inputs["weight"]
-    yield Finding(
-        np.sum(result["dx"].astype(np.float64) * x),
-        np.sum(result["dweight"].astype(np.float64) * weight),
-        np.sum(scales["dx"] * np.abs(x)) + np.sum(scales["dweight"] * np.abs(weight)),
-    )
+card.invariant("<dx, x> = <dweight, weight>", broken_by="weight-averaged")(
+    same_degree("x", "weight")
+)
 
 
 @card.steps

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.case import Array, Case, Result, draw_case
+from npformer.cards.degrees import overflows, same_degree
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import OpCard
 from npformer.cards.scales import FloatInfo, Scales, walk
@@ -85,17 +86,10 @@ def scale(
     }
 
 
-@card.invariant("<up, dup> = <down, ddown> for each rank", broken_by="scale-twice-in-up")
-def _balance(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
-    """Only the product up down matters: what one gains the other may lose."""
-    if max(np.abs(a).max(initial=0.0) for a in (*case.inputs.values(), case.dy)) > 1e15:
-        return  # the products would overflow float32
-    up, down = case.inputs["up"], case.inputs["down"]
-    yield Finding(
-        (result["dup"].astype(np.float64) * up).sum(0),
-        (result["ddown"].astype(np.float64) * down).sum(1),
-        (scales["dup"] * np.abs(up)).sum(0) + (scales["ddown"] * np.abs(down)).sum(1),
-    )
+# Only the product up down matters: what one gains the other may lose.
+card.invariant("<up, dup> = <down, ddown> for each rank", broken_by="scale-twice-in-up")(
+    same_degree("up", "down", (0, 1))
+)
 
 
 @card.invariant("y is the merged weight's: x (weight + scale up down)^T", broken_by="unscaled")
@@ -113,7 +107,7 @@ def _merged(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Find
 @card.invariant("<dx, x> = <dy, y - bias>", broken_by="frozen-path-dropped")
 def _degree(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
     """y - bias has degree 1 in x."""
-    if max(np.abs(a).max(initial=0.0) for a in (*case.inputs.values(), case.dy)) > 1e15:
+    if overflows(case):
         return
     x, bias = case.inputs["x"], case.static.get("bias")
     y = result["y"].astype(np.float64) - (0 if bias is None else bias)

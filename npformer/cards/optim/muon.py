@@ -163,7 +163,7 @@ def _fused(self, learning_rate, grad_scale=1.0, start=0, stop=None):
     Muon.apply(self, learning_rate, grad_scale, start, stop)
     rows = last - first
     width = self.flat.shapes[paths[0]][-1]
-    momentum = np.concatenate([self._kept[path]["momentum"] for path in paths[:2]])
+    momentum = np.concatenate([self.kept[path]["momentum"] for path in paths[:2]])
     gradient = grad_scale * self.flat.grad[first:last].reshape(rows // width, width)
     m = gradient + self.muon_momentum * (momentum - gradient)
     weight = self.flat.data[first:last].reshape(m.shape)

@@ -7,24 +7,13 @@ from typing import Any
 
 import torch
 
-from npformer.errors import ConfigError, nearest
+from npformer.errors import ConfigError
 from torch_ref.nn.positions.alibi import AlibiPositions
 from torch_ref.nn.positions.base import Positions
 from torch_ref.nn.positions.learned import LearnedPositions
 from torch_ref.nn.positions.relative import RelativePositions
 from torch_ref.nn.positions.rotary import RotaryPositions
 from torch_ref.nn.positions.sinusoidal import SinusoidalPositions
-
-POSITIONS = (
-    "sinusoidal",
-    "sinusoidal_half",
-    "learned",
-    "rotary",
-    "rotary_interleaved",
-    "alibi",
-    "t5",
-    "none",
-)
 
 
 def make_positions(
@@ -49,13 +38,8 @@ def make_positions(
     ``rotary_width`` to ``interleaved_sections`` are for rotary ones, ``heads`` for alibi and t5,
     ``buckets`` to ``bidirectional`` for t5.
 
-    Raises ConfigError, with the nearest, if there are none of that name, and as each kind does.
+    Raises ConfigError if there are none of that name, and as each kind does.
     """
-    if name not in POSITIONS:
-        raise ConfigError(
-            f"positions {name!r} do not exist; choose one of {', '.join(POSITIONS)}"
-            + nearest(name, POSITIONS)
-        )
     place: dict[str, Any] = {"dtype": dtype, "device": device}
     if name == "learned":
         return LearnedPositions(max_length, d_model, **place)
@@ -77,4 +61,6 @@ def make_positions(
         return AlibiPositions(heads, **place)
     if name == "t5":
         return RelativePositions(heads, buckets, max_distance, bidirectional, **place)
-    return Positions()
+    if name == "none":
+        return Positions()
+    raise ConfigError(f"positions {name!r} do not exist")
