@@ -49,8 +49,11 @@ EDGES = [(card.name, words) for card in op_cards() for words in card.edges]
 def test_an_edge_agrees_with_every_oracle(name, words, dtype):
     inputs, static = op_card(name).edges[words]
     arrays = {n: np.array(a, dtype) for n, a in inputs.items()}
-    if static.get("weight") is not None:  # of classes
-        static = {**static, "weight": static["weight"].astype(dtype)}
+    # Class weights, frozen matrices, norms that are given: floats as the inputs are.
+    static = {
+        n: a.astype(dtype) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a
+        for n, a in static.items()
+    }
     outcome = check_arrays(name, arrays, seed=1, **static)
     assert not outcome.failures, "\n".join(map(str, outcome.failures))
 

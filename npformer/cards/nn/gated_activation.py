@@ -74,7 +74,8 @@ def _halved(self, dy, cache):
 
 @card.wrong_method("always-swiglu", "the name is ignored: SwiGLU for all", GatedActivation.forward)
 def _always(self, gate, up):
-    return GATED_ACTIVATIONS["swiglu"][0](gate, up)
+    self.name = "swiglu"  # the backward's too
+    return self.forward(gate, up)
 
 
 @card.wrong_method("gated-by-up", "the gate is multiplied by itself, and up is never read",

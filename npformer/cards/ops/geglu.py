@@ -31,7 +31,7 @@ card.words = WORDS
 card.variants = ({"approximate": "tanh"},)
 card.invariant(EULER, broken_by="activation-missing")(euler)
 card.invariant(DOUBLED, broken_by="up-missing")(doubled)
-card.invariant(MIRRORED, broken_by="slope-dropped")(mirrored)
+card.invariant(MIRRORED, broken_by="density-without-gate")(mirrored)
 card.edge("the tails", {"gate": [-30.0, -12, -6, 6, 12, 30], "up": [2.0, -1, 3, 0.5, 1, -2]})
 card.edge(
     "the tails, tanh",

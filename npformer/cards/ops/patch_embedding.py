@@ -112,7 +112,7 @@ def _wrong(name: str, wrong: str, **seen: Any) -> Any:
 
 def _squares(dy, cache):
     """dpatches (B L, C, P, P)."""
-    return np.einsum("rd,dcyx->rcyx", dy.reshape(len(cache.patches), -1), cache.weight)
+    return np.einsum("rd,dcyx->rcyx", dy.reshape(-1, len(cache.weight)), cache.weight)
 
 
 @_wrong("columns-first", "the squares are put together by columns")

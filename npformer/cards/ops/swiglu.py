@@ -32,7 +32,7 @@ card.draw(draw_gated)
 card.words = WORDS
 card.invariant(EULER, broken_by="activation-missing")(euler)
 card.invariant(DOUBLED, broken_by="up-missing")(doubled)
-card.invariant(MIRRORED, broken_by="slope-dropped")(mirrored)
+card.invariant(MIRRORED, broken_by="slope-without-gate")(mirrored)
 card.edge("the tails", {"gate": [-80.0, -30, -5, 5, 30, 80], "up": [2.0, -1, 3, 0.5, 1, -2]})
 card.edge("up of 0", {"gate": [-1.0, 0, 2], "up": [0.0, 0, 0]})
 card.edge("a gate of 0", {"gate": [0.0, -0.0], "up": [3.0, -2]})

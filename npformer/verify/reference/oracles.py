@@ -136,9 +136,11 @@ def _gap(component: Component, case: Case, rng: np.random.Generator, times: floa
     size = float(sum(np.abs(t).sum() for t in terms) + np.abs(dy * fine).sum())
     if size == 0.0 or doubt > settled * size:
         return None
-    # What rounding alone does to the differences: it matters where the true derivative is 0.
+    # What rounding alone does to the differences: it matters where the true derivative is 0, and
+    # where an output is so large that the steps are lost in its last digits.
     around = max((np.abs(a).max(initial=0.0) for a in wide.inputs.values()), default=0.0)
-    noise = rounding * np.finfo(dy.dtype).eps / h * (np.abs(dy) * (1 + around)).sum()
+    around = 1 + around + np.abs(along(0 * h))
+    noise = rounding * np.finfo(dy.dtype).eps / h * (np.abs(dy) * around).sum()
     # A jump looks like a slope, if one that grows as the step shrinks.
     if component.has_kinks and doubt > np.abs(dy * fine).sum() / 100 + noise:
         return None
