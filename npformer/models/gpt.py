@@ -27,9 +27,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from npformer.fields import check
-from npformer.models.attention_config import BIASING, TURNING, AttentionConfig
+from npformer.models.attention_config import BIASING, AttentionConfig
 from npformer.models.decoder_state import DecoderState
 from npformer.models.model import EmbedCache, Model
+from npformer.models.rotary_config import TURNING
 from npformer.models.stack_config import Activation, Placement
 from npformer.nn import Dropout, Embedding, Linear, Stack
 from npformer.nn.init import redraw_matrices

@@ -132,6 +132,11 @@ def _llama3(
     high_freq_factor: float,
     original_max_position_embeddings: int,
 ) -> RotaryFrequencies:
+    if not 0 < low_freq_factor < high_freq_factor:
+        raise ConfigError(
+            f"low_freq_factor is {low_freq_factor} and high_freq_factor {high_freq_factor}; both "
+            "must be above 0, and the first below the second"
+        )
     turns = original_max_position_embeddings * w / (2 * math.pi)
     kept = (turns - low_freq_factor) / (high_freq_factor - low_freq_factor)
     return RotaryFrequencies(w * _kept(kept, factor), 1.0)
@@ -150,6 +155,12 @@ def _yarn(
     mscale_all_dim: float | None = None,
     truncate: bool = True,
 ) -> RotaryFrequencies:
+    if not 0 < beta_slow <= beta_fast:
+        raise ConfigError(
+            f"beta_slow is {beta_slow} and beta_fast {beta_fast}; both must be above 0, and the "
+            "first not above the second"
+        )
+
     def index(turns: float) -> float:
         """The point, a fraction too, that turns so often in the original positions."""
         longest = original_max_position_embeddings / (2 * math.pi * turns)
@@ -164,7 +175,13 @@ def _yarn(
         both = (mscale, mscale_all_dim) if mscale and mscale_all_dim else (1.0, 0.0)
         above, below = (0.1 * each * math.log(max(factor, 1.0)) + 1 for each in both)
         attention_factor = above / below
-    return RotaryFrequencies(w * _kept(kept, factor), attention_factor)
+    return RotaryFrequencies(w * _kept(kept, factor), _checked(attention_factor))
+
+
+def _checked(attention_factor: float) -> float:
+    if not attention_factor > 0:
+        raise ConfigError(f"attention_factor is {attention_factor}; it must be above 0")
+    return attention_factor
 
 
 def _kept(kept: Array | float, factor: float) -> Array | float:

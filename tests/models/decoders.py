@@ -16,6 +16,7 @@ LLAMA: dict[str, Any] = dict(
     rotary_scaling="llama3",
     rotary_factor=8.0,
     rotary_original_length=8,
+    rotary_high_freq_factor=3.0,
     **NO_BIAS,
 )
 GEMMA: dict[str, Any] = dict(
@@ -46,6 +47,9 @@ GPT_OSS: dict[str, Any] = dict(
     rotary_scaling="yarn",
     rotary_factor=4.0,
     rotary_original_length=8,
+    rotary_beta_fast=2.0,
+    rotary_attention_factor=1.2,
+    rotary_truncate=False,
 )
 QWEN: dict[str, Any] = dict(
     norm_type="rms_norm",

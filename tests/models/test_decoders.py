@@ -15,7 +15,7 @@ from npformer.models.gpt import GPTConfig
 from npformer.text.batches import Batch
 from npformer.verify.bisect import bisect
 from npformer.verify.lockstep.plant import find_mutant, plant
-from tests.models.decoders import DECODERS, SIZES
+from tests.models.decoders import DECODERS, GPT_OSS, LLAMA, SIZES
 from torch_ref.bridge import to_torch
 from torch_ref.inspect import record as record_twin
 from torch_ref.models import make_twin
@@ -166,8 +166,43 @@ def test_an_older_configuration_means_what_it_meant():
         (dict(positions="rotary", rotary_factor=2.0), "goes with rotary_scaling"),
         (dict(positions="rotary", rotary_scaling="yarn"), "yarn and llama3 need it"),
         (dict(positions="rotary", rotary_scaling="dynamic"), "rotary_scaling is 'dynamic'; choose"),
+        (dict(positions="rotary", rotary_theta_local=1.0, window=2), "local is 1.0; it"),
+        (
+            dict(positions="rotary", rotary_beta_fast=8.0, rotary_scaling="linear"),
+            "rotary_beta_fast goes with rotary_scaling yarn, and it is 'linear'",
+        ),
+        (dict(LLAMA, rotary_truncate=False), "rotary_truncate goes with rotary_scaling yarn"),
+        (dict(LLAMA, rotary_low_freq_factor=5.0), "rotary_scaling llama3: low_freq_factor is 5.0"),
+        (dict(GPT_OSS, rotary_attention_factor=0.0), "rotary_scaling yarn: attention_factor is 0"),
+        (
+            dict(rotary_beta_slow=2.0),
+            "rotary_beta_slow is for rotary positions, and positions is 'learned'",
+        ),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused(settings, said):
     with pytest.raises(ConfigError, match=said):
         GPTConfig(**{**SIZES, **settings})
+
+
+def test_a_scaling_has_the_settings_of_its_file():
+    """What Llama 3.1's and gpt-oss's configurations say, and no setting of another scaling."""
+    llama = GPTConfig(**{**SIZES, **LLAMA, "rotary_low_freq_factor": 2.0})
+    assert llama.attention(0)["positions"]["scaling"] == {
+        "rope_type": "llama3",
+        "factor": 8.0,
+        "original_max_position_embeddings": 8,
+        "low_freq_factor": 2.0,
+        "high_freq_factor": 3.0,
+    }
+    settings = {"rotary_beta_fast": 16.0, "rotary_truncate": False, "rotary_attention_factor": 1.5}
+    gpt_oss = GPTConfig(**{**SIZES, **GPT_OSS, **settings})
+    assert gpt_oss.attention(0)["positions"]["scaling"] == {
+        "rope_type": "yarn",
+        "factor": 4.0,
+        "original_max_position_embeddings": 8,
+        "beta_fast": 16.0,
+        "beta_slow": 1.0,
+        "attention_factor": 1.5,
+        "truncate": False,
+    }

@@ -41,6 +41,16 @@ def test_axes_in_sections_and_in_turns():
     assert rotary_axes((4, 2, 1), interleaved=True).tolist() == [0, 1, 2, 0, 1, 0, 0]
 
 
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 4096}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -51,6 +61,9 @@ def test_axes_in_sections_and_in_turns():
         ((4, 1e4, {"rope_type": "linear"}), "needs the setting 'factor'"),
         ((4, 1e4, {"rope_type": "linear", "factor": 0.0}), "factor is 0.0"),
         ((4, 1e4, {"rope_type": "ntk", "factor": -1.0}), "factor is -1.0"),
+        ((4, 1e4, {**LLAMA3, "low_freq_factor": 4.0}), "low_freq_factor is 4.0.*first below"),
+        ((4, 1e4, {**YARN, "beta_slow": 64.0}), "beta_slow is 64.0 and beta_fast 32.0"),
+        ((4, 1e4, {**YARN, "attention_factor": 0.0}), "attention_factor is 0.0"),
         ((4, 1e4, {"rope_type": "linear", "factr": 2.0}), "no setting 'factr'.*'factor'"),
         ((4, 1e4, {"factor": 2.0}), "'default' has no setting 'factor'; it takes none"),
     ],
@@ -58,6 +71,18 @@ def test_axes_in_sections_and_in_turns():
 def test_what_tables_refuse(arguments, message):
     with pytest.raises(ConfigError, match=message):
         rotary_frequencies(*arguments)
+
+
+def test_the_twin_refuses_bounds_that_cross():
+    from torch_ref.ops.rotary_tables import rotary_tables as twin
+
+    for settings, name in (
+        ({**LLAMA3, "high_freq_factor": 1.0}, "high_freq_factor"),
+        ({**YARN, "beta_fast": 0.5}, "beta_fast"),
+        ({**YARN, "attention_factor": -1.0}, "attention_factor"),
+    ):
+        with pytest.raises(ConfigError, match=name):
+            twin(3, 4, scaling=settings)
 
 
 def test_sections_that_cannot_be_are_refused():
@@ -88,35 +113,12 @@ def test_an_unknown_layout_is_refused():
 SCALED = [
     {"rope_type": "default"},
     {"rope_type": "linear", "factor": 4.0},
-    {
-        "rope_type": "llama3",
-        "factor": 8.0,
-        "low_freq_factor": 1.0,
-        "high_freq_factor": 4.0,
-        "original_max_position_embeddings": 8192,
-    },
-    {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 4096},
-    {
-        "rope_type": "yarn",
-        "factor": 32.0,
-        "original_max_position_embeddings": 4096,
-        "beta_fast": 32.0,
-        "beta_slow": 1.0,
-        "truncate": False,
-    },
-    {
-        "rope_type": "yarn",
-        "factor": 40.0,
-        "original_max_position_embeddings": 4096,
-        "mscale": 1.0,
-        "mscale_all_dim": 0.707,
-    },
-    {
-        "rope_type": "yarn",
-        "factor": 4.0,
-        "original_max_position_embeddings": 4096,
-        "attention_factor": 1.25,
-    },
+    LLAMA3,
+    {**LLAMA3, "low_freq_factor": 2.0, "high_freq_factor": 16.0},
+    YARN,
+    {**YARN, "factor": 32.0, "beta_fast": 16.0, "beta_slow": 2.0, "truncate": False},
+    {**YARN, "factor": 40.0, "mscale": 1.0, "mscale_all_dim": 0.707},
+    {**YARN, "attention_factor": 1.25},
 ]
 
 

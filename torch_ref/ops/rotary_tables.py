@@ -90,6 +90,11 @@ def _llama3(
     high_freq_factor: float,
     original_max_position_embeddings: int,
 ) -> tuple[Tensor, float]:
+    if not 0 < low_freq_factor < high_freq_factor:
+        raise ConfigError(
+            f"low_freq_factor is {low_freq_factor}, high_freq_factor {high_freq_factor}; they must "
+            "be above 0, the first below the second"
+        )
     waves = 2 * math.pi / frequencies  # positions that a whole turn takes
     longest = original_max_position_embeddings / low_freq_factor
     shortest = original_max_position_embeddings / high_freq_factor
@@ -115,6 +120,11 @@ def _yarn(
     mscale_all_dim: float | None = None,
     truncate: bool = True,
 ) -> tuple[Tensor, float]:
+    if not 0 < beta_slow <= beta_fast:
+        raise ConfigError(
+            f"beta_slow is {beta_slow}, beta_fast {beta_fast}; they must be above 0, the first not "
+            "above the second"
+        )
     width = 2 * len(frequencies)
     low, high = (
         width * math.log(original_max_position_embeddings / (turns * 2 * math.pi)) / 2
@@ -134,12 +144,12 @@ def _yarn(
     if attention_factor is None:
         both = mscale and mscale_all_dim
         attention_factor = stretch(mscale) / stretch(mscale_all_dim) if both else stretch(1.0)  # type: ignore[arg-type]
-    return frequencies, attention_factor
+    return frequencies, _checked(attention_factor, "attention_factor")
 
 
-def _checked(factor: float) -> float:
+def _checked(factor: float, name: str = "factor") -> float:
     if not factor > 0:
-        raise ConfigError(f"factor is {factor}; it must be above 0")
+        raise ConfigError(f"{name} is {factor}; it must be above 0")
     return factor
 
 
