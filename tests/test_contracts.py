@@ -33,6 +33,7 @@ ALLOWED = {
     "optim": SEAM | {"nn"},
     "data": FOUNDATION,
     "text": FOUNDATION | {"data"},
+    "pretrained": MATHEMATICS | {"text"},
     "decode": MATHEMATICS | {"text"},
     "plan": FOUNDATION,
     "train": MATHEMATICS | {"text", "optim", "decode", "plan"},
@@ -49,6 +50,7 @@ WITH_TORCH = {"cards", "verify", "bench", "plan", "cli"}
 CHOOSES_ENGINE = "npformer.train.engines"  # it alone, below these, names the twin, and late
 TWIN_MAY_IMPORT = {"config", "discovery", "errors", "files", "seam", "plan", "text", "train"}
 TWIN_COMMAND = "torch_ref.train.__main__"  # a command line: it may import npformer's
+READS_PICKLES = "npformer.pretrained.torch_bin"  # a format of PyTorch's own, read by it, late
 PLAIN_DATA = {"npformer.inspect.recording"}  # shared with the twin
 BLOCKS = ("Shapes", "Forward", "Backward", "Reading")
 
@@ -118,7 +120,7 @@ def test_the_arrows_have_no_circle():
 
 @pytest.mark.parametrize("name", [n for n in NUMPY_SIDE if part_of(n) not in WITH_TORCH])
 def test_no_torch_below_verify_bench_plan_and_cli(name):
-    for imported in imports(NUMPY_SIDE[name], lazy=name != CHOOSES_ENGINE):
+    for imported in imports(NUMPY_SIDE[name], lazy=name not in (CHOOSES_ENGINE, READS_PICKLES)):
         assert imported.split(".")[0] not in ("torch", "torch_ref"), f"{name} imports {imported}"
 
 

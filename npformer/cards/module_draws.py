@@ -61,7 +61,7 @@ def draw_ids(source: Source, shape: tuple[int, int], config: ModelConfig) -> Arr
     rng = draw_rng(source)
     words = [i for i in range(config.vocab_size) if i != config.padding_id]
     ids = rng.choice(words, shape)
-    if shape[1] and source.choice((False, True)):
+    if shape[1] and config.padding_id is not None and source.choice((False, True)):
         keep = rng.integers(1, shape[1] + 1, (shape[0], 1))
         ids = np.where(np.arange(shape[1]) < keep, ids, config.padding_id)
     return ids

@@ -20,8 +20,8 @@ class ModelConfig:
     """Width of the residual stream (D)."""
     max_length: int
     """Longest sequence, in tokens, that the model accepts."""
-    padding_id: int
-    """Token id that fills a batch; attention and loss ignore it."""
+    padding_id: int | None
+    """Token id that fills a batch; attention and loss ignore it. None if a model has none."""
     layer_norm_eps: float
     """Added to the variance inside layer norm's root."""
     dropout: float
@@ -36,7 +36,7 @@ class ModelConfig:
             check(size >= 1, f"{name} is {size}; it must be 1 or more")
         check(0.0 <= self.dropout < 1.0, f"dropout is {self.dropout}; it must be in [0, 1)")
         check(
-            0 <= self.padding_id < self.vocab_size,
+            self.padding_id is None or 0 <= self.padding_id < self.vocab_size,
             f"padding_id is {self.padding_id}; it must be in [0, {self.vocab_size})",
         )
         check(self.layer_norm_eps > 0, f"layer_norm_eps is {self.layer_norm_eps}; it must be > 0")

@@ -7,6 +7,7 @@ The file is the same to the last bit: https://github.com/huggingface/safetensors
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,7 @@ import safetensors
 from safetensors import SafetensorError
 
 from npformer.errors import CheckpointError
+from npformer.files.narrow_floats import NARROW
 
 Array = np.ndarray
 
@@ -71,40 +73,47 @@ class ArrayFile(Mapping[str, Array]):
     """The arrays of a safetensors file by name; each is read when asked for, and is a copy.
 
     The file stays open, and readable though it be deleted. Raises ``CheckpointError`` for one that
-    is no safetensors file. NumPy has no bfloat16: such numbers are given as float32, which has all
+    is no safetensors file. Numbers of a kind that NumPy has not are given as float32, which has all
     of them.
     """
 
     def __init__(self, path: Path) -> None:
         try:
             self._file = safetensors.safe_open(path, framework="np")
-            self._names = list(self._file.keys())
-            narrow = any(self._dtype(name) == "BF16" for name in self._names)
+            self._forms = {name: self._form(name) for name in self._file.keys()}  # noqa: SIM118
+            narrow = any(form.dtype in NARROW for form in self._forms.values())
             self._bytes = np.memmap(path, np.uint8, "r") if narrow else None
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path} cannot be understood: {error}") from error
 
     def __getitem__(self, name: str) -> Array:
-        if name not in self._names:
-            raise KeyError(name)
-        if self._bytes is not None and self._dtype(name) == "BF16":
-            return _widened(self._bytes, name)
-        return self._file.get_tensor(name)
+        dtype, shape = self._forms[name]
+        if dtype not in NARROW:
+            return self._file.get_tensor(name)
+        return NARROW[dtype](self._stored[name]).reshape(shape)
 
-    def _dtype(self, name: str) -> str:
-        return str(self._file.get_slice(name).get_dtype())
+    def form(self, name: str) -> Form:
+        """An array's dtype, by the format's name of it, and shape; nothing is read."""
+        return self._forms[name]
+
+    def _form(self, name: str) -> Form:
+        part = self._file.get_slice(name)
+        return Form(str(part.get_dtype()), tuple(part.get_shape()))
+
+    @functools.cached_property
+    def _stored(self) -> dict[str, Array]:
+        """The bytes of each array; the format's own library gives them for NumPy's dtypes only."""
+        assert self._bytes is not None
+        start = 8 + int.from_bytes(self._bytes[:8].tobytes(), "little")
+        head = json.loads(self._bytes[8:start].tobytes())
+        places = {name: head[name]["data_offsets"] for name in self._forms}
+        return {
+            name: self._bytes[start + first : start + last]
+            for name, (first, last) in places.items()
+        }
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return iter(self._forms)
 
     def __len__(self) -> int:
-        return len(self._names)
-
-
-def _widened(file: Array, name: str) -> Array:
-    """A bfloat16 is the upper half of a float32."""
-    start = 8 + int.from_bytes(file[:8].tobytes(), "little")
-    header = json.loads(file[8:start].tobytes())[name]
-    first, last = header["data_offsets"]
-    halves = np.frombuffer(file[start + first : start + last].tobytes(), "<u2").astype(np.uint32)
-    return (halves << 16).view(np.float32).reshape(header["shape"])
+        return len(self._forms)

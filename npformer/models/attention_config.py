@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from npformer.fields import check
-from npformer.models.rotary_config import TURNING, RotaryConfig
+from npformer.models.rotary_config import RotaryConfig
 
 BIASING = ("alibi", "t5")
 """Positions that are a bias of the scores in every layer."""
@@ -89,7 +89,7 @@ class AttentionConfig(RotaryConfig):
             "qk_norm": self.qk_norm,
             "norm_type": self.norm_type,
             "eps": self.layer_norm_eps,
-            "positions": self._positions(local),
+            "positions": self._positions(layer, local),
             "window": self.window if local else None,
             "softcap": self.softcap,
             "scale": self.attention_scale,
@@ -97,11 +97,11 @@ class AttentionConfig(RotaryConfig):
             "gate": self.attention_gate,
         }
 
-    def _positions(self, local: bool) -> dict[str, Any] | None:
+    def _positions(self, layer: int, local: bool) -> dict[str, Any] | None:
         """Arguments of ``make_positions``, of those that a layer has and not the embedding."""
         settings: dict[str, Any] = {"name": self.positions, "max_length": self.max_length}
         if self.positions in BIASING:
             return {**settings, "heads": self.heads}
-        if self.positions not in TURNING:
+        if not self.turns(layer):
             return None
         return {**settings, **self.rotation(local)}

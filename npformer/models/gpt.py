@@ -130,7 +130,7 @@ class GPT(Model):
         )
         if c.init_std is not None:
             redraw_matrices(self.parameters(), c.init_std, rng)
-            self.embedding.weight.data[c.padding_id] = 0
+            self.embedding.clear_padding()
         if c.scale_branches:
             scale_branches(self.named_parameters())
 

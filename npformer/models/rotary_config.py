@@ -33,6 +33,9 @@ class RotaryConfig(StackConfig):
     """Size of a head (H); d_model / heads unless given."""
     rotary_fraction: float = 1.0
     """Share of a head's columns that turn, with rotary positions."""
+    rotary_pattern: str = ""
+    """Which layers turn (R) and which have no positions (N), from the first and again; empty: all
+    turn."""
     rotary_theta: float = 10_000.0
     """Base of the frequencies, with rotary positions."""
     rotary_theta_local: float | None = None
@@ -89,6 +92,11 @@ class RotaryConfig(StackConfig):
             "columns; it must be 2 or more and an even number, for columns turn in pairs; choose "
             "another head_size, heads or rotary_fraction",
         )
+        check(
+            not set(self.rotary_pattern) - set("RN"),
+            f"rotary_pattern is {self.rotary_pattern!r}; write R for a layer that turns and N for "
+            "one without positions, such as RRRN",
+        )
         for name in ("rotary_theta", "rotary_theta_local"):
             theta = getattr(self, name)
             check(theta is None or theta > 1, f"{name} is {theta}; it must be > 1")
@@ -137,6 +145,11 @@ class RotaryConfig(StackConfig):
     def rotary_width(self) -> int:
         """Columns of a head that turn."""
         return round(self.rotary_fraction * self.size_of_head)
+
+    def turns(self, layer: int) -> bool:
+        """Whether a layer, counted from 0, turns its queries and keys."""
+        pattern = self.rotary_pattern or "R"
+        return self.positions in TURNING and pattern[layer % len(pattern)] == "R"
 
     def rotation(self, local: bool) -> dict[str, Any]:
         """Arguments of ``make_positions`` for rotary positions in a local or a global layer."""

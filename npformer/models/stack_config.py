@@ -40,7 +40,7 @@ class StackConfig(ModelConfig):
     """Non-linearity of the feed-forward network; of those that end in glu or clamped, a gate."""
     positions: str
     """The paper's sines and cosines, interleaved, or half and half (Marian); or a learned table."""
-    padding_id: int = 0
+    padding_id: int | None = 0
     layer_norm_eps: float = 1e-5
     dropout: float = 0.1
     """Probability of dropping a unit of a sub-layer's output or of an embedding."""

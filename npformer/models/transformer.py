@@ -62,6 +62,7 @@ class TransformerConfig(StackConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check(self.padding_id is not None, "padding_id is not given; a source is padded by one")
         for name, least in (("encoder_layers", 0), ("decoder_layers", 1)):
             depth = getattr(self, name)
             check(depth >= least, f"{name} is {depth}; it must be {least} or more")
@@ -143,7 +144,7 @@ class Transformer(Model):
         )
         if c.init_std is not None:
             redraw_matrices(self.parameters(), c.init_std, rng)
-            self.embedding.weight.data[c.padding_id] = 0
+            self.embedding.clear_padding()
 
     def forward(
         self, source: Array, target: Array, rng: np.random.Generator | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
-from npformer.nn.init import scaled_normal
+from npformer.nn.init import drawn, scaled_normal
 from npformer.nn.module import Array, Module, require_positive
 from npformer.ops.embedding import EmbeddingCache, embedding_backward, embedding_forward
 from npformer.ops.linear import LinearCache, linear_backward, linear_forward
@@ -33,8 +33,12 @@ class Embedding(Module):
         require_positive(num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         self.padding_idx = padding_idx
         self.weight = scaled_normal(num_embeddings, embedding_dim, rng, dtype)
-        if padding_idx is not None:
-            self.weight.data[padding_idx] = 0
+        self.clear_padding()
+
+    def clear_padding(self) -> None:
+        """Set the row of ``padding_idx`` to 0, if there is one."""
+        if self.padding_idx is not None and drawn(self.weight):
+            self.weight.data[self.padding_idx] = 0
 
     def forward(self, ids: Array) -> tuple[Array, EmbeddingCache]:
         """ids (...) -> y (..., embedding_dim), cache."""

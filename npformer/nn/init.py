@@ -14,6 +14,22 @@ from numpy.typing import DTypeLike
 from npformer.nn.module import Array, Parameter
 
 
+class Undrawn(np.random.Generator):
+    """Stands for a generator where weights are to be loaded, so that none are drawn.
+
+    Matrices made with it are read-only zeros that take no memory, until
+    ``Module.load_state_dict(state, assign=True)`` puts arrays in their places.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(np.random.PCG64(0))
+
+
+def drawn(parameter: Parameter) -> bool:
+    """Whether a parameter has values of its own, and is not one of ``Undrawn``'s."""
+    return parameter.data.flags.writeable
+
+
 def xavier_uniform(
     fan_out: int, fan_in: int, rng: np.random.Generator, dtype: DTypeLike
 ) -> Parameter:
@@ -22,6 +38,8 @@ def xavier_uniform(
     Keeps the variance of activations and of gradients about level through a linear layer
     (Glorot & Bengio, 2010, section 4.2.1).
     """
+    if isinstance(rng, Undrawn):
+        return _undrawn((fan_out, fan_in), dtype)
     bound = math.sqrt(6.0 / (fan_in + fan_out))
     return _parameter(rng.uniform(-bound, bound, size=(fan_out, fan_in)), dtype)
 
@@ -32,6 +50,8 @@ def scaled_normal(rows: int, width: int, rng: np.random.Generator, dtype: DTypeL
     For a tied embedding: times sqrt(width) at the input it has unit variance, and as the output
     projection of a normalised vector it gives logits of unit variance.
     """
+    if isinstance(rng, Undrawn):
+        return _undrawn((rows, width), dtype)
     return _parameter(rng.standard_normal((rows, width)) / math.sqrt(width), dtype)
 
 
@@ -43,13 +63,17 @@ def redraw_matrices(parameters: Iterable[Parameter], std: float, rng: np.random.
     embedding are then small beside the positions too.
     """
     for parameter in parameters:
-        if parameter.data.ndim == 2:
+        if parameter.data.ndim == 2 and drawn(parameter):
             parameter.data[...] = std * rng.standard_normal(parameter.data.shape)
 
 
 def constant(value: float, size: int, dtype: DTypeLike) -> Parameter:
     """A vector (size,) of one value."""
     return Parameter(np.full(size, value, dtype))
+
+
+def _undrawn(shape: tuple[int, ...], dtype: DTypeLike) -> Parameter:
+    return Parameter(np.broadcast_to(np.zeros((), dtype), shape))
 
 
 def _parameter(values: Array, dtype: DTypeLike) -> Parameter:

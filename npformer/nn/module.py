@@ -107,11 +107,17 @@ class Module:
         """Every parameter's array by its path; the arrays are the parameters' own, not copies."""
         return {name: parameter.data for name, parameter in self.named_parameters()}
 
-    def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Copy ``state`` into the parameters; ``ShapeError`` unless names, shapes, dtypes agree."""
+    def load_state_dict(self, state: Mapping[str, Array], *, assign: bool = False) -> None:
+        """Copy ``state`` into the parameters, or ``assign`` its arrays to them, without a copy.
+
+        Raises ``ShapeError`` unless names, shapes and dtypes agree.
+        """
         check_state(self.state_dict(), state)
         for name, parameter in self.named_parameters():
-            parameter.data[...] = state[name]
+            if assign:
+                parameter.data = state[name]
+            else:
+                parameter.data[...] = state[name]
 
     def replica(self: M) -> M:
         """A copy of the tree that shares every parameter's data but gathers its own gradients.

@@ -24,6 +24,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from npformer.errors import ShapeError
+from npformer.nn.init import drawn
 from npformer.nn.module import Parameter
 
 
@@ -73,6 +74,6 @@ def scale_branches(named: Iterable[tuple[str, Parameter]]) -> int:
     al., 2019, section 2.3; with two branches a layer it is 1 / sqrt(2 L)).
     """
     last = [parameter for path, parameter in named if path.endswith(LAST_OF_A_BRANCH)]
-    for parameter in last:
+    for parameter in filter(drawn, last):
         parameter.data /= math.sqrt(len(last))
     return len(last)

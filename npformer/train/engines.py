@@ -26,6 +26,7 @@ from npformer.errors import (
 )
 from npformer.models import make_model
 from npformer.models.model import Model
+from npformer.nn.init import Undrawn
 from npformer.plan.guard import check_fits
 from npformer.plan.shape import DeviceKind
 from npformer.text.tokenizer import Tokenizer
@@ -145,8 +146,9 @@ def make_scorer(loaded: Loaded, engine: EngineName) -> Engine:
 
 
 def _numpy_model(checkpoint: Checkpoint) -> Model:
-    model = _drawn(checkpoint.config, 0)
-    model.load_state_dict(checkpoint.weights)
+    config = checkpoint.config
+    model = make_model(config.model, rng=Undrawn(), dtype=np.dtype(config.train.dtype))
+    model.load_state_dict(checkpoint.weights, assign=True)
     return model
 
 

@@ -19,6 +19,14 @@ LLAMA: dict[str, Any] = dict(
     rotary_high_freq_factor=3.0,
     **NO_BIAS,
 )
+SMOLLM: dict[str, Any] = dict(
+    norm_type="rms_norm",
+    activation="swiglu",
+    positions="rotary",
+    rotary_pattern="RN",
+    padding_id=None,
+    **NO_BIAS,
+)
 GEMMA: dict[str, Any] = dict(
     norm="sandwich",
     norm_type="rms_norm_plus_one",
@@ -77,6 +85,7 @@ T5: dict[str, Any] = dict(norm_type="rms_norm", positions="t5", window=5, window
 DECODERS = {
     "gpt-2": {},
     "llama": LLAMA,
+    "smollm": SMOLLM,
     "gemma": GEMMA,
     "gpt-oss": GPT_OSS,
     "qwen": QWEN,

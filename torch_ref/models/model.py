@@ -69,8 +69,9 @@ class Model(Decoding):
         for parameter in self.parameters():
             if parameter.ndim == 2:
                 nn.init.normal_(parameter, std=self.config.init_std)
-        with torch.no_grad():
-            self.embedding.weight[self.config.padding_id] = 0
+        if self.config.padding_id is not None:
+            with torch.no_grad():
+                self.embedding.weight[self.config.padding_id] = 0
 
     @method
     def _embed(

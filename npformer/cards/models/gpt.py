@@ -21,7 +21,13 @@ from npformer.ops.softcap import softcap_backward, softcap_forward
 
 card = ModuleCard.of(GPT)
 card.output = "BTV"
-card.frozen = lambda case: {"embedding.weight": case.static["build"][0].padding_id}
+card.frozen = lambda case: _frozen(case.static["build"][0])
+
+
+def _frozen(config):
+    """The row whose look-up has no gradient, where there is one."""
+    padding = config.padding_id
+    return {} if padding is None else {"embedding.weight": padding}
 
 
 @card.draw
@@ -46,6 +52,7 @@ def _later(source: Source, settings: dict[str, Any]) -> dict[str, Any]:
     turns = {
         "positions": source.choice(("rotary", "rotary_interleaved")),
         "rotary_fraction": source.choice((1.0, 0.5)),
+        "rotary_pattern": source.choice(("", "NR")),
         "rotary_theta": 100.0,
         "rotary_theta_local": source.choice((None, 10.0)) if window else None,
         **source.choice(SCALINGS),

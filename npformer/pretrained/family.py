@@ -1,0 +1,72 @@
+"""What a family of published models says of itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from npformer.errors import CheckpointError
+from npformer.pretrained.fields import Fields
+from npformer.pretrained.tensors import Entry
+
+
+class Family:
+    """One file in ``families`` each; all of it is data, and two tables that depend on the config.
+
+    Names of tensors are without their prefix, which files have or have not: that of the class that
+    was saved.
+    """
+
+    model_types: ClassVar[tuple[str, ...]]
+    """The values of a config's ``model_type`` that mean this family."""
+    model: ClassVar[str] = "gpt"
+    """The family of ``npformer.models`` that it becomes."""
+    prefixes: ClassVar[tuple[str, ...]] = ("model.",)
+    """What names of tensors may begin with, the longer first; the last is that of an export."""
+    bare: ClassVar[tuple[str, ...]] = ("lm_head.weight",)
+    """Tensors that have no prefix in an export."""
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Patterns of older names, and what stands for them today."""
+    ignored_fields: ClassVar[Mapping[str, str]] = {}
+    """Fields beside ``fields.IGNORED`` that are passed over, each with the reason."""
+    ignored_tensors: ClassVar[Mapping[str, str]] = {}
+    """Patterns of names that are passed over, each with the reason."""
+    quirks: ClassVar[Mapping[str, Callable[[Any], dict[str, Any]]]] = {}
+    """What a naive loader gets wrong, by name: from a model's config to the settings that are
+    wrong in that way. Tests switch each, and see that a comparison names the module."""
+
+    def settings(self, fields: Fields) -> dict[str, Any]:
+        """The settings of the model's config. Raises ConfigError for what npformer has not."""
+        raise NotImplementedError
+
+    def entries(self, config: Any) -> list[Entry]:
+        """The table of parameters and tensors, for a model's config."""
+        raise NotImplementedError
+
+    def tied(self, config: Any) -> dict[str, str]:
+        """Tensors that may be absent, each with the one that it is the same as."""
+        return {}
+
+    def own_names(self, names: Sequence[str]) -> dict[str, str]:
+        """Names in a file by the family's own. Raises CheckpointError where two are the same."""
+        found: dict[str, str] = {}
+        for name in names:
+            own = self._own_name(name)
+            if own in found:
+                raise CheckpointError(f"{found[own]!r} and {name!r} of the weights are one")
+            found[own] = name
+        return found
+
+    def _own_name(self, name: str) -> str:
+        for prefix in self.prefixes:
+            if name.startswith(prefix):
+                name = name[len(prefix) :]
+                break
+        for pattern, today in self.renamed.items():
+            name = re.sub(pattern, today, name)
+        return name
+
+    def file_name(self, own: str) -> str:
+        """The name in an export of a tensor that the family calls ``own``."""
+        return own if own in self.bare else f"{self.prefixes[-1]}{own}"

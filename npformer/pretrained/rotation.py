@@ -1,0 +1,94 @@
+"""How fast heads turn, as published configs say it, old and new, as settings of a model.
+
+New ones have a table ``rope_parameters``, or a table of such tables by the kind of layer; older
+ones have ``rope_theta`` and ``rope_scaling``, and perhaps ``rope_local_base_freq``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from npformer.errors import ConfigError
+from npformer.pretrained.fields import Fields
+
+GLOBAL, LOCAL = "full_attention", "sliding_attention"
+"""Kinds of layers, by the names that configs have for them."""
+
+SCALINGS: dict[str, dict[str, str]] = {
+    "default": {},
+    "linear": {"factor": "rotary_factor"},
+    "llama3": {
+        "factor": "rotary_factor",
+        "original_max_position_embeddings": "rotary_original_length",
+        "low_freq_factor": "rotary_low_freq_factor",
+        "high_freq_factor": "rotary_high_freq_factor",
+    },
+    "yarn": {
+        "factor": "rotary_factor",
+        "original_max_position_embeddings": "rotary_original_length",
+        "beta_fast": "rotary_beta_fast",
+        "beta_slow": "rotary_beta_slow",
+        "attention_factor": "rotary_attention_factor",
+        "truncate": "rotary_truncate",
+    },
+}
+"""Of each kind of scaling, what it has, and the settings that these are."""
+
+
+def rotation(fields: Fields, theta: float, theta_local: float | None = None) -> dict[str, Any]:
+    """The settings of rotary positions; ``theta`` where the config says none.
+
+    A family whose local layers have frequencies of their own gives ``theta_local``. Raises
+    ConfigError for a kind of scaling or a number of it that npformer has not.
+    """
+    tables = _tables(fields, theta, theta_local)
+    settings = _settings(tables[GLOBAL])
+    if LOCAL in tables:
+        local = _settings(tables[LOCAL])
+        if local["rotary_scaling"] != "default":
+            raise ConfigError("the config stretches the rotation of local layers; npformer has not")
+        if local["rotary_fraction"] != settings["rotary_fraction"]:
+            raise ConfigError(
+                "the config turns another share of a head in local layers; npformer has not"
+            )
+        settings["rotary_theta_local"] = local["rotary_theta"]
+    return settings
+
+
+def _tables(fields: Fields, theta: float, theta_local: float | None) -> dict[str, dict[str, Any]]:
+    """By kind of layer, each with a ``rope_theta``."""
+    own = fields.given("rope_parameters", {})
+    scaling = fields.given("rope_scaling", {})
+    theta = fields.given("rope_theta", theta)
+    fraction = fields.given("partial_rotary_factor", 1.0)
+    theta_local = fields.given("rope_local_base_freq", theta_local)
+    if not isinstance(own, dict) or not isinstance(scaling, dict):
+        raise ConfigError("rope_parameters and rope_scaling must be tables of fields")
+    by_kind = GLOBAL in own or LOCAL in own
+    base = {"rope_theta": theta, "partial_rotary_factor": fraction}
+    tables = {GLOBAL: {**base, **scaling, **(own.get(GLOBAL) or {} if by_kind else own)}}
+    if theta_local is not None:
+        local = own.get(LOCAL) or {} if by_kind else {}
+        tables[LOCAL] = {**base, "rope_theta": theta_local, **local}
+    elif unread := own.keys() - {GLOBAL} if by_kind else set():
+        raise ConfigError(f"rope_parameters has {sorted(unread)[0]!r}, a kind of layer that is not")
+    return tables
+
+
+def _settings(table: Mapping[str, Any]) -> dict[str, Any]:
+    table = dict(table)
+    kind = table.pop("rope_type", table.pop("type", "default"))
+    table.pop("type", None)
+    settings = {
+        "rotary_theta": float(table.pop("rope_theta")),
+        "rotary_fraction": float(table.pop("partial_rotary_factor")),
+        "rotary_scaling": kind,
+    }
+    if kind not in SCALINGS:
+        raise ConfigError(f"the config's rope_type is {kind!r}; npformer has {', '.join(SCALINGS)}")
+    for name, value in table.items():
+        if name not in SCALINGS[kind]:
+            raise ConfigError(f"rope_type {kind!r} has {name} {value!r}, which npformer has not")
+        settings[SCALINGS[kind][name]] = value
+    return settings

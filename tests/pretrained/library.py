@@ -1,0 +1,78 @@
+"""Small random models of the library whose files npformer reads, in true float64.
+
+``model.double()`` is not one: norms, rotations and some softmaxes are float32 in it whatever the
+dtype of the weights. ``exact`` lifts that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from torch.overrides import TorchFunctionMode
+
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+
+
+class _Wide(TorchFunctionMode):
+    """Whatever asks PyTorch for float32 gets float64."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.Tensor.float:
+            func = torch.Tensor.double
+        args = tuple(torch.float64 if arg is torch.float32 else arg for arg in args)
+        kwargs = {
+            name: torch.float64 if value is torch.float32 else value
+            for name, value in (kwargs or {}).items()
+        }
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """Build and run a model of the library in float64, all of it."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with _Wide():
+            yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def random_model(config: Any, seed: int = 0, dtype: torch.dtype = torch.float64) -> Any:
+    """The library's model of a config, every parameter drawn, norms' weights and biases too."""
+    generator = torch.Generator().manual_seed(seed)
+    with exact():
+        model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                drawn = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+                width = parameter.shape[-1] if parameter.ndim > 1 else 1
+                base = 1.0 if "norm" in name and name.endswith("weight") else 0.0
+                scale = 0.3 if parameter.ndim == 1 else width**-0.5
+                parameter.copy_(base + scale * drawn)
+    return model.eval()
+
+
+def saved(model: Any, directory: Path) -> Path:
+    """Where the library's own ``save_pretrained`` wrote it."""
+    model.save_pretrained(directory)
+    return directory
+
+
+def run(model: Any, ids: np.ndarray, dlogits: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+    """ids (B, T), dlogits (B, T, V) -> logits, and the gradient of every parameter."""
+    model.zero_grad()
+    with exact():
+        logits = model(torch.from_numpy(ids), use_cache=False).logits
+        logits.backward(torch.from_numpy(dlogits))
+    return logits.detach().numpy(), {
+        name: parameter.grad.numpy() for name, parameter in model.named_parameters()
+    }
