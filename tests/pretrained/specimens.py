@@ -25,6 +25,8 @@ LLAMA3 = dict(
     high_freq_factor=4.0,
     original_max_position_embeddings=16,
 )
+FAST = dict(rope_type="default", rope_theta=100.0)
+KINDS = ["sliding_attention", "full_attention"]
 
 SPECIMENS: dict[str, Callable[[], Any]] = {
     "gpt2": lambda: transformers.GPT2Config(
@@ -34,4 +36,41 @@ SPECIMENS: dict[str, Callable[[], Any]] = {
     "llama-tied-biased": lambda: transformers.LlamaConfig(
         **SIZES, tie_word_embeddings=True, attention_bias=True, mlp_bias=True, pad_token_id=2
     ),
-}
+    "mistral": lambda: transformers.MistralConfig(**SIZES, sliding_window=4),
+    "mistral-no-window": lambda: transformers.MistralConfig(**SIZES, sliding_window=None),
+    "qwen2": lambda: transformers.Qwen2Config(
+        **SIZES, use_sliding_window=True, sliding_window=4, max_window_layers=1
+    ),
+    "qwen3": lambda: transformers.Qwen3Config(
+        **SIZES, use_sliding_window=True, sliding_window=4, max_window_layers=1
+    ),
+    "smollm3": lambda: transformers.SmolLM3Config(
+        **SIZES, no_rope_layers=[1, 0], pad_token_id=None, rope_parameters=FAST
+    ),
+    "gemma2": lambda: transformers.Gemma2Config(
+        **SIZES, sliding_window=4, query_pre_attn_scalar=17, attn_logit_softcapping=2.0,
+        final_logit_softcapping=3.0,
+    ),
+    "gemma3": lambda: transformers.Gemma3TextConfig(
+        **SIZES, sliding_window=4, query_pre_attn_scalar=17, layer_types=KINDS,
+        rope_parameters={
+            "full_attention": {"rope_type": "linear", "factor": 4.0, "rope_theta": 1000.0},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
+        },
+    ),
+    "olmo2": lambda: transformers.Olmo2Config(**SIZES, eos_token_id=3),
+    "olmo3": lambda: transformers.Olmo3Config(
+        **SIZES, eos_token_id=3, sliding_window=4, layer_types=KINDS,
+        rope_parameters={
+            "full_attention": {
+                "rope_type": "yarn", "factor": 4.0, "rope_theta": 100.0, "beta_fast": 8.0,
+                "original_max_position_embeddings": 16,
+            },
+            "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
+        },
+    ),
+    "phi3": lambda: transformers.Phi3Config(
+        **SIZES, pad_token_id=0, eos_token_id=3, bos_token_id=2, sliding_window=4,
+        rope_parameters={**FAST, "partial_rotary_factor": 0.5},
+    ),
+}  # fmt: skip

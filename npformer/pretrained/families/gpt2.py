@@ -13,8 +13,8 @@ from npformer.pretrained.tensors import Entry, fused, transposed, whole
 class Gpt2(Family):
     """Matrices are (in, out) in the file, and queries, keys and values one of them."""
 
-    model_types = ("gpt2",)
-    prefixes = ("transformer.",)
+    model_types: ClassVar[tuple[str, ...]] = ("gpt2",)
+    prefixes: ClassVar[tuple[str, ...]] = ("transformer.",)
     ignored_fields: ClassVar = {
         "n_ctx": "an older name of n_positions",
         "reorder_and_upcast_attn": "the order of a product, and its precision",

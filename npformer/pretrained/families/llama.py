@@ -28,7 +28,7 @@ UNTURNED: dict[str, Any] = {
 class Llama(Family):
     """RMS norm before each branch, rotated halves of heads, keys that heads share, a gate."""
 
-    model_types = ("llama",)
+    model_types: ClassVar[tuple[str, ...]] = ("llama",)
     theta: ClassVar[float] = 10_000.0
     """The base of the frequencies where a config has none."""
     padding_id: ClassVar[int | None] = None

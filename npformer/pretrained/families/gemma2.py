@@ -1,0 +1,74 @@
+"""Gemma 2 (Gemma Team, 2024, arXiv:2408.00118): norms on both sides of a branch, and two caps."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from npformer.pretrained.families.llama import Llama
+from npformer.pretrained.fields import Fields
+from npformer.pretrained.windows import windows
+
+SWAPPED = str.maketrans("LG", "GL")
+
+
+class Gemma2(Llama):
+    """A norm multiplies by 1 + weight; every second layer, from the first, is local."""
+
+    model_types: ClassVar[tuple[str, ...]] = ("gemma2",)
+    kv_heads: ClassVar[int | None] = 4
+    head_size: ClassVar[int | None] = 256
+    tie = True
+    padding_id: ClassVar[int | None] = 0
+    activation_field, activation = "hidden_activation", "gelu_pytorch_tanh"
+    norms: ClassVar = {
+        "self_attn_residual.norm": "input_layernorm",
+        "self_attn_residual.norm_after": "post_attention_layernorm",
+        "feed_forward_residual.norm": "pre_feedforward_layernorm",
+        "feed_forward_residual.norm_after": "post_feedforward_layernorm",
+    }
+    softcap: ClassVar[float | None] = 50.0
+    """``attn_logit_softcapping`` where a config has none."""
+    ignored_fields: ClassVar = {
+        "hidden_act": "hidden_activation is what is read",
+        "cache_implementation": "how the library keeps keys and values",
+    }
+    quirks: ClassVar = {
+        "interleaved": lambda c: {"positions": "rotary_interleaved"},
+        "weight-without-one": lambda c: {"norm_type": "rms_norm"},
+        "embedding-not-scaled": lambda c: {"scale_embedding": False},
+        "scale-of-head": lambda c: {"attention_scale": None},
+        "erf-gelu": lambda c: {"activation": "geglu"},
+        "scores-not-capped": lambda c: {"softcap": None},
+        "logits-not-capped": lambda c: {"logit_softcap": None},
+        "others-local": lambda c: {"window_pattern": c.window_pattern.translate(SWAPPED)},
+        "window-plus-one": lambda c: {"window": c.window + 1},
+        "eps": lambda c: {"layer_norm_eps": 1e-2},
+    }
+
+    def settings(self, fields: Fields) -> dict[str, Any]:
+        """The settings of the model's config. Raises ConfigError for what npformer has not."""
+        fields.only("use_bidirectional_attention", None, False)
+        found = super().settings(fields)
+        window = fields.take("sliding_window", 4096)
+        return {
+            **found,
+            "norm": "sandwich",
+            "norm_type": "rms_norm_plus_one",
+            "scale_embedding": True,
+            "attention_scale": fields.take("query_pre_attn_scalar", 256) ** -0.5,
+            "softcap": self.cap_of_scores(fields),
+            "logit_softcap": fields.take("final_logit_softcapping", self.logit_softcap),
+            **windows(fields, found["layers"], window, self.local(fields)),
+        }
+
+    logit_softcap: ClassVar[float | None] = 30.0
+    """``final_logit_softcapping`` where a config has none."""
+
+    def cap_of_scores(self, fields: Fields) -> float | None:
+        """The cap of attention's scores."""
+        cap: float | None = fields.take("attn_logit_softcapping", self.softcap)
+        return cap
+
+    def local(self, fields: Fields) -> Any:
+        """Whether a layer, counted from 0, is local where the config has no list of them."""
+        return lambda n: n % 2 == 0

@@ -1,0 +1,67 @@
+"""Gemma 3 (Gemma Team, 2025, arXiv:2503.19786), the part that reads and writes text."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from npformer.pretrained.families.gemma2 import Gemma2
+from npformer.pretrained.fields import Fields
+from npformer.pretrained.rotation import rotation
+
+
+class Gemma3(Gemma2):
+    """Five local layers to a global one, each kind with frequencies of its own; normed heads.
+
+    Of the models that see images too, the config and the weights of the text's part are read.
+    """
+
+    model_types: ClassVar[tuple[str, ...]] = ("gemma3_text", "gemma3")
+    prefixes: ClassVar[tuple[str, ...]] = (
+        "language_model.model.",
+        "model.language_model.",
+        "model.",
+    )
+    theta = 1_000_000.0
+    logit_softcap = None
+    ignored_fields: ClassVar = {
+        **Gemma2.ignored_fields,
+        "attn_logit_softcapping": "the library reads it and passes it on to nothing",
+        "vision_config": "of images",
+        "mm_tokens_per_image": "of images",
+        "boi_token_index": "of images",
+        "eoi_token_index": "of images",
+        "image_token_index": "of images",
+    }
+    ignored_tensors: ClassVar = {
+        **Gemma2.ignored_tensors,
+        r"(model\.)?vision_tower\..*": "it sees images",
+        r"(model\.)?multi_modal_projector\..*": "it sees images",
+    }
+    quirks: ClassVar = {
+        **{name: quirk for name, quirk in Gemma2.quirks.items() if "not-capped" not in name},
+        "one-theta": lambda c: {"rotary_theta_local": c.rotary_theta},
+        "scaled-locally-too": lambda c: {"rotary_theta_local": None},
+        "scores-capped": lambda c: {"softcap": 1.0},
+    }
+
+    def settings(self, fields: Fields) -> dict[str, Any]:
+        """The settings of the model's config. Raises ConfigError for what npformer has not."""
+        if fields.has("text_config"):
+            text = fields.inside("text_config")
+            found = self.settings(text)
+            text.refuse_others()
+            return found
+        return {**super().settings(fields), "qk_norm": "head"}
+
+    def rotation(self, fields: Fields) -> dict[str, Any]:
+        """The settings of rotary positions."""
+        return rotation(fields, self.theta, 10_000.0)
+
+    def cap_of_scores(self, fields: Fields) -> float | None:
+        """There is none."""
+        return None
+
+    def local(self, fields: Fields) -> Any:
+        """All but every sixth."""
+        period = fields.take("_sliding_window_pattern", fields.take("sliding_window_pattern", 6))
+        return lambda n: (n + 1) % period != 0
