@@ -9,7 +9,9 @@ from npformer.config import ModelConfig
 from npformer.fields import check
 
 Placement = Literal["post", "pre", "sandwich", "branch"]
-NormType = Literal["layer_norm", "rms_norm", "rms_norm_plus_one", "rms_norm_no_weight"]
+NormType = Literal[
+    "layer_norm", "layer_norm_no_bias", "rms_norm", "rms_norm_plus_one", "rms_norm_no_weight"
+]
 Activation = Literal[
     "relu",
     "gelu",

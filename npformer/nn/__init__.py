@@ -18,6 +18,7 @@ from npformer.nn.module import Module, Parameter
 from npformer.nn.multi_head_attention import MultiHeadAttention
 from npformer.nn.norms import make_norm
 from npformer.nn.patch_embedding import PatchEmbedding
+from npformer.nn.pooling import Pooling
 from npformer.nn.positions import (
     AlibiPositions,
     LearnedPositions,
@@ -51,6 +52,7 @@ __all__ = [
     "MultiHeadAttention",
     "Parameter",
     "PatchEmbedding",
+    "Pooling",
     "Positions",
     "RMSNorm",
     "RelativePositions",

@@ -18,6 +18,7 @@ from npformer.nn.feed_forward import make_feed_forward
 from npformer.nn.layer_state import KeptMemory, LayerState
 from npformer.nn.module import Array, Module
 from npformer.nn.multi_head_attention import MultiHeadAttention
+from npformer.nn.positions import Positions
 from npformer.nn.residual import Residual, ResidualCache
 from npformer.nn.sentence_grid import SentenceGrid
 
@@ -31,8 +32,11 @@ class LayerCache(NamedTuple):
 class Layer(Module):
     """Self-attention, cross-attention if ``cross_attention``, and the feed-forward network.
 
-    ``attention`` are further settings of self-attention, those of ``MultiHeadAttention``; ``bias``
-    is whether the feed-forward network has one. Raises ConfigError as its parts do.
+    ``attention`` are further settings of self-attention, and ``memory_attention`` of
+    cross-attention, those of ``MultiHeadAttention``; ``bias`` is whether the feed-forward network
+    has one. Without ``first_norm`` self-attention has no norm, for a stream that is normed already.
+    ``shared_positions`` are those of its stack, a bias of self-attention's scores.
+    Raises ConfigError as its parts do.
     """
 
     def __init__(
@@ -52,21 +56,24 @@ class Layer(Module):
         norm_type: str = "layer_norm",
         bias: bool = True,
         attention: Mapping[str, Any] | None = None,
+        memory_attention: Mapping[str, Any] | None = None,
+        first_norm: bool = True,
+        shared_positions: Positions | None = None,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        def residual() -> Residual:
-            return Residual(d_model, dropout, norm, eps, norm_type=norm_type, dtype=dtype)
+        def residual(placement: str) -> Residual:
+            return Residual(d_model, dropout, placement, eps, norm_type=norm_type, dtype=dtype)
 
         def attends(**more: Any) -> MultiHeadAttention:
             return MultiHeadAttention(d_model, heads, d_k, d_v, **more, rng=rng, dtype=dtype)
 
         self.causal = causal
-        self.self_attn_residual = residual()
-        self.self_attn = attends(**(attention or {}))
-        self.cross_attn_residual = residual() if cross_attention else None
-        self.cross_attn = attends() if cross_attention else None
-        self.feed_forward_residual = residual()
+        self.self_attn_residual = residual(norm if first_norm else "none")
+        self.self_attn = attends(shared_positions=shared_positions, **(attention or {}))
+        self.cross_attn_residual = residual(norm) if cross_attention else None
+        self.cross_attn = attends(**(memory_attention or {})) if cross_attention else None
+        self.feed_forward_residual = residual(norm)
         self.feed_forward = make_feed_forward(
             d_model, d_ff, activation, bias=bias, rng=rng, dtype=dtype
         )

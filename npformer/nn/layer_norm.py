@@ -14,23 +14,34 @@ from npformer.ops.layer_norm import LayerNormCache, layer_norm_backward, layer_n
 
 
 class LayerNorm(Module):
-    """Rows of ``normalized_shape`` numbers to mean 0, variance 1; then ``weight`` and ``bias``."""
+    """Rows of ``normalized_shape`` numbers to mean 0, variance 1; then ``weight`` and ``bias``.
+
+    With ``bias=False`` there is no bias, as in ModernBERT: the op is given zeros.
+    """
 
     def __init__(
-        self, normalized_shape: int, eps: float = 1e-5, *, dtype: DTypeLike = np.float32
+        self,
+        normalized_shape: int,
+        eps: float = 1e-5,
+        *,
+        bias: bool = True,
+        dtype: DTypeLike = np.float32,
     ) -> None:
         require_positive(normalized_shape=normalized_shape)
         self.eps = eps
         self.weight = constant(1.0, normalized_shape, dtype)
-        self.bias = constant(0.0, normalized_shape, dtype)
+        self.bias = constant(0.0, normalized_shape, dtype) if bias else None
 
     def forward(self, x: Array) -> tuple[Array, LayerNormCache]:
         """x (..., D) -> y (..., D), cache."""
-        return layer_norm_forward(x, self.weight.data, self.bias.data, eps=self.eps)
+        weight = self.weight.data
+        bias = np.zeros_like(weight) if self.bias is None else self.bias.data
+        return layer_norm_forward(x, weight, bias, eps=self.eps)
 
     def backward(self, dy: Array, cache: LayerNormCache) -> Array:
         """dy (..., D) -> dx (..., D)."""
         dx, dweight, dbias = layer_norm_backward(dy, cache)
         self.weight.accumulate(dweight)
-        self.bias.accumulate(dbias)
+        if self.bias is not None:
+            self.bias.accumulate(dbias)
         return dx

@@ -78,7 +78,8 @@ class MultiHeadAttention(Module):
 
     ``kv_heads`` keys and values are read by heads / kv_heads heads each, unless every head has its
     own. ``bias`` is one of ``BIASES``, ``qk_norm`` of ``QK_NORMS``, of the kind ``norm_type``;
-    ``positions`` are the arguments of ``make_positions`` for those that turn or bias. ``window``,
+    ``positions`` are the arguments of ``make_positions`` for those that turn or bias, and
+    ``shared_positions`` a bias that belongs to the stack around it. ``window``,
     ``softcap`` and ``scale`` are those of the op; with ``sinks`` each head learns one, and with
     ``gate`` a sigmoid of another projection of x multiplies what the heads found.
 
@@ -102,6 +103,7 @@ class MultiHeadAttention(Module):
         norm_type: str = "rms_norm",
         eps: float = 1e-5,
         positions: Mapping[str, Any] | None = None,
+        shared_positions: Positions | None = None,
         window: int | None = None,
         softcap: float | None = None,
         scale: float | None = None,
@@ -132,6 +134,9 @@ class MultiHeadAttention(Module):
         self.positions: Positions | None = None
         if positions is not None:
             self.positions = make_positions(**positions, d_model=d_model, rng=rng, dtype=dtype)
+        self._shared = () if shared_positions is None else (shared_positions,)  # the stack's
+        if self._shared and self.positions is not None and self.positions.biases:
+            raise ConfigError("positions are a bias, and so are shared_positions; give one of them")
         self.sinks = constant(0.0, heads, dtype) if sinks else None
         self.gate_proj = Linear(d_model, heads * d_v, inner, rng=rng, dtype=dtype) if gate else None
 
@@ -160,8 +165,8 @@ class MultiHeadAttention(Module):
         if kept is not None:
             k, v = kept.append(k, v)
         bias, bias_cache = None, None
-        if self.positions is not None and self.positions.biases:
-            bias, bias_cache = self.positions.bias(q.shape[1], k.shape[1])
+        if self._biasing is not None:
+            bias, bias_cache = self._biasing.bias(q.shape[1], k.shape[1])
         sinks = None if self.sinks is None else self.sinks.data
         settings: dict[str, Any] = {"window": self.window, "scale": self.scale}
         settings["softcap"] = self.softcap
@@ -181,8 +186,8 @@ class MultiHeadAttention(Module):
         if cache.gate is not None:
             dy, dx_gate = self._back_through_gate(dy, cache.gate)
         dq, dk, dv, *others = attention_backward(self._split(dy), cache.attention)
-        if self.positions is not None and self.positions.biases:
-            self.positions.bias_backward(others.pop(0), cache.bias)
+        if self._biasing is not None:
+            self._biasing.bias_backward(others.pop(0), cache.bias)
         if self.sinks is not None:
             self.sinks.accumulate(others.pop(0))
         keys_values = cache.keys_values
@@ -208,6 +213,14 @@ class MultiHeadAttention(Module):
         if self.window is None:
             return KeyValueCache(max_length)
         return RingCache(max_length, self.window)
+
+    @property
+    def _biasing(self) -> Positions | None:
+        """What biases the scores: its own positions, or those of the stack that it is in."""
+        for positions in (*self._shared, self.positions):
+            if positions is not None and positions.biases:
+                return positions
+        return None
 
     def _to_heads(self, x: Array, heads: int, norm: Any, at: int) -> tuple[Array, HeadsCache]:
         """x (B, T, N * H) of queries or keys -> (B, T, N, H), normed and turned, cache."""

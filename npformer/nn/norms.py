@@ -1,4 +1,4 @@
-"""Norms by name: layer norm, and RMS norm with its weight, with 1 + weight, without one.
+"""Norms by name: layer norm with or without a bias; RMS norm with w, 1 + w or no weight.
 
 Chapter     walkthroughs/15_norms_without_a_mean.md
 """
@@ -17,6 +17,7 @@ from npformer.nn.rms_norm import RMSNorm
 
 NORMS: dict[str, Callable[..., LayerNorm | RMSNorm]] = {
     "layer_norm": LayerNorm,
+    "layer_norm_no_bias": partial(LayerNorm, bias=False),
     "rms_norm": RMSNorm,
     "rms_norm_plus_one": partial(RMSNorm, plus_one=True),
     "rms_norm_no_weight": partial(RMSNorm, weight=False),

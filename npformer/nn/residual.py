@@ -6,6 +6,7 @@ Where the norm is placed (N is the norm, f the sub-layer, d dropout):
     pre         y = x + d(f(N(x)))         Xiong et al., 2020, arXiv:2002.04745
     sandwich    y = x + d(N'(f(N(x))))     Gemma 2's: a second norm, of the branch
     branch      y = x + d(N(f(x)))         OLMo 2's: of the branch alone
+    none        y = x + d(f(x))            ModernBERT's first: of a stream that is normed already
 
 The sub-layer is handed in with the call, forward and backward, so that a layer reads as the list
 of what it does and its parameters keep their own names beside those of the residual.
@@ -31,7 +32,7 @@ from npformer.nn.module import Array, Module
 from npformer.nn.norms import make_norm
 from npformer.ops.dropout import DropoutCache
 
-PLACEMENTS = ("post", "pre", "sandwich", "branch")
+PLACEMENTS = ("post", "pre", "sandwich", "branch", "none")
 
 
 class ResidualCache(NamedTuple):
@@ -46,6 +47,8 @@ class Residual(Module):
 
     Raises ConfigError for another.
     """
+
+    norm: Any  # None where there is none
 
     def __init__(
         self,
@@ -64,7 +67,7 @@ class Residual(Module):
             )
         self.placement = norm
         self.pre_norm = norm in ("pre", "sandwich")
-        self.norm = make_norm(norm_type, d_model, eps, dtype=dtype)
+        self.norm = None if norm == "none" else make_norm(norm_type, d_model, eps, dtype=dtype)
         self.norm_after = (
             make_norm(norm_type, d_model, eps, dtype=dtype) if norm == "sandwich" else None
         )

@@ -21,6 +21,7 @@ from npformer.nn.layer import Layer, LayerCache
 from npformer.nn.layer_state import LayerState
 from npformer.nn.module import Array, Module
 from npformer.nn.norms import make_norm
+from npformer.nn.positions import Positions, make_positions
 
 
 class StackCache(NamedTuple):
@@ -32,7 +33,9 @@ class Stack(Module):
     """``layers`` layers; but in post-norm a last norm, as nothing else norms the sum.
 
     ``settings`` are those of ``Layer``; ``attention`` may be one for each layer, of which some look
-    through a window and some at everything. Raises ConfigError as it does.
+    through a window and some at everything. ``positions``, arguments of ``make_positions``, are a
+    bias that the self-attention of every layer shares, as in T5. Without ``first_norm`` the first
+    layer's attention has no norm before it. Raises ConfigError as ``Layer`` does.
 
     Where ``checkpointed`` is set, layers run again in the backward and keep no activations.
     """
@@ -48,15 +51,30 @@ class Stack(Module):
         eps: float = 1e-5,
         norm_type: str = "layer_norm",
         attention: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        positions: Mapping[str, Any] | None = None,
+        first_norm: bool = True,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
         **settings: Any,
     ) -> None:
         self.checkpointed = False
         around: dict[str, Any] = {"norm": norm, "eps": eps, "norm_type": norm_type, **settings}
+        self.positions: Positions | None = None
+        if positions is not None:
+            self.positions = make_positions(**positions, d_model=d_model, rng=rng, dtype=dtype)
+            around["shared_positions"] = self.positions
         self.layers = [
-            Layer(d_model, heads, d_ff, attention=each, **around, rng=rng, dtype=dtype)
-            for each in of_each(attention, layers)
+            Layer(
+                d_model,
+                heads,
+                d_ff,
+                attention=each,
+                first_norm=first_norm or index > 0,
+                **around,
+                rng=rng,
+                dtype=dtype,
+            )
+            for index, each in enumerate(of_each(attention, layers))
         ]
         last = norm != "post"
         self.norm = make_norm(norm_type, d_model, eps, dtype=dtype) if last else None

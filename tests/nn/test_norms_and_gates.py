@@ -90,6 +90,7 @@ def test_the_order_of_norm_sub_layer_and_sum() -> None:
         "pre": lambda n, _: x + f(n(x)),
         "sandwich": lambda n, after: x + after(f(n(x))),
         "branch": lambda n, _: x + n(f(x)),
+        "none": lambda n, _: x + f(x),
     }
     assert expected.keys() == set(PLACEMENTS)
     for norm_type in NORMS:

@@ -17,6 +17,7 @@ from torch_ref.nn.lora import LoRALinear
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
 from torch_ref.nn.norms import make_norm
 from torch_ref.nn.patch_embedding import PatchEmbedding
+from torch_ref.nn.pooling import Pooling
 from torch_ref.nn.positions import (
     AlibiPositions,
     LearnedPositions,
@@ -48,6 +49,7 @@ __all__ = [
     "LoRALinear",
     "MultiHeadAttention",
     "PatchEmbedding",
+    "Pooling",
     "Positions",
     "RMSNorm",
     "RelativePositions",

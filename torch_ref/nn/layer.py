@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch_ref.nn.feed_forward import make_feed_forward
 from torch_ref.nn.layer_state import KeptMemory, LayerState
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
+from torch_ref.nn.positions import Positions
 from torch_ref.nn.residual import Residual
 from torch_ref.nn.sentence_grid import SentenceGrid
 
@@ -39,24 +40,27 @@ class Layer(nn.Module):
         norm_type: str = "layer_norm",
         bias: bool = True,
         attention: Mapping[str, Any] | None = None,
+        memory_attention: Mapping[str, Any] | None = None,
+        first_norm: bool = True,
+        shared_positions: Positions | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
         place: dict[str, Any] = {"dtype": dtype, "device": device}
 
-        def residual() -> Residual:
-            return Residual(d_model, dropout, norm, eps, norm_type=norm_type, **place)
+        def residual(placement: str) -> Residual:
+            return Residual(d_model, dropout, placement, eps, norm_type=norm_type, **place)
 
         def attends(**more: Any) -> MultiHeadAttention:
             return MultiHeadAttention(d_model, heads, d_k, d_v, **more, **place)
 
         self.causal = causal
-        self.self_attn_residual = residual()
-        self.self_attn = attends(**(attention or {}))
-        self.cross_attn_residual = residual() if cross_attention else None
-        self.cross_attn = attends() if cross_attention else None
-        self.feed_forward_residual = residual()
+        self.self_attn_residual = residual(norm if first_norm else "none")
+        self.self_attn = attends(shared_positions=shared_positions, **(attention or {}))
+        self.cross_attn_residual = residual(norm) if cross_attention else None
+        self.cross_attn = attends(**(memory_attention or {})) if cross_attention else None
+        self.feed_forward_residual = residual(norm)
         self.feed_forward = make_feed_forward(d_model, d_ff, activation, bias=bias, **place)
 
     def forward(

@@ -8,17 +8,18 @@ from torch import Tensor, nn
 
 
 class LayerNorm(nn.LayerNorm):
-    """Rows of ``normalized_shape`` numbers to mean 0, variance 1, then ``weight`` and ``bias``."""
+    """Rows of ``normalized_shape`` numbers to mean 0, variance 1, then ``weight`` and any ``bias``."""
 
     def __init__(
         self,
         normalized_shape: int,
         eps: float = 1e-5,
         *,
+        bias: bool = True,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
     ) -> None:
-        super().__init__(normalized_shape, eps, device=device, dtype=dtype)
+        super().__init__(normalized_shape, eps, bias=bias, device=device, dtype=dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., D) -> (..., D).
@@ -27,5 +28,6 @@ class LayerNorm(nn.LayerNorm):
         narrower than x's: they are widened.
         """
         dtype = torch.promote_types(x.dtype, self.weight.dtype)
-        weight, bias = self.weight.to(dtype), self.bias.to(dtype)
+        weight = self.weight.to(dtype)
+        bias = None if self.bias is None else self.bias.to(dtype)
         return F.layer_norm(x, self.normalized_shape, weight, bias, self.eps)

@@ -19,7 +19,7 @@ from torch_ref.nn.key_value_cache import (
 )
 from torch_ref.nn.linear import Linear
 from torch_ref.nn.norms import make_norm
-from torch_ref.nn.positions import make_positions
+from torch_ref.nn.positions import Positions, make_positions
 
 
 class MultiHeadAttention(nn.Module):
@@ -41,6 +41,7 @@ class MultiHeadAttention(nn.Module):
         norm_type: str = "rms_norm",
         eps: float = 1e-5,
         positions: Mapping[str, Any] | None = None,
+        shared_positions: Positions | None = None,
         window: int | None = None,
         softcap: float | None = None,
         scale: float | None = None,
@@ -79,6 +80,9 @@ class MultiHeadAttention(nn.Module):
         self.positions = None
         if positions is not None:
             self.positions = make_positions(**positions, d_model=d_model, **place)
+        self._shared = () if shared_positions is None else (shared_positions,)  # the stack's
+        if self._shared and self.positions is not None and self.positions.biases:
+            raise ConfigError("positions are a bias, and so are shared_positions; give one of them")
         self.sinks = nn.Parameter(torch.zeros(heads, **place)) if sinks else None
         self.gate_proj = Linear(d_model, heads * d_v, inner, **place) if gate else None
 
@@ -106,8 +110,9 @@ class MultiHeadAttention(nn.Module):
             q = self._to_heads(self.q_proj(x), self.heads, self.q_norm, 0)
             k, v = self.keys_values(x if memory is None else memory)
         bias = None
-        if self.positions is not None and self.positions.biases:
-            bias = self.positions.bias(q.shape[1], k.shape[1])
+        for positions in (*self._shared, self.positions):
+            if positions is not None and positions.biases:
+                bias = positions.bias(q.shape[1], k.shape[1])
         settings: dict[str, Any] = {"window": self.window, "scale": self.scale}
         y = ops.attention(
             q, k, v, mask, bias, self.sinks, causal=causal, softcap=self.softcap, **settings

@@ -1,4 +1,4 @@
-"""Norms by name: layer norm, and RMS norm with its weight, with 1 + weight, without one."""
+"""Norms by name: layer norm with or without a bias; RMS norm with w, 1 + w or no weight."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch_ref.nn.rms_norm import RMSNorm
 
 NORMS: dict[str, Callable[..., nn.Module]] = {
     "layer_norm": LayerNorm,
+    "layer_norm_no_bias": partial(LayerNorm, bias=False),
     "rms_norm": RMSNorm,
     "rms_norm_plus_one": partial(RMSNorm, plus_one=True),
     "rms_norm_no_weight": partial(RMSNorm, weight=False),

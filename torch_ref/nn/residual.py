@@ -6,6 +6,7 @@ Where the norm is placed (N is the norm, f the sub-layer, d dropout):
     pre         y = x + d(f(N(x)))         Xiong et al., 2020, arXiv:2002.04745
     sandwich    y = x + d(N'(f(N(x))))     Gemma 2's: a second norm, of the branch
     branch      y = x + d(N(f(x)))         OLMo 2's: of the branch alone
+    none        y = x + d(f(x))            ModernBERT's first: of a stream that is normed already
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from npformer.errors import ConfigError, nearest
 from torch_ref.nn.dropout import Dropout
 from torch_ref.nn.norms import make_norm
 
-PLACEMENTS = ("post", "pre", "sandwich", "branch")
+PLACEMENTS = ("post", "pre", "sandwich", "branch", "none")
 
 
 class Residual(nn.Module):
@@ -29,6 +30,8 @@ class Residual(nn.Module):
 
     Raises ConfigError for another.
     """
+
+    norm: Any  # None where there is none
 
     def __init__(
         self,
@@ -50,7 +53,7 @@ class Residual(nn.Module):
         place: dict[str, Any] = {"dtype": dtype, "device": device}
         self.placement = norm
         self.pre_norm = norm in ("pre", "sandwich")
-        self.norm = make_norm(norm_type, d_model, eps, **place)
+        self.norm = None if norm == "none" else make_norm(norm_type, d_model, eps, **place)
         self.norm_after = (
             make_norm(norm_type, d_model, eps, **place) if norm == "sandwich" else None
         )

@@ -13,12 +13,14 @@ from torch_ref.nn.call_layer import call_layer
 from torch_ref.nn.layer import Layer
 from torch_ref.nn.layer_state import LayerState
 from torch_ref.nn.norms import make_norm
+from torch_ref.nn.positions import Positions, make_positions
 
 
 class Stack(nn.Module):
     """``layers`` layers; but in post-norm a last norm. ``settings`` are those of ``Layer``.
 
-    ``attention`` may be one for each layer. Raises ConfigError as ``Layer`` does.
+    ``attention`` may be one for each layer; ``positions`` are a bias that all of them share.
+    Raises ConfigError as ``Layer`` does.
     """
 
     layers: Sequence[Layer]
@@ -34,6 +36,8 @@ class Stack(nn.Module):
         eps: float = 1e-5,
         norm_type: str = "layer_norm",
         attention: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        positions: Mapping[str, Any] | None = None,
+        first_norm: bool = True,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
         **settings: Any,
@@ -44,8 +48,21 @@ class Stack(nn.Module):
         around: dict[str, Any] = {"norm": norm, "eps": eps, "norm_type": norm_type, **settings}
         alike = attention is None or isinstance(attention, Mapping)
         each: Any = [attention] * layers if alike else attention
+        self.positions: Positions | None = None
+        if positions is not None:
+            self.positions = make_positions(**positions, d_model=d_model, **place)
+            around["shared_positions"] = self.positions
         self.layers = nn.ModuleList(  # type: ignore[assignment]
-            Layer(d_model, heads, d_ff, attention=one, **around, **place) for one in each
+            Layer(
+                d_model,
+                heads,
+                d_ff,
+                attention=one,
+                first_norm=first_norm or index > 0,
+                **around,
+                **place,
+            )
+            for index, one in enumerate(each)
         )
         self.norm = None if norm == "post" else make_norm(norm_type, d_model, eps, **place)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -14,9 +14,9 @@ from npformer.cards.nn.multi_head_attention import not_causal
 from npformer.cards.ordinary import OWN_FORWARD, only
 from npformer.cards.strategies import Source
 from npformer.models.gpt import GPT, GPTConfig
+from npformer.models.stack_config import Placement
 from npformer.nn.module import Parameter
 from npformer.nn.multi_head_attention import MultiHeadAttention
-from npformer.nn.residual import PLACEMENTS
 from npformer.ops.softcap import softcap_backward, softcap_forward
 
 card = ModuleCard.of(GPT)
@@ -70,7 +70,7 @@ def _later(source: Source, settings: dict[str, Any]) -> dict[str, Any]:
         "window": window,
         "window_pattern": source.choice(("", "LG")) if window else "",
         "scale_embedding": source.choice((False, True)),
-        "norm": source.choice(PLACEMENTS),
+        "norm": source.choice(get_args(Placement)),
         **source.choice((turns, *STILL) if _even(settings) else STILL),
     }
 

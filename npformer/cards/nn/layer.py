@@ -36,6 +36,13 @@ def draw_layers(source: Source, *counts: int) -> tuple[dict[str, int], dict[str,
     size = c["d_k"] or c["d_model"] // c["heads"]
     attention = draw_attention(source, c["heads"], size, t)
     further = {"attention": attention, "bias": source.choice((True, False))} if attention else {}
+    if attention and cross:
+        further["memory_attention"] = {
+            "bias": source.choice(("all", "qkv", "none")),
+            "scale": source.choice((None, 1.0)),
+        }
+    if attention:
+        further["first_norm"] = source.choice((True, False))
     static = {
         "build": (*count, c["d_model"], c["heads"], c["d_ff"]),
         "settings": {

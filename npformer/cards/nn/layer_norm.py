@@ -17,9 +17,10 @@ card.parameters = {"weight": "D", "bias": "D"}
 
 @card.draw
 def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
-    """Two sizes of eps."""
+    """Two sizes of eps, with a bias and without."""
     z = draw_sizes(source, "BTD", {"D": 1})
-    return z, {"build": (z["D"], source.choice((1e-5, 1e-3)))}
+    build = (z["D"], source.choice((1e-5, 1e-3)))
+    return z, {"build": build, "settings": {"bias": source.choice((True, False))}}
 
 
 @card.wrong_method(
@@ -31,6 +32,8 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     missed_by=DX,
 )
 def _exchanged(self, dy, cache):
+    if self.bias is None:
+        return self.backward(dy, cache)
     dx, dweight, dbias = layer_norm_backward(dy, cache)
     self.weight.accumulate(dbias)
     self.bias.accumulate(dweight)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from npformer.cards.attention_draws import BIASES
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.nn.layer import draw_layers
 from npformer.cards.strategies import Source
@@ -18,9 +19,16 @@ card.words = {"dmemory": "the sum of the memory's gradient over the layers"}
 
 @card.draw
 def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
-    """One layer to three, of every placement of the norms."""
+    """One layer to three, of every placement of the norms; now and then with a bias for all."""
     sizes, static = draw_layers(source, 1, 2, 3)
-    static["settings"]["norm"] = source.choice(PLACEMENTS)
+    settings = static["settings"]
+    settings["norm"] = source.choice(PLACEMENTS)
+    own = settings.get("attention", {}).get("positions") or {}
+    if own.get("name") not in BIASES and source.choice((False, True)):
+        kind = source.choice(BIASES)
+        few = {"buckets": 4, "max_distance": 5, "bidirectional": not settings["causal"]}
+        few = few if kind == "t5" else {}
+        settings["positions"] = {"name": kind, "max_length": 64, "heads": sizes["N"], **few}
     return sizes, static
 
 
@@ -35,6 +43,26 @@ def _first_mask(self, x, memory=None, mask=None, memory_mask=None, rng=None, sta
     if self.norm is not None:
         x, norm_cache = self.norm.forward(x)
     return x, StackCache(layers, norm_cache)
+
+
+@card.wrong_method(
+    "shared-bias-of-first-layer",
+    "the bias that the layers share has the gradient of the first layer alone",
+    Stack.backward,
+)
+def _first_bias(self, dy, cache):
+    if self.positions is None or not self.positions.parameters():
+        return self.backward(dy, cache)
+    weight = self.positions.parameters()[0]
+    dx = self.norm.backward(dy, cache.norm) if self.norm is not None else dy
+    shares = []
+    for layer, layer_cache in zip(reversed(self.layers), reversed(cache.layers), strict=True):
+        weight.grad = None
+        dx = layer.backward(dx, layer_cache)
+        if isinstance(dx, tuple):
+            dx, share = dx
+            shares.append(share)
+    return (dx, sum(shares)) if shares else dx
 
 
 def _walked_back(layers, norm=True):

@@ -25,7 +25,8 @@ MODULES = [
     card
     for card in CARDS.values()
     if isinstance(card, ModuleCard) and not issubclass(card.module, Model)
-    if card.inputs and card.output.startswith("BT")  # a position of the output for each of the input
+    if card.inputs
+    and card.output.startswith("BT")  # a position of the output for each of the input
 ]
 ALWAYS = {"repeat", "neighbours", "permutation", "two-backwards"}
 IF_CAUSAL = {"future", "future-gradient", "prefix"}
