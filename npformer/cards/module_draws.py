@@ -67,6 +67,17 @@ def draw_ids(source: Source, shape: tuple[int, int], config: ModelConfig) -> Arr
     return ids
 
 
+def draw_documents(source: Source, shape: tuple[int, int]) -> Array | None:
+    """None, or (B, T): texts one after the other, some of them padding, 0."""
+    if not source.choice((False, True)):
+        return None
+    rng = draw_rng(source)
+    begins = rng.random(shape) < 0.4
+    numbers = 1 + np.cumsum(begins, axis=1)
+    padding = rng.random((shape[0], shape[1] + 2)) < 0.3  # of each text, by its number
+    return np.where(np.take_along_axis(padding, numbers, axis=1), 0, numbers)
+
+
 def draw_mask(source: Source, b: int, s: int) -> Array | None:
     """None, or (B, 1, 1, S), where a row may be hidden whole."""
     if not source.choice((False, True)):

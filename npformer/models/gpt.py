@@ -10,6 +10,9 @@ Forward     x      = dropout(embedding(target) + positions)       positions are 
             layer, and add nothing here; norms, gates, heads that share keys, windows (see
             ``attention_config.py``); a scaled embedding; logits held within a cap.
 
+            A row may hold several texts one after the other, and padding wherever it stands. Each
+            text is then what it would be alone: it sees itself, and its positions begin with 0.
+
 Backward    The same three lines from the last to the first. The embedding matrix collects two
             gradients, as the output projection and by the ids.
 
@@ -26,6 +29,7 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from npformer.errors import ShapeError
 from npformer.fields import check
 from npformer.models.attention_config import BIASING, AttentionConfig
 from npformer.models.decoder_state import DecoderState
@@ -39,6 +43,7 @@ from npformer.nn.positions import make_positions
 from npformer.nn.stack import StackCache
 from npformer.nn.widths import scale_branches
 from npformer.ops.linear import LinearCache
+from npformer.ops.masks import check_documents, document_positions, documents_mask
 from npformer.ops.softcap import SoftcapCache, softcap_backward, softcap_forward
 
 
@@ -88,6 +93,7 @@ class GPTCache(NamedTuple):
     decoder: StackCache
     output: LinearCache
     softcap: SoftcapCache | None
+    shown: Array | None = None  # (B, T, 1), False at padding; of documents alone
 
 
 class GPT(Model):
@@ -135,39 +141,69 @@ class GPT(Model):
             scale_branches(self.named_parameters())
 
     def forward(
-        self, target: Array, rng: np.random.Generator | None = None
+        self,
+        target: Array,
+        rng: np.random.Generator | None = None,
+        *,
+        documents: Array | None = None,
     ) -> tuple[Array, GPTCache]:
         """target (B, T) ids -> logits (B, T, V), cache; ``rng`` draws dropout.
 
-        Raises ShapeError for ids that are not (B, length) or are longer than
-        ``config.max_length``, IndexError for an id outside the vocabulary.
+        ``documents`` (B, T) say which text each token is of: equal numbers, which lie side by side,
+        are one text, and 0 is padding. A text sees itself alone, and its positions begin with 0;
+        padding sees nothing, is not seen, and has logits and gradients of 0.
+
+        Raises ShapeError for ids that are not (B, length) or have a text longer than
+        ``config.max_length``, and for other documents; IndexError for an id outside the vocabulary.
         """
-        x, embed = self._embed(target, rng)
-        y, decoder = self.decoder.forward(x, rng=rng)
+        at = mask = shown = None
+        if documents is not None:
+            check_documents(documents, target.shape)
+            at, mask = document_positions(documents), documents_mask(documents)
+            shown = (documents != 0)[:, :, None]
+        x, embed = self._embed(target, rng, 0 if at is None else at)
+        y, decoder = self.decoder.forward(x, mask=mask, rng=rng, at=at)
+        if shown is not None:
+            y = y * shown
         logits, output = self._project(y)
         logits, softcap = self._cap(logits)
-        return logits, GPTCache(embed, decoder, output, softcap)
+        return logits, GPTCache(embed, decoder, output, softcap, shown)
 
     def backward(self, dlogits: Array, cache: GPTCache) -> None:
         """dlogits (B, T, V) -> nothing: ids have no gradient, the parameters have it all."""
         if cache.softcap is not None:
             dlogits = softcap_backward(dlogits, cache.softcap)
         dy = self._project_backward(dlogits, cache.output)
+        if cache.shown is not None:
+            dy = dy * cache.shown
         dx = self.decoder.backward(dy, cache.decoder)
         self._embed_backward(dx, cache.embed)
 
-    def start(self) -> DecoderState:
-        """The state before the first token, from which ``step`` writes."""
-        return DecoderState(self.decoder.start(self.config.max_length))
+    def start(self, documents: Array | None = None) -> DecoderState:
+        """The state before the first token, from which ``step`` writes.
+
+        ``documents`` (R, T) are those of the first T ids, as in ``forward``; what is written goes
+        on with the last one. So prompts of several lengths are one batch, with padding on the left.
+        Raises ShapeError for a row that ends in padding, and as ``forward``.
+        """
+        if documents is not None:
+            check_documents(documents, documents.shape)
+            if documents.shape[1] == 0 or not documents[:, -1].all():
+                raise ShapeError(
+                    "a row of documents ends in padding, and no text can go on from there; a "
+                    "prompt's padding belongs on its left"
+                )
+        return DecoderState(self.decoder.start(self.config.max_length), documents=documents)
 
     def step(self, ids: Array, state: DecoderState) -> Array:
         """The newest ids (R,), or a prompt's (R, T) -> logits (R, V) of the token that follows.
 
-        Raises ShapeError once ``config.max_length`` ids have been given.
+        Raises ShapeError once a text has ``config.max_length`` ids.
         """
         newest = ids[:, None] if ids.ndim == 1 else ids
-        x, _ = self._embed(newest, at=state.length)
-        y, _ = self.decoder.forward(x, states=state.layers)
+        at, mask = state.place(newest.shape[1])
+        x, _ = self._embed(newest, at=at)
+        y, _ = self.decoder.forward(x, mask=mask, states=state.layers, at=at)
         state.length += newest.shape[1]
         return self._cap(self._project(y[:, -1])[0])[0]
 

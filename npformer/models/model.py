@@ -33,7 +33,8 @@ class Model(Module):
     """A family of models: its configuration, and what its forward reads.
 
     The output projection is the embedding's own matrix where ``output_proj`` is None. Padding
-    is on the right, so a causal mask alone hides it from the tokens before it.
+    is on the right, so a causal mask alone hides it from the tokens before it; elsewhere it needs
+    ``documents``, in families that take them.
     """
 
     Config: ClassVar[type[ModelConfig]]
@@ -59,11 +60,11 @@ class Model(Module):
     """dlogits (B, T, V), cache -> nothing: ids have no gradient."""
 
     def _embed(
-        self, ids: Array, rng: np.random.Generator | None = None, at: int = 0
+        self, ids: Array, rng: np.random.Generator | None = None, at: int | Array = 0
     ) -> tuple[Array, EmbedCache]:
         if ids.ndim != 2:
             raise ShapeError(f"token ids of shape {ids.shape}; they must be (batch, length)")
-        end = at + ids.shape[1]
+        end = at + ids.shape[1] if isinstance(at, int) else int(at.max(initial=-1)) + 1
         if end > self.config.max_length:
             raise ShapeError(
                 f"a sequence of {end} tokens; the model takes {self.config.max_length} at most"

@@ -86,16 +86,18 @@ class Layer(Module):
         memory_mask: Array | None = None,
         rng: np.random.Generator | None = None,
         state: LayerState | None = None,
+        at: int | Array | None = None,
     ) -> tuple[Array, LayerCache]:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> y, cache.
 
         With the ``state`` of a decoding, x are the positions after those that it keeps, and its
-        memory is read in place of ``memory``; then there is no backward.
+        memory is read in place of ``memory``; then there is no backward. ``at`` are the positions
+        of x's tokens, where they are others.
         """
 
         def attend(h: Array) -> tuple[Array, Any]:
             kept = None if state is None else state.self_attn
-            return self.self_attn.forward(h, None, mask, causal=self.causal, kept=kept)
+            return self.self_attn.forward(h, None, mask, causal=self.causal, at=at, kept=kept)
 
         def attend_memory(h: Array) -> tuple[Array, Any]:
             assert self.cross_attn is not None

@@ -147,15 +147,18 @@ class MultiHeadAttention(Module):
         mask: Array | None = None,
         *,
         causal: bool = False,
+        at: int | Array | None = None,
         kept: KeyValueCache | None = None,
     ) -> tuple[Array, MultiHeadAttentionCache]:
         """x (B, T, D), memory (B, S, D) or None, mask (B|1, N|1, T|1, S) -> y (B, T, D), cache.
 
         Without a memory x attends to itself. The mask is boolean, True where a query may attend.
+        ``at`` are the positions of x's tokens, of which the first has 0 unless given.
         In decoding, the memory may come as the keys and values that ``keys_values`` once made of
-        it, and those of x join the earlier positions' in ``kept``.
+        it, and those of x join the earlier positions' in ``kept``, on which the mask is then.
         """
-        at = 0 if kept is None else kept.length
+        if at is None:
+            at = 0 if kept is None else kept.length
         q, q_cache = self.q_proj.forward(x)
         q, q_heads = self._to_heads(q, self.heads, self.q_norm, at)
         if isinstance(memory, KeysValues):
@@ -164,6 +167,8 @@ class MultiHeadAttention(Module):
             (k, v), kv_cache = self.keys_values(x if memory is None else memory, at)
         if kept is not None:
             k, v = kept.append(k, v)
+            if mask is not None:
+                mask = mask[..., -k.shape[1] :]  # a window's keys are the last ones
         bias, bias_cache = None, None
         if self._biasing is not None:
             bias, bias_cache = self._biasing.bias(q.shape[1], k.shape[1])
@@ -200,8 +205,8 @@ class MultiHeadAttention(Module):
         dmemory = dmemory + self.v_proj.backward(_merge(dv), keys_values.v_proj)
         return (dx, dmemory) if cache.has_memory else dx + dmemory
 
-    def keys_values(self, memory: Array, at: int = 0) -> tuple[KeysValues, KeysValuesCache]:
-        """memory (B, S, D), from position ``at`` on -> k (B, S, G, H), v (B, S, G, Hv), cache."""
+    def keys_values(self, memory: Array, at: int | Array = 0) -> tuple[KeysValues, KeysValuesCache]:
+        """memory (B, S, D) of tokens at ``at`` -> k (B, S, G, H), v (B, S, G, Hv), cache."""
         k, k_cache = self.k_proj.forward(memory)
         k, k_heads = self._to_heads(k, self.kv_heads, self.k_norm, at)
         v, v_cache = self.v_proj.forward(memory)
@@ -222,7 +227,9 @@ class MultiHeadAttention(Module):
                 return positions
         return None
 
-    def _to_heads(self, x: Array, heads: int, norm: Any, at: int) -> tuple[Array, HeadsCache]:
+    def _to_heads(
+        self, x: Array, heads: int, norm: Any, at: int | Array
+    ) -> tuple[Array, HeadsCache]:
         """x (B, T, N * H) of queries or keys -> (B, T, N, H), normed and turned, cache."""
         normed, rotation = None, None
         if norm is not None and self.full_norm:

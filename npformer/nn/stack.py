@@ -87,16 +87,18 @@ class Stack(Module):
         memory_mask: Array | None = None,
         rng: np.random.Generator | None = None,
         states: Sequence[LayerState] | None = None,
+        at: int | Array | None = None,
     ) -> tuple[Array, StackCache]:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> y, cache.
 
-        With the ``states`` of a decoding, one a layer, as ``Layer.forward`` with its state.
+        With the ``states`` of a decoding, one a layer, as ``Layer.forward`` with its state; ``at``
+        as there.
         """
         caches: list[LayerCache | CheckpointedCache] = []
         cache: LayerCache | CheckpointedCache
         for index, layer in enumerate(self.layers):
             state = None if states is None else states[index]
-            arguments = (x, memory, mask, memory_mask, rng, state)
+            arguments = (x, memory, mask, memory_mask, rng, state, at)
             if self.checkpointed and state is None:
                 x, cache = checkpointed_forward(layer, *arguments)
             else:

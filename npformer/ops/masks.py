@@ -56,6 +56,46 @@ def packed_mask(offsets: Array, length: int | None = None) -> Array:
     return same & (document < len(offsets))
 
 
+def documents_mask(documents: Array) -> Array:
+    """documents (B, T) -> (B, 1, T, T): a token sees its own text, padding nothing.
+
+    Equal numbers are one text, 0 is padding, see ``check_documents``.
+    """
+    same = documents[:, :, None] == documents[:, None, :]
+    return (same & (documents != 0)[:, None, :])[:, None]
+
+
+def document_positions(documents: Array) -> Array:
+    """documents (B, T) -> (B, T): where each token is in its own text, from 0; of padding 0."""
+    place = np.arange(documents.shape[1])
+    begins = np.ones(documents.shape, bool)
+    begins[:, 1:] = documents[:, 1:] != documents[:, :-1]
+    first = np.maximum.accumulate(np.where(begins, place, 0), axis=1)
+    return np.where(documents == 0, 0, place - first)
+
+
+def check_documents(documents: Array, shape: tuple[int, ...]) -> None:
+    """Documents of token ids of ``shape``: as many integers, those of one text side by side.
+
+    Raises ``ShapeError`` for others.
+    """
+    if documents.ndim != 2 or documents.shape != shape or documents.dtype.kind not in "iu":
+        raise ShapeError(
+            f"documents of dtype {documents.dtype} and shape {documents.shape} for token ids of "
+            f"shape {shape}; give each token the number of its text, an integer, or 0 for padding"
+        )
+    for row, numbers in enumerate(documents):
+        begins = np.append(True, numbers[1:] != numbers[:-1])[: len(numbers)]
+        texts = numbers[begins & (numbers != 0)]
+        again = np.flatnonzero(np.bincount(np.unique(texts, return_inverse=True)[1]) > 1)
+        if again.size:
+            twice = np.unique(texts)[again[0]]
+            raise ShapeError(
+                f"row {row} of documents is in text {twice} twice, with others between; the tokens "
+                "of a text must lie side by side"
+            )
+
+
 def check_offsets(offsets: Array, length: int) -> None:
     """Offsets of documents in so many positions begin with 0, do not fall, and end within them.
 

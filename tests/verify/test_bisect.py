@@ -263,8 +263,8 @@ def test_what_a_layer_hands_to_a_sublayer_is_its_own(copied):
     edits = (
         ("self.cross_attn.forward(h, memory, memory_mask)",
          "self.cross_attn.forward(h, memory, None)"),
-        ("return self.self_attn.forward(h, None, mask, causal=self.causal, kept=kept)",
-         "return self.self_attn.forward(h, None, mask, causal=False, kept=kept)"),
+        ("return self.self_attn.forward(h, None, mask, causal=self.causal, at=at, kept=kept)",
+         "return self.self_attn.forward(h, None, mask, causal=False, at=at, kept=kept)"),
     )  # fmt: skip
     for edit, operation in zip(edits, ("the mask passed on", "the causal mask"), strict=True):
         mine = copied(layer_file, "my_layer", edit)
@@ -412,7 +412,7 @@ def test_a_whole_copied_model_file(copied):
 
 def test_a_modified_twin():
     class Unscaled(torch_ref.nn.MultiHeadAttention):
-        def forward(self, x, memory=None, mask=None, *, causal=False, kept=None):
+        def forward(self, x, memory=None, mask=None, *, causal=False, at=None, kept=None):
             q = self.q_proj(x).unflatten(2, (self.heads, -1))
             k, v = self.keys_values(x if memory is None else memory)
             y = ops.attention(q, k, v, mask, causal=causal, scale=1.0)

@@ -10,20 +10,27 @@ from torch_ref.models.choice import Choice, Chosen
 from torch_ref.models.decodes import Decodes
 from torch_ref.nn.layer_state import LayerState
 from torch_ref.nn.sentence_grid import SentenceGrid
+from torch_ref.ops.masks import document_positions, documents_mask
 
 
 class DecoderState:
     """What each layer keeps, and which sentence each row of the batch decodes.
 
     With a memory, every sentence has one row at first; a search repeats, reorders and drops rows by
-    ``select``. Without one, a row is a sequence of its own.
+    ``select``. Without one, a row is a sequence of its own; ``documents`` say which of its first
+    tokens are padding, or of other texts than the last one, which goes on.
     """
 
     def __init__(
-        self, layers: list[LayerState], device: torch.device, memory_mask: Tensor | None = None
+        self,
+        layers: list[LayerState],
+        device: torch.device,
+        memory_mask: Tensor | None = None,
+        documents: Tensor | None = None,
     ) -> None:
         self.layers = layers
         self.memory_mask = memory_mask  # (B, 1, 1, S)
+        self.documents = documents  # (R, T), of the first T ids; on the host
         self.length = 0  # ids given so far
         self.sentence = np.arange(0 if memory_mask is None else len(memory_mask))  # (R,)
         self._device = device
@@ -31,9 +38,24 @@ class DecoderState:
     def advance(self, model: Decodes, ids: np.ndarray, choice: Choice) -> Chosen:
         """The step after ``ids`` (R,): what ``choice`` takes of the rows' logits."""
         newest = torch.as_tensor(ids, dtype=torch.int64, device=self._device)
-        y = model.decode(newest, self.length, self.layers, self.memory_mask)
-        self.length += 1 if newest.ndim == 1 else newest.shape[1]
+        count = 1 if newest.ndim == 1 else newest.shape[1]
+        at, mask = self._place(count, model)
+        y = model.decode(newest, at, self.layers, self.memory_mask, mask)
+        self.length += count
         return choice(y)
+
+    def _place(self, count: int, model: Decodes) -> tuple[int | Tensor, Tensor | None]:
+        """Of the next ``count`` ids: their positions, and what they see of all up to the last."""
+        if self.documents is None:
+            return self.length, None
+        end = self.length + count
+        last = self.documents[:, -1:]
+        of_all = torch.cat([self.documents, last.expand(-1, end)], dim=1)[:, :end]
+        at = document_positions(of_all)[:, self.length :]
+        if at.numel() and (longest := int(at.max()) + 1) > model.config.max_length:
+            raise model.too_long(longest)
+        mask = documents_mask(of_all)[:, :, self.length :]
+        return at.to(self._device), mask.to(self._device)
 
     @torch.inference_mode()
     def select(self, rows: np.ndarray) -> None:
@@ -44,6 +66,8 @@ class DecoderState:
         index = torch.as_tensor(rows, dtype=torch.int64, device=self._device)
         for layer in self.layers:
             layer.select(index)
+        if self.documents is not None:
+            self.documents = self.documents[torch.as_tensor(rows, dtype=torch.int64)]
         if self.memory_mask is not None:
             self.memory_mask = self._select_sentences(rows, self.memory_mask)
 

@@ -22,6 +22,7 @@ class Decodes(Protocol):
         position: int | Tensor,
         states: Sequence[LayerState],
         memory_mask: Tensor | None,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """ids (R,) at ``position`` -> logits (R, V) of the next token."""
         ...

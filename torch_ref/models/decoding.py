@@ -72,14 +72,17 @@ class Decoding(nn.Module):
         position: int | Tensor,
         states: Sequence[LayerState],
         memory_mask: Tensor | None,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """ids (R,), the tokens at ``position``, a number or (1,), -> logits (R, V) of the next.
 
-        Or ids (R, T), a prompt's, of which the first is at ``position``. The logits are in float32
-        if they would be less precise. Raises ShapeError for a position past the model's last.
+        Or ids (R, T), a prompt's, of which the first is at ``position``, or each at that of a
+        (R, T) of them. ``mask`` (R, 1, T, S) is what they see of all tokens so far. The logits are
+        in float32 if they would be less precise. Raises ShapeError for a position past the model's
+        last.
         """
         y = self._embed(ids[:, None] if ids.ndim == 1 else ids, at=position)
-        y = self.decoder(y, memory_mask=memory_mask, states=states)
+        y = self.decoder(y, mask=mask, memory_mask=memory_mask, states=states, at=position)
         logits = self.logits(y[:, -1])
         return logits.float() if logits.dtype.itemsize < 4 else logits
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from npformer.errors import ShapeError
 from torch_ref import ops
 from torch_ref.models.decoder_state import DecoderState
 from torch_ref.models.decoding import inference
@@ -16,6 +17,7 @@ from torch_ref.models.model import Model
 from torch_ref.nn import Dropout, Embedding, Linear, Stack
 from torch_ref.nn.positions import make_positions
 from torch_ref.nn.widths import scale_branches
+from torch_ref.ops.masks import document_positions, documents_mask
 
 
 class GPT(Model):
@@ -62,15 +64,22 @@ class GPT(Model):
         if c.scale_branches:
             scale_branches(self)
 
-    def forward(self, target: Tensor, rng: np.random.Generator | None = None) -> Tensor:
+    def forward(
+        self,
+        target: Tensor,
+        rng: np.random.Generator | None = None,
+        *,
+        documents: Tensor | None = None,
+    ) -> Tensor:
         """target (B, T) ids -> logits (B, T, V).
 
         With a generator, every dropout mask is the one that the NumPy model draws from it; without,
-        PyTorch draws them while ``training``. Raises ShapeError for ids that are not (B, length) or
-        are longer than ``config.max_length``, IndexError (on the CPU) for an id outside the
-        vocabulary.
+        PyTorch draws them while ``training``. ``documents`` (B, T) are as in the NumPy model; that
+        a text's tokens lie side by side is the caller's to see to. Raises ShapeError for ids that
+        are not (B, length) or have a text longer than ``config.max_length``, and for documents of
+        another shape; IndexError (on the CPU) for an id outside the vocabulary.
         """
-        return self.logits(self.hidden(target, rng))
+        return self.logits(self.hidden(target, rng, documents=documents))
 
     def logits(self, y: Tensor) -> Tensor:
         """The last states (..., D) -> logits (..., V), held within the cap if there is one."""
@@ -78,13 +87,42 @@ class GPT(Model):
         cap = self.config.logit_softcap
         return logits if cap is None else ops.softcap(logits, cap=cap)
 
-    def hidden(self, target: Tensor, rng: np.random.Generator | None = None) -> Tensor:
+    def hidden(
+        self,
+        target: Tensor,
+        rng: np.random.Generator | None = None,
+        *,
+        documents: Tensor | None = None,
+    ) -> Tensor:
         """What ``forward`` projects to the logits: the last states (B, T, D)."""
-        return self.decoder(self._embed(target, rng), rng=rng)
+        if documents is None:
+            return self.decoder(self._embed(target, rng), rng=rng)
+        self._check_documents(documents, target)
+        at = document_positions(documents)
+        x = self._embed(target, rng, at)
+        y = self.decoder(x, mask=documents_mask(documents), rng=rng, at=at)
+        return torch.where((documents == 0)[:, :, None], 0, y)
 
     @torch.inference_mode()
-    def start(self) -> DecoderState:
-        """The state before the first token, from which ``step`` writes."""
+    def start(self, documents: np.ndarray | Tensor | None = None) -> DecoderState:
+        """The state before the first token, from which ``step`` writes.
+
+        ``documents`` (R, T) are those of the first T ids. Raises ShapeError for a row that ends in
+        padding.
+        """
+        if documents is not None:
+            documents = torch.as_tensor(documents, device="cpu")
+            self._check_documents(documents)
+            if documents.shape[1] == 0 or not documents[:, -1].all():
+                raise ShapeError("a row of documents ends in padding; it belongs on the left")
         with inference(self):
-            device = self.embedding.weight.device
-            return DecoderState(self.decoder.start(self.config.max_length), device)
+            layers = self.decoder.start(self.config.max_length)
+            return DecoderState(layers, self.embedding.weight.device, documents=documents)
+
+    def _check_documents(self, documents: Tensor, ids: Tensor | None = None) -> None:
+        shape = tuple(documents.shape) if ids is None else tuple(ids.shape)
+        if documents.ndim != 2 or documents.shape != shape or documents.is_floating_point():
+            raise ShapeError(
+                f"documents of {documents.dtype} and shape {tuple(documents.shape)} for token ids "
+                f"of shape {shape}; give each token the number of its text, or 0 for padding"
+            )

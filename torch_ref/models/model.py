@@ -79,8 +79,12 @@ class Model(Decoding):
     ) -> Tensor:
         if ids.ndim != 2:
             raise ShapeError(f"token ids of shape {tuple(ids.shape)}; they must be (batch, length)")
-        if isinstance(at, int) and at + ids.shape[1] > self.config.max_length:
-            raise self.too_long(at + ids.shape[1])
+        end = at + ids.shape[1] if isinstance(at, int) else ids.shape[1]
+        if end > self.config.max_length:
+            if not isinstance(at, int):  # of texts in one row, the longest
+                end = int(at.max()) + 1
+            if end > self.config.max_length:
+                raise self.too_long(end)
         x = self.embedding(ids) * self.embedding_scale  # (B, T, D)
         return self.dropout(self.positions(x, at), rng)
 

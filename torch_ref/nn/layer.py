@@ -71,16 +71,18 @@ class Layer(nn.Module):
         memory_mask: Tensor | None = None,
         rng: np.random.Generator | None = None,
         state: LayerState | None = None,
+        at: int | Tensor | None = None,
     ) -> Tensor:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> (B, T, D).
 
         With the ``state`` of a decoding, x are the positions after those that it keeps, and its
-        memory is read in place of ``memory``.
+        memory is read in place of ``memory``. ``at`` are the positions of x's tokens, where they
+        are others.
         """
 
         def attend(h: Tensor) -> Tensor:
             kept = None if state is None else state.self_attn
-            return self.self_attn(h, None, mask, causal=self.causal, kept=kept)
+            return self.self_attn(h, None, mask, causal=self.causal, at=at, kept=kept)
 
         def attend_memory(h: Tensor) -> Tensor:
             assert self.cross_attn is not None

@@ -93,22 +93,27 @@ class MultiHeadAttention(nn.Module):
         mask: Tensor | None = None,
         *,
         causal: bool = False,
+        at: int | Tensor | None = None,
         kept: KeyValueCache | None = None,
     ) -> Tensor:
         """x (B, T, D), memory (B, S, D) or None, mask (B|1, N|1, T|1, S) -> (B, T, D).
 
-        Without a memory x attends to itself. In decoding, the memory may come as the keys and
-        values that ``keys_values`` once made of it, and those of x join the earlier positions' in
-        ``kept``, which may have a mask of its own.
+        Without a memory x attends to itself. ``at`` are the positions of x's tokens, of which the
+        first has 0 unless given. In decoding, the memory may come as the keys and values that
+        ``keys_values`` once made of it, and those of x join the earlier positions' in ``kept``,
+        which may have a mask of its own.
         """
+        if at is None:
+            at = 0 if kept is None else kept.length
         if kept is not None:
-            q, k, v = self._queries_keys_values(x, kept)
-            k, v, mask = kept.append(k, v)
+            q, k, v = self._queries_keys_values(x, kept, at)
+            k, v, own = kept.append(k, v)
+            mask = mask[..., -k.shape[1] :] if own is None and mask is not None else own
         elif isinstance(memory, KeysValues):
-            q, (k, v) = self._to_heads(self.q_proj(x), self.heads, self.q_norm, 0), memory
+            q, (k, v) = self._to_heads(self.q_proj(x), self.heads, self.q_norm, at), memory
         else:
-            q = self._to_heads(self.q_proj(x), self.heads, self.q_norm, 0)
-            k, v = self.keys_values(x if memory is None else memory)
+            q = self._to_heads(self.q_proj(x), self.heads, self.q_norm, at)
+            k, v = self.keys_values(x if memory is None else memory, at)
         bias = None
         for positions in (*self._shared, self.positions):
             if positions is not None and positions.biases:
@@ -121,9 +126,9 @@ class MultiHeadAttention(nn.Module):
             y = y * ops.sigmoid(self.gate_proj(x))
         return self.out_proj(y)
 
-    def keys_values(self, memory: Tensor) -> KeysValues:
+    def keys_values(self, memory: Tensor, at: int | Tensor = 0) -> KeysValues:
         """memory (B, S, D) -> k (B, S, G, H), v (B, S, G, Hv); decoding keeps them."""
-        k = self._to_heads(self.k_proj(memory), self.kv_heads, self.k_norm, 0)
+        k = self._to_heads(self.k_proj(memory), self.kv_heads, self.k_norm, at)
         return KeysValues(k, self.v_proj(memory).unflatten(2, (self.kv_heads, -1)))
 
     def start(self, max_length: int) -> KeyValueCache:
@@ -142,14 +147,16 @@ class MultiHeadAttention(nn.Module):
             return KeyValueCache(fused, sizes, max_length)
         return WindowCache(fused, sizes, max_length, self.window)
 
-    def _queries_keys_values(self, x: Tensor, kept: KeyValueCache) -> tuple[Tensor, Tensor, Tensor]:
+    def _queries_keys_values(
+        self, x: Tensor, kept: KeyValueCache, at: int | Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         sizes = [m.out_features for m in (self.q_proj, self.k_proj, self.v_proj)]
         q, k, v = F.linear(x, *kept.fused).split(sizes, dim=2)
-        q = self._to_heads(q, self.heads, self.q_norm, kept.length)
-        k = self._to_heads(k, self.kv_heads, self.k_norm, kept.length)
+        q = self._to_heads(q, self.heads, self.q_norm, at)
+        k = self._to_heads(k, self.kv_heads, self.k_norm, at)
         return q, k, v.unflatten(2, (self.kv_heads, -1))
 
-    def _to_heads(self, x: Tensor, heads: int, norm: nn.Module | None, at: int) -> Tensor:
+    def _to_heads(self, x: Tensor, heads: int, norm: nn.Module | None, at: int | Tensor) -> Tensor:
         """x (B, T, N * H) of queries or keys -> (B, T, N, H), normed and turned."""
         if norm is not None and self.full_norm:
             x = norm(x)

@@ -74,14 +74,16 @@ class Stack(nn.Module):
         memory_mask: Tensor | None = None,
         rng: np.random.Generator | None = None,
         states: Sequence[LayerState] | None = None,
+        at: int | Tensor | None = None,
     ) -> Tensor:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> (B, T, D).
 
-        With the ``states`` of a decoding, one a layer, as ``Layer.forward`` with its state.
+        With the ``states`` of a decoding, one a layer, as ``Layer.forward`` with its state; ``at``
+        as there.
         """
         for index, layer in enumerate(self.layers):
             state = None if states is None else states[index]
-            arguments = (x, memory, mask, memory_mask, rng, state)
+            arguments = (x, memory, mask, memory_mask, rng, state, at)
             x = call_layer(layer, *arguments, checkpointed=self.checkpointed)
         return x if self.norm is None else self.norm(x)
 

@@ -26,6 +26,17 @@ def near_mask(
     return seen if window is None else seen & (behind.abs() < window)
 
 
+def documents_mask(documents: Tensor) -> Tensor:
+    """documents (B, T) -> (B, 1, T, T): a token sees its own text, padding (0) nothing."""
+    same = documents[:, None, :, None] == documents[:, None, None, :]
+    return same.logical_and(documents[:, None, None, :] != 0)
+
+
+def document_positions(documents: Tensor) -> Tensor:
+    """documents (B, T) -> (B, T): how many tokens of its text come before each; of padding 0."""
+    return documents_mask(documents)[:, 0].tril(-1).sum(-1)
+
+
 def packed_mask(offsets: Tensor, length: int) -> Tensor:
     """offsets (D + 1,) -> (T, T): documents in one row see themselves alone, padding nothing."""
     place = torch.arange(length, device=offsets.device)

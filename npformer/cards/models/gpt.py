@@ -9,7 +9,13 @@ import numpy as np
 
 from npformer.cards.models.transformer import no_lookup, no_projection
 from npformer.cards.module_card import ModuleCard
-from npformer.cards.module_draws import draw_ids, draw_lengths, draw_seed, draw_settings
+from npformer.cards.module_draws import (
+    draw_documents,
+    draw_ids,
+    draw_lengths,
+    draw_seed,
+    draw_settings,
+)
 from npformer.cards.nn.multi_head_attention import not_causal
 from npformer.cards.ordinary import OWN_FORWARD, only
 from npformer.cards.strategies import Source
@@ -17,6 +23,7 @@ from npformer.models.gpt import GPT, GPTConfig
 from npformer.models.stack_config import Placement
 from npformer.nn.module import Parameter
 from npformer.nn.multi_head_attention import MultiHeadAttention
+from npformer.nn.stack import Stack
 from npformer.ops.softcap import softcap_backward, softcap_forward
 
 card = ModuleCard.of(GPT)
@@ -43,6 +50,7 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     sizes = {"B": b, "T": t, "V": c.vocab_size, "D": c.d_model, "N": c.heads, "F": c.d_ff}
     sizes |= {"H": c.size_of_head, "the number of layers": c.layers}
     static = {"build": (c,), "target": draw_ids(source, (b, t), c), "rng": draw_seed(source)}
+    static["documents"] = draw_documents(source, (b, t))
     return sizes, static
 
 
@@ -177,7 +185,25 @@ def _no_scale(self, dx, cache):
 
 
 @card.wrong_method("every-layer-local", "global layers look through the window too", GPT.forward)
-def _every_layer_local(self, target, rng=None):
+def _every_layer_local(self, target, rng=None, *, documents=None):
     for layer in self.decoder.layers:
         layer.self_attn.window = self.config.window
-    return self.forward(target, rng)
+    return self.forward(target, rng, documents=documents)
+
+
+@card.wrong_method("table-counts-through", "of several texts in a row, a later one's positions in "
+                   "the table go on from the one before it", GPT._embed)  # fmt: skip
+def _table_counts_through(self, ids, rng=None, at=0):
+    return self._embed(ids, rng)
+
+
+@card.wrong_method("texts-see-each-other", "padding alone is hidden, and a text sees those before "
+                   "it in the row", Stack.forward)  # fmt: skip
+def _see_each_other(self, x, memory=None, mask=None, **more):
+    shown = None if mask is None else mask.any(axis=-2, keepdims=True)
+    return self.forward(x, memory, shown, **more)
+
+
+@card.wrong_method("padding-counts", "the logits of padding send a gradient back", GPT.backward)
+def _padding_counts(self, dlogits, cache):
+    self.backward(dlogits, cache._replace(shown=None))

@@ -118,9 +118,9 @@ def _not_permuted(self, dy, cache):
     smallest="x (1, 2, 2)",
     missed_by=option("no causal mask", causal=False),
 )
-def not_causal(self, x, memory=None, mask=None, *, causal=False, kept=None):
+def not_causal(self, x, memory=None, mask=None, *, causal=False, at=None, kept=None):
     """Sees the future."""
-    return self.forward(x, memory, mask, kept=kept)
+    return self.forward(x, memory, mask, at=at, kept=kept)
 
 
 def _one_head(case):

@@ -64,8 +64,8 @@ def test_a_family_has_them_for_every_option(name):
 
 
 def test_a_family_that_sees_the_future_is_caught():
-    def not_causal(self, x, memory=None, mask=None, *, causal=False, kept=None):
-        return MultiHeadAttention.forward(self, x, memory, mask, kept=kept)
+    def not_causal(self, x, memory=None, mask=None, *, causal=False, at=None, kept=None):
+        return MultiHeadAttention.forward(self, x, memory, mask, at=at, kept=kept)
 
     with replacing({MultiHeadAttention.forward: not_causal}):
         model = small(families()["gpt"])
