@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class LayerNorm(nn.LayerNorm):
-    """Rows of ``normalized_shape`` numbers to mean 0, variance 1, then ``weight`` and any ``bias``."""
+    """Rows of ``normalized_shape`` numbers to mean 0, variance 1, ``weight``, any ``bias``."""
 
     def __init__(
         self,
