@@ -33,7 +33,7 @@ ALLOWED = {
     "optim": SEAM | {"nn"},
     "data": FOUNDATION,
     "text": FOUNDATION | {"data"},
-    "pretrained": MATHEMATICS | {"text"},
+    "pretrained": MATHEMATICS | {"text", "train"},
     "decode": MATHEMATICS | {"text"},
     "plan": FOUNDATION,
     "train": MATHEMATICS | {"text", "optim", "decode", "plan"},

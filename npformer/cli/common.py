@@ -10,10 +10,13 @@ from npformer.config import ModelConfig
 from npformer.decode import Translator
 from npformer.errors import NpformerError, TokenizerError, counted
 from npformer.models import family
-from npformer.text.tokenizer import EOS, Tokenizer
+from npformer.text.tokenizer import EOS, KINDS, Tokenizer
 from npformer.text.unknown import listed, unknown
 from npformer.train.engines import Loaded
 from npformer.train.run_directory import recommendation
+
+KINDS_WITHOUT_BYTES = ("word", "char")
+"""Vocabularies in which a character may be absent."""
 
 
 def check_characters(tokenizer: Tokenizer, text: str) -> None:
@@ -22,7 +25,7 @@ def check_characters(tokenizer: Tokenizer, text: str) -> None:
     A byte-level vocabulary has every character. In the others the model would see no more than
     that something unknown is there.
     """
-    if tokenizer.kind == "bpe":
+    if tokenizer.kind not in KINDS_WITHOUT_BYTES:
         return
     known = set("".join(tokenizer.tokens(range(EOS + 1, tokenizer.vocab_size))))
     if absent := Counter(c for c in text if not c.isspace() and c not in known):
@@ -34,7 +37,7 @@ def check_characters(tokenizer: Tokenizer, text: str) -> None:
 
 def note_unknown(tokenizer: Tokenizer, text: str) -> None:
     """Say once, on standard error, what of a text the vocabulary does not know, if anything."""
-    if not (found := unknown(tokenizer, text)):
+    if tokenizer.kind not in KINDS or not (found := unknown(tokenizer, text)):
         return
     count, kind = found.total(), "word" if tokenizer.kind == "word" else "character"
     if tokenizer.kind == "bpe":

@@ -13,7 +13,6 @@ from npformer.cli.common import check_characters, named, note, note_unknown, rea
 from npformer.cli.figures import STANDARD_OUTPUT, reporter, write_figures
 from npformer.decode import generate
 from npformer.errors import ConfigError
-from npformer.text.tokenizer import BOS, EOS, PAD, UNK
 from npformer.train.engines import EngineName, load_model
 
 
@@ -75,13 +74,13 @@ class Command:
         check_characters(tokenizer, prompt)
         if not self.quiet:
             note_unknown(tokenizer, prompt)
-        begun = tokenizer.encode(prompt)
+        begun = tokenizer.prompt(prompt)
         rows = generate(
             model,
             begun,
-            bos=BOS,
-            eos=EOS,
-            banned=(PAD, UNK),
+            bos=None,
+            eos=tokenizer.ends,
+            banned=tokenizer.silent,
             rng=np.random.default_rng(self.seed),
             samples=self.samples,
             temperature=self.temperature,

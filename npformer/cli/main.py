@@ -21,6 +21,8 @@ from npformer.errors import EXTRAS, NpformerError, missing, nearest
 COMMANDS = {
     "verify": "check every hand-written gradient, against PyTorch and itself",
     "bisect": "name the first activation and gradient where two models part",
+    "load": "read a model that somebody else has trained, as a run",
+    "export": "write a loaded model, trained on perhaps, as the files it came in",
     "shard": "tokenise a corpus once into files that training maps into memory",
     "train": "train a translation model, in NumPy or with its PyTorch twin",
     "plan": "estimate what training needs: GPU memory, arithmetic, time, cost",

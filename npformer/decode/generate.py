@@ -5,7 +5,7 @@ Chapter     walkthroughs/22_decoder_only.md
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -33,8 +33,8 @@ def generate(
     model: LanguageModel,
     prompt: Sequence[int],
     *,
-    bos: int,
-    eos: int,
+    bos: int | None,
+    eos: int | Collection[int],
     rng: np.random.Generator,
     samples: int = 1,
     temperature: float = 1.0,
@@ -43,7 +43,10 @@ def generate(
     banned: Sequence[int] = (),
     max_length: int | None = None,
 ) -> list[list[int]]:
-    """What follows ``prompt``, ids without BOS: ``samples`` lists of ids, without prompt and EOS.
+    """What follows ``prompt``: ``samples`` lists of ids, without prompt and EOS.
+
+    BOS is put before the prompt unless it is None, where the prompt has what begins a text.
+    ``eos`` may be several ids, each of which ends one.
 
     The prompt is read in one step, each token after it in a step of its own. ``temperature``,
     ``top_k`` and ``top_p`` are those of ``sample``; ``temperature`` 0 takes the most probable
@@ -59,25 +62,28 @@ def generate(
     for name, value in (("samples", samples), ("max_length", max_length)):
         if value is not None and value < 1:
             raise ConfigError(f"{name} is {value}; it must be 1 or more")
-    begun = np.array([[bos, *prompt]] * samples, np.int64)  # (R, T)
+    begin, ends = [] if bos is None else [bos], [eos] if isinstance(eos, int) else list(eos)
+    begun = np.array([[*begin, *prompt]] * samples, np.int64)  # (R, T)
+    if begun.shape[1] == 0:
+        raise ShapeError("the prompt has no token, and there is none that begins a text")
     room = model.config.max_length - begun.shape[1] + 1  # the last token is never read
     if room < 1:
         raise ShapeError(
-            f"the prompt has {begun.shape[1]} tokens with the one that begins a text; the model "
+            f"the prompt has {begun.shape[1]} tokens, what begins a text among them; the model "
             f"takes {model.config.max_length} at most: shorten the prompt"
         )
     state, newest, rows = model.start(), begun, np.arange(samples)
     found: list[list[int]] = [[] for _ in rows]
     for _ in range(room if max_length is None else min(room, max_length)):
         logits = model.step(newest, state)  # (R, V)
-        logits[:, [bos, *banned]] = -np.inf
+        logits[:, [*begin, *banned]] = -np.inf
         if temperature == 0:
             newest = logits.argmax(axis=1)
             check_finite(np.take_along_axis(logits, newest[:, None], axis=1))
         else:
             weights = token_weights(logits, temperature, top_k, top_p)
             newest = draw(weights, rng.random(samples)[rows])
-        live = np.flatnonzero(newest != eos)
+        live = np.flatnonzero(~np.isin(newest, ends))
         if len(live) < len(rows):
             state.select(live)
             rows, newest = rows[live], newest[live]

@@ -12,7 +12,7 @@ from npformer.models.loss import LOSS
 from npformer.models.model import Model
 from npformer.ops.array import Array
 from npformer.text.batches import Batch
-from npformer.text.tokenizer import BOS, EOS, PAD, Tokenizer
+from npformer.text.tokenizer import Tokenizer
 
 GUESSES = 3
 """Likeliest next tokens that the page lists for each position."""
@@ -28,18 +28,24 @@ def one_pair(model: Model, tokenizer: Tokenizer, source: str, target: str) -> Ba
     ids = {}
     for stream in model.streams:
         name, text = texts[stream]
-        ids[stream] = tokens = tokenizer.encode(text)
+        ids[stream] = tokenizer.encode(text)
+        length = len(tokenizer.begin) + len(ids[stream]) + len(tokenizer.close) - 1
         if not text.strip():
             raise NpformerError(f"the {name} is empty; there is nothing to look into")
-        if len(tokens) + 1 > limit:
+        if length < 1:
             raise NpformerError(
-                f"the {name} has {len(tokens) + 1} tokens with its end token; the model takes "
+                f"the {name} is one token, and nothing follows it; give a longer one"
+            )
+        if length > limit:
+            raise NpformerError(
+                f"the {name} has {length} tokens with its end token; the model takes "
                 f"{limit} at most: shorten it"
             )
-    inputs = {"target": np.array([[BOS, *ids["target"]]], np.int64)}
+    *read, last = [*tokenizer.begin, *ids["target"], *tokenizer.close]
+    inputs = {"target": np.array([read], np.int64)}
     if "source" in ids:
-        inputs = {"source": np.array([[*ids["source"], EOS]], np.int64), **inputs}
-    return Batch(inputs, np.array([[*ids["target"], EOS]], np.int64))
+        inputs = {"source": np.array([[*ids["source"], *tokenizer.close]], np.int64), **inputs}
+    return Batch(inputs, np.array([[*read[1:], last]], np.int64))
 
 
 def sentence_data(
@@ -47,7 +53,7 @@ def sentence_data(
 ) -> dict[str, Any]:
     """logits (1, T, V) -> texts, tokens, and for each target position its loss and best guesses."""
     losses, _ = LOSS.forward(
-        logits.astype(np.float64), batch.targets, ignore_index=PAD, reduction="none"
+        logits.astype(np.float64), batch.targets, ignore_index=None, reduction="none"
     )
     wide = logits[0].astype(np.float64)
     probs = np.exp(wide - wide.max(-1, keepdims=True))

@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import safetensors
@@ -40,14 +40,17 @@ class Form(NamedTuple):
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
-def write_arrays(path: Path, forms: Mapping[str, Form], array: Callable[[str], Array]) -> None:
+def write_arrays(
+    path: Path, forms: Mapping[str, Form], array: Callable[[str], Array], **about: str
+) -> None:
     """Write the arrays that ``forms`` names, each gotten from ``array`` when its turn comes.
 
-    They are in the file by dtype, then by name. Raises ``OSError``, and ``ValueError`` for an
-    array of another form than was announced.
+    They are in the file by dtype, then by name. ``about`` is what the head says of the whole.
+    Raises ``OSError``, and ``ValueError`` for an array of another form than was announced.
     """
     order = sorted(forms, key=lambda name: (list(_NAMES).index(forms[name].dtype), name))
-    head, end = {}, 0
+    head: dict[str, Any] = {"__metadata__": about} if about else {}
+    end = 0
     for name in order:
         start, end = end, end + forms[name].bytes
         dtype, shape = _NAMES[forms[name].dtype], list(forms[name].shape)

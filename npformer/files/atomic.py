@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 _SAVING = ".saving-"
@@ -31,9 +30,12 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def begin_directory(path: Path) -> Path:
-    """Make the temporary directory that ``finish_directory`` puts at ``path``. Raises OSError."""
+    """Make the temporary directory that ``finish_directory`` puts at ``path``. Raises OSError.
+
+    What a dead process left of the same one is cleared away; others may be written beside it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    clean_up(path.parent)
+    _clear(path)
     temporary = path.with_name(_SAVING + path.name)
     temporary.mkdir()
     return temporary
@@ -57,7 +59,7 @@ def finish_directory(path: Path) -> None:
 def abandon_directory(path: Path) -> None:
     """Clear away the temporary directory for ``path``, as far as the disk allows."""
     with contextlib.suppress(OSError):
-        clean_up(path.parent)
+        _clear(path)
 
 
 def remove_directory(path: Path) -> None:
@@ -70,19 +72,22 @@ def remove_directory(path: Path) -> None:
 
 def clean_up(parent: Path) -> None:
     """Clear away what a dead process left in ``parent``; only the writer of it may call this."""
-    for path in _left_over(parent, _REPLACED):
-        place = path.with_name(path.name.removeprefix(_REPLACED))
-        if place.exists():
-            shutil.rmtree(path)
-        else:
-            path.rename(place)
-    for path in _left_over(parent, _SAVING):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if not parent.is_dir():
+        return
+    names = [path.name for path in parent.iterdir()]
+    for mark in (_REPLACED, _SAVING):
+        for name in names:
+            if name.startswith(mark):
+                _clear(parent / name.removeprefix(mark))
 
 
-def _left_over(parent: Path, mark: str) -> Iterator[Path]:
-    if parent.is_dir():
-        yield from [path for path in parent.iterdir() if path.name.startswith(mark)]
+def _clear(path: Path) -> None:
+    """Clear away what a dead process left of ``path``."""
+    replaced, saving = (path.with_name(mark + path.name) for mark in (_REPLACED, _SAVING))
+    if replaced.exists():
+        shutil.rmtree(replaced) if path.exists() else replaced.rename(path)
+    if saving.exists():
+        shutil.rmtree(saving) if saving.is_dir() else saving.unlink()
 
 
 def _sync(path: Path) -> None:

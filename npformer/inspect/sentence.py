@@ -12,7 +12,7 @@ from npformer.inspect.alignment import token_alignment
 from npformer.inspect.attention import attention_maps
 from npformer.inspect.plots import attention_figure
 from npformer.models.model import Model
-from npformer.text.tokenizer import BOS, EOS, Tokenizer
+from npformer.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from npformer.inspect.picture import Picture
@@ -34,14 +34,15 @@ def sentence_figures(
     cross-attention, with the share of attention on them behind a head's name. Raises as
     ``attention_maps``.
     """
-    source_ids = [*tokenizer.encode(source), EOS]
-    target_ids = tokenizer.encode(target)
+    source_ids = [*tokenizer.encode(source), *tokenizer.close]
+    target_ids = [*tokenizer.begin, *tokenizer.encode(target)]
     sources = tokenizer.tokens(source_ids)
-    read, written = tokenizer.tokens([BOS, *target_ids]), tokenizer.tokens([*target_ids, EOS])
+    read = tokenizer.tokens(target_ids)
+    written = tokenizer.tokens([*target_ids, *tokenizer.close][1:])
     links = None if alignment is None else token_alignment(alignment, sources, written)
     sources, read, written = _shown(sources), _shown(read), _shown(written)
     figures = {}
-    for path, probs in attention_maps(model, source_ids, [BOS, *target_ids]).items():
+    for path, probs in attention_maps(model, source_ids, target_ids).items():
         if path.endswith("cross_attn"):
             title = f"{path}: each target token, as it is written, looks at the source"
             figures[path] = attention_figure(probs, written, sources, title=title, alignment=links)

@@ -46,6 +46,7 @@ class TransformerConfig(StackConfig):
     vocab_size: int = 37_000
     d_model: int = 512
     max_length: int = 256
+    padding_id: int = 0
     heads: int = 8
     d_ff: int = 2048
     norm: Placement = "post"
@@ -62,7 +63,6 @@ class TransformerConfig(StackConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check(self.padding_id is not None, "padding_id is not given; a source is padded by one")
         for name, least in (("encoder_layers", 0), ("decoder_layers", 1)):
             depth = getattr(self, name)
             check(depth >= least, f"{name} is {depth}; it must be {least} or more")

@@ -67,6 +67,10 @@ class Family:
             name = re.sub(pattern, today, name)
         return name
 
+    def exported(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The published config as it stands beside an export of the model alone."""
+        return dict(config)
+
     def file_name(self, own: str) -> str:
         """The name in an export of a tensor that the family calls ``own``."""
         return own if own in self.bare else f"{self.prefixes[-1]}{own}"

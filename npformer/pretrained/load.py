@@ -19,6 +19,8 @@ from npformer.pretrained.family import Family
 from npformer.pretrained.fields import Fields
 from npformer.pretrained.source import Source, open_source
 from npformer.pretrained.tensors import read_parameters
+from npformer.pretrained.tokenizer import read_tokenizer
+from npformer.text.tokenizer import Tokenizer
 
 
 class Pretrained(NamedTuple):
@@ -27,6 +29,10 @@ class Pretrained(NamedTuple):
     model: Model
     family: Family
     source: Source
+
+    def tokenizer(self) -> Tokenizer:
+        """That of the source. Raises TokenizerError if it has none, or one of another model."""
+        return read_tokenizer(self.source, self.model.config.vocab_size)
 
 
 def from_pretrained(path: Path | str, dtype: DTypeLike = np.float32) -> Pretrained:

@@ -52,6 +52,16 @@ _CHUNK = 16_384  # texts encoded at once: the library's results take much memory
 class Tokenizer:
     """A trained vocabulary of one of ``KINDS``. Make one with ``train`` or ``load``."""
 
+    kind: str
+    begin: tuple[int, ...] = (BOS,)
+    """Ids that stand before a text that is read from its beginning."""
+    close: tuple[int, ...] = (EOS,)
+    """Ids that stand after a whole text."""
+    ends: frozenset[int] = frozenset({EOS})
+    """Ids that end a text which a model writes."""
+    silent: tuple[int, ...] = (PAD, UNK, BOS)
+    """Ids that a model does not write."""
+
     def __init__(self, core: tokenizers.Tokenizer, kind: str) -> None:
         core.encode_special_tokens = True  # "⟨pad⟩" in a text is text
         self._core = core
@@ -84,7 +94,7 @@ class Tokenizer:
             trainers.BpeTrainer(
                 vocab_size=vocab_size,
                 special_tokens=_SPECIALS,
-                initial_alphabet=sorted(_byte_letters()),
+                initial_alphabet=sorted(byte_letters()),
                 show_progress=False,
             )
             if kind == "bpe"
@@ -103,6 +113,14 @@ class Tokenizer:
         """Entries of the vocabulary, special ones included."""
         return len(self._pieces)
 
+    def fits(self, rows: int) -> bool:
+        """Whether this is the tokenizer of a model whose embedding has so many rows."""
+        return self.vocab_size == rows
+
+    def prompt(self, text: str) -> list[int]:
+        """The ids of a text that is to go on, with those that begin one; raises as ``encode``."""
+        return [*self.begin, *self.encode(text)]
+
     def encode(self, text: str) -> list[int]:
         """The ids of ``text``, without BOS and EOS.
 
@@ -111,7 +129,7 @@ class Tokenizer:
         try:
             return self._core.encode(text, add_special_tokens=False).ids
         except TypeError as error:
-            raise _not_text(text) from error
+            raise not_text(text) from error
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """``encode`` of each text, on all cores."""
@@ -141,7 +159,7 @@ class Tokenizer:
         its name in ``SPECIAL_NAMES``. An id outside the vocabulary raises ``IndexError``.
         """
         return [
-            SPECIAL_NAMES[i] if 0 <= i < len(SPECIAL_NAMES) else _readable(self._piece(i))
+            SPECIAL_NAMES[i] if 0 <= i < len(SPECIAL_NAMES) else readable(self._piece(i))
             for i in ids
         ]
 
@@ -167,7 +185,7 @@ class Tokenizer:
             raise TokenizerError(f"cannot read tokenizer {str(path)!r}: {error}") from error
         try:
             json.loads(text)
-            with _panics_as_errors():
+            with panics_as_errors():
                 core = tokenizers.Tokenizer.from_str(text)
         except Exception as error:  # the library raises plain Exception
             raise TokenizerError(f"{str(path)!r} is no tokenizer, or damaged: {error}") from error
@@ -215,7 +233,7 @@ def _check_vocabulary(core: tokenizers.Tokenizer, kind: str, path: str) -> None:
     if sorted(vocabulary.values()) != list(range(len(vocabulary))):
         raise TokenizerError(f"{path!r} is damaged: its ids are not 0 to {len(vocabulary) - 1}")
     if kind == "bpe":
-        letters = _byte_letters().keys()
+        letters = byte_letters().keys()
         ordinary = vocabulary.keys() - set(_SPECIALS)
         if not letters <= ordinary or not letters >= set().union(*ordinary):
             raise TokenizerError(f"{path!r} is damaged: its vocabulary does not spell every byte")
@@ -223,7 +241,7 @@ def _check_vocabulary(core: tokenizers.Tokenizer, kind: str, path: str) -> None:
 
 def _pieces(core: tokenizers.Tokenizer, kind: str) -> list[bytes]:
     """The UTF-8 bytes that each id stands for."""
-    letters = _byte_letters()
+    letters = byte_letters()
     pieces = [b""] * core.get_vocab_size()
     for name, i in core.get_vocab().items():
         pieces[i] = bytes(letters[c] for c in name) if kind == "bpe" and i > EOS else name.encode()
@@ -232,7 +250,7 @@ def _pieces(core: tokenizers.Tokenizer, kind: str) -> list[bytes]:
     return pieces
 
 
-def _byte_letters() -> dict[str, int]:
+def byte_letters() -> dict[str, int]:
     """The visible character that byte-level BPE writes for each byte (Radford et al., 2019)."""
     visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = [byte for byte in range(256) if byte not in visible]
@@ -240,13 +258,15 @@ def _byte_letters() -> dict[str, int]:
     return letters | {chr(256 + n): byte for n, byte in enumerate(hidden)}
 
 
-def _readable(piece: bytes) -> str:
+def readable(piece: bytes) -> str:
+    """Bytes of a text as they are shown: a space as ``▁``, a part of a character as ``‹C3›``."""
     text = piece.decode("utf-8", errors="surrogateescape")
     shown = (f"‹{ord(c) - 0xDC00:02X}›" if "\udc80" <= c <= "\udcff" else c for c in text)
     return "".join(shown).replace(" ", "▁").replace("\n", "⏎").replace("\t", "⇥")
 
 
-def _not_text(text: object) -> TokenizerError:
+def not_text(text: object) -> TokenizerError:
+    """What to raise for what the library refused as no text."""
     if not isinstance(text, str):
         return TokenizerError(f"a tokenizer encodes text, not {type(text).__name__}")
     at = next((n for n, c in enumerate(text) if "\ud800" <= c <= "\udfff"), 0)
@@ -257,8 +277,8 @@ def _not_text(text: object) -> TokenizerError:
 
 
 @contextlib.contextmanager
-def _panics_as_errors() -> Iterator[None]:
-    """A panic of the Rust library is a BaseException; here it is an error like any other."""
+def panics_as_errors() -> Iterator[None]:
+    """A panic of the Rust library is a BaseException; here it raises TokenizerError."""
     try:
         yield
     except Exception:

@@ -86,7 +86,7 @@ class Checkpoint:
 
     @property
     def tokenizer_path(self) -> Path:
-        """For ``Tokenizer.load``."""
+        """For ``load_tokenizer``."""
         return self.path / TOKENIZER
 
     def engine_state(self) -> Mapping[str, Array]:

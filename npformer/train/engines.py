@@ -29,6 +29,7 @@ from npformer.models.model import Model
 from npformer.nn.init import Undrawn
 from npformer.plan.guard import check_fits
 from npformer.plan.shape import DeviceKind
+from npformer.text.published_tokenizer import load_tokenizer
 from npformer.text.tokenizer import Tokenizer
 from npformer.train.checkpoint import Checkpoint
 from npformer.train.engine import Engine
@@ -112,8 +113,8 @@ def load_model(path: Path, engine: EngineName = "numpy") -> Loaded:
     checkpoint, warning = load_checkpoint(path)
     if warning:
         print(f"npformer: warning: {warning}", file=sys.stderr)
-    tokenizer = Tokenizer.load(checkpoint.tokenizer_path)
-    if tokenizer.vocab_size != checkpoint.config.model.vocab_size:
+    tokenizer = load_tokenizer(checkpoint.tokenizer_path)
+    if not tokenizer.fits(checkpoint.config.model.vocab_size):
         raise CheckpointError(
             f"{checkpoint.path} has a tokenizer of {tokenizer.vocab_size} entries and a model of "
             f"{checkpoint.config.model.vocab_size}; they do not belong together"

@@ -84,7 +84,7 @@ def test_what_goes_on_is_written_as_json(npformer, gpt):
         (["3", "--samples", 0], "samples is 0; it must be 1 or more"),
         (["3", "--max-length", 0], "max_length is 0; it must be 1 or more"),
         (["3", "--top-p", 2], "top_p is 2.0; it must be in (0, 1]"),
-        (["3 Hunde. " * 4], "the prompt has 37 tokens with the one that begins a text; the model"),
+        (["3 Hunde. " * 4], "the prompt has 37 tokens, what begins a text among them; the model"),
         (["Ω"], "the model's char vocabulary has no 'Ω'"),
     ],
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tokenizers
 import torch
 import transformers
 from torch.overrides import TorchFunctionMode
@@ -76,3 +77,31 @@ def run(model: Any, ids: np.ndarray, dlogits: np.ndarray) -> tuple[np.ndarray, d
     return logits.detach().numpy(), {
         name: parameter.grad.numpy() for name, parameter in model.named_parameters()
     }
+
+
+def greedy(model: Any, ids: np.ndarray, new: int) -> list[list[int]]:
+    """ids (B, T) -> the ``new`` ids that the library's own generation adds to each row."""
+    with exact(), torch.no_grad():
+        whole = model.generate(
+            torch.from_numpy(ids),
+            attention_mask=torch.ones_like(torch.from_numpy(ids)),
+            do_sample=False,
+            max_new_tokens=new,
+            eos_token_id=-1,
+            pad_token_id=0,
+        )
+    return whole[:, ids.shape[1] :].tolist()
+
+
+def save_tokenizer(directory: Path) -> None:
+    """Beside a model: a tokenizer of words, 0 the end of a text, 1 its beginning."""
+    words = ["</s>", "<s>", "<unk>", *(f"w{n}" for n in range(40))]
+    core = tokenizers.Tokenizer(
+        tokenizers.models.WordLevel({word: n for n, word in enumerate(words)}, unk_token="<unk>")
+    )
+    core.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    core.post_processor = tokenizers.processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 1)]
+    )
+    core.add_special_tokens(["</s>", "<s>"])
+    core.save(str(directory / "tokenizer.json"))

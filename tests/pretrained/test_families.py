@@ -25,9 +25,8 @@ class Both(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=SPECIMENS)
-def both(request, tmp_path_factory) -> Both:
-    model = library.random_model(SPECIMENS[request.param]())
-    path = library.saved(model, tmp_path_factory.mktemp(request.param))
+def both(request, published) -> Both:
+    model, path = published(request.param)
     rng = np.random.default_rng(0)
     ids = rng.integers(0, VOCAB, (BATCH, LENGTH))
     dlogits = rng.standard_normal((BATCH, LENGTH, VOCAB))
@@ -47,6 +46,17 @@ def test_logits_and_every_gradient_are_the_librarys(both):
     assert ours.keys() == theirs.keys()
     for name, gradient in ours.items():
         assert apart(gradient, theirs[name]) < CLOSE, name
+
+
+def test_the_cache_goes_on_with_the_librarys_tokens(both):
+    ids, new = both.ids[:, :5], 20  # past every window
+    model = both.ours.model
+    state = model.start()
+    newest, found = ids, []
+    for _ in range(new):
+        newest = model.step(newest, state).argmax(axis=1)
+        found.append(newest.tolist())
+    assert [list(row) for row in zip(*found, strict=True)] == library.greedy(both.theirs, ids, new)
 
 
 def apart(ours: np.ndarray, theirs: np.ndarray) -> float:

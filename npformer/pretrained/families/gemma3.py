@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from npformer.pretrained.families.gemma2 import Gemma2
@@ -52,6 +53,13 @@ class Gemma3(Gemma2):
             text.refuse_others()
             return found
         return {**super().settings(fields), "qk_norm": "head"}
+
+    def exported(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """That of the text's part."""
+        if "text_config" not in config:
+            return dict(config)
+        return {**config["text_config"], "model_type": "gemma3_text",
+                "architectures": ["Gemma3ForCausalLM"]}  # fmt: skip
 
     def rotation(self, fields: Fields) -> dict[str, Any]:
         """The settings of rotary positions."""
