@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from npformer.models import Transformer
+from npformer.models import Model, model_config
+from npformer.models import make_model as made
 from npformer.models.loss import LOSS
-from npformer.models.transformer import TransformerConfig
 from npformer.text.batches import Batch
 from npformer.verify.bisect import Reference
 from npformer.verify.lockstep.numpy_side import Pair
@@ -26,13 +27,59 @@ VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
         None,
     ),
     "silu, learned positions": ({"activation": "silu", "positions": "learned"}, 3),
+    "a decoder alone: groups, windows, gates, norms of heads": (
+        {
+            "family": "gpt",
+            "norm": "sandwich",
+            "norm_type": "rms_norm_plus_one",
+            "activation": "swiglu",
+            "positions": "rotary_interleaved",
+            "rotary_fraction": 0.5,
+            "rotary_scaling": "yarn",
+            "rotary_factor": 4.0,
+            "rotary_original_length": 3,
+            "head_size": 8,
+            "heads": 4,
+            "kv_heads": 2,
+            "qk_norm": "head",
+            "attention_gate": True,
+            "window": 2,
+            "window_pattern": "LG",
+        },
+        3,
+    ),
+    "a decoder alone: sinks, soft caps, norms of branches": (
+        {
+            "family": "gpt",
+            "norm": "branch",
+            "activation": "geglu_tanh",
+            "positions": "t5",
+            "sinks": True,
+            "softcap": 2.0,
+            "logit_softcap": 5.0,
+            "qk_norm": "full",
+            "feed_forward_bias": False,
+            "attention_bias": "qkv",
+        },
+        None,
+    ),
+    "a decoder alone: halves that turn, the exact form of geglu": (
+        {
+            "family": "gpt",
+            "norm_type": "rms_norm",
+            "activation": "geglu",
+            "positions": "rotary",
+            "head_size": 4,
+        },
+        3,
+    ),
 }
 
 
 class Right(NamedTuple):
     """A right model and the right side of its bisections."""
 
-    model: Transformer
+    model: Model
     batch: Batch
     seed: int | None
     reference: Reference
@@ -41,20 +88,20 @@ class Right(NamedTuple):
     """The paths of the model's modules."""
 
 
-def make_model(layers: int = 6, dtype: Any = np.float64, **changes: Any) -> Transformer:
+def make_model(layers: int = 6, dtype: Any = np.float64, **changes: Any) -> Model:
     """Tiny, with every parameter off its initial value."""
     sizes = dict(vocab_size=11, d_model=4, heads=2, d_ff=5, max_length=6, dropout=0.25)
-    config = TransformerConfig(
-        **{**sizes, "encoder_layers": layers, "decoder_layers": layers, **changes}
-    )
+    family = changes.get("family")
+    depths = {"layers": layers} if family else {"encoder_layers": layers, "decoder_layers": layers}
+    config = model_config({**sizes, **depths, **changes})
     rng = np.random.default_rng(0)
-    model = Transformer(config, rng=rng, dtype=dtype)
+    model = made(config, rng=rng, dtype=dtype)
     for parameter in model.parameters():
         parameter.data += (0.2 * rng.standard_normal(parameter.data.shape)).astype(dtype)
     return model
 
 
-def make_batch(padding: int = 0) -> Batch:
+def make_batch(padding: int = 0, streams: Collection[str] = ("source", "target")) -> Batch:
     """Words that repeat, padding at ends, in the middle of a target, and a source of nothing else.
 
     The last two are in no corpus; they are what some mistakes need to show.
@@ -67,7 +114,8 @@ def make_batch(padding: int = 0) -> Batch:
     target_in[2, 1] = target_in[2, 2]
     target_in[1, 1] = padding
     source[2] = padding
-    return Batch.of_pairs(source, target_in, target_out)
+    batch = Batch.of_pairs(source, target_in, target_out)
+    return Batch({name: batch.inputs[name] for name in streams}, batch.targets)
 
 
 @functools.cache
@@ -75,13 +123,13 @@ def right(variant: str, layers: int = 6) -> Right:
     """Made once for all tests of a process."""
     changes, seed = VARIANTS[variant]
     model = make_model(layers, **changes)
-    batch = make_batch(model.config.padding_id)
+    batch = make_batch(model.config.padding_id, model.streams)
     reference = Reference(model, batch, model.state_dict(), label_smoothing=SMOOTHING, seed=seed)
     modules = frozenset(dict(model.named_modules()))
     return Right(model, batch, seed, reference, outcome(model, LOSS, batch, seed), modules)
 
 
-def outcome(model: Transformer, loss: Pair, batch: Batch, seed: int | None) -> list[np.ndarray]:
+def outcome(model: Model, loss: Pair, batch: Batch, seed: int | None) -> list[np.ndarray]:
     """Logits, loss and every parameter's gradient of an ordinary run, without a lockstep."""
     rng = None if seed is None else np.random.default_rng(seed)
     forward, backward = loss

@@ -28,14 +28,14 @@ from npformer.verify.mutants import MUTANTS
 from tests.verify.bisect_models import VARIANTS, make_batch, make_model, right
 from torch_ref import ops
 from torch_ref.bridge import to_torch
-from torch_ref.models.transformer import Transformer as Twin
+from torch_ref.models import twin_class
 
 BATCH = make_batch()
 ENGINES = ("numpy", "torch")
 
 
-def make_twin(model, cls=Twin):
-    twin = cls(model.config, dtype=torch.float64)
+def make_twin(model):
+    twin = twin_class(model.config)(model.config, dtype=torch.float64)
     to_torch(model.state_dict(), twin)
     return twin
 
@@ -74,7 +74,7 @@ def test_right_implementations_differ_by_rounding(variant, ours, reference):
     changes, seed = VARIANTS[variant]
     model = make_model(2, **changes)
     sides = {"numpy": model, "torch": make_twin(model)}
-    batch = make_batch(model.config.padding_id)
+    batch = make_batch(model.config.padding_id, model.streams)
     found = bisect(sides[ours], sides[reference], batch, seed=seed, label_smoothing=0.1)
     assert found, str(found)
     assert found.findings == ()

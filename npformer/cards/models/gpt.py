@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import ExitStack
 from typing import Any, get_args
 
 import numpy as np
 
+from npformer.cards.altered import altered
 from npformer.cards.models.transformer import no_lookup, no_projection
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import (
@@ -185,10 +187,11 @@ def _no_scale(self, dx, cache):
 
 
 @card.wrong_method("every-layer-local", "global layers look through the window too", GPT.forward)
-def _every_layer_local(self, target, rng=None, *, documents=None):
-    for layer in self.decoder.layers:
-        layer.self_attn.window = self.config.window
-    return self.forward(target, rng, documents=documents)
+def _every_layer_local(self, *arguments, **options):
+    with ExitStack() as stack:
+        for layer in self.decoder.layers:
+            stack.enter_context(altered(layer.self_attn, window=self.config.window))
+        return self.forward(*arguments, **options)
 
 
 @card.wrong_method("table-counts-through", "of several texts in a row, a later one's positions in "

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.altered import altered
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_ids, draw_lengths, draw_seed, draw_settings
 from npformer.cards.strategies import Source
@@ -95,11 +96,8 @@ def _padding(self, source, target, rng=None):
         y, cache = self.forward(source, target, rng)
     if hidden.all() or not y.size:
         return y, cache
-    config, self.config = self.config, _Unpadded(self.config)
-    try:
+    with altered(self, config=_Unpadded(self.config)):
         return self.forward(source, target, rng)
-    finally:
-        self.config = config
 
 
 class _Unpadded:

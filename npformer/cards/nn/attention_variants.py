@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
+from npformer.cards.altered import altered
 from npformer.cards.case import Case, Result
 from npformer.cards.invariant import Finding
 from npformer.cards.nn.multi_head_attention import card
@@ -96,11 +98,12 @@ def _twice(self, x, at=0):
     missed_by=only("no norms of queries and keys", _plain_heads),
 )
 def _skipped(self, x, *args, **options):
-    for norm in (self.q_norm, self.k_norm):
-        if norm is not None:
-            norm.forward = lambda x: (x, None)
-            norm.backward = lambda dy, cache: dy
-    return self.forward(x, *args, **options)
+    with ExitStack() as stack:
+        for norm in (self.q_norm, self.k_norm):
+            if norm is not None:
+                right = norm.forward
+                stack.enter_context(altered(norm, forward=lambda x, f=right: (x, f(x)[1])))
+        return self.forward(x, *args, **options)
 
 
 @card.wrong_method("norm-after-rotation", "queries and keys turn first and are normed then",
@@ -114,8 +117,8 @@ def _after(self, x, *args, **options):
         _, cache = type(self)._to_heads(self, x, heads, norm, at)
         return norm.forward(turned)[0], cache
 
-    self._to_heads = to_heads
-    return self.forward(x, *args, **options)
+    with altered(self, _to_heads=to_heads):
+        return self.forward(x, *args, **options)
 
 
 @card.wrong_method(
@@ -144,21 +147,22 @@ def _first_heads(self, x, *args, **options):
 
         return forward
 
-    for norm in norms:
-        vars(norm)["forward"] = wrong(norm, norm.forward)
-    return self.forward(x, *args, **options)
+    with ExitStack() as stack:
+        for norm in norms:
+            stack.enter_context(altered(norm, forward=wrong(norm, norm.forward)))
+        return self.forward(x, *args, **options)
 
 
 @card.wrong_method("window-not-handed-on", "every layer sees all keys", MultiHeadAttention.forward)
 def _no_window(self, x, *args, **options):
-    self.window = None
-    return self.forward(x, *args, **options)
+    with altered(self, window=None):
+        return self.forward(x, *args, **options)
 
 
 @card.wrong_method("softcap-not-handed-on", "scores are not held", MultiHeadAttention.forward)
 def _no_softcap(self, x, *args, **options):
-    self.softcap = None
-    return self.forward(x, *args, **options)
+    with altered(self, softcap=None):
+        return self.forward(x, *args, **options)
 
 
 @card.wrong_method(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from npformer.cards.altered import altered
 from npformer.cards.case import Case, Frozen
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.strategies import Source, draw_sizes
@@ -85,11 +86,8 @@ def _averaged(self, dy, cache):
 @card.wrong_method("alpha-alone", "the update is scaled by alpha, not by alpha / rank",
                    DoRALinear.forward)  # fmt: skip
 def _alpha(self, x):
-    scale, self.scale = self.scale, self.scale * len(self.down.data)
-    try:
+    with altered(self, scale=self.scale * len(self.down.data)):
         return self.forward(x)
-    finally:
-        self.scale = scale
 
 
 @card.wrong_method("bias-normed", "the bias is divided by the norm too", DoRALinear.forward)

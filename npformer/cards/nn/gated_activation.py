@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.altered import altered
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.strategies import Source, draw_sizes
 from npformer.nn.gated_activation import GATED_ACTIVATIONS, GatedActivation
@@ -74,8 +75,9 @@ def _halved(self, dy, cache):
 
 @card.wrong_method("always-swiglu", "the name is ignored: SwiGLU for all", GatedActivation.forward)
 def _always(self, gate, up):
-    self.name = "swiglu"  # the backward's too
-    return self.forward(gate, up)
+    with altered(self, name="swiglu"):
+        y, _ = self.forward(gate, up)
+    return y, self.forward(gate, up)[1]
 
 
 @card.wrong_method("gated-by-up", "the gate is multiplied by itself, and up is never read",

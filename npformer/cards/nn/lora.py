@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.altered import altered
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.strategies import Source, draw_sizes
 from npformer.nn.lora import LoRALinear
@@ -53,11 +54,8 @@ def _no_down(self, dy, cache):
 @card.wrong_method("alpha-alone", "the update is scaled by alpha, not by alpha / rank",
                    LoRALinear.forward)  # fmt: skip
 def _alpha(self, x):
-    scale, self.scale = self.scale, self.scale * len(self.down.data)
-    try:
+    with altered(self, scale=self.scale * len(self.down.data)):
         return self.forward(x)
-    finally:
-        self.scale = scale
 
 
 @card.wrong_method("update-detached", "x gets the frozen layer's gradient alone",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from npformer.cards.altered import altered
 from npformer.cards.attention_draws import draw_attention
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_lengths, draw_mask, draw_settings
@@ -103,11 +104,8 @@ def _not_permuted(self, dy, cache):
             dx = dx.swapaxes(1, 2).reshape(b, t, n, h)
         return type(self)._from_heads(self, dx, norm, heads)
 
-    self._from_heads = unpermuted
-    try:
+    with altered(self, _from_heads=unpermuted):
         return self.backward(dy, cache)
-    finally:
-        del self._from_heads
 
 
 @card.wrong_method(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.altered import altered
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.nn.positions.draws import call_bias, call_twin_bias, draw_queries
 from npformer.cards.strategies import Source
@@ -71,8 +72,5 @@ def _from_the_start(self, t, s, at=None):
 @card.wrong_method("direction-lost", "a decoder's bias looks both ways, or an encoder's backwards",
                    RelativePositions.bias)  # fmt: skip
 def _direction(self, t, s, at=None):
-    self.bidirectional = not self.bidirectional
-    try:
+    with altered(self, bidirectional=not self.bidirectional):
         return self.bias(t, s, at)
-    finally:
-        self.bidirectional = not self.bidirectional
