@@ -48,6 +48,8 @@ CONFIGS = {
             norm="pre",
             activation="gelu",
             tie_output=False,
+            share_embeddings=False,
+            output_bias=True,
         ),
         optim=OptimConfig(
             name="adamw",
@@ -74,7 +76,16 @@ CONFIGS = {
         train=TrainConfig(dtype="float64", workers=1, seed=6),
     ),
     "everything since": RunConfig(
-        model=GPTConfig(**{**SIZES, **GEMMA, "qk_norm": "full", "sinks": True, "dropout": 0.1}),
+        model=GPTConfig(
+            **{
+                **SIZES,
+                **GEMMA,
+                "qk_norm": "full",
+                "sinks": True,
+                "output_bias": True,
+                "dropout": 0.1,
+            }
+        ),
         optim=OptimConfig(schedule="cosine", learning_rate=3e-3, warmup=10),
         train=TrainConfig(dtype="float64", workers=1, seed=7),
     ),

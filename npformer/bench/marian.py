@@ -44,6 +44,8 @@ def marian_model(config: TransformerConfig) -> MarianMTModel:
         ("d_k", c.head_k * c.heads == c.d_model),
         ("d_v", c.head_v * c.heads == c.d_model),
         ("tie_output", c.tie_output),
+        ("share_embeddings", c.share_embeddings),
+        ("output_bias", not c.output_bias),
         ("layer_norm_eps", c.layer_norm_eps == 1e-5),
     ):
         if not has:

@@ -41,6 +41,8 @@ class TorchTransformer(nn.Module):
             ("d_k", c.head_k * c.heads == c.d_model),
             ("d_v", c.head_v * c.heads == c.d_model),
             ("tie_output", c.tie_output),
+            ("share_embeddings", c.share_embeddings),
+            ("output_bias", not c.output_bias),
             ("norm", c.norm == "post"),
             ("activation", c.activation in ACTIVATIONS),
         ):

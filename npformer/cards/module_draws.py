@@ -45,6 +45,7 @@ def draw_settings(source: Source) -> dict[str, Any]:
         "activation": source.choice(("relu", "gelu", "gelu_tanh", "silu", "swiglu", "geglu_tanh")),
         "positions": source.choice(("sinusoidal", "learned", "sinusoidal_half")),
         "tie_output": source.choice((True, False)),
+        "output_bias": rarely(source, 3),
         "max_length": 8,
         "padding_id": source.choice((0, 2)),
     }
@@ -56,10 +57,16 @@ def draw_lengths(source: Source) -> tuple[int, int, int]:
     return sizes["b"], sizes["t"], sizes["s"]
 
 
-def draw_ids(source: Source, shape: tuple[int, int], config: ModelConfig) -> Array:
-    """Token ids (B, L) with padding on the right; a row keeps at least one token."""
+def draw_ids(
+    source: Source, shape: tuple[int, int], config: ModelConfig, count: int | None = None
+) -> Array:
+    """Token ids (B, L) with padding on the right; a row keeps at least one token.
+
+    They are below ``count``, the size of the vocabulary unless given.
+    """
     rng = draw_rng(source)
-    words = [i for i in range(config.vocab_size) if i != config.padding_id]
+    size = config.vocab_size if count is None else count
+    words = [i for i in range(size) if i != config.padding_id]
     ids = rng.choice(words, shape)
     if shape[1] and config.padding_id is not None and source.choice((False, True)):
         keep = rng.integers(1, shape[1] + 1, (shape[0], 1))

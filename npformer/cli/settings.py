@@ -25,7 +25,8 @@ def model_options(config: ModelConfig) -> ModelConfig:
     fixed: Any = tyro.conf.Fixed
     hidden = [
         (name, suppress[fixed[hints[name]]], getattr(config, name))
-        for name in ("family", "vocab_size", "padding_id")
+        for name in ("family", "vocab_size", "source_vocab_size", "padding_id")
+        if name in hints
     ]
     bases = (type(config),)
     cls = dataclasses.make_dataclass("ModelOptions", hidden, bases=bases, frozen=True)

@@ -65,17 +65,22 @@ def use(call: RecordedCall, recording: Recording) -> str:
     if call.kind.endswith(".rotate"):
         return ("queries", "keys")[call.call]
     streams = list(recording.streams)
-    calls = recording.calls_by_path[call.path]
-    if calls < max(2, len(streams)):
+    kinds = recording.kinds_by_path[call.path]
+    first = kinds.count(kinds[0])
+    if len(kinds) > first:  # a method besides the forward, which is called last
+        looks_up = streams if first == len(streams) else streams[-1:]
+        return looks_up[call.call] if call.call < first else "output"
+    if first < max(2, len(streams)):
         return call.kind.partition(".")[2]
-    return streams[call.call] if call.call < len(streams) else "output"
+    return streams[call.call]
 
 
 def token_side(call: RecordedCall, name: str, recording: Recording) -> str:
     """Whose tokens stand along a tensor's rows: ``source`` or ``target``."""
     if "source" not in recording.streams:
         return "target"
-    if call.path.startswith(recording.streams["source"]) or use(call, recording) == "source":
+    of_source = call.path.startswith(("source_", recording.streams["source"]))
+    if of_source or use(call, recording) == "source":
         return "source"
     parent, _, last = call.path.rpartition(".")
     if "cross_attn" in call.path and last in ("k_proj", "v_proj"):

@@ -9,7 +9,6 @@ Chapter     walkthroughs/13_looking_inside.md
 from __future__ import annotations
 
 import functools
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -109,9 +108,12 @@ class Recording:
         return [other for other in self.calls if other.caller == call.forward_order]
 
     @functools.cached_property
-    def calls_by_path(self) -> Counter[str]:
-        """How often each path was called."""
-        return Counter(call.path for call in self.calls)
+    def kinds_by_path(self) -> dict[str, list[str]]:
+        """The kind of each call of a path, in the order of the forward."""
+        kinds: dict[str, list[str]] = {}
+        for call in self.calls:
+            kinds.setdefault(call.path, []).append(call.kind)
+        return kinds
 
     @property
     def paths(self) -> list[str]:

@@ -107,7 +107,14 @@ class GPT(Model):
     ) -> None:
         self.config = c = config
         self.embedding_scale = math.sqrt(c.d_model) if c.scale_embedding else 1.0
-        self.embedding = Embedding(c.vocab_size, c.d_model, c.padding_id, rng=rng, dtype=dtype)
+        self.embedding = Embedding(
+            c.vocab_size,
+            c.d_model,
+            c.padding_id,
+            output_bias=c.output_bias and c.tie_output,
+            rng=rng,
+            dtype=dtype,
+        )
         added = "none" if c.positions in (*TURNING, *BIASING) else c.positions
         self.positions = make_positions(added, c.max_length, c.d_model, rng=rng, dtype=dtype)
         self.dropout = Dropout(c.dropout)
@@ -132,7 +139,7 @@ class GPT(Model):
         self.output_proj = (
             None
             if c.tie_output
-            else Linear(c.d_model, c.vocab_size, bias=False, rng=rng, dtype=dtype)
+            else Linear(c.d_model, c.vocab_size, bias=c.output_bias, rng=rng, dtype=dtype)
         )
         if c.init_std is not None:
             redraw_matrices(self.parameters(), c.init_std, rng)
@@ -151,7 +158,8 @@ class GPT(Model):
 
         ``documents`` (B, T) say which text each token is of: equal numbers, which lie side by side,
         are one text, and 0 is padding. A text sees itself alone, and its positions begin with 0;
-        padding sees nothing, is not seen, and has logits and gradients of 0.
+        padding sees nothing, is not seen, and its last state is 0, so that of its logits' gradient
+        nothing comes back but to an output bias.
 
         Raises ShapeError for ids that are not (B, length) or have a text longer than
         ``config.max_length``, and for other documents; IndexError for an id outside the vocabulary.

@@ -60,8 +60,16 @@ class Model(Module):
     """dlogits (B, T, V), cache -> nothing: ids have no gradient."""
 
     def _embed(
-        self, ids: Array, rng: np.random.Generator | None = None, at: int | Array = 0
+        self,
+        ids: Array,
+        rng: np.random.Generator | None = None,
+        at: int | Array = 0,
+        embedding: Embedding | None = None,
     ) -> tuple[Array, EmbedCache]:
+        """ids (B, T) of tokens at ``at`` -> x (B, T, D), cache; by another ``embedding`` if given.
+
+        Raises ShapeError for ids of another shape and for more positions than there are.
+        """
         if ids.ndim != 2:
             raise ShapeError(f"token ids of shape {ids.shape}; they must be (batch, length)")
         end = at + ids.shape[1] if isinstance(at, int) else int(at.max(initial=-1)) + 1
@@ -69,15 +77,17 @@ class Model(Module):
             raise ShapeError(
                 f"a sequence of {end} tokens; the model takes {self.config.max_length} at most"
             )
-        x, embedding = self.embedding.forward(ids)  # (B, T, D)
+        x, looked_up = (embedding or self.embedding).forward(ids)  # (B, T, D)
         x, positions = self.positions.forward(x * self.embedding_scale, at)
         x, dropout = self.dropout.forward(x, rng)
-        return x, EmbedCache(embedding, positions, dropout)
+        return x, EmbedCache(looked_up, positions, dropout)
 
-    def _embed_backward(self, dx: Array, cache: EmbedCache) -> None:
+    def _embed_backward(
+        self, dx: Array, cache: EmbedCache, embedding: Embedding | None = None
+    ) -> None:
         dx = self.dropout.backward(dx, cache.dropout)
         dx = self.positions.backward(dx, cache.positions)
-        self.embedding.backward(dx * self.embedding_scale, cache.embedding)
+        (embedding or self.embedding).backward(dx * self.embedding_scale, cache.embedding)
 
     def _project(self, y: Array) -> tuple[Array, LinearCache]:
         if self.output_proj is not None:

@@ -48,6 +48,8 @@ class StackConfig(ModelConfig):
     """Probability of dropping a unit of a sub-layer's output or of an embedding."""
     tie_output: bool = True
     """Use the embedding matrix as the output projection too (paper, section 3.4)."""
+    output_bias: bool = False
+    """Add a learned number to the logit of each token."""
     init_std: float | None = None
     """Initial matrices from N(0, init_std^2); unless given, Xavier's, embedding 1/sqrt(d_model)."""
 

@@ -8,6 +8,9 @@ Forward     x      = dropout(embedding(source) * sqrt(D) + positions)      secti
             y      = decoder(y, memory)
             logits = y @ embedding.weight.T                                section 3.4, tied
 
+            The settings say which of the three matrices of tokens are one: all of them, as here;
+            the target's and the output's; the source's and the target's; or none.
+
 Backward    The same five lines from the last to the first. The embedding matrix is used three
             times and collects three gradients: as the output projection, by the target's ids
             and by the source's. The memory's gradient is the sum over the decoder's layers,
@@ -52,6 +55,10 @@ class TransformerConfig(StackConfig):
     norm: Placement = "post"
     activation: Activation = "relu"
     positions: Literal["sinusoidal", "sinusoidal_half", "learned"] = "sinusoidal"
+    share_embeddings: bool = True
+    """Use one embedding matrix for source and target; without it the source has one of its own."""
+    source_vocab_size: int | None = None
+    """Entries of the source's vocabulary, where its embedding is its own; vocab_size if None."""
     encoder_layers: int = 6
     """Layers of the encoder."""
     decoder_layers: int = 6
@@ -66,6 +73,17 @@ class TransformerConfig(StackConfig):
         for name, least in (("encoder_layers", 0), ("decoder_layers", 1)):
             depth = getattr(self, name)
             check(depth >= least, f"{name} is {depth}; it must be {least} or more")
+        own, size = not self.share_embeddings, self.source_vocab_size
+        check(
+            size is None or own,
+            f"source_vocab_size is {size}, and source and target share their embedding; leave it "
+            "out, or give share_embeddings as False",
+        )
+        least = 1 if self.padding_id is None else self.padding_id + 1
+        check(
+            size is None or size >= least,
+            f"source_vocab_size is {size}; it must be {least} or more",
+        )
         for name in ("d_k", "d_v"):
             size = getattr(self, name)
             if size is None:
@@ -76,6 +94,11 @@ class TransformerConfig(StackConfig):
                 )
             else:
                 check(size >= 1, f"{name} is {size}; it must be 1 or more")
+
+    @property
+    def source_size(self) -> int:
+        """Entries of the source's vocabulary."""
+        return self.vocab_size if self.source_vocab_size is None else self.source_vocab_size
 
     @property
     def head_k(self) -> int:
@@ -99,9 +122,9 @@ class TransformerCache(NamedTuple):
 class Transformer(Model):
     """Source and target ids to the logits of each next target token.
 
-    Source and target share one vocabulary and one embedding; the output projection is the same
-    matrix unless ``config.tie_output`` is False. Padding is on the right, so the causal mask
-    alone hides a target's padding from its tokens.
+    Source and target share one vocabulary and one embedding unless ``config.share_embeddings`` is
+    False; the output projection is the target's matrix unless ``config.tie_output`` is. Padding is
+    on the right, so the causal mask alone hides a target's padding from its tokens.
     """
 
     Config = TransformerConfig
@@ -132,7 +155,19 @@ class Transformer(Model):
                 dtype=dtype,
             )
 
-        self.embedding = Embedding(c.vocab_size, c.d_model, c.padding_id, rng=rng, dtype=dtype)
+        self.source_embedding = (
+            None
+            if c.share_embeddings
+            else Embedding(c.source_size, c.d_model, c.padding_id, rng=rng, dtype=dtype)
+        )
+        self.embedding = Embedding(
+            c.vocab_size,
+            c.d_model,
+            c.padding_id,
+            output_bias=c.output_bias and c.tie_output,
+            rng=rng,
+            dtype=dtype,
+        )
         self.positions = make_positions(c.positions, c.max_length, c.d_model, rng=rng, dtype=dtype)
         self.dropout = Dropout(c.dropout)
         self.encoder = stack(c.encoder_layers, causal=False, cross_attention=False)
@@ -140,11 +175,12 @@ class Transformer(Model):
         self.output_proj = (
             None
             if c.tie_output
-            else Linear(c.d_model, c.vocab_size, bias=False, rng=rng, dtype=dtype)
+            else Linear(c.d_model, c.vocab_size, bias=c.output_bias, rng=rng, dtype=dtype)
         )
         if c.init_std is not None:
             redraw_matrices(self.parameters(), c.init_std, rng)
-            self.embedding.clear_padding()
+            for embedding in filter(None, (self.source_embedding, self.embedding)):
+                embedding.clear_padding()
 
     def forward(
         self, source: Array, target: Array, rng: np.random.Generator | None = None
@@ -154,7 +190,7 @@ class Transformer(Model):
         Raises ShapeError for ids that are not (B, length) or are longer than
         ``config.max_length``, IndexError for an id outside the vocabulary.
         """
-        x, embed_source = self._embed(source, rng)
+        x, embed_source = self._embed(source, rng, embedding=self.source_embedding)
         mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
         memory, encoder = self.encoder.forward(x, mask=mask, rng=rng)
         y, embed_target = self._embed(target, rng)
@@ -168,11 +204,11 @@ class Transformer(Model):
         dy, dmemory = self.decoder.backward(dy, cache.decoder)
         self._embed_backward(dy, cache.embed_target)
         dx = self.encoder.backward(dmemory, cache.encoder)
-        self._embed_backward(dx, cache.embed_source)
+        self._embed_backward(dx, cache.embed_source, self.source_embedding)
 
     def start(self, source: Array) -> DecoderState:
         """source (B, S) ids -> the state from which ``step`` decodes, token by token."""
-        x, _ = self._embed(source)
+        x, _ = self._embed(source, embedding=self.source_embedding)
         mask = padding_mask(source, self.config.padding_id)
         memory, _ = self.encoder.forward(x, mask=mask)
         states = self.decoder.start(self.config.max_length, memory)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
-from npformer.nn.init import drawn, scaled_normal
+from npformer.nn.init import constant, drawn, scaled_normal
 from npformer.nn.module import Array, Module, require_positive
 from npformer.ops.embedding import EmbeddingCache, embedding_backward, embedding_forward
 from npformer.ops.linear import LinearCache, linear_backward, linear_forward
@@ -17,7 +17,8 @@ from npformer.ops.linear import LinearCache, linear_backward, linear_forward
 class Embedding(Module):
     """A table of ``num_embeddings`` rows; ``weight`` is (num_embeddings, embedding_dim).
 
-    The row of ``padding_idx`` starts at zero and gets no gradient through a look-up.
+    The row of ``padding_idx`` starts at zero and gets no gradient through a look-up. With
+    ``output_bias``, ``project`` adds ``bias`` (num_embeddings,).
     Raises ConfigError for a size below 1, IndexError for an id outside the table.
     """
 
@@ -27,6 +28,7 @@ class Embedding(Module):
         embedding_dim: int,
         padding_idx: int | None = None,
         *,
+        output_bias: bool = False,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
     ) -> None:
@@ -34,6 +36,7 @@ class Embedding(Module):
         self.padding_idx = padding_idx
         self.weight = scaled_normal(num_embeddings, embedding_dim, rng, dtype)
         self.clear_padding()
+        self.bias = constant(0.0, num_embeddings, dtype) if output_bias else None
 
     def clear_padding(self) -> None:
         """Set the row of ``padding_idx`` to 0, if there is one."""
@@ -53,10 +56,12 @@ class Embedding(Module):
 
         The same matrix as the output projection (Press & Wolf, 2017, arXiv:1608.05859).
         """
-        return linear_forward(x, self.weight.data)
+        return linear_forward(x, self.weight.data, None if self.bias is None else self.bias.data)
 
     def project_backward(self, dlogits: Array, cache: LinearCache) -> Array:
         """dlogits (..., num_embeddings) -> dx (..., embedding_dim); every row has a gradient."""
-        dx, dweight, _ = linear_backward(dlogits, cache)
+        dx, dweight, dbias = linear_backward(dlogits, cache)
         self.weight.accumulate(dweight)
+        if self.bias is not None and dbias is not None:
+            self.bias.accumulate(dbias)
         return dx

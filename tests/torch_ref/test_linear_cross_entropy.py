@@ -26,9 +26,9 @@ def draw(rows: int, width: int, classes: int, scale: float, ignored: float, seed
     return hidden, weight, targets, torch.tensor(rng.standard_normal())
 
 
-def plain(hidden, weight, targets, label_smoothing: float = 0.0):
+def plain(hidden, weight, targets, label_smoothing: float = 0.0, bias=None):
     return F.cross_entropy(
-        hidden @ weight.T,
+        F.linear(hidden, weight, bias),
         targets,
         ignore_index=IGNORED,
         label_smoothing=label_smoothing,
@@ -44,32 +44,36 @@ def plain(hidden, weight, targets, label_smoothing: float = 0.0):
     chunk=st.integers(1, 11),
     scale=st.sampled_from([1e-3, 1.0, 30.0, 1e4]),
     ignored=st.sampled_from([0.0, 0.4, 1.0]),
+    biased=st.booleans(),
     label_smoothing=st.sampled_from([0.0, 0.1, 0.9]),
     seed=st.integers(0, 2**32),
 )
-@example(7, 3, 5, 3, 1.0, 1.0, 0.1, 0)  # every target ignored
-@example(8, 3, 5, 8, 1e4, 0.0, 0.1, 1)  # one chunk; soft-max saturates
+@example(7, 3, 5, 3, 1.0, 1.0, True, 0.1, 0)  # every target ignored
+@example(8, 3, 5, 8, 1e4, 0.0, False, 0.1, 1)  # one chunk; soft-max saturates
 def test_loss_and_gradients_are_those_of_the_unchunked(
-    rows, width, classes, chunk, scale, ignored, label_smoothing, seed
+    rows, width, classes, chunk, scale, ignored, biased, label_smoothing, seed
 ):
     hidden, weight, targets, above = draw(rows, width, classes, scale, ignored, seed)
+    bias = torch.linspace(-scale, scale, classes).double().requires_grad_() if biased else None
+    leaves = (hidden, weight) if bias is None else (hidden, weight, bias)
     ours = linear_cross_entropy(
         hidden,
         weight,
         targets,
+        bias,
         chunk=chunk,
         ignore_index=IGNORED,
         label_smoothing=label_smoothing,
     )
-    expected = plain(hidden, weight, targets, label_smoothing)
+    expected = plain(hidden, weight, targets, label_smoothing, bias)
     # A logit is a sum of `width` products; what it is off by, the soft-max carries on.
-    size = (hidden.abs() @ weight.abs().T).max().item()
+    size = (hidden.abs() @ weight.abs().T).max().item() + (scale if biased else 0)
     off = 16 * EPS * (1 + size)
     assert ours.item() == pytest.approx(expected.item(), rel=0, abs=off * rows)
-    found = torch.autograd.grad(ours, (hidden, weight), above)
-    gradients = torch.autograd.grad(expected, (hidden, weight), above)
-    reach = [weight.detach().abs().sum(0).max(), hidden.detach().abs().sum(0).max()]
-    for ours, theirs, most in zip(found, gradients, reach, strict=True):
+    found = torch.autograd.grad(ours, leaves, above)
+    gradients = torch.autograd.grad(expected, leaves, above)
+    reach = [weight.detach().abs().sum(0).max(), hidden.detach().abs().sum(0).max(), rows]
+    for ours, theirs, most in zip(found, gradients, reach[: len(leaves)], strict=True):
         assert (ours - theirs).abs().max() <= off * most * above.abs()
 
 

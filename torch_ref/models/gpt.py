@@ -36,7 +36,10 @@ class GPT(Model):
         super().__init__()
         c = self.config = config
         place: dict[str, Any] = {"dtype": dtype, "device": device}
-        self.embedding = Embedding(c.vocab_size, c.d_model, c.padding_id, **place)
+        tied_bias = c.output_bias and c.tie_output
+        self.embedding = Embedding(
+            c.vocab_size, c.d_model, c.padding_id, output_bias=tied_bias, **place
+        )
         self.embedding_scale = math.sqrt(c.d_model) if c.scale_embedding else 1.0
         adds = c.positions in ("sinusoidal", "sinusoidal_half", "learned")
         added = c.positions if adds else "none"
@@ -59,7 +62,9 @@ class GPT(Model):
             attention=[c.attention(layer) for layer in range(c.layers)],
             **place,
         )
-        self.output_proj = None if c.tie_output else Linear(c.d_model, c.vocab_size, False, **place)
+        self.output_proj = (
+            None if c.tie_output else Linear(c.d_model, c.vocab_size, c.output_bias, **place)
+        )
         self.redraw()
         if c.scale_branches:
             scale_branches(self)

@@ -62,6 +62,11 @@ class Model(Decoding):
         """The matrix (V, D) that projects to the logits."""
         return self.embedding.weight if self.output_proj is None else self.output_proj.weight
 
+    @property
+    def output_bias(self) -> Tensor | None:
+        """What is added to the logits (V,), if anything is."""
+        return self.embedding.bias if self.output_proj is None else self.output_proj.bias
+
     def redraw(self) -> None:
         """Draw every matrix anew from N(0, init_std^2), if the configuration says so."""
         if self.config.init_std is None:
@@ -75,7 +80,11 @@ class Model(Decoding):
 
     @method
     def _embed(
-        self, ids: Tensor, rng: np.random.Generator | None = None, at: int | Tensor = 0
+        self,
+        ids: Tensor,
+        rng: np.random.Generator | None = None,
+        at: int | Tensor = 0,
+        embedding: Embedding | None = None,
     ) -> Tensor:
         if ids.ndim != 2:
             raise ShapeError(f"token ids of shape {tuple(ids.shape)}; they must be (batch, length)")
@@ -85,7 +94,7 @@ class Model(Decoding):
                 end = int(at.max()) + 1
             if end > self.config.max_length:
                 raise self.too_long(end)
-        x = self.embedding(ids) * self.embedding_scale  # (B, T, D)
+        x = (embedding or self.embedding)(ids) * self.embedding_scale  # (B, T, D)
         return self.dropout(self.positions(x, at), rng)
 
     def too_long(self, length: int) -> ShapeError:

@@ -21,8 +21,8 @@ from torch_ref.ops.masks import padding_mask
 class Transformer(Model):
     """Source and target ids to the logits of each next target token.
 
-    Source and target share one vocabulary and one embedding; the output projection is the same
-    matrix unless ``config.tie_output`` is False.
+    Source and target share one vocabulary and one embedding unless ``config.share_embeddings`` is
+    False; the output projection is the target's matrix unless ``config.tie_output`` is.
     """
 
     family = "transformer"
@@ -58,12 +58,22 @@ class Transformer(Model):
                 **place,
             )
 
-        self.embedding = Embedding(c.vocab_size, c.d_model, c.padding_id, **place)
+        self.source_embedding = (
+            None
+            if c.share_embeddings
+            else Embedding(c.source_size, c.d_model, c.padding_id, **place)
+        )
+        tied_bias = c.output_bias and c.tie_output
+        self.embedding = Embedding(
+            c.vocab_size, c.d_model, c.padding_id, output_bias=tied_bias, **place
+        )
         self.positions = make_positions(c.positions, c.max_length, c.d_model, **place)
         self.dropout = Dropout(c.dropout)
         self.encoder = stack(c.encoder_layers, causal=False, cross_attention=False)
         self.decoder = stack(c.decoder_layers, causal=True, cross_attention=True)
-        self.output_proj = None if c.tie_output else Linear(c.d_model, c.vocab_size, False, **place)
+        self.output_proj = (
+            None if c.tie_output else Linear(c.d_model, c.vocab_size, c.output_bias, **place)
+        )
         self.redraw()
 
     def forward(
@@ -82,7 +92,7 @@ class Transformer(Model):
         self, source: Tensor, target: Tensor, rng: np.random.Generator | None = None
     ) -> Tensor:
         """What ``forward`` projects to the logits: the decoder's last states (B, T, D)."""
-        x = self._embed(source, rng)
+        x = self._embed(source, rng, embedding=self.source_embedding)
         mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
         memory = self.encoder(x, mask=mask, rng=rng)
         return self.decoder(self._embed(target, rng), memory, memory_mask=mask, rng=rng)
@@ -92,7 +102,7 @@ class Transformer(Model):
         """source (B, S) ids -> the state from which ``step`` decodes, token by token."""
         source = self._ids(source)
         with inference(self):
-            x = self._embed(source)
+            x = self._embed(source, embedding=self.source_embedding)
             mask = padding_mask(source, self.config.padding_id)
             memory = self.encoder(x, mask=mask)
             layers = self.decoder.start(self.config.max_length, memory)

@@ -11,7 +11,10 @@ from torch_ref.seam import op
 
 
 class Embedding(nn.Embedding):
-    """One row of ``weight`` (num_embeddings, embedding_dim) per token id."""
+    """One row of ``weight`` (num_embeddings, embedding_dim) per token id.
+
+    With ``output_bias``, ``project`` adds ``bias`` (num_embeddings,).
+    """
 
     def __init__(
         self,
@@ -19,10 +22,13 @@ class Embedding(nn.Embedding):
         embedding_dim: int,
         padding_idx: int | None = None,
         *,
+        output_bias: bool = False,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__(num_embeddings, embedding_dim, padding_idx, device=device, dtype=dtype)
+        bias = torch.zeros(num_embeddings, device=device, dtype=dtype) if output_bias else None
+        self.bias = None if bias is None else nn.Parameter(bias)
 
     def reset_parameters(self) -> None:
         """Draw the weight from N(0, 1 / embedding_dim); the padding row starts at zero."""
@@ -33,4 +39,4 @@ class Embedding(nn.Embedding):
     @op
     def project(self, x: Tensor) -> Tensor:
         """x (..., embedding_dim) -> logits (..., num_embeddings): the weight, tied."""
-        return F.linear(x, self.weight)
+        return F.linear(x, self.weight, self.bias)

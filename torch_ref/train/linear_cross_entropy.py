@@ -12,6 +12,7 @@ products, where to make the logits again takes four. A loss for each row could n
 is why there is none here.
 
 Shapes      hidden, dhidden : (R, D)    weight, dweight : (V, D)    targets : (R,) integers
+            bias, dbias : (V,)
             loss : ()    of a chunk of C rows:    h, dh : (C, D)    logits, exps, dlogits : (C, V)
 
 Reading     A row needs no other row's logits, so rows can be taken a few at a time; only dweight
@@ -43,13 +44,14 @@ def linear_cross_entropy(
     hidden: Tensor,
     weight: Tensor,
     targets: Tensor,
+    bias: Tensor | None = None,
     *,
     chunk: int,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
     of_chunk: OfChunk | None = None,
 ) -> Tensor:
-    """hidden (R, D), weight (V, D), targets (R,) -> (), the sum of the rows' losses in nats.
+    """hidden (R, D), weight (V, D), targets (R,), bias (V,) -> (), the sum of losses in nats.
 
     ``chunk`` rows of logits exist at one time; ``of_chunk`` is what makes their loss and gradient,
     ``cross_entropy_and_gradient`` unless given.
@@ -63,7 +65,7 @@ def linear_cross_entropy(
     )
     with_gradient = torch.is_grad_enabled()
     loss: Tensor = _LinearCrossEntropy.apply(
-        hidden, weight, targets, chunk, of_chunk, with_gradient
+        hidden, weight, bias, targets, chunk, of_chunk, with_gradient
     )
     return loss
 
@@ -74,6 +76,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         ctx: Any,
         hidden: Tensor,
         weight: Tensor,
+        bias: Tensor | None,
         targets: Tensor,
         chunk: int,
         of_chunk: OfChunk,
@@ -87,24 +90,32 @@ class _LinearCrossEntropy(torch.autograd.Function):
         loss = weight.new_zeros((), dtype=sums)
         with_gradient &= any(ctx.needs_input_grad)
         dweight = torch.zeros_like(weight, dtype=sums) if with_gradient else None
+        dbias = None if bias is None else torch.zeros_like(bias, dtype=sums)
         dhidden = []
         for h, t in zip(hidden.split(chunk), targets.split(chunk), strict=True):
             h = h.to(products)
-            chunk_loss, dlogits = of_chunk((h @ w.T).to(sums), t)
+            logits = (h @ w.T).to(sums)
+            if bias is not None:
+                logits += bias
+            chunk_loss, dlogits = of_chunk(logits, t)
             loss += chunk_loss
             if dweight is not None:
+                if dbias is not None:
+                    dbias += dlogits.sum(0)
                 dlogits = dlogits.to(products)
                 dhidden.append((dlogits @ w).to(hidden.dtype))
                 dweight += dlogits.T @ h
         if dweight is not None:
-            ctx.save_for_backward(torch.cat(dhidden), dweight)
+            ctx.save_for_backward(
+                *(d for d in (torch.cat(dhidden), dweight, dbias) if d is not None)
+            )
         return loss
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dloss: Tensor) -> tuple[Tensor | None, ...]:
-        dhidden, dweight = ctx.saved_tensors
-        return dloss * dhidden, dloss * dweight, None, None, None, None
+        dhidden, dweight, *dbias = (dloss * gradient for gradient in ctx.saved_tensors)
+        return dhidden, dweight, dbias[0] if dbias else None, None, None, None, None
 
 
 def cross_entropy_and_gradient(

@@ -107,14 +107,14 @@ class TwinObjective(Objective):
     ) -> Tensor:
         """What is raised, and what ``rng`` does, the model's ``forward`` says."""
         hidden = self.model.hidden(**inputs, rng=rng).flatten(0, 1)  # (B T, D)
-        weight = self.model.output_weight
+        weight, bias = self.model.output_weight, self.model.output_bias
         cap = getattr(self.model.config, "logit_softcap", None)
         if self.chunk:
             of_chunk = self.of_chunk if cap is None else capped(self.of_chunk, cap)
             return linear_cross_entropy(
-                hidden, weight, targets, chunk=self.chunk, of_chunk=of_chunk, **options
+                hidden, weight, targets, bias, chunk=self.chunk, of_chunk=of_chunk, **options
             )
-        logits = F.linear(hidden, weight)
+        logits = F.linear(hidden, weight, bias)
         if cap is not None:
             logits = ops.softcap(logits, cap=cap)
         return F.cross_entropy(logits, targets, reduction="sum", **options)

@@ -118,7 +118,7 @@ for _name, _text, _method, _function, _seen in (
 
 @card.wrong_method("positions-frozen", "the loss never reaches the learned positions",
                    GPT._embed_backward)  # fmt: skip
-def _frozen_positions(self, dx, cache):
+def _frozen_positions(self, dx, cache, embedding=None):
     self.embedding.backward(self.dropout.backward(dx, cache.dropout), cache.embedding)
 
 
@@ -182,7 +182,7 @@ def _no_slope(dy, cache):
 
 @card.wrong_method("embedding-scale-dropped", "the embedding's gradient lacks the factor by which "
                    "it was read", GPT._embed_backward)  # fmt: skip
-def _no_scale(self, dx, cache):
+def _no_scale(self, dx, cache, embedding=None):
     self._embed_backward(dx / self.embedding_scale, cache)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from npformer.cards.altered import altered
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_ids, draw_lengths, draw_seed, draw_settings
-from npformer.cards.strategies import Source
+from npformer.cards.strategies import Source, rarely
 from npformer.models.transformer import Transformer, TransformerConfig
 from npformer.nn.module import Parameter
 from npformer.ops.linear import linear_backward, linear_forward
@@ -18,7 +18,11 @@ from npformer.ops.masks import padding_mask
 
 card = ModuleCard.of(Transformer)
 card.output = "BTV"
-card.frozen = lambda case: {"embedding.weight": case.static["build"][0].padding_id}
+card.frozen = lambda case: {
+    f"{name}.weight": case.static["build"][0].padding_id
+    for name in ("embedding", "source_embedding")
+    if f"{name}.weight" in case.inputs
+}
 card.passes = {
     ("forward", "x", "positions"): "the factor sqrt(D)",
     ("forward", "mask", "encoder"): "the padding mask",
@@ -31,11 +35,14 @@ card.passes = {
 @card.draw
 def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     """The whole model: ids in, logits out."""
-    c = TransformerConfig(**draw_settings(source))
+    own: dict[str, Any] = {}
+    if rarely(source, 3):
+        own = {"share_embeddings": False, "source_vocab_size": source.choice((None, 5))}
+    c = TransformerConfig(**draw_settings(source), **own)
     b, t, s = draw_lengths(source)
     static = {
         "build": (c,),
-        "source": draw_ids(source, (b, s), c),
+        "source": draw_ids(source, (b, s), c, c.source_size),
         "target": draw_ids(source, (b, t), c),
         "rng": draw_seed(source),
     }
@@ -45,7 +52,7 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
 
 @card.wrong_method("tied-without-lookup", "the tied weight gets the projection's gradient alone",
                    Transformer._embed_backward)  # fmt: skip
-def no_lookup(self, dx, cache):
+def no_lookup(self, dx, cache, embedding=None):
     """The embedding gets nothing from the ids."""
     self.positions.backward(self.dropout.backward(dx, cache.dropout), cache.positions)
 
@@ -56,7 +63,10 @@ def no_projection(self, dlogits, cache):
     """The embedding gets nothing from the logits."""
     if self.output_proj is not None:
         return self.output_proj.backward(dlogits, cache)
-    return linear_backward(dlogits, cache)[0]
+    dx, _, dbias = linear_backward(dlogits, cache)
+    if dbias is not None:
+        self.embedding.bias.accumulate(dbias)
+    return dx
 
 
 @card.wrong_method("gradient-replaced", "each gradient replaces what was there: of three uses, "
@@ -67,9 +77,9 @@ def _replaced(self, gradient):
 
 @card.wrong_method("root-missing-from-gradient", "the embedding's gradient lacks sqrt(d_model)",
                    Transformer._embed_backward)  # fmt: skip
-def _no_root(self, dx, cache):
+def _no_root(self, dx, cache, embedding=None):
     dx = self.positions.backward(self.dropout.backward(dx, cache.dropout), cache.positions)
-    self.embedding.backward(dx, cache.embedding)
+    (embedding or self.embedding).backward(dx, cache.embedding)
 
 
 @card.wrong_method("root-on-projection", "sqrt(d_model) multiplies the tied projection too",
@@ -77,7 +87,8 @@ def _no_root(self, dx, cache):
 def _root_on_projection(self, y):
     if self.output_proj is not None:
         return self.output_proj.forward(y)
-    return linear_forward(y, self.embedding.weight.data * math.sqrt(self.config.d_model))
+    bias = None if self.embedding.bias is None else self.embedding.bias.data
+    return linear_forward(y, self.embedding.weight.data * math.sqrt(self.config.d_model), bias)
 
 
 @card.wrong_method("source-embedding-frozen", "the loss never reaches the source's embedding",
@@ -87,6 +98,13 @@ def _frozen_source(self, dlogits, cache):
     dy, dmemory = self.decoder.backward(dy, cache.decoder)
     self._embed_backward(dy, cache.embed_target)
     self.encoder.backward(dmemory, cache.encoder)
+
+
+@card.wrong_method("source-embedding-of-target", "a source's embedding of its own gets its "
+                   "gradient into the target's", Transformer._embed_backward)  # fmt: skip
+def _source_into_target(self, dx, cache, embedding=None):
+    entries = len(self.embedding.weight.data)  # as many as the source's, or more
+    self._embed_backward(dx, cache._replace(embedding=cache.embedding._replace(entries=entries)))
 
 
 @card.wrong_method("padding-attended", "the source's padding is attended to", Transformer.forward)
