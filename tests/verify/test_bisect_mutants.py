@@ -49,6 +49,7 @@ CANNOT_SHOW = {
     "GPT/table-counts-through": "no row holds several texts",
     "GPT/texts-see-each-other": "no row holds several texts",
     "GPT/padding-counts": "no row says where its padding is",
+    "Stack/shared-bias-of-first-layer": "no layers here share a bias",
     "relative_bias/no-room-for-the-far": "no two tokens are far apart",
     "relative_bias/one-bucket-too-few": "no two tokens are far apart",
     "relative_bias/dropped-in-decoding": "training has as many queries as keys",
