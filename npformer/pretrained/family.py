@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from npformer.errors import CheckpointError
 from npformer.pretrained.fields import Fields
+from npformer.pretrained.quirks import Quirk
 from npformer.pretrained.tensors import Entry
 
 
@@ -32,9 +33,8 @@ class Family:
     """Fields beside ``fields.IGNORED`` that are passed over, each with the reason."""
     ignored_tensors: ClassVar[Mapping[str, str]] = {}
     """Patterns of names that are passed over, each with the reason."""
-    quirks: ClassVar[Mapping[str, Callable[[Any], dict[str, Any]]]] = {}
-    """What a naive loader gets wrong, by name: from a model's config to the settings that are
-    wrong in that way. Tests switch each, and see that a comparison names the module."""
+    quirks: ClassVar[Mapping[str, Quirk]] = {}
+    """What a naive loader gets wrong, by name."""
 
     def settings(self, fields: Fields) -> dict[str, Any]:
         """The settings of the model's config. Raises ConfigError for what npformer has not."""

@@ -7,7 +7,7 @@ dtype of the weights. ``exact`` lifts that.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -47,19 +47,29 @@ def exact() -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def random_model(config: Any, seed: int = 0, dtype: torch.dtype = torch.float64) -> Any:
-    """The library's model of a config, every parameter drawn, norms' weights and biases too."""
-    generator = torch.Generator().manual_seed(seed)
+def random_model(config: Any, seed: int = 0) -> Any:
+    """The library's model of a config, every parameter drawn, norms' weights and biases too.
+
+    They are numbers of float32, so that a run in float32 has the same ones.
+    """
+    rng = np.random.default_rng(seed)
     with exact():
         model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager")
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                drawn = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-                width = parameter.shape[-1] if parameter.ndim > 1 else 1
-                base = 1.0 if "norm" in name and name.endswith("weight") else 0.0
-                scale = 0.3 if parameter.ndim == 1 else width**-0.5
-                parameter.copy_(base + scale * drawn)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            width = parameter.shape[-1] if parameter.ndim > 1 else 1
+            base = 1.0 if "norm" in name and name.endswith("weight") else 0.0
+            scale = 0.3 if parameter.ndim == 1 else width**-0.5
+            drawn = base + scale * rng.standard_normal(parameter.shape)
+            parameter.copy_(torch.from_numpy(drawn.astype(np.float32)))
     return model.eval()
+
+
+def narrow(directory: Path) -> Any:
+    """The library's model of a directory in float32, as anybody runs it."""
+    return transformers.AutoModelForCausalLM.from_pretrained(
+        directory, dtype=torch.float32, attn_implementation="eager"
+    ).eval()
 
 
 def saved(model: Any, directory: Path) -> Path:
@@ -68,12 +78,16 @@ def saved(model: Any, directory: Path) -> Path:
     return directory
 
 
-def run(model: Any, ids: np.ndarray, dlogits: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-    """ids (B, T), dlogits (B, T, V) -> logits, and the gradient of every parameter."""
+def run(
+    model: Any, ids: np.ndarray, dlogits: np.ndarray, **inputs: np.ndarray
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """ids (B, T), dlogits (B, T, V), other inputs -> logits, the gradient of every parameter."""
     model.zero_grad()
-    with exact():
-        logits = model(torch.from_numpy(ids), use_cache=False).logits
-        logits.backward(torch.from_numpy(dlogits))
+    wide = next(model.parameters()).dtype is torch.float64
+    more = {name: torch.from_numpy(value) for name, value in inputs.items()}
+    with exact() if wide else nullcontext():
+        logits = model(torch.from_numpy(ids), use_cache=False, **more).logits
+        logits.backward(torch.from_numpy(dlogits).to(logits.dtype))
     return logits.detach().numpy(), {
         name: parameter.grad.numpy() for name, parameter in model.named_parameters()
     }

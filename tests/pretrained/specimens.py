@@ -25,6 +25,9 @@ LLAMA3 = dict(
     high_freq_factor=4.0,
     original_max_position_embeddings=16,
 )
+YARN = dict(rope_type="yarn", rope_theta=100.0, factor=4.0, original_max_position_embeddings=16)
+LINEAR = dict(rope_type="linear", rope_theta=100.0, factor=4.0)
+LAST_LOCAL = dict(use_sliding_window=True, sliding_window=4, max_window_layers=1)
 FAST = dict(rope_type="default", rope_theta=100.0)
 KINDS = ["sliding_attention", "full_attention"]
 
@@ -37,15 +40,17 @@ SPECIMENS: dict[str, Callable[[], Any]] = {
         **SIZES, tie_word_embeddings=True, attention_bias=True, mlp_bias=True, pad_token_id=2
     ),
     "mistral": lambda: transformers.MistralConfig(**SIZES, sliding_window=4),
-    "mistral-no-window": lambda: transformers.MistralConfig(**SIZES, sliding_window=None),
+    "mistral-no-window": lambda: transformers.MistralConfig(
+        **SIZES, sliding_window=None, rope_parameters=YARN
+    ),
     "qwen2": lambda: transformers.Qwen2Config(
-        **SIZES, use_sliding_window=True, sliding_window=4, max_window_layers=1
+        **SIZES, **LAST_LOCAL, rope_parameters=YARN
     ),
     "qwen3": lambda: transformers.Qwen3Config(
-        **SIZES, use_sliding_window=True, sliding_window=4, max_window_layers=1
+        **SIZES, **LAST_LOCAL, rope_parameters=LINEAR
     ),
     "smollm3": lambda: transformers.SmolLM3Config(
-        **SIZES, no_rope_layers=[1, 0], pad_token_id=None, rope_parameters=FAST
+        **SIZES, no_rope_layers=[1, 0], pad_token_id=None, rope_parameters=LLAMA3
     ),
     "gemma2": lambda: transformers.Gemma2Config(
         **SIZES, sliding_window=4, query_pre_attn_scalar=17, attn_logit_softcapping=2.0,
@@ -58,14 +63,13 @@ SPECIMENS: dict[str, Callable[[], Any]] = {
             "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
         },
     ),
-    "olmo2": lambda: transformers.Olmo2Config(**SIZES, eos_token_id=3),
+    "olmo2": lambda: transformers.Olmo2Config(
+        **SIZES, eos_token_id=3, rope_parameters=YARN
+    ),
     "olmo3": lambda: transformers.Olmo3Config(
         **SIZES, eos_token_id=3, sliding_window=4, layer_types=KINDS,
         rope_parameters={
-            "full_attention": {
-                "rope_type": "yarn", "factor": 4.0, "rope_theta": 100.0, "beta_fast": 8.0,
-                "original_max_position_embeddings": 16,
-            },
+            "full_attention": {**YARN, "beta_fast": 8.0},
             "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
         },
     ),

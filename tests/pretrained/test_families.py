@@ -6,57 +6,142 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import torch
 
 from npformer.pretrained import Pretrained, from_pretrained
 from npformer.pretrained.load import Renamed
 from npformer.pretrained.tensors import Exported
 from tests.pretrained import library
 from tests.pretrained.specimens import SPECIMENS
+from torch_ref.bridge import to_torch
+from torch_ref.models import make_twin
 
 BATCH, LENGTH, VOCAB = 2, 11, 43
 CLOSE = 1e-9
 
+Run = tuple[np.ndarray, dict[str, np.ndarray]]
+"""Logits, and the gradient of every tensor by the family's name of it."""
+
 
 class Both(NamedTuple):
-    theirs: Any
+    model: Any
     ours: Pretrained
+    path: Any
     ids: np.ndarray
     dlogits: np.ndarray
+    theirs: Run
 
 
 @pytest.fixture(scope="module", params=SPECIMENS)
 def both(request, published) -> Both:
     model, path = published(request.param)
     rng = np.random.default_rng(0)
-    ids = rng.integers(0, VOCAB, (BATCH, LENGTH))
+    ids = rng.integers(3, VOCAB, (BATCH, LENGTH))
     dlogits = rng.standard_normal((BATCH, LENGTH, VOCAB))
-    return Both(model, from_pretrained(path, np.float64), ids, dlogits)
+    ours = from_pretrained(path, np.float64)
+    return Both(model, ours, path, ids, dlogits, of_library(ours, model, ids, dlogits))
 
 
 def test_logits_and_every_gradient_are_the_librarys(both):
-    theirs, gradients = library.run(both.theirs, both.ids, both.dlogits)
-    model = both.ours.model
-    logits, cache = model.forward(both.ids)
-    model.zero_grad()
-    model.backward(both.dlogits, cache)
-    assert apart(logits, theirs) < CLOSE
-    entries = both.ours.family.entries(model.config)
-    ours = Exported(entries, {path: p.grad for path, p in model.named_parameters()})
-    theirs = Renamed(gradients, both.ours.family.own_names(list(gradients)))
-    assert ours.keys() == theirs.keys()
-    for name, gradient in ours.items():
-        assert apart(gradient, theirs[name]) < CLOSE, name
+    check_equal(of_numpy(both.ours, both.ids, both.dlogits), both.theirs)
+
+
+def test_so_are_the_twins(both):
+    twin = make_twin(both.ours.model.config, dtype=torch.float64)
+    to_torch(both.ours.model.state_dict(), twin)
+    logits = twin(torch.from_numpy(both.ids))
+    logits.backward(torch.from_numpy(both.dlogits))
+    gradients = {path: p.grad.numpy() for path, p in twin.named_parameters()}
+    check_equal((logits.detach().numpy(), named(both.ours, gradients)), both.theirs)
+
+
+def test_float32_is_as_exact_as_the_librarys(both):
+    narrow = from_pretrained(both.path, np.float32)
+    ours = of_numpy(narrow, both.ids, both.dlogits.astype(np.float32))
+    theirs = of_library(narrow, library.narrow(both.path), both.ids, both.dlogits)
+    assert ours[0].dtype == np.float32
+    assert {gradient.dtype for gradient in ours[1].values()} == {np.dtype(np.float32)}
+    assert rounding(ours, both.theirs) < 2 * rounding(theirs, both.theirs)
+
+
+def test_padding_on_the_left_is_as_the_librarys_mask(both):
+    documents = np.array([[0] * 4 + [1] * 7, [1] * 11])
+    dlogits = both.dlogits * (documents != 0)[:, :, None]
+    at = np.maximum(np.cumsum(documents, axis=1) - 1, 0)
+    theirs = of_library(
+        both.ours, both.model, both.ids, dlogits, attention_mask=documents, position_ids=at
+    )
+    ours = of_numpy(both.ours, both.ids, dlogits, documents=documents)
+    shown = documents != 0
+    check_equal((ours[0][shown], ours[1]), (theirs[0][shown], theirs[1]))
+
+
+def test_packed_texts_are_the_librarys_one_by_one(both):
+    row, dlogits = both.ids[:1], both.dlogits[:1]
+    documents = np.array([[1] * 5 + [2] * 6])
+    parts = [slice(0, 5), slice(5, 11)]
+    alone = [of_library(both.ours, both.model, row[:, p], dlogits[:, p]) for p in parts]
+    logits = np.concatenate([run[0] for run in alone], axis=1)
+    gradients = {name: alone[0][1][name] + alone[1][1][name] for name in alone[0][1]}
+    check_equal(of_numpy(both.ours, row, dlogits, documents=documents), (logits, gradients))
 
 
 def test_the_cache_goes_on_with_the_librarys_tokens(both):
     ids, new = both.ids[:, :5], 20  # past every window
-    model = both.ours.model
-    state = model.start()
-    newest, found = ids, []
+    assert greedy(both.ours, ids, new) == library.greedy(both.model, ids, new)
+
+
+def test_what_is_exported_has_the_same_tensors(both, tmp_path):
+    """In the library's own order of names and shapes, and with the same numbers."""
+    before = both.ours.source.tensors
+    family, weights = both.ours.family, both.ours.model.state_dict()
+    exported = Exported(family.entries(both.ours.model.config), weights)
+    after = {family.file_name(name): exported[name] for name in exported}
+    assert after.keys() == set(before)
+    for name, tensor in after.items():
+        assert np.array_equal(tensor, before[name]), name
+
+
+def of_numpy(found: Pretrained, ids: np.ndarray, dlogits: np.ndarray, **more: np.ndarray) -> Run:
+    model = found.model
+    logits, cache = model.forward(ids, **more)
+    for parameter in model.parameters():
+        parameter.grad = None
+    model.backward(dlogits, cache)
+    return logits, named(found, {path: p.grad for path, p in model.named_parameters()})
+
+
+def of_library(found: Pretrained, model: Any, ids: Any, dlogits: Any, **inputs: Any) -> Run:
+    logits, gradients = library.run(model, ids, dlogits, **inputs)
+    return logits, dict(Renamed(gradients, found.family.own_names(list(gradients))))
+
+
+def named(found: Pretrained, gradients: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The gradients of the parameters as those of the tensors: the table is linear."""
+    return dict(Exported(found.family.entries(found.model.config), gradients))
+
+
+def greedy(found: Pretrained, ids: np.ndarray, new: int) -> list[list[int]]:
+    state = found.model.start()
+    newest, written = ids, []
     for _ in range(new):
-        newest = model.step(newest, state).argmax(axis=1)
-        found.append(newest.tolist())
-    assert [list(row) for row in zip(*found, strict=True)] == library.greedy(both.theirs, ids, new)
+        newest = found.model.step(newest, state).argmax(axis=1)
+        written.append(newest.tolist())
+    return [list(row) for row in zip(*written, strict=True)]
+
+
+def check_equal(ours: Run, theirs: Run) -> None:
+    assert apart(ours[0], theirs[0]) < CLOSE
+    assert ours[1].keys() == theirs[1].keys()
+    for name, gradient in ours[1].items():
+        assert apart(gradient, theirs[1][name]) < CLOSE, name
+
+
+def rounding(run: Run, exact: Run) -> float:
+    """The root of the mean square, over logits and gradients, of errors relative to the largest."""
+    pairs = [(run[0], exact[0]), *((run[1][name], exact[1][name]) for name in exact[1])]
+    errors = [((a - b) / abs(b).max()).ravel() for a, b in pairs]
+    return float(np.sqrt(np.mean(np.concatenate(errors) ** 2)))
 
 
 def apart(ours: np.ndarray, theirs: np.ndarray) -> float:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from npformer.pretrained import quirks
 from npformer.pretrained.families.llama import Llama
 from npformer.pretrained.fields import Fields
 from npformer.pretrained.windows import windows
-
-SWAPPED = str.maketrans("LG", "GL")
 
 
 class Gemma2(Llama):
@@ -33,16 +32,16 @@ class Gemma2(Llama):
         "cache_implementation": "how the library keeps keys and values",
     }
     quirks: ClassVar = {
-        "interleaved": lambda c: {"positions": "rotary_interleaved"},
-        "weight-without-one": lambda c: {"norm_type": "rms_norm"},
-        "embedding-not-scaled": lambda c: {"scale_embedding": False},
-        "scale-of-head": lambda c: {"attention_scale": None},
-        "erf-gelu": lambda c: {"activation": "geglu"},
-        "scores-not-capped": lambda c: {"softcap": None},
-        "logits-not-capped": lambda c: {"logit_softcap": None},
-        "others-local": lambda c: {"window_pattern": c.window_pattern.translate(SWAPPED)},
-        "window-plus-one": lambda c: {"window": c.window + 1},
-        "eps": lambda c: {"layer_norm_eps": 1e-2},
+        "interleaved halves": quirks.INTERLEAVED,
+        "eps": quirks.EPS,
+        "weight without 1": quirks.WITHOUT_ONE,
+        "embedding not scaled": quirks.EMBEDDING_UNSCALED,
+        "scale of the head": quirks.SCALE_OF_HEAD,
+        "gelu of erf": quirks.OTHER_GELU,
+        "scores not capped": quirks.SCORES_UNCAPPED,
+        "logits not capped": quirks.LOGITS_UNCAPPED,
+        "window of one key more": quirks.WINDOW_LONGER,
+        "the others local": quirks.OTHERS_LOCAL,
     }
 
     def settings(self, fields: Fields) -> dict[str, Any]:

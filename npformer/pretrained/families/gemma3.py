@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from npformer.pretrained import quirks
 from npformer.pretrained.families.gemma2 import Gemma2
 from npformer.pretrained.fields import Fields
 from npformer.pretrained.rotation import rotation
@@ -39,10 +40,11 @@ class Gemma3(Gemma2):
         r"(model\.)?multi_modal_projector\..*": "it sees images",
     }
     quirks: ClassVar = {
-        **{name: quirk for name, quirk in Gemma2.quirks.items() if "not-capped" not in name},
-        "one-theta": lambda c: {"rotary_theta_local": c.rotary_theta},
-        "scaled-locally-too": lambda c: {"rotary_theta_local": None},
-        "scores-capped": lambda c: {"softcap": 1.0},
+        **{name: quirk for name, quirk in Gemma2.quirks.items() if "not capped" not in name},
+        "one theta": quirks.ONE_THETA,
+        "stretched in local layers too": quirks.STRETCHED_LOCALLY,
+        "scores capped": quirks.SCORES_CAPPED,
+        "every layer local": quirks.ALL_LOCAL,
     }
 
     def settings(self, fields: Fields) -> dict[str, Any]:

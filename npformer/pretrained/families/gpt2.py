@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from npformer.pretrained import quirks
 from npformer.pretrained.activations import PLAIN
 from npformer.pretrained.family import Family
 from npformer.pretrained.fields import Fields
@@ -32,9 +33,10 @@ class Gpt2(Family):
         r"h\.\d+\.attn\.(masked_)?bias": "the causal mask, which older files hold",
     }
     quirks: ClassVar = {
-        "erf-gelu": lambda c: {"activation": "gelu"},
-        "eps": lambda c: {"layer_norm_eps": 1e-12},
-        "scores-not-scaled": lambda c: {"attention_scale": 1.0},
+        "gelu of erf": quirks.OTHER_GELU,
+        "eps": quirks.EPS,
+        "scores not scaled": quirks.UNSCALED,
+        "embedding scaled": quirks.EMBEDDING_SCALED,
     }
 
     def settings(self, fields: Fields) -> dict[str, Any]:

@@ -7,22 +7,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from npformer.pretrained import quirks
 from npformer.pretrained.activations import GATED
 from npformer.pretrained.family import Family
 from npformer.pretrained.fields import Fields
 from npformer.pretrained.rotation import rotation
 from npformer.pretrained.tensors import Entry, whole
-
-UNTURNED: dict[str, Any] = {
-    "rotary_theta": 10_000.0,
-    "rotary_fraction": 1.0,
-    "rotary_theta_local": None,
-    "rotary_scaling": "default",
-    "rotary_factor": 1.0,
-    "rotary_original_length": 0,
-    "rotary_pattern": "",
-}
-"""The settings of a model without rotation, which has none of them."""
 
 
 class Llama(Family):
@@ -59,15 +49,15 @@ class Llama(Family):
         r"rotary_emb\.inv_freq": "frequencies, which the config gives",
     }
     quirks: ClassVar = {
-        "interleaved": lambda c: {"positions": "rotary_interleaved"},
-        "no-rotation": lambda c: {"positions": "none", **UNTURNED},
-        "no-scaling": lambda c: {
-            "rotary_scaling": "default", "rotary_factor": 1.0, "rotary_original_length": 0,
-        },
-        "eps": lambda c: {"layer_norm_eps": 1e-2},
-        "scale-of-width": lambda c: {"attention_scale": (c.d_model / c.heads) ** -0.5},
-        "gelu-gate": lambda c: {"activation": "geglu"},
-    }  # fmt: skip
+        "interleaved halves": quirks.INTERLEAVED,
+        "no rotation": quirks.UNTURNED,
+        "frequencies not stretched": quirks.UNSTRETCHED,
+        "eps": quirks.EPS,
+        "scale of d_model / heads": quirks.SCALE_OF_WIDTH,
+        "gelu for silu": quirks.OTHER_GELU,
+        "1 + weight": quirks.WITH_ONE,
+        "embedding scaled": quirks.EMBEDDING_SCALED,
+    }
 
     def settings(self, fields: Fields) -> dict[str, Any]:
         """The settings of the model's config. Raises ConfigError for what npformer has not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from npformer.pretrained import quirks
 from npformer.pretrained.families.llama import Llama
 from npformer.pretrained.fields import Fields
 
@@ -15,8 +16,8 @@ class Mistral(Llama):
     kv_heads: ClassVar[int | None] = 8
     quirks: ClassVar = {
         **Llama.quirks,
-        "window-plus-one": lambda c: {"window": c.window + 1},
-        "no-window": lambda c: {"window": None},
+        "window of one key more": quirks.WINDOW_LONGER,
+        "no window": quirks.NO_WINDOW,
     }
 
     def settings(self, fields: Fields) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from npformer.pretrained import quirks
 from npformer.pretrained.families.llama import Llama
 from npformer.pretrained.fields import Fields
 
@@ -18,7 +19,7 @@ class Olmo2(Llama):
         "self_attn_residual.norm": "post_attention_layernorm",
         "feed_forward_residual.norm": "post_feedforward_layernorm",
     }
-    quirks: ClassVar = {**Llama.quirks, "norms-first": lambda c: {"norm": "pre"}}
+    quirks: ClassVar = {**Llama.quirks, "norms before the branch": quirks.NORMS_FIRST}
 
     def settings(self, fields: Fields) -> dict[str, Any]:
         """The settings of the model's config. Raises ConfigError for what npformer has not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from npformer.pretrained import quirks
 from npformer.pretrained.families.olmo2 import Olmo2
 from npformer.pretrained.fields import Fields
 from npformer.pretrained.rotation import rotation
@@ -17,8 +18,9 @@ class Olmo3(Olmo2):
     theta = 500_000.0
     quirks: ClassVar = {
         **Olmo2.quirks,
-        "every-layer-local": lambda c: {"window_pattern": ""},
-        "stretched-locally-too": lambda c: {"rotary_theta_local": None},
+        "window of one key more": quirks.WINDOW_LONGER,
+        "every layer local": quirks.ALL_LOCAL,
+        "stretched in local layers too": quirks.STRETCHED_LOCALLY,
     }
 
     def settings(self, fields: Fields) -> dict[str, Any]:

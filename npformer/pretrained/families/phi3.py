@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from npformer.pretrained import quirks
 from npformer.pretrained.families.mistral import Mistral
 from npformer.pretrained.fields import Fields
 from npformer.pretrained.tensors import Entry, fused, whole
@@ -22,7 +23,10 @@ class Phi3(Mistral):
         "resid_pdrop": "in training alone",
         "original_max_position_embeddings": "of longrope, which rope_scaling says by itself",
     }
-    quirks: ClassVar = {**Mistral.quirks, "every-column-turns": lambda c: {"rotary_fraction": 1.0}}
+    quirks: ClassVar = {
+        **{name: quirk for name, quirk in Mistral.quirks.items() if "stretched" not in name},
+        "every column turns": quirks.ALL_COLUMNS,
+    }
 
     def settings(self, fields: Fields) -> dict[str, Any]:
         """The settings of the model's config. Raises ConfigError for what npformer has not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from npformer.pretrained import quirks
 from npformer.pretrained.families.llama import Llama
 from npformer.pretrained.fields import Fields
 from npformer.pretrained.windows import windows
@@ -15,8 +16,9 @@ class Qwen2(Llama):
     model_types: ClassVar[tuple[str, ...]] = ("qwen2",)
     quirks: ClassVar = {
         **Llama.quirks,
-        "every-layer-local": lambda c: {"window_pattern": ""},
-        "no-window": lambda c: {"window": None, "window_pattern": ""},
+        "window of one key more": quirks.WINDOW_LONGER,
+        "no window": quirks.NO_WINDOW,
+        "every layer local": quirks.ALL_LOCAL,
     }
 
     def settings(self, fields: Fields) -> dict[str, Any]:

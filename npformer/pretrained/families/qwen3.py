@@ -13,9 +13,6 @@ class Qwen3(Qwen2):
 
     model_types: ClassVar[tuple[str, ...]] = ("qwen3",)
     head_size: ClassVar[int | None] = 128
-    quirks: ClassVar = {
-        **Qwen2.quirks,
-    }
 
     def settings(self, fields: Fields) -> dict[str, Any]:
         """The settings of the model's config. Raises ConfigError for what npformer has not."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from npformer.errors import ConfigError
+from npformer.pretrained import quirks
 from npformer.pretrained.families.llama import Llama
 from npformer.pretrained.fields import Fields
 from npformer.pretrained.windows import windows
-
-SWAPPED = str.maketrans("RN", "NR")
 
 
 class SmolLM3(Llama):
@@ -22,8 +21,8 @@ class SmolLM3(Llama):
     tie = True
     quirks: ClassVar = {
         **Llama.quirks,
-        "every-layer-turns": lambda c: {"rotary_pattern": ""},
-        "others-turn": lambda c: {"rotary_pattern": c.rotary_pattern.translate(SWAPPED)},
+        "every layer turns": quirks.ALL_TURN,
+        "the others turn": quirks.OTHERS_TURN,
     }
 
     def settings(self, fields: Fields) -> dict[str, Any]:

@@ -1,0 +1,58 @@
+"""Every quirk of every family, switched wrongly: a bisection names the module."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from npformer.models import make_model
+from npformer.pretrained import from_pretrained
+from npformer.pretrained.families import families
+from npformer.text.batches import Batch
+from npformer.verify.bisect import Reference
+from tests.pretrained.specimens import SPECIMENS
+from torch_ref.models import make_twin
+
+
+@pytest.mark.parametrize("name", SPECIMENS)
+def test_a_bisection_names_the_module(published, name):
+    found = from_pretrained(published(name)[1], np.float64)
+    config, weights = found.model.config, found.model.state_dict()
+    ids = np.random.default_rng(0).integers(3, config.vocab_size, (2, 10))
+    twin = make_twin(config, dtype=torch.float64)
+    right = Reference(twin, Batch({"target": ids[:, :-1]}, ids[:, 1:]), weights)
+    assert right.judge(found.model).passed
+    for quirk, settings, at in quirks_of(found.family, config):
+        wrong = make_model(
+            dataclasses.replace(config, **settings), rng=np.random.default_rng(0), dtype=np.float64
+        )
+        wrong.load_state_dict(weights)
+        bisection = right.judge(wrong)
+        assert bisection.activation is not None, quirk
+        assert below(bisection.activation.path, at), (quirk, str(bisection))
+
+
+def test_every_quirk_of_every_decoder_is_among_them(published):
+    switched: dict[object, set[str]] = {}
+    for name in SPECIMENS:
+        found = from_pretrained(published(name)[1])
+        quirks = {quirk for quirk, _, _ in quirks_of(found.family, found.model.config)}
+        switched.setdefault(found.family, set()).update(quirks)
+    decoders = [family for family in families().values() if family.model == "gpt"]
+    assert switched == {family: set(family.quirks) for family in decoders}
+
+
+def quirks_of(family, config) -> Iterator[tuple[str, dict, str]]:
+    """Those that the config lets be made: name, wrong settings, module."""
+    for name, quirk in family.quirks.items():
+        if settings := quirk.wrong(config):
+            yield name, settings, quirk.at
+
+
+def below(path: str, at: str) -> bool:
+    """Whether ``path`` ends in the module ``at``, or in one of such a name, or is inside it."""
+    return path == "" if at == "" else f"{at}." in f"{path}."
