@@ -34,6 +34,8 @@ class DataConfig:
     """Token budget of one batch: rows times the longer side's length, padding included."""
     max_length: int = 128
     """Longer pairs, in tokens, are left out of training and counted."""
+    pack: bool = False
+    """Put several texts into one row, up to max_length tokens, each apart (models of language)."""
     shards: str = ""
     """Directory of the corpus as tokenised, memory-mapped shards; empty keeps it in memory."""
 

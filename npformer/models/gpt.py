@@ -101,6 +101,7 @@ class GPT(Model):
 
     Config = GPTConfig
     streams: ClassVar = {"target": "decoder"}
+    packs: ClassVar = True
 
     def __init__(
         self, config: GPTConfig, *, rng: np.random.Generator, dtype: DTypeLike = np.float32

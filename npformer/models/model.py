@@ -41,6 +41,8 @@ class Model(Module):
     """The configuration's class; its ``family`` is the name of the family's file."""
     streams: ClassVar[Mapping[str, str]]
     """Of each input, by the name of the forward's argument: the path of the stack that reads it."""
+    packs: ClassVar[bool] = False
+    """Whether a row may hold several texts; the forward then takes ``documents``."""
 
     config: Any
     embedding: Embedding

@@ -11,7 +11,7 @@ from npformer.fields import to_dict
 from npformer.files.manifest import CONFIG
 from npformer.train.data_record import CORPUS, DataRecord, read_record
 
-_FREE = {"corpus", "validation", "shards", "batch_tokens"}
+_FREE = {"corpus", "validation", "shards", "batch_tokens", "pack"}
 """Fields of ``DataConfig`` that say where pairs are, or how they are put together; not which."""
 
 

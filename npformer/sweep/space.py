@@ -32,6 +32,7 @@ _ONLY_LOOKS = "it changes how a run is watched, not what it learns"
 _FIXED = {
     "model.vocab_size": "the trained tokenizer decides it; sweep data.vocab_size",
     "model.padding_id": "the tokenizer decides it",
+    "model.source_vocab_size": "the tokenizer decides it",
     "model.family": "name it with --model",
     "model.max_length": _OTHER_VALIDATION,
     "data.corpus": _OTHER_VALIDATION,

@@ -16,6 +16,7 @@ import numpy as np
 
 from npformer.errors import ConfigError, CorpusError
 from npformer.text.corpus import ParallelCorpus
+from npformer.text.packing import packed_places, packed_rows
 from npformer.text.tokenizer import BOS, EOS, PAD, Tokenizer
 
 _BATCHES_PER_WINDOW = 100  # enough that lengths agree, few enough that batches vary by epoch
@@ -28,7 +29,8 @@ class Batch:
 
     inputs: dict[str, np.ndarray]
     """What the model's forward takes, by name: ``source`` (B, S) ids, EOS; ``target`` (B, T) BOS,
-    ids. A model that reads the target alone has no source."""
+    ids. A model that reads the target alone has no source, and may have ``documents`` (B, T): of
+    several texts in one row, the number of each token's; 0 for padding."""
     targets: np.ndarray
     """(B, T) ids, EOS: what follows each token of the target."""
 
@@ -207,6 +209,25 @@ def make_batch(pairs: Pairs, rows: np.ndarray, streams: Collection[str] = SIDES)
     return Batch(inputs, target_out)
 
 
+def make_packed_batch(pairs: Pairs, rows: np.ndarray, width: int) -> Batch:
+    """The targets of the pairs at ``rows``, as many in a row of ``width`` tokens as go into it."""
+    _, targets = pairs.gather(rows)
+    sizes = targets.sizes + 1
+    row, column, number = packed_places(sizes, width)
+    shape = int(row.max(initial=-1)) + 1, int((column + sizes).max(initial=0))
+    where = np.repeat(row, sizes), spans(column, sizes)
+    ends = np.cumsum(sizes) - 1  # of each text, among the tokens of all
+    asked = np.empty(int(sizes.sum()), np.int64)
+    asked[ends] = pairs.ends(rows)
+    asked[np.delete(np.arange(len(asked)), ends)] = targets.ids
+    read = np.empty_like(asked)
+    read[1:] = asked[:-1]
+    read[ends - sizes + 1] = BOS
+    target_in, target_out, documents = np.full((3, *shape), PAD, np.int64)
+    target_in[where], target_out[where], documents[where] = read, asked, np.repeat(number, sizes)
+    return Batch({"target": target_in, "documents": documents}, target_out)
+
+
 def evaluation_batches(
     pairs: Pairs, batch_tokens: int, streams: Collection[str] = SIDES
 ) -> list[Batch]:
@@ -229,17 +250,26 @@ class Batches:
 
     A batch of B pairs, the longest of whose sides has L tokens, has ``B * L <= batch_tokens``; the
     budget counts padding, and EOS or BOS, of the sides that are ``streams`` of the model. Raises
-    ``ConfigError``
-    if a pair alone is longer than the budget, for it could be in no batch.
+    ``ConfigError`` if a pair alone is longer than the budget, for it could be in no batch.
+
+    With ``pack``, the targets alone, which must not be longer, are put together in rows of that
+    many tokens (``packing.py``), of which a batch has as many as the budget allows.
     """
 
     def __init__(
-        self, pairs: Pairs, batch_tokens: int, seed: int, streams: Collection[str] = SIDES
+        self,
+        pairs: Pairs,
+        batch_tokens: int,
+        seed: int,
+        streams: Collection[str] = SIDES,
+        *,
+        pack: int = 0,
     ) -> None:
         self.pairs = pairs
         self.batch_tokens = batch_tokens
         self.seed = seed
         self.streams = streams
+        self.pack = min(pack, batch_tokens)
         self._lengths = _lengths(pairs, streams)
         if not len(pairs):
             raise CorpusError("there is no pair to make batches of")
@@ -257,13 +287,27 @@ class Batches:
         window = max(1, int(_BATCHES_PER_WINDOW * self.batch_tokens / mean))
         batches: list[np.ndarray] = []
         for start in range(0, len(order), window):
-            rows = _by_length(self._lengths, order[start : start + window])
-            batches += _cut(rows, self._lengths, self.batch_tokens)
+            rows = order[start : start + window]
+            batches += self._packed(rows, rng) if self.pack else self._padded(rows)
         return [batches[i] for i in rng.permutation(len(batches))]
 
     def batch(self, rows: np.ndarray) -> Batch:
-        """The pairs at ``rows``, padded."""
+        """The pairs at ``rows``, padded or packed."""
+        if self.pack:
+            return make_packed_batch(self.pairs, rows, self.pack)
         return make_batch(self.pairs, rows, self.streams)
+
+    def _padded(self, rows: np.ndarray) -> list[np.ndarray]:
+        return _cut(_by_length(self._lengths, rows), self._lengths, self.batch_tokens)
+
+    def _packed(self, rows: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        packed = packed_rows(rows, self._lengths[rows, 0], self.pack)
+        shuffled = [packed[row] for row in rng.permutation(len(packed))]
+        size = self.batch_tokens // self.pack
+        return [
+            np.concatenate(shuffled[start : start + size])
+            for start in range(0, len(shuffled), size)
+        ]
 
 
 def _by_length(lengths: np.ndarray, rows: np.ndarray) -> np.ndarray:

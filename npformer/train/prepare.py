@@ -112,6 +112,11 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
     streams = family(model.family).streams
     translates = "source" in streams
     text = not translates and is_plain_text(data.corpus)
+    if data.pack and not family(model.family).packs:
+        raise ConfigError(
+            f"--pack puts several texts into one row, and model {model.family!r} cannot keep them "
+            "apart; leave --pack out"
+        )
     pairs: Pairs
     if data.shards:
         if text:
@@ -137,10 +142,11 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
     held_out_pairs = encode(held_out, tokenizer, model.max_length, text=text)
     # One long validation pair may fill a batch of its own; a training pair may not.
     budget = max(data.batch_tokens, model.max_length)
+    pack = data.max_length if data.pack else 0
     return Prepared(
         config=config,
         tokenizer=tokenizer,
-        batches=Batches(pairs, data.batch_tokens, config.train.seed, streams),
+        batches=Batches(pairs, data.batch_tokens, config.train.seed, streams, pack=pack),
         validation=Validation(
             evaluation_batches(held_out_pairs, budget, streams),
             held_out.source,

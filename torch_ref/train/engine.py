@@ -107,9 +107,15 @@ class TorchEngine:
         """The floating-point operations that a batch's valid tokens need, forward and backward."""
         from npformer.plan.flops import batch_flops  # most of a second, at the first update alone
 
+        if "documents" in batch.inputs:
+            texts = [
+                np.unique(row[row > 0], return_counts=True)[1] for row in batch.inputs["documents"]
+            ]
+            lengths = np.concatenate(texts)
+            return batch_flops(self.config.model, lengths, lengths)
         source = batch.inputs.get("source", batch.targets)
-        lengths = ((ids != PAD).sum(axis=1) for ids in (source, batch.targets))
-        return batch_flops(self.config.model, *lengths)
+        of_rows = ((ids != PAD).sum(axis=1) for ids in (source, batch.targets))
+        return batch_flops(self.config.model, *of_rows)
 
     def gradients(self, batch: Batch, seed: tuple[int, ...]) -> None:
         """Add the gradient of the summed token losses, without waiting for the device.
