@@ -11,12 +11,26 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from npformer.errors import CheckpointError
+from npformer.errors import CheckpointError, ConfigError
 from npformer.ops.array import Array
+from npformer.pretrained.fields import Fields
 
 BLOCK = 128
 SCALE = "_scale_inv"
 """How the name of a weight's scales goes on after the weight's own."""
+
+
+def check_stored(fields: Fields) -> None:
+    """Raise ConfigError where a config says that its weights are stored in another way."""
+    if fields.take("quantization_config", None) is None:
+        return
+    how = fields.inside("quantization_config")
+    how.choose("quant_method", {"fp8": "fp8"})
+    block = how.given("weight_block_size", [BLOCK, BLOCK])
+    if block != [BLOCK, BLOCK]:
+        raise ConfigError(
+            f"weight_block_size is {block}; npformer has blocks of {BLOCK} by {BLOCK}"
+        )
 
 
 def _scales(name: str, tensors: Mapping[str, Array]) -> bool:

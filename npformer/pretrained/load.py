@@ -17,6 +17,7 @@ from npformer.ops.array import Array
 from npformer.pretrained.families import family_of
 from npformer.pretrained.family import Family
 from npformer.pretrained.fields import Fields
+from npformer.pretrained.float8 import check_stored
 from npformer.pretrained.source import Source, open_source
 from npformer.pretrained.tensors import read_parameters
 from npformer.pretrained.tokenizer import read_tokenizer
@@ -50,6 +51,7 @@ def load(source: Source, dtype: DTypeLike = np.float32) -> Pretrained:
     names = family.own_names(list(source.tensors))
     fields = Fields(source.config, str(source.path / "config.json"), family.ignored_fields, names)
     settings = family.settings(fields)
+    check_stored(fields)
     fields.refuse_others()
     try:
         config = model_config({"family": family.model, "dropout": 0.0, **settings})
@@ -63,6 +65,7 @@ def load(source: Source, dtype: DTypeLike = np.float32) -> Pretrained:
         entries,
         Renamed(source.tensors, names),
         parameters,
+        spelled=names,
         ignored=family.ignored_tensors,
         tied=family.tied(config),
         where=str(source.path),

@@ -40,6 +40,16 @@ def _unstretched(c: Any) -> dict[str, Any]:
     return {n: v for n, v in _unturned(c).items() if n not in {"positions", *kept}}
 
 
+WITHOUT_WINDOW: dict[str, Any] = {"window": None, "window_pattern": "", "rotary_theta_local": None}
+OTHER_FORM = {
+    "gelu": "gelu_tanh",
+    "gelu_tanh": "gelu",
+    "swiglu": "geglu",
+    "geglu": "geglu_tanh",
+    "geglu_tanh": "geglu",
+}
+"""The activation that is taken for another one."""
+
 ATTENTION, ROTATION, NORM = "self_attn", "self_attn.positions", "norm"
 ACTIVATION = "feed_forward.activation"
 
@@ -68,13 +78,3 @@ SCORES_UNCAPPED = Quirk(lambda c: {"softcap": None}, ATTENTION)
 SCORES_CAPPED = Quirk(lambda c: {"softcap": 5.0}, ATTENTION)
 LOGITS_UNCAPPED = Quirk(lambda c: {"logit_softcap": None}, "")
 NORMS_FIRST = Quirk(lambda c: {"norm": "pre"}, "self_attn_residual")
-
-WITHOUT_WINDOW = {"window": None, "window_pattern": "", "rotary_theta_local": None}
-OTHER_FORM = {
-    "gelu": "gelu_tanh",
-    "gelu_tanh": "gelu",
-    "swiglu": "geglu",
-    "geglu": "geglu_tanh",
-    "geglu_tanh": "geglu",
-}
-"""The activation that is taken for another one."""

@@ -122,12 +122,14 @@ def read_parameters(
     *,
     ignored: Mapping[str, str],
     tied: Mapping[str, str],
+    spelled: Mapping[str, str],
     where: str,
 ) -> None:
     """Fill every parameter from its tensors, each of which is read once, and converted.
 
     ``ignored`` are patterns of names that are passed over, with the reasons. ``tied`` are names of
     tensors that may be absent, for another is the same: where both are there they must be equal.
+    Messages name a tensor as it is ``spelled`` in the file.
 
     Raises CheckpointError, before any is read, for a tensor that is missing or that no entry reads;
     then for one whose shape does not fit, and for a tied one that differs.
@@ -136,7 +138,7 @@ def read_parameters(
     if missing := sorted(wanted - tensors.keys()):
         raise CheckpointError(f"{where} lacks {_named(missing)}, by its config")
     unread = [
-        name
+        spelled[name]
         for name in sorted(tensors.keys() - wanted - tied.keys())
         if not any(re.fullmatch(pattern, name) for pattern in ignored)
     ]
@@ -146,18 +148,23 @@ def read_parameters(
             "another family"
         )
     for entry in entries:
-        for path, array in _loaded(entry, tensors, parameters, where):
+        for path, array in _loaded(entry, tensors, parameters, spelled, where):
             parameters[path].data = np.require(array, parameters[path].data.dtype, ["C", "W"])
     for name, like in tied.items():
         if name in tensors and not np.array_equal(tensors[name], tensors[like], equal_nan=True):
             raise CheckpointError(
-                f"{where} holds {name!r}, and its config says that it is {like!r}; they differ: if "
+                f"{where} holds {spelled[name]!r}, and its config says that it is "
+                f"{spelled[like]!r}; they differ: if "
                 'the head is meant, set "tie_word_embeddings": false in the config'
             )
 
 
 def _loaded(
-    entry: Entry, tensors: Mapping[str, Array], parameters: Mapping[str, Parameter], where: str
+    entry: Entry,
+    tensors: Mapping[str, Array],
+    parameters: Mapping[str, Parameter],
+    spelled: Mapping[str, str],
+    where: str,
 ) -> Iterator[tuple[str, Array]]:
     shapes = [parameters[path].data.shape for path in entry.ours]
     theirs = [tensors[name] for name in entry.theirs]
@@ -170,7 +177,7 @@ def _loaded(
         for name, tensor, fits in zip(entry.theirs, theirs, entry.how.store(blank), strict=True):
             if tensor.shape != fits.shape:
                 raise CheckpointError(
-                    f"{name!r} is {tensor.shape} in {where}; by its config it is {fits.shape}"
+                    f"{spelled[name]!r} is {tensor.shape} in {where}; by its config it is {fits.shape}"
                 )
     return zip(entry.ours, arrays, strict=True)
 

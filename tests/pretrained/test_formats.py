@@ -1,0 +1,131 @@
+"""The forms in which the same weights and the same config come."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from npformer.files.array_file import ArrayFile
+from npformer.files.narrow_floats import from_float8_e4m3
+from npformer.pretrained import from_pretrained
+from tests.pretrained.test_bad_input import change, shard
+
+
+@pytest.fixture
+def source(published, tmp_path):
+    return shutil.copytree(published("llama")[1], tmp_path / "source")
+
+
+def weights(path):
+    return from_pretrained(path).model.state_dict()
+
+
+def check_same(some, others):
+    assert some.keys() == others.keys()
+    for name, weight in some.items():
+        assert np.array_equal(weight, others[name]), name
+
+
+def test_shards(published, source):
+    shard(source)
+    check_same(weights(source), weights(published("llama")[1]))
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_of_pytorch(published, source, zipped):
+    tensors = safetensors.torch.load_file(source / "model.safetensors")
+    (source / "model.safetensors").unlink()
+    torch.save(tensors, source / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
+    check_same(weights(source), weights(published("llama")[1]))
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+@pytest.mark.parametrize("pickled", [False, True])
+def test_numbers_of_16_bits(source, kind, pickled):
+    tensors = safetensors.torch.load_file(source / "model.safetensors")
+    narrow = {name: tensor.to(getattr(torch, kind)) for name, tensor in tensors.items()}
+    if pickled:
+        (source / "model.safetensors").unlink()
+        torch.save(narrow, source / "pytorch_model.bin")
+    else:
+        safetensors.torch.save_file(narrow, source / "model.safetensors")
+    found = weights(source)["decoder.layers.1.self_attn.q_proj.weight"]
+    assert found.dtype == np.float32
+    assert np.array_equal(found, narrow["model.layers.1.self_attn.q_proj.weight"].float().numpy())
+
+
+def test_numbers_of_8_bits_are_pytorchs():
+    every = np.arange(256, dtype=np.uint8)
+    theirs = torch.from_numpy(every).view(torch.float8_e4m3fn).float().numpy()
+    assert np.array_equal(from_float8_e4m3(every), theirs, equal_nan=True)
+
+
+def test_blocks_of_8_bits_have_scales(published, tmp_path):
+    """As DeepSeek's files, here of a matrix that is more than one block, and no multiple of it."""
+    from npformer.pretrained.float8 import Float8Blocks
+
+    stored = torch.randn(130, 257).to(torch.float8_e4m3fn)
+    scales = torch.rand(2, 3) + 0.5
+    safetensors.torch.save_file(
+        {"w": stored, "w_scale_inv": scales, "b": torch.ones(3)}, tmp_path / "x.safetensors"
+    )
+    tensors = Float8Blocks(ArrayFile(tmp_path / "x.safetensors"))
+    assert set(tensors) == {"w", "b"}
+    wide = scales.repeat_interleave(128, 0).repeat_interleave(128, 1)[:130, :257]
+    assert np.array_equal(tensors["w"], (stored.float() * wide).numpy())
+
+
+def test_names_without_their_prefix_and_what_older_files_hold(published, source):
+    tensors = safetensors.torch.load_file(source / "model.safetensors")
+    older = {name.removeprefix("model."): tensor for name, tensor in tensors.items()}
+    older["layers.0.self_attn.rotary_emb.inv_freq"] = torch.ones(4)
+    safetensors.torch.save_file(older, source / "model.safetensors")
+    check_same(weights(source), weights(published("llama")[1]))
+
+
+OLDER = {
+    "llama": {
+        "rope_theta": 100.0,
+        "rope_scaling": {
+            "type": "llama3", "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 16,
+        },
+    },
+    "gemma3": {
+        "rope_theta": 1000.0, "rope_local_base_freq": 100.0,
+        "rope_scaling": {"rope_type": "linear", "factor": 4.0},
+        "sliding_window_pattern": 2, "_sliding_window_pattern": None, "layer_types": None,
+    },
+    "qwen2": {
+        "rope_theta": 100.0, "layer_types": None,
+        "rope_scaling": {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16},
+    },
+    "phi3": {"rope_theta": 100.0, "partial_rotary_factor": 0.5, "rope_scaling": None},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OLDER)
+def test_configs_of_before_version_5(published, tmp_path, name):
+    source = shutil.copytree(published(name)[1], tmp_path / "source")
+    change(source / "config.json", rope_parameters=None, dtype=None, torch_dtype="float32")
+    change(source / "config.json", **OLDER[name])
+    found, now = (from_pretrained(path).model.config for path in (source, published(name)[1]))
+    assert found == now
+
+
+def test_the_part_of_gemma_3_that_reads_text(published, tmp_path):
+    """Of a file that sees images too, as the library writes and names it."""
+    source = shutil.copytree(published("gemma3")[1], tmp_path / "source")
+    text = json.loads((source / "config.json").read_text())
+    whole = {"model_type": "gemma3", "text_config": text, "vision_config": {}, "dtype": "float64"}
+    (source / "config.json").write_text(json.dumps(whole))
+    tensors = safetensors.torch.load_file(source / "model.safetensors")
+    renamed = {f"language_model.{name}": tensor for name, tensor in tensors.items()}
+    renamed["vision_tower.vision_model.post_layernorm.weight"] = torch.ones(3)
+    safetensors.torch.save_file(renamed, source / "model.safetensors")
+    check_same(weights(source), weights(published("gemma3")[1]))
