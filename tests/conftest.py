@@ -9,6 +9,7 @@ Without PyTorch, or another extra, the tests that need it are skipped and say so
 from __future__ import annotations
 
 import functools
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,8 @@ COMMON: dict[str, Any] = {
 settings.register_profile("dev", max_examples=15, **COMMON)
 settings.register_profile("ci", max_examples=25, derandomize=True, database=None, **COMMON)
 settings.register_profile("deep", max_examples=2600, **COMMON)
+# Python looks for cycles every 700 new objects, and Hypothesis measures each time how long it took.
+gc.set_threshold(50_000, 20, 20)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
 
 if installed("torch"):

@@ -81,9 +81,7 @@ class HypothesisSource:
         return self.draw(st.integers(low, high))
 
     def choice(self, options: Sequence[T]) -> T:
-        from hypothesis import strategies as st
-
-        return self.draw(st.sampled_from(list(options)))
+        return self.draw(_sampled(options))
 
     def spread(self, what: str, options: Sequence[T]) -> T:
         """Hypothesis has its own ways of not repeating itself."""
@@ -94,6 +92,27 @@ class HypothesisSource:
         from hypothesis import reject
 
         reject()
+
+
+_KEPT: dict[Any, SearchStrategy[Any]] = {}
+_PLAIN = frozenset((int, str, bool, type(None)))
+
+
+def _sampled(options: Sequence[T]) -> SearchStrategy[T]:
+    """One of ``options``.
+
+    A strategy's first draw takes three times as long as later ones, so strategies are kept; of
+    options of plain types, for among others equal is not the same: 1 and 1.0, (0,) and (False,).
+    """
+    from hypothesis import strategies as st
+
+    types = tuple(map(type, options))
+    if not _PLAIN.issuperset(types):
+        return st.sampled_from(list(options))
+    key = types, tuple(options)
+    if key not in _KEPT:
+        _KEPT[key] = st.sampled_from(list(options))
+    return _KEPT[key]
 
 
 class SimpleSource(HypothesisSource):

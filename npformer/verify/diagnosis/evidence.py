@@ -128,7 +128,9 @@ class Evidence:
     def explained_by(self, prediction: Mapping[str, Array]) -> bool:
         """Whether every result is as predicted; one not predicted should be right."""
         whole = {**self.right, **prediction}
-        return all(self.fits(n, whole.get(n)) for n in dict.fromkeys((*self.wrong, *whole)))
+        # Most predictions miss, and miss what is wrong: that is looked at first.
+        order = dict.fromkeys((*self.names, *self.wrong, *whole))
+        return all(self.fits(name, whole.get(name)) for name in order)
 
     def once(self, key: Any, compute: Callable[[], Any]) -> Any:
         """``compute()``, remembered under ``key``."""
@@ -163,12 +165,16 @@ class Evidence:
             return 0.0 if mine is other else np.inf
         if mine.shape != other.shape or mine.dtype != other.dtype:
             return np.inf
-        scale, natural = np.abs(mine), np.asarray(self.scales.get(name, 0.0))
+        scale = self.once(("scale", name), lambda: self._scale(name))
+        return worst(error_units(mine, other, scale, self.case.dy.dtype))
+
+    def _scale(self, name: str) -> Array:
+        """S, or the wrong result itself where that is larger; 0 where it is no number."""
+        mine, natural = self.wrong[name], np.asarray(self.scales.get(name, 0.0))
         if natural.shape != mine.shape:  # of a sum that was not taken, for one
             natural = natural.max(initial=0.0)
-        scale = np.maximum(scale, natural)
-        finite = np.where(np.isfinite(scale), scale, 0.0)
-        return worst(error_units(mine, other, finite, self.case.dy.dtype))
+        scale = np.maximum(np.abs(mine), natural)
+        return np.where(np.isfinite(scale), scale, 0.0)
 
 
 def _has_gradient(component: Component) -> bool:

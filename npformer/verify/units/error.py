@@ -13,6 +13,8 @@ Chapter     walkthroughs/14_how_we_know.md
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 Array = np.ndarray
@@ -31,18 +33,29 @@ def error_units(a: Array, ref: Array | float, scale: Array | float, dtype: np.dt
     An infinity is right where the exact value rounds to it in ``dtype``. A NaN that both have
     counts as no error; ``comparable`` tells it from a number that was compared.
     """
-    fp = np.finfo(dtype)
-    a, ref = np.asarray(a, np.longdouble), np.asarray(ref, np.longdouble)
+    eps, end = _limits(dtype)
+    a, ref, scale = (np.asarray(each, np.longdouble) for each in (a, ref, scale))
     with np.errstate(all="ignore"):
+        apart = np.abs(a - ref)
+        units = np.where(apart == 0, 0, apart / (eps * scale))
+        # Nearly always every number is an ordinary one, for which that is all.
+        if np.isfinite(units + scale).all() and not (np.abs(ref) > end / 2).any():
+            return units.astype(np.float64)
         # Past the largest number, and within rounding of it, a value and an infinity are the same.
-        end = np.longdouble(fp.max) * (1 + np.longdouble(fp.eps) / 2)
         high = np.minimum(np.abs(a), np.abs(ref)) > end / 2
         a, ref = (np.where(high, np.clip(each, -end, end), each) for each in (a, ref))
-        units = np.abs(a - ref) / (fp.eps * np.asarray(scale, np.longdouble))
+        units = np.abs(a - ref) / (eps * scale)
         # A scale that is no number excuses nothing.
         units = np.where(np.isfinite(units) & np.isfinite(scale), units, np.inf)
         same = (a == ref) | (np.isnan(a) & np.isnan(ref))
         return np.where(same, 0.0, units).astype(np.float64)
+
+
+@functools.cache
+def _limits(dtype: np.dtype) -> tuple[np.floating, np.longdouble]:
+    """Its eps, and the value from which on rounding gives infinity."""
+    fp = np.finfo(dtype)
+    return fp.eps, np.longdouble(fp.max) * (1 + np.longdouble(fp.eps) / 2)
 
 
 def comparable(a: Array, ref: Array | float) -> Array:
