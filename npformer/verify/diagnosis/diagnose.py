@@ -226,7 +226,8 @@ def search(trail: Sequence[Evidence], stages: Sequence[Stage] | None = None) -> 
     if first is None:
         return []
     for suspects in stages or (_mutants, _generic, _inside, pairs, generic):
-        found = [s for s in suspects(first) if all(s.fits(evidence) for evidence in trail)]
+        every = first.once(suspects, lambda suspects=suspects: suspects(first))
+        found = [s for s in every if all(s.fits(evidence) for evidence in trail)]
         if found:
             return [s for s in found if not s.fitted] or found
     return []
