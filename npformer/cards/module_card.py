@@ -7,6 +7,7 @@ their initial values, where a weight of 1 would hide a factor and a bias of 0 a 
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -124,9 +125,13 @@ class ModuleCard(Card):
 
 
 def _made(cls: Any, static: Mapping[str, Any], more: dict[str, Any]) -> Any:
-    taken = inspect.signature(cls).parameters
-    own = {key: value for key, value in more.items() if key in taken}
+    own = {key: value for key, value in more.items() if key in _arguments_of(cls)}
     return cls(*static["build"], **static.get("settings", {}), **own)
+
+
+@functools.cache
+def _arguments_of(cls: Any) -> frozenset[str]:
+    return frozenset(inspect.signature(cls).parameters)
 
 
 def _shape(letters: str, sizes: Mapping[str, int]) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from npformer.cards.case import Case, Result, is_output, joined
 from npformer.cards.invariant import Finding
+from npformer.seam import quiet
 from npformer.verify.component import BrokenContract, Component, Random, Refused, Written
 from npformer.verify.reference.oracles import REFEREE, directional_gap, reference, steps
 from npformer.verify.units.error import CAP, comparable, error_units, worst
@@ -82,7 +83,7 @@ def check_case(
     Raises ``Random`` if the component gives another output for the same case.
     """
     before = case.cast(case.dy.dtype)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), quiet():
         # A mutant may divide by zero; the verdict is the oracle's to give, not the warning's.
         warnings.simplefilter("ignore")
         try:
@@ -150,7 +151,7 @@ def judged(
 ) -> Verdict:
     """The results of one case against every oracle; ``before`` is a copy made before the call."""
     outcome = Verdict()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), quiet():
         warnings.simplefilter("ignore")
         try:
             exact, referee = reference(component, case)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -226,7 +227,7 @@ def search(trail: Sequence[Evidence], stages: Sequence[Stage] | None = None) -> 
     if first is None:
         return []
     for suspects in stages or (_mutants, _generic, _inside, pairs, generic):
-        every = first.once(suspects, lambda suspects=suspects: suspects(first))
+        every = first.once(suspects, partial(suspects, first))
         found = [s for s in every if all(s.fits(evidence) for evidence in trail)]
         if found:
             return [s for s in found if not s.fitted] or found

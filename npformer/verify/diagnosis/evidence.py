@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.case import Array, Case, Result, is_output, joined
+from npformer.seam import quiet
 from npformer.verify.component import Component
 from npformer.verify.reference.jacobian import gradients
 from npformer.verify.reference.oracles import reference
@@ -30,7 +31,7 @@ AFTERWARDS = " afterwards"
 @contextmanager
 def silence() -> Iterator[None]:
     """What is wrong on purpose may divide by zero."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
+    with warnings.catch_warnings(), quiet():
         warnings.simplefilter("ignore")
         yield
 
