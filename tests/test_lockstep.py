@@ -59,7 +59,9 @@ CONFIGS = {
             weight_decay=0.05,
             clip_norm=0.5,
         ),
-        train=TrainConfig(dtype="float64", workers=1, seed=4, accumulate=2),
+        train=TrainConfig(
+            dtype="float64", workers=1, seed=4, accumulate=2, checkpoint_activations=True
+        ),
     ),
     "descent with momentum": RunConfig(
         model=TransformerConfig(

@@ -24,7 +24,7 @@ from npformer.train.engines import Loaded
 from npformer.train.run import run_training
 from npformer.train.run_directory import load_checkpoint
 
-TWIN_ALONE = ("--checkpoint-activations", "--loss-chunk", "--parallel", "--tensorboard")
+TWIN_ALONE = ("--loss-chunk", "--parallel", "--tensorboard")
 """Options of ``train`` that apply to the twin only."""
 
 
@@ -59,6 +59,8 @@ class Command(Train):
     def __call__(self) -> int:
         if idle := [option for option in changed_options(self) if option in TWIN_ALONE]:
             raise UsageError(f"{', '.join(idle)}: applies to the twin only; leave it out here")
+        if self.train.checkpoint_activations:
+            raise UsageError("--checkpoint-activations: Marian keeps all; leave it out here")
         if self.generate and self.json == STANDARD_OUTPUT:
             raise UsageError("--generate writes two files; name the first with --json FILE")
         require("torch", "transformers", extra="marian")

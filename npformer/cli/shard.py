@@ -38,6 +38,7 @@ class DataOptions(DataConfig):
 
     batch_tokens: tyro.conf.Suppress[tyro.conf.Fixed[int]] = DataConfig.batch_tokens
     shards: tyro.conf.Suppress[tyro.conf.Fixed[str]] = DataConfig.shards
+    pack: tyro.conf.Suppress[tyro.conf.Fixed[bool]] = DataConfig.pack
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ class Command:
 
     @classmethod
     def _of(cls, data: DataConfig) -> Command:
-        decisive = {**asdict(data), "batch_tokens": DataConfig.batch_tokens, "shards": ""}
-        return cls(directory=tyro.MISSING, data=DataOptions(**decisive))
+        usual = {"batch_tokens": DataConfig.batch_tokens, "shards": "", "pack": DataConfig.pack}
+        return cls(directory=tyro.MISSING, data=DataOptions(**{**asdict(data), **usual}))
 
     def __call__(self) -> int:
         console = reporter(self.json, self.quiet, makes=self.directory)

@@ -65,6 +65,8 @@ class TrainConfig:
     """Precision of weights, activations and gradients."""
     workers: int = 2
     """Slices of a batch that run side by side, each on a thread of its own (NumPy engine)."""
+    checkpoint_activations: bool = False
+    """Keep only each layer's input, and make the rest again in the backward."""
     ahead: int = 2
     """Batches kept ready, built by a thread while the engine is busy; 0 builds in turn."""
     validate_every: int = 500
@@ -112,8 +114,6 @@ class TwinConfig:
     """Let a GPU make float32 products in TF32, with 10 bits of mantissa (twin)."""
     compile: bool = False
     """Compile the layers with torch.compile: minutes at the start; worth it on a GPU (twin)."""
-    checkpoint_activations: bool = False
-    """Keep only each layer's input, and make the rest again in the backward (twin)."""
     loss_chunk: int = 1024
     """Target tokens whose logits exist at one time; 0 takes all of a batch at once (twin)."""
     parallel: Literal["ddp", "fsdp"] = "ddp"

@@ -18,6 +18,7 @@ from npformer.nn.embedding import Embedding
 from npformer.nn.linear import Linear
 from npformer.nn.module import Array, Module
 from npformer.nn.positions import Positions, PositionsCache
+from npformer.nn.stack import Stack
 from npformer.ops.dropout import DropoutCache
 from npformer.ops.embedding import EmbeddingCache
 from npformer.ops.linear import LinearCache
@@ -60,6 +61,12 @@ class Model(Module):
     """The inputs that ``streams`` names, ``rng`` -> logits (B, T, V), cache."""
     backward: Callable[..., None]
     """dlogits (B, T, V), cache -> nothing: ids have no gradient."""
+
+    def run_layers(self, *, checkpointed: bool) -> None:
+        """How layers run from now on: whether they keep their inputs alone (``Stack``)."""
+        for _, module in self.named_modules():
+            if isinstance(module, Stack):
+                module.checkpointed = checkpointed
 
     def _embed(
         self,

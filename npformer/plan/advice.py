@@ -83,8 +83,9 @@ def _cheap(config: RunConfig, ranks: int, bf16: bool) -> Iterator[_Remedy]:
         yield _Remedy("--precision bf16", _twin(config, precision="bf16"), ranks)
     if not 0 < twin.loss_chunk <= CHUNK:
         yield _Remedy(f"--loss-chunk {CHUNK}", _twin(config, loss_chunk=CHUNK), ranks)
-    if not twin.checkpoint_activations:
-        checkpointed = _twin(config, checkpoint_activations=True)
+    if not config.train.checkpoint_activations:
+        train = dataclasses.replace(config.train, checkpoint_activations=True)
+        checkpointed = dataclasses.replace(config, train=train)
         yield _Remedy("--checkpoint-activations", checkpointed, ranks)
 
 

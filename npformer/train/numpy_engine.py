@@ -49,6 +49,7 @@ class NumpyEngine:
         train = config.train
         rng, dtype = np.random.default_rng(train.seed), np.dtype(train.dtype)
         self._model = make_model(config.model, rng=rng, dtype=dtype)
+        self._model.run_layers(checkpointed=train.checkpoint_activations)
         self._clip_norm = config.optim.clip_norm
         self._label_smoothing = train.label_smoothing
         self._padding_id = config.model.padding_id

@@ -38,6 +38,7 @@ MAY_CHANGE = {
     "updates",
     "workers",
     "ahead",
+    "checkpoint_activations",
     "validate_every",
     "validation_pairs",
     "validation_beam",

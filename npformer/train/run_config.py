@@ -17,4 +17,14 @@ def run_config(values: dict[str, Any]) -> RunConfig:
     """
     if not isinstance(values, dict) or not isinstance(values.get("model", {}), dict):
         raise ConfigError("a run's configuration must be a table of fields, its model another")
-    return from_dict(RunConfig, {**values, "model": model_config(values.get("model", {}))})
+    parts = {**values, "model": model_config(values.get("model", {}))}
+    return from_dict(RunConfig, _moved(parts))
+
+
+def _moved(parts: dict[str, Any]) -> dict[str, Any]:
+    """Older runs had the checkpointing of activations among the twin's own settings."""
+    name, twin = "checkpoint_activations", parts.get("twin")
+    if not isinstance(twin, dict) or name not in twin:
+        return parts
+    rest = {key: value for key, value in twin.items() if key != name}
+    return {**parts, "twin": rest, "train": {**parts.get("train", {}), name: twin[name]}}

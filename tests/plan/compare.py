@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from typing import Any
 
 from npformer.config import RunConfig, TwinConfig
 from npformer.plan.memory import planned_memory
@@ -23,7 +24,7 @@ SHAPES = {
     "base": (Shape(32, 32, 32), Shape(6, 120, 100)),
     "big": (Shape(16, 32, 32), Shape(3, 120, 100)),
 }
-WAYS = {
+WAYS: dict[str, dict[str, Any]] = {
     "float32": {},
     "float32, checkpointed": dict(checkpoint_activations=True),
     "float32, loss in chunks": dict(loss_chunk=256),
@@ -37,8 +38,10 @@ def config_of(preset: str, way: str) -> RunConfig:
     """The preset with its whole vocabulary and dropout, on the CPU."""
     run = run_preset(preset)
     model = dataclasses.replace(run.model, vocab_size=run.data.vocab_size, dropout=0.1)
-    twin = TwinConfig(**{"device": "cpu", "loss_chunk": 0, **WAYS[way]})  # type: ignore[arg-type]
-    return dataclasses.replace(run, model=model, twin=twin)
+    settings: dict[str, Any] = {"device": "cpu", "loss_chunk": 0, **WAYS[way]}
+    again = settings.pop("checkpoint_activations", False)
+    train = dataclasses.replace(run.train, checkpoint_activations=again)
+    return dataclasses.replace(run, model=model, train=train, twin=TwinConfig(**settings))
 
 
 def main(presets: list[str]) -> None:

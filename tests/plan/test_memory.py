@@ -29,11 +29,13 @@ def run(
     **model: Any,
 ) -> RunConfig:
     """A run of the twin on the CPU, vocabulary 2000, all logits at once, unless said otherwise."""
+    again = {k: v for k, v in (twin or {}).items() if k in CHECKPOINTED}
+    twin = {k: v for k, v in (twin or {}).items() if k not in again}
     return RunConfig(
         model=model_preset(preset, **{"vocab_size": 2000, "dropout": 0.1, **model}),
         optim=OptimConfig(**(optim or {})),
-        train=TrainConfig(engine="torch", **(train or {})),
-        twin=TwinConfig(**{"device": "cpu", "loss_chunk": 0, **(twin or {})}),
+        train=TrainConfig(engine="torch", **again, **(train or {})),
+        twin=TwinConfig(**{"device": "cpu", "loss_chunk": 0, **twin}),
     )
 
 
@@ -123,7 +125,12 @@ def total(config: RunConfig, rows: int = 64, ranks: int = 1) -> int:
 
 
 def with_twin(config: RunConfig, **changes: Any) -> RunConfig:
-    return dataclasses.replace(config, twin=dataclasses.replace(config.twin, **changes))
+    again = {k: changes.pop(k) for k in CHECKPOINTED if k in changes}
+    return dataclasses.replace(
+        config,
+        train=dataclasses.replace(config.train, **again),
+        twin=dataclasses.replace(config.twin, **changes),
+    )
 
 
 def test_every_remedy_lowers_the_peak_of_big():

@@ -29,11 +29,13 @@ MODEL = TransformerConfig(
 )
 
 
-def make(model: TransformerConfig = MODEL, dtype: str = "float32", **twin) -> TorchEngine:
+def make(
+    model: TransformerConfig = MODEL, dtype: str = "float32", again: bool = False, **twin
+) -> TorchEngine:
     config = RunConfig(
         model,
         OptimConfig(),
-        train=TrainConfig(dtype=dtype, engine="torch"),
+        train=TrainConfig(dtype=dtype, engine="torch", checkpoint_activations=again),
         twin=TwinConfig(device="cpu", **twin),
     )
     return TorchEngine(config)
@@ -92,7 +94,7 @@ def test_chunks_of_the_loss_change_nothing_but_rounding(precision):
 def test_a_checkpointed_layer_gives_the_same_bits_dropout_included(precision, monkeypatch):
     runs = []
     kept = make(precision=precision)
-    again = make(precision=precision, checkpoint_activations=True)
+    again = make(precision=precision, again=True)
     for layer in (*again.model.encoder.layers, *again.model.decoder.layers):
         layer.register_forward_pre_hook(lambda *_: runs.append(1))
     expected, found = gradients(kept), gradients(again)
@@ -104,8 +106,8 @@ def test_a_checkpointed_layer_gives_the_same_bits_dropout_included(precision, mo
     assert len(runs) == 3 * 4  # nothing to keep, nothing to run again
 
 
-def test_replayed_dropout_cannot_run_twice():
-    config = RunConfig(MODEL, twin=TwinConfig(device="cpu", checkpoint_activations=True))
+def test_replayed_dropout_is_not_compiled():
+    config = RunConfig(MODEL, twin=TwinConfig(device="cpu", compile=True))
     with pytest.raises(ConfigError, match="replayed dropout"):
         TorchEngine(config, replay_dropout=True)
 

@@ -8,12 +8,14 @@ import pytest
 from npformer.config import OptimConfig, RunConfig, TrainConfig
 from npformer.errors import NonFiniteError, ShapeError
 from npformer.models.transformer import TransformerConfig
+from npformer.nn import Layer
 from npformer.ops import cross_entropy_forward
+from npformer.seam import replacing
 from npformer.text.batches import Batch
 from npformer.train.numpy_engine import NumpyEngine
 
 
-def make(workers: int = 1, dropout: float = 0.0, **optim) -> NumpyEngine:
+def make(workers: int = 1, dropout: float = 0.0, again: bool = False, **optim) -> NumpyEngine:
     return NumpyEngine(
         RunConfig(
             model=TransformerConfig(
@@ -27,7 +29,7 @@ def make(workers: int = 1, dropout: float = 0.0, **optim) -> NumpyEngine:
                 max_length=10,
             ),
             optim=OptimConfig(**optim),
-            train=TrainConfig(dtype="float64", workers=workers),
+            train=TrainConfig(dtype="float64", workers=workers, checkpoint_activations=again),
         )
     )
 
@@ -37,6 +39,32 @@ def batch(rows: int = 5, seed: int = 0) -> Batch:
     source, target_in, target_out = rng.integers(4, 17, (3, rows, 6))
     target_out[0, 3:] = 0  # PAD
     return Batch.of_pairs(source, target_in, target_out)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_activations_made_twice_give_the_same_bits_dropout_included(workers: int) -> None:
+    kept, again = (make(workers, dropout=0.3, again=again) for again in (False, True))
+    for step in range(2):
+        for engine in (kept, again):
+            engine.gradients(batch(5, step), (0, step))
+        assert kept.update(0.01) == again.update(0.01)
+    for name, array in kept.state().items():
+        np.testing.assert_array_equal(again.state()[name], array, err_msg=name)
+
+
+def test_a_layer_runs_again_in_a_backward_alone() -> None:
+    again = make(again=True)
+    ran = []
+
+    def counted(self, *arguments):
+        ran.append(self)
+        return self.forward(*arguments)
+
+    with replacing({Layer.forward: counted}):
+        again.evaluate(batch())
+        assert len(ran) == 2
+        again.gradients(batch(), (0, 9))
+    assert len(ran) == 2 + 2 + 2
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5])

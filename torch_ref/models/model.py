@@ -48,8 +48,7 @@ class Model(Decoding):
     def run_layers(self, *, compiled: bool = False, checkpointed: bool = False) -> None:
         """How layers run from now on: through torch.compile; keeping their inputs alone.
 
-        A checkpointed layer runs a second time in the backward, with the dropout of the first;
-        not with a generator's, which would go on to other masks.
+        A checkpointed layer runs a second time in the backward, with the dropout of the first.
         """
         for stack in self.stacks():
             stack.checkpointed = checkpointed

@@ -6,16 +6,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+
+from torch_ref.nn.checkpointed import checkpointed as run_again
 
 
 def call_layer(layer: nn.Module, *arguments: Any, checkpointed: bool = False) -> Tensor:
     """``layer(*arguments)``; if ``checkpointed`` it runs again in the backward (Chen et al., 2016).
 
-    The second run has the same dropout: PyTorch's random state is put back for it.
+    The second run has the same dropout, see ``checkpointed.py``.
     """
     if checkpointed and torch.is_grad_enabled():
-        y: Tensor = checkpoint(layer, *arguments, use_reentrant=False)
-    else:
-        y = layer(*arguments)
+        return run_again(layer, *arguments)
+    y: Tensor = layer(*arguments)
     return y

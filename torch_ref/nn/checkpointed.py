@@ -11,10 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 
 class Checkpointed(nn.Module):
-    """``inner``, which runs again in the backward, with the same dropout.
-
-    PyTorch puts its own random state back; a NumPy generator among the arguments is copied here.
-    """
+    """``inner``, which runs again in the backward, with the same dropout."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
@@ -22,20 +19,28 @@ class Checkpointed(nn.Module):
 
     def forward(self, *arguments: Any, **keywords: Any) -> Tensor:
         """As ``inner``."""
-        kept = _copies(arguments, keywords)
-        first = True
+        return checkpointed(self.inner, *arguments, **keywords)
 
-        def run(*arguments: Any, **keywords: Any) -> Any:
-            nonlocal first
-            if not first:
-                generators = _copies(*kept)
-                arguments = tuple(map(_replaced, arguments, generators[0]))
-                keywords = {n: _replaced(a, generators[1][n]) for n, a in keywords.items()}
-            first = False
-            return self.inner(*arguments, **keywords)
 
-        y: Tensor = checkpoint(run, *arguments, use_reentrant=False, **keywords)
-        return y
+def checkpointed(inner: nn.Module, *arguments: Any, **keywords: Any) -> Tensor:
+    """``inner(*arguments, **keywords)``, which runs again in the backward, with the same dropout.
+
+    PyTorch puts its own random state back; a NumPy generator among the arguments is copied here.
+    """
+    kept = _copies(arguments, keywords)
+    first = True
+
+    def run(*arguments: Any, **keywords: Any) -> Any:
+        nonlocal first
+        if not first:
+            generators = _copies(*kept)
+            arguments = tuple(map(_replaced, arguments, generators[0]))
+            keywords = {n: _replaced(a, generators[1][n]) for n, a in keywords.items()}
+        first = False
+        return inner(*arguments, **keywords)
+
+    y: Tensor = checkpoint(run, *arguments, use_reentrant=False, **keywords)
+    return y
 
 
 def _copies(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:

@@ -124,7 +124,7 @@ def make_objective(config: RunConfig, precision: Precision, device: torch.device
     """The twin of a run and its loss, in evaluation mode, drawn from PyTorch's generator."""
     twin = config.twin
     model = make_twin(config.model, dtype=precision.weights, device=device)
-    model.run_layers(compiled=twin.compile, checkpointed=twin.checkpoint_activations)
+    model.run_layers(compiled=twin.compile, checkpointed=config.train.checkpoint_activations)
     of_chunk = compiled_cross_entropy() if twin.compile else cross_entropy_and_gradient
     objective = TwinObjective(model, precision, chunk=twin.loss_chunk, of_chunk=of_chunk)
     return objective.eval()

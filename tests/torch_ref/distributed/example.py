@@ -33,12 +33,19 @@ def run_config(
     *,
     accumulate: int = 1,
     dtype: Any = "float64",
+    checkpoint_activations: bool = False,
     **twin: Any,
 ) -> RunConfig:
     return RunConfig(
         model,
         optim,
-        train=TrainConfig(engine="torch", dtype=dtype, accumulate=accumulate, workers=1),
+        train=TrainConfig(
+            engine="torch",
+            dtype=dtype,
+            accumulate=accumulate,
+            workers=1,
+            checkpoint_activations=checkpoint_activations,
+        ),
         twin=TwinConfig(device="cpu", **twin),
     )
 
