@@ -7,9 +7,10 @@ The file is the same to the last bit: https://github.com/huggingface/safetensors
 
 from __future__ import annotations
 
-import functools
 import json
 import math
+import os
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,11 @@ Array = np.ndarray
 
 _NAMES = {"int64": "I64", "float64": "F64", "float32": "F32", "int32": "I32", "float16": "F16"}
 """safetensors' name of each dtype, in the order in which a file holds them: by falling size."""
+_DTYPES = {short: name for name, short in _NAMES.items()} | {
+    **{"U8": "uint8", "I8": "int8", "U16": "uint16", "I16": "int16", "U32": "uint32"},
+    **{"U64": "uint64", "BOOL": "bool"},
+}
+"""NumPy's name of each dtype that a file may hold."""
 
 
 class Form(NamedTuple):
@@ -75,45 +81,51 @@ def form_of(array: Array) -> Form:
 class ArrayFile(Mapping[str, Array]):
     """The arrays of a safetensors file by name; each is read when asked for, and is a copy.
 
-    The file stays open, and readable though it be deleted. Raises ``CheckpointError`` for one that
-    is no safetensors file. Numbers of a kind that NumPy has not are given as float32, which has all
-    of them.
+    Nothing else of the file is then in memory. It stays open, and readable though it be deleted.
+    Raises ``CheckpointError`` for one that is no safetensors file. Numbers of a kind that NumPy has
+    not are given as float32, which has all of them.
     """
 
     def __init__(self, path: Path) -> None:
         try:
-            self._file = safetensors.safe_open(path, framework="np")
-            self._forms = {name: self._form(name) for name in self._file.keys()}  # noqa: SIM118
-            narrow = any(form.dtype in NARROW for form in self._forms.values())
-            self._bytes = np.memmap(path, np.uint8, "r") if narrow else None
+            with safetensors.safe_open(path, framework="np") as file:  # sees that it is whole
+                names = list(file.keys())
+            self._path, self._file = path, os.open(path, os.O_RDONLY)
+            weakref.finalize(self, os.close, self._file)
+            self._start = 8 + int.from_bytes(os.pread(self._file, 8, 0), "little")
+            head = json.loads(self._bytes(8, self._start).tobytes())
+            self._places = {name: head[name]["data_offsets"] for name in names}
+            self._forms = {n: Form(head[n]["dtype"], tuple(head[n]["shape"])) for n in names}
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"{path} cannot be understood: {error}") from error
 
     def __getitem__(self, name: str) -> Array:
         dtype, shape = self._forms[name]
-        if dtype not in NARROW:
-            return self._file.get_tensor(name)
-        return NARROW[dtype](self._stored[name]).reshape(shape)
+        if dtype in NARROW:
+            return NARROW[dtype](self._read(name)).reshape(shape)
+        if dtype not in _DTYPES:
+            raise CheckpointError(f"{self._path} holds {name!r} as {dtype}, which is not read")
+        little = np.dtype(_DTYPES[dtype]).newbyteorder("<")
+        return self._read(name).view(little).astype(_DTYPES[dtype], copy=False).reshape(shape)
 
     def form(self, name: str) -> Form:
         """An array's dtype, by the format's name of it, and shape; nothing is read."""
         return self._forms[name]
 
-    def _form(self, name: str) -> Form:
-        part = self._file.get_slice(name)
-        return Form(str(part.get_dtype()), tuple(part.get_shape()))
+    def _read(self, name: str) -> Array:
+        first, last = self._places[name]
+        return self._bytes(self._start + first, self._start + last)
 
-    @functools.cached_property
-    def _stored(self) -> dict[str, Array]:
-        """The bytes of each array; the format's own library gives them for NumPy's dtypes only."""
-        assert self._bytes is not None
-        start = 8 + int.from_bytes(self._bytes[:8].tobytes(), "little")
-        head = json.loads(self._bytes[8:start].tobytes())
-        places = {name: head[name]["data_offsets"] for name in self._forms}
-        return {
-            name: self._bytes[start + first : start + last]
-            for name, (first, last) in places.items()
-        }
+    def _bytes(self, first: int, last: int) -> Array:
+        """Those of the file from ``first`` to ``last``; several threads may read at once."""
+        stored = np.empty(last - first, np.uint8)
+        rest = stored.data
+        while rest:
+            count = os.preadv(self._file, [rest], last - len(rest))
+            if count == 0:
+                raise CheckpointError(f"{self._path} was cut short while it was read")
+            rest = rest[count:]
+        return stored
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._forms)

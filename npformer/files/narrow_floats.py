@@ -14,7 +14,9 @@ Array = np.ndarray
 
 def from_bfloat16(stored: Array) -> Array:
     """stored (2 n,) bytes, little-endian -> (n,) float32; a bfloat16 is the upper half of one."""
-    return (stored.view("<u2").astype(np.uint32) << 16).view(np.float32)
+    wide = stored.view("<u2").astype(np.uint32)
+    wide <<= 16
+    return wide.view(np.float32)
 
 
 def from_float8_e4m3(stored: Array) -> Array:

@@ -177,7 +177,8 @@ def _loaded(
         for name, tensor, fits in zip(entry.theirs, theirs, entry.how.store(blank), strict=True):
             if tensor.shape != fits.shape:
                 raise CheckpointError(
-                    f"{spelled[name]!r} is {tensor.shape} in {where}; by its config it is {fits.shape}"
+                    f"{spelled[name]!r} is {tensor.shape} in {where}; by its config it is "
+                    f"{fits.shape}"
                 )
     return zip(entry.ours, arrays, strict=True)
 
