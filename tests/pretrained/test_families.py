@@ -9,18 +9,22 @@ import pytest
 import torch
 
 from npformer.pretrained import Pretrained, from_pretrained
-from npformer.pretrained.load import Renamed
 from npformer.pretrained.tensors import Exported
 from tests.pretrained import library
+from tests.pretrained.measure import (
+    Run,
+    check_equal,
+    greedy,
+    named,
+    of_library,
+    of_numpy,
+    rounding,
+)
 from tests.pretrained.specimens import SPECIMENS
 from torch_ref.bridge import to_torch
 from torch_ref.models import make_twin
 
 BATCH, LENGTH, VOCAB = 2, 11, 43
-CLOSE = 1e-9
-
-Run = tuple[np.ndarray, dict[str, np.ndarray]]
-"""Logits, and the gradient of every tensor by the family's name of it."""
 
 
 class Both(NamedTuple):
@@ -100,51 +104,3 @@ def test_what_is_exported_has_the_same_tensors(both, tmp_path):
     assert after.keys() == set(before)
     for name, tensor in after.items():
         assert np.array_equal(tensor, before[name]), name
-
-
-def of_numpy(found: Pretrained, ids: np.ndarray, dlogits: np.ndarray, **more: np.ndarray) -> Run:
-    model = found.model
-    logits, cache = model.forward(ids, **more)
-    for parameter in model.parameters():
-        parameter.grad = None
-    model.backward(dlogits, cache)
-    return logits, named(found, {path: p.grad for path, p in model.named_parameters()})
-
-
-def of_library(found: Pretrained, model: Any, ids: Any, dlogits: Any, **inputs: Any) -> Run:
-    logits, gradients = library.run(model, ids, dlogits, **inputs)
-    return logits, dict(Renamed(gradients, found.family.own_names(list(gradients))))
-
-
-def named(found: Pretrained, gradients: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The gradients of the parameters as those of the tensors: the table is linear."""
-    return dict(Exported(found.family.entries(found.model.config), gradients))
-
-
-def greedy(found: Pretrained, ids: np.ndarray, new: int) -> list[list[int]]:
-    state = found.model.start()
-    newest, written = ids, []
-    for _ in range(new):
-        newest = found.model.step(newest, state).argmax(axis=1)
-        written.append(newest.tolist())
-    return [list(row) for row in zip(*written, strict=True)]
-
-
-def check_equal(ours: Run, theirs: Run) -> None:
-    assert apart(ours[0], theirs[0]) < CLOSE
-    assert ours[1].keys() == theirs[1].keys()
-    for name, gradient in ours[1].items():
-        assert apart(gradient, theirs[1][name]) < CLOSE, name
-
-
-def rounding(run: Run, exact: Run) -> float:
-    """The root of the mean square, over logits and gradients, of errors relative to the largest."""
-    pairs = [(run[0], exact[0]), *((run[1][name], exact[1][name]) for name in exact[1])]
-    errors = [((a - b) / abs(b).max()).ravel() for a, b in pairs]
-    return float(np.sqrt(np.mean(np.concatenate(errors) ** 2)))
-
-
-def apart(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The largest error, relative to the largest entry."""
-    assert ours.shape == theirs.shape
-    return float(abs(ours - theirs).max() / abs(theirs).max())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from npformer.pretrained import from_pretrained
 from npformer.pretrained.families import families
 from npformer.text.batches import Batch
 from npformer.verify.bisect import Reference
+from tests.pretrained.measure import quirks_of
 from tests.pretrained.specimens import SPECIMENS
 from torch_ref.models import make_twin
 
@@ -44,13 +44,6 @@ def test_every_quirk_of_every_decoder_is_among_them(published):
         switched.setdefault(found.family, set()).update(quirks)
     decoders = [family for family in families().values() if family.model == "gpt"]
     assert switched == {family: set(family.quirks) for family in decoders}
-
-
-def quirks_of(family, config) -> Iterator[tuple[str, dict, str]]:
-    """Those that the config lets be made: name, wrong settings, module."""
-    for name, quirk in family.quirks.items():
-        if settings := quirk.wrong(config):
-            yield name, settings, quirk.at
 
 
 def below(path: str, at: str) -> bool:
