@@ -25,6 +25,7 @@ from npformer.verify.diagnosis.rate import (
 )
 from npformer.verify.judge import directional
 from npformer.verify.mutants import MUTANTS, MutantTrial, MutationScore, mutation_score, try_mutant
+from npformer.verify.reference.kept import keeping
 from npformer.verify.reference.oracles import DIRECTIONAL
 from npformer.verify.tally import check_component
 
@@ -37,6 +38,12 @@ def test_the_catalogue_is_large_and_reaches_every_component():
 def is_large(name: str) -> bool:
     module = getattr(getattr(COMPONENTS[name], "card", None), "module", object)
     return issubclass(module, Layer | Stack | Model)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _each_oracle_is_asked_once():
+    with keeping():
+        yield
 
 
 @functools.cache

@@ -68,9 +68,24 @@ class Case:
         return dataclasses.replace(self, dy=dy, more=tuple(more))
 
     @property
+    def key(self) -> Any:
+        """Hashable, and the same for two cases of the same numbers in the same layout."""
+        return _hashable((self.inputs, self.static, self.upstream))
+
+    @property
     def size(self) -> int:
         """How many numbers it holds: small cases make good examples."""
         return sum(a.size for a in (*self.inputs.values(), *self.upstream.values()))
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.shape, value.strides, value.dtype.str, value.tobytes()
+    if isinstance(value, Mapping):
+        return tuple((name, _hashable(each)) for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return tuple(map(_hashable, value))
+    return repr(value)
 
 
 def output_names(count: int) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from npformer.cards.case import Case, Result, is_output, joined
 from npformer.cards.invariant import Finding
 from npformer.seam import quiet
 from npformer.verify.component import BrokenContract, Component, Random, Refused, Written
+from npformer.verify.reference.kept import kept
 from npformer.verify.reference.oracles import REFEREE, directional_gap, reference, steps
 from npformer.verify.units.error import CAP, comparable, error_units, worst
 from npformer.verify.units.inside import LARGEST
@@ -162,7 +163,7 @@ def judged(
             return outcome
         if component.lenient:
             _check_repeats(component, case, ours, outcome)
-        scales = component.scales(case)
+        scales = kept(component, "scales", case, lambda: component.scales(case))
         known = _check_pytorch(component, case, ours, exact, referee, scales, wrong, outcome)
         if known:
             _check_invariants(component, case, ours, scales, outcome)
@@ -260,7 +261,7 @@ def _check_pytorch(
     dtype = case.dy.dtype
     to.entries |= {name: np.size(ref) for name, ref in exact.items()}
     to.compared |= dict.fromkeys(exact, 0)
-    pytorch = component.twin(case)
+    pytorch = kept(component, "twin", case, lambda: component.twin(case))
     if component.lenient:
         for name, ref in exact.items():
             apart = error_units(pytorch.get(name, ref), ref, scales[name], dtype)

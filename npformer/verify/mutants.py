@@ -18,6 +18,7 @@ from npformer.cards.discovery import CARDS, Lazy
 from npformer.cards.mutant import Mutant
 from npformer.verify.components.registry import component
 from npformer.verify.judge import Failure
+from npformer.verify.reference.kept import keeping
 from npformer.verify.tally import check_component
 
 MUTANTS: Mapping[str, Mutant] = Lazy(
@@ -105,4 +106,5 @@ def mutation_score(
     for name in components or ():
         component(name)
     chosen = [m for m in MUTANTS.values() if components is None or m.component in components]
-    return MutationScore(tuple(try_mutant(mutant, cases, seed) for mutant in chosen))
+    with keeping():
+        return MutationScore(tuple(try_mutant(mutant, cases, seed) for mutant in chosen))

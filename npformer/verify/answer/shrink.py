@@ -133,7 +133,7 @@ class _Shows:
         self.known: dict[Any, bool] = {}
 
     def __call__(self, case: Case) -> bool:
-        key = _key(case)
+        key = case.key
         if key not in self.known:
             if self.left <= 0 or time.process_time() > self.end:
                 return False
@@ -292,11 +292,3 @@ def _find(
         )
     except HypothesisException:  # none fails, or drawing is not repeatable
         return None
-
-
-def _key(case: Case) -> Any:
-    arrays = (*case.inputs.values(), *case.upstream.values())
-    static = tuple(
-        (n, v.tobytes() if isinstance(v, np.ndarray) else repr(v)) for n, v in case.static.items()
-    )
-    return tuple((a.shape, a.strides, a.tobytes()) for a in arrays), static

@@ -16,6 +16,7 @@ from npformer.cards.case import Array, Case, Result, is_output, joined
 from npformer.seam import quiet
 from npformer.verify.component import Component
 from npformer.verify.reference.jacobian import gradients
+from npformer.verify.reference.kept import kept
 from npformer.verify.reference.oracles import reference
 from npformer.verify.units.error import CAP, RATIO, error_units, worst
 from npformer.verify.units.measured import ACCEPT
@@ -44,7 +45,8 @@ def observe(component: Component, case: Case) -> Result:
     with silence():
         result = dict(component.run(private))
     for name, array in _arrays(private).items():
-        if not np.array_equal(array, before[name], equal_nan=True):
+        old = before[name]
+        if not ((array == old).all() or np.array_equal(array, old, equal_nan=True)):
             result[name + AFTERWARDS] = array
     return {name: np.asarray(a) for name, a in result.items() if a is not None}
 
@@ -55,6 +57,8 @@ def _arrays(case: Case) -> dict[str, Array]:
 
 def _copy(array: Array) -> Array:
     """In memory of its own, with the same strides and gaps: they may be what makes it wrong."""
+    if array.flags.c_contiguous and array.flags.writeable:
+        return array.copy()
     steps = [stride // array.itemsize for stride in array.strides]
     if not array.size or any(stride % array.itemsize for stride in array.strides):
         return np.array(array)
@@ -86,7 +90,10 @@ class Evidence:
         with silence():
             exact, _ = reference(component, case)
             derived = getattr(component, "entrywise", False) and not _has_gradient(component)
-            scales = _doubts(component, case, exact) if derived else component.scales(case)
+            if derived:
+                scales = _doubts(component, case, exact)
+            else:
+                scales = kept(component, "scales", case, lambda: component.scales(case))
         right = {name: np.asarray(a).astype(case.dy.dtype) for name, a in exact.items()}
         found = {name: np.asarray(a) for name, a in wrong.items() if a is not None}
         return cls(component, case, found, right, scales)

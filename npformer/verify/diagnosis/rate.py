@@ -12,6 +12,7 @@ from npformer.verify.diagnosis.diagnosis import Diagnosis
 from npformer.verify.diagnosis.known import Known
 from npformer.verify.diagnosis.suspect import mutants_of
 from npformer.verify.mutants import MutantTrial, try_mutant
+from npformer.verify.reference.kept import keeping
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def diagnosis_rate(
     """
     chosen = [component(name) for name in components or COMPONENTS]
     mutants = [mutant for each in chosen for mutant in mutants_of(Known(each))]
-    return DiagnosisRate(tuple(diagnosed(try_mutant(m, cases, seed), seed) for m in mutants))
+    with keeping():
+        return DiagnosisRate(tuple(diagnosed(try_mutant(m, cases, seed), seed) for m in mutants))
 
 
 def diagnosed(trial: MutantTrial, seed: int = 0) -> DiagnosisTrial:

@@ -21,6 +21,7 @@ import numpy as np
 
 from npformer.cards.case import Array, Case, Result, joined
 from npformer.verify.component import Component
+from npformer.verify.reference.kept import kept
 
 WIDE = np.finfo(np.longdouble).eps < np.finfo(np.float64).eps
 """Whether ``np.longdouble`` is wider than float64 here."""
@@ -40,6 +41,10 @@ def reference(component: Component, case: Case) -> tuple[Result, Result | None]:
 
     The case may be in float32 or float64.
     """
+    return kept(component, "reference", case, lambda: _reference(component, case))
+
+
+def _reference(component: Component, case: Case) -> tuple[Result, Result | None]:
     if (own := component.reference(case)) is not None:
         return own, None
     if case.dy.dtype != np.float64 or not WIDE:
