@@ -13,6 +13,7 @@ from npformer.bench.process import Answer, BenchProcess, take_turns
 from npformer.bench.settings import BenchConfig
 from npformer.bench.shapes import bench_config, shards, workload
 from npformer.errors import NpformerError
+from npformer.models import family
 
 IMPLEMENTATIONS = ("numpy", "torch", "torch.compile", "floor")
 
@@ -40,7 +41,9 @@ def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
         for name in running
     }
     decoding: dict[str, BenchProcess] = {
-        name: running[name] for name in ("numpy", "torch") if name in running
+        name: running[name]
+        for name in ("numpy", "torch")
+        if name in running and family(config.model).decodes
     }
     request = dict(what="decode", count=config.decode_tokens)
     answers, failed = take_turns(decoding, config.rounds, **request)

@@ -26,6 +26,9 @@ def draw_parameters(module: Any, rng: np.random.Generator, dtype: Any) -> dict[s
     return drawn
 
 
+HALVES = ("sinusoidal_half", "sinusoidal_tensor2tensor")
+
+
 def draw_settings(source: Source) -> dict[str, Any]:
     """Of a small model; heads may be of another size than d_model / heads."""
     heads = source.choice((1, 2, 3))
@@ -43,7 +46,7 @@ def draw_settings(source: Source) -> dict[str, Any]:
         "norm": source.choice(("post", "pre")),
         "norm_type": source.choice(("layer_norm", "rms_norm", "rms_norm_plus_one")),
         "activation": source.choice(("relu", "gelu", "gelu_tanh", "silu", "swiglu", "geglu_tanh")),
-        "positions": source.choice(("sinusoidal", "learned", "sinusoidal_half")),
+        "positions": source.choice(("sinusoidal", "learned", *HALVES)),
         "tie_output": source.choice((True, False)),
         "output_bias": rarely(source, 3),
         "max_length": 8,

@@ -13,6 +13,7 @@ from npformer.cli.common import check_characters, named, note, note_unknown, rea
 from npformer.cli.figures import STANDARD_OUTPUT, reporter, write_figures
 from npformer.decode import generate
 from npformer.errors import ConfigError
+from npformer.models import family
 from npformer.train.engines import EngineName, load_model
 
 
@@ -69,6 +70,11 @@ class Command:
             raise ConfigError(
                 "this model reads a source, so it translates and does not go on with a text: "
                 f"npformer translate {self.run}"
+            )
+        if not family(loaded.config.model.family).decodes:
+            raise ConfigError(
+                "this model sees the whole text and predicts no next token; for vectors of texts: "
+                f"npformer embed {self.run}"
             )
         prompt = self.text if self.file is None else read_text(self.file).rstrip("\n")
         check_characters(tokenizer, prompt)

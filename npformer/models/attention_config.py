@@ -5,11 +5,16 @@ Chapter     walkthroughs/22_decoder_only.md
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
+from npformer.errors import ConfigError
 from npformer.fields import check
 from npformer.models.rotary_config import RotaryConfig
+from npformer.ops.relative_bias import relative_buckets
 
 BIASING = ("alibi", "t5")
 """Positions that are a bias of the scores in every layer."""
@@ -40,6 +45,11 @@ class AttentionConfig(RotaryConfig):
     window_pattern: str = ""
     """Which layers are local (L) and which global (G), from the first and again; empty: all L."""
 
+    relative_buckets: int = 32
+    """Distances that t5's positions tell apart, the far ones in ranges."""
+    relative_max_distance: int = 128
+    """The distance from which t5's positions tell none apart."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("kv_heads", "window"):
@@ -57,6 +67,25 @@ class AttentionConfig(RotaryConfig):
             value = getattr(self, name)
             check(value is None or value > 0, f"{name} is {value}; it must be > 0, or not given")
         self._check_windows()
+        self._check_relative()
+
+    def _check_relative(self) -> None:
+        own = {f.name: f.default for f in dataclasses.fields(AttentionConfig)}
+        names = ("relative_buckets", "relative_max_distance")
+        changed = [name for name in names if getattr(self, name) != own[name]]
+        if self.positions != "t5":
+            check(
+                not changed,
+                f"{', '.join(changed)} is for t5's positions, and positions is {self.positions!r}",
+            )
+            return
+        try:
+            for both in (False, True):
+                relative_buckets(
+                    np.zeros(0, np.int64), self.relative_buckets, both, self.relative_max_distance
+                )
+        except ConfigError as error:
+            raise ConfigError(f"relative_buckets and relative_max_distance: {error}") from None
 
     def _check_windows(self) -> None:
         pattern = self.window_pattern
@@ -97,11 +126,22 @@ class AttentionConfig(RotaryConfig):
             "gate": self.attention_gate,
         }
 
+    def bias(self, bidirectional: bool = False) -> dict[str, Any]:
+        """Arguments of ``make_positions`` for those that bias scores."""
+        if self.positions != "t5":
+            return {"heads": self.heads}
+        return {
+            "heads": self.heads,
+            "buckets": self.relative_buckets,
+            "max_distance": self.relative_max_distance,
+            "bidirectional": bidirectional,
+        }
+
     def _positions(self, layer: int, local: bool) -> dict[str, Any] | None:
         """Arguments of ``make_positions``, of those that a layer has and not the embedding."""
         settings: dict[str, Any] = {"name": self.positions, "max_length": self.max_length}
         if self.positions in BIASING:
-            return {**settings, "heads": self.heads}
+            return {**settings, **self.bias()}
         if not self.turns(layer):
             return None
         return {**settings, **self.rotation(local)}

@@ -62,6 +62,7 @@ class GPTConfig(AttentionConfig):
     positions: Literal[
         "sinusoidal",
         "sinusoidal_half",
+        "sinusoidal_tensor2tensor",
         "learned",
         "rotary",
         "rotary_interleaved",

@@ -15,9 +15,11 @@ from npformer.config import ModelConfig
 from npformer.errors import ShapeError
 from npformer.nn.dropout import Dropout
 from npformer.nn.embedding import Embedding
+from npformer.nn.layer_norm import LayerNorm
 from npformer.nn.linear import Linear
 from npformer.nn.module import Array, Module
 from npformer.nn.positions import Positions, PositionsCache
+from npformer.nn.rms_norm import RMSNorm
 from npformer.nn.stack import Stack
 from npformer.ops.dropout import DropoutCache
 from npformer.ops.embedding import EmbeddingCache
@@ -28,6 +30,15 @@ class EmbedCache(NamedTuple):
     embedding: EmbeddingCache
     positions: PositionsCache
     dropout: DropoutCache
+    norm: Any = None  # of the norm's op, if the sum is normed
+
+
+class Entrance(NamedTuple):
+    """What turns the ids of one input into what its stack reads."""
+
+    embedding: Embedding
+    positions: Positions
+    norm: LayerNorm | RMSNorm | None
 
 
 class Model(Module):
@@ -45,12 +56,16 @@ class Model(Module):
     packs: ClassVar[bool] = False
     """Whether a row may hold several texts; the forward then takes ``documents``."""
 
+    decodes: ClassVar[bool] = True
+    """Whether it predicts the next token, seeing those before it alone; then it has ``step``."""
+
     config: Any
     embedding: Embedding
     positions: Positions
     dropout: Dropout
     output_proj: Linear | None
     embedding_scale: float = 1.0
+    embedding_norm: LayerNorm | RMSNorm | None = None
 
     def __init__(
         self, config: Any, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
@@ -73,11 +88,14 @@ class Model(Module):
         ids: Array,
         rng: np.random.Generator | None = None,
         at: int | Array = 0,
-        embedding: Embedding | None = None,
+        stream: str = "target",
+        beside: Array | None = None,
     ) -> tuple[Array, EmbedCache]:
-        """ids (B, T) of tokens at ``at`` -> x (B, T, D), cache; by another ``embedding`` if given.
+        """ids (B, T) of tokens at ``at`` -> x (B, T, D), cache.
 
-        Raises ShapeError for ids of another shape and for more positions than there are.
+        They are those of the input called ``stream``; ``beside`` (B, T, D) is added to their
+        embeddings. Raises ShapeError for ids of another shape and for more positions than there
+        are.
         """
         if ids.ndim != 2:
             raise ShapeError(f"token ids of shape {ids.shape}; they must be (batch, length)")
@@ -86,17 +104,31 @@ class Model(Module):
             raise ShapeError(
                 f"a sequence of {end} tokens; the model takes {self.config.max_length} at most"
             )
-        x, looked_up = (embedding or self.embedding).forward(ids)  # (B, T, D)
-        x, positions = self.positions.forward(x * self.embedding_scale, at)
+        parts = self.entrance(stream)
+        x, looked_up = parts.embedding.forward(ids)  # (B, T, D)
+        x = x * self.embedding_scale
+        if beside is not None:
+            x = x + beside
+        x, positions = parts.positions.forward(x, at)
+        norm: Any = None
+        if parts.norm is not None:
+            x, norm = parts.norm.forward(x)
         x, dropout = self.dropout.forward(x, rng)
-        return x, EmbedCache(looked_up, positions, dropout)
+        return x, EmbedCache(looked_up, positions, dropout, norm)
 
-    def _embed_backward(
-        self, dx: Array, cache: EmbedCache, embedding: Embedding | None = None
-    ) -> None:
+    def _embed_backward(self, dx: Array, cache: EmbedCache, stream: str = "target") -> Array:
+        """dx (B, T, D) -> that of what was ``beside`` the embedding: a sum has one gradient."""
+        parts = self.entrance(stream)
         dx = self.dropout.backward(dx, cache.dropout)
-        dx = self.positions.backward(dx, cache.positions)
-        (embedding or self.embedding).backward(dx * self.embedding_scale, cache.embedding)
+        if parts.norm is not None:
+            dx = parts.norm.backward(dx, cache.norm)
+        dx = parts.positions.backward(dx, cache.positions)
+        parts.embedding.backward(dx * self.embedding_scale, cache.embedding)
+        return dx
+
+    def entrance(self, stream: str) -> Entrance:
+        """The parts that embed the ids of an input."""
+        return Entrance(self.embedding, self.positions, self.embedding_norm)
 
     def _project(self, y: Array) -> tuple[Array, LinearCache]:
         if self.output_proj is not None:

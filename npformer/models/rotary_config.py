@@ -64,11 +64,7 @@ class RotaryConfig(StackConfig):
         super().__post_init__()
         size = self.head_size
         check(size is None or size >= 1, f"head_size is {size}; it must be 1 or more, or not given")
-        check(
-            size is not None or self.d_model % self.heads == 0,
-            f"heads is {self.heads}, which does not divide d_model, {self.d_model}; "
-            "choose heads that do, or give head_size",
-        )
+        self._check_heads()
         if self.positions not in TURNING:
             changed = self._changed()
             check(
@@ -79,6 +75,13 @@ class RotaryConfig(StackConfig):
             return
         self._check_rotation()
         self._check_scaling()
+
+    def _check_heads(self) -> None:
+        check(
+            self.head_size is not None or self.d_model % self.heads == 0,
+            f"heads is {self.heads}, which does not divide d_model, {self.d_model}; "
+            "choose heads that do, or give head_size",
+        )
 
     def _check_rotation(self) -> None:
         check(

@@ -8,6 +8,10 @@ Forward     x      = dropout(embedding(source) * sqrt(D) + positions)      secti
             y      = decoder(y, memory)
             logits = y @ embedding.weight.T                                section 3.4, tied
 
+            Settings make it those that came after: norms before each branch and of the embeddings,
+            gates, no biases, a bias of the scores that all layers share, logits times 1 / sqrt(D)
+            (T5, BART, Marian, M2M-100).
+
             The settings say which of the three matrices of tokens are one: all of them, as here;
             the target's and the output's; the source's and the target's; or none.
 
@@ -23,27 +27,36 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from npformer.fields import check
+from npformer.models.attention_config import BIASING, AttentionConfig
 from npformer.models.decoder_state import DecoderState
-from npformer.models.model import EmbedCache, Model
-from npformer.models.stack_config import Activation, Placement, StackConfig
-from npformer.nn import Dropout, Embedding, Linear, Stack
+from npformer.models.model import EmbedCache, Entrance, Model
+from npformer.models.rotary_config import TURNING
+from npformer.models.stack_config import Activation, Placement
+from npformer.nn import Dropout, Embedding, LayerNorm, Linear, RMSNorm, Stack, make_norm
 from npformer.nn.init import redraw_matrices
 from npformer.nn.module import Array
-from npformer.nn.positions import make_positions
+from npformer.nn.positions import Positions, make_positions
 from npformer.nn.stack import StackCache
 from npformer.ops.linear import LinearCache
 from npformer.ops.masks import padding_mask
 
+TABLES = ("sinusoidal", "sinusoidal_half", "sinusoidal_tensor2tensor")
+"""Positions of sines and cosines that are added."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class TransformerConfig(StackConfig):
-    """The shape of an encoder-decoder Transformer (Vaswani et al., 2017, Table 3)."""
+class TransformerConfig(AttentionConfig):
+    """The shape of an encoder-decoder Transformer (Vaswani et al., 2017, Table 3).
+
+    The settings of attention are those of all of it, but for positions and windows, which
+    cross-attention has not.
+    """
 
     family: Literal["transformer"] = "transformer"
     vocab_size: int = 37_000
@@ -54,7 +67,33 @@ class TransformerConfig(StackConfig):
     d_ff: int = 2048
     norm: Placement = "post"
     activation: Activation = "relu"
-    positions: Literal["sinusoidal", "sinusoidal_half", "learned"] = "sinusoidal"
+    positions: Literal[
+        "sinusoidal",
+        "sinusoidal_half",
+        "sinusoidal_tensor2tensor",
+        "learned",
+        "rotary",
+        "rotary_interleaved",
+        "alibi",
+        "t5",
+        "none",
+    ] = "sinusoidal"
+    """Added to the embeddings; turning queries and keys; a bias of the scores, for t5 one that all
+    layers of a stack share; or none."""
+    share_positions: bool = True
+    """Use one table of learned positions for source and target."""
+    first_position: int = 0
+    """Position of a text's first token in a table of sines and cosines."""
+    scale_embedding: bool = True
+    """Multiply embeddings by sqrt(d_model) where they are read."""
+    embedding_norm: bool = False
+    """A norm of the sum of embeddings and positions, one for the source and one for the target."""
+    last_norm: bool | None = None
+    """A norm after each stack; unless given, there is one but in post-norm."""
+    scale_output: bool = False
+    """Multiply the last states by 1 / sqrt(d_model) before the output projection, as T5 does."""
+    padding_gradient: bool = False
+    """Whether padding's row of the embedding is learned, as where targets begin with it (T5)."""
     share_embeddings: bool = True
     """Use one embedding matrix for source and target; without it the source has one of its own."""
     source_vocab_size: int | None = None
@@ -64,9 +103,9 @@ class TransformerConfig(StackConfig):
     decoder_layers: int = 6
     """Layers of the decoder."""
     d_k: int | None = None
-    """Size of one head's queries and keys; d_model / heads unless given."""
+    """Size of one head's queries and keys; head_size, or d_model / heads, unless given."""
     d_v: int | None = None
-    """Size of one head's values; d_model / heads unless given."""
+    """Size of one head's values; head_size, or d_model / heads, unless given."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -84,16 +123,25 @@ class TransformerConfig(StackConfig):
             size is None or size >= least,
             f"source_vocab_size is {size}; it must be {least} or more",
         )
+        check(
+            self.first_position >= 0 and (self.first_position == 0 or self.positions in TABLES),
+            f"first_position is {self.first_position}; it must be 0 or more, and goes with "
+            f"positions {', '.join(TABLES)}",
+        )
+        check(
+            self.share_positions or self.positions == "learned",
+            f"share_positions is for learned positions, and positions is {self.positions!r}",
+        )
+
+    def _check_heads(self) -> None:
         for name in ("d_k", "d_v"):
             size = getattr(self, name)
-            if size is None:
-                check(
-                    self.d_model % self.heads == 0,
-                    f"heads is {self.heads}, which does not divide d_model, {self.d_model}; "
-                    f"choose heads that do, or give d_k and d_v",
-                )
-            else:
-                check(size >= 1, f"{name} is {size}; it must be 1 or more")
+            check(size is None or size >= 1, f"{name} is {size}; it must be 1 or more")
+            check(
+                size is not None or self.head_size is not None or self.d_model % self.heads == 0,
+                f"heads is {self.heads}, which does not divide d_model, {self.d_model}; "
+                f"choose heads that do, or give d_k and d_v",
+            )
 
     @property
     def source_size(self) -> int:
@@ -101,14 +149,52 @@ class TransformerConfig(StackConfig):
         return self.vocab_size if self.source_vocab_size is None else self.source_vocab_size
 
     @property
+    def size_of_head(self) -> int:
+        """Size of one head's queries and keys, of which columns turn."""
+        return super().size_of_head if self.d_k is None else self.d_k
+
+    @property
     def head_k(self) -> int:
         """Size of one head's queries and keys."""
-        return self.d_model // self.heads if self.d_k is None else self.d_k
+        return self.size_of_head
 
     @property
     def head_v(self) -> int:
         """Size of one head's values."""
-        return self.d_model // self.heads if self.d_v is None else self.d_v
+        return super().size_of_head if self.d_v is None else self.d_v
+
+    @property
+    def added_positions(self) -> str:
+        """The positions that are added to the embeddings; none where they are elsewhere."""
+        return "none" if self.positions in (*TURNING, *BIASING) else self.positions
+
+    def stack(self, layers: int, *, decoder: bool) -> dict[str, Any]:
+        """The settings of a ``Stack`` of so many layers."""
+        shared = {"name": self.positions, "max_length": self.max_length}
+        memory = {**self.attention(0), "positions": None, "window": None}
+        return {
+            "causal": decoder,
+            "cross_attention": decoder,
+            "d_k": self.head_k,
+            "d_v": self.head_v,
+            "dropout": self.dropout,
+            "norm": self.norm,
+            "norm_type": self.norm_type,
+            "activation": self.activation,
+            "bias": self.feed_forward_bias,
+            "eps": self.layer_norm_eps,
+            "attention": [self.attention(layer) for layer in range(layers)],
+            "memory_attention": memory,
+            "positions": (
+                {**shared, **self.bias(bidirectional=not decoder)}
+                if self.positions in BIASING
+                else None
+            ),
+            "last_norm": self.last_norm,
+        }
+
+    def _positions(self, layer: int, local: bool) -> dict[str, Any] | None:
+        return None if self.positions in BIASING else super()._positions(layer, local)
 
 
 class TransformerCache(NamedTuple):
@@ -134,44 +220,48 @@ class Transformer(Model):
         self, config: TransformerConfig, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
     ) -> None:
         self.config = c = config
-        self.embedding_scale = math.sqrt(c.d_model)
-
-        def stack(layers: int, *, causal: bool, cross_attention: bool) -> Stack:
-            return Stack(
-                layers,
-                c.d_model,
-                c.heads,
-                c.d_ff,
-                causal=causal,
-                cross_attention=cross_attention,
-                d_k=c.d_k,
-                d_v=c.d_v,
-                dropout=c.dropout,
-                norm=c.norm,
-                norm_type=c.norm_type,
-                activation=c.activation,
-                eps=c.layer_norm_eps,
-                rng=rng,
-                dtype=dtype,
-            )
-
+        self.embedding_scale = math.sqrt(c.d_model) if c.scale_embedding else 1.0
+        self.output_scale = 1 / math.sqrt(c.d_model) if c.scale_output else 1.0
+        frozen = None if c.padding_gradient else c.padding_id
         self.source_embedding = (
             None
             if c.share_embeddings
-            else Embedding(c.source_size, c.d_model, c.padding_id, rng=rng, dtype=dtype)
+            else Embedding(c.source_size, c.d_model, frozen, rng=rng, dtype=dtype)
         )
         self.embedding = Embedding(
             c.vocab_size,
             c.d_model,
-            c.padding_id,
+            frozen,
             output_bias=c.output_bias and c.tie_output,
             rng=rng,
             dtype=dtype,
         )
-        self.positions = make_positions(c.positions, c.max_length, c.d_model, rng=rng, dtype=dtype)
+
+        def positions() -> Positions:
+            return make_positions(
+                c.added_positions,
+                c.max_length,
+                c.d_model,
+                first=c.first_position,
+                rng=rng,
+                dtype=dtype,
+            )
+
+        def norm() -> LayerNorm | RMSNorm | None:
+            if not c.embedding_norm:
+                return None
+            return make_norm(c.norm_type, c.d_model, c.layer_norm_eps, dtype=dtype)
+
+        def stack(layers: int, *, decoder: bool) -> Stack:
+            settings = c.stack(layers, decoder=decoder)
+            return Stack(layers, c.d_model, c.heads, c.d_ff, **settings, rng=rng, dtype=dtype)
+
+        self.source_positions = None if c.share_positions else positions()
+        self.positions = positions()
+        self.source_embedding_norm, self.embedding_norm = norm(), norm()
         self.dropout = Dropout(c.dropout)
-        self.encoder = stack(c.encoder_layers, causal=False, cross_attention=False)
-        self.decoder = stack(c.decoder_layers, causal=True, cross_attention=True)
+        self.encoder = stack(c.encoder_layers, decoder=False)
+        self.decoder = stack(c.decoder_layers, decoder=True)
         self.output_proj = (
             None
             if c.tie_output
@@ -190,7 +280,7 @@ class Transformer(Model):
         Raises ShapeError for ids that are not (B, length) or are longer than
         ``config.max_length``, IndexError for an id outside the vocabulary.
         """
-        x, embed_source = self._embed(source, rng, embedding=self.source_embedding)
+        x, embed_source = self._embed(source, rng, stream="source")
         mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
         memory, encoder = self.encoder.forward(x, mask=mask, rng=rng)
         y, embed_target = self._embed(target, rng)
@@ -204,11 +294,27 @@ class Transformer(Model):
         dy, dmemory = self.decoder.backward(dy, cache.decoder)
         self._embed_backward(dy, cache.embed_target)
         dx = self.encoder.backward(dmemory, cache.encoder)
-        self._embed_backward(dx, cache.embed_source, self.source_embedding)
+        self._embed_backward(dx, cache.embed_source, "source")
+
+    def entrance(self, stream: str) -> Entrance:
+        """The parts that embed the ids of an input."""
+        if stream != "source":
+            return super().entrance(stream)
+        return Entrance(
+            self.source_embedding or self.embedding,
+            self.source_positions or self.positions,
+            self.source_embedding_norm,
+        )
+
+    def _project(self, y: Array) -> tuple[Array, LinearCache]:
+        return super()._project(y * self.output_scale)
+
+    def _project_backward(self, dlogits: Array, cache: LinearCache) -> Array:
+        return super()._project_backward(dlogits, cache) * self.output_scale
 
     def start(self, source: Array) -> DecoderState:
         """source (B, S) ids -> the state from which ``step`` decodes, token by token."""
-        x, _ = self._embed(source, embedding=self.source_embedding)
+        x, _ = self._embed(source, stream="source")
         mask = padding_mask(source, self.config.padding_id)
         memory, _ = self.encoder.forward(x, mask=mask)
         states = self.decoder.start(self.config.max_length, memory)

@@ -35,7 +35,8 @@ class Stack(Module):
     ``settings`` are those of ``Layer``; ``attention`` may be one for each layer, of which some look
     through a window and some at everything. ``positions``, arguments of ``make_positions``, are a
     bias that the self-attention of every layer shares, as in T5. Without ``first_norm`` the first
-    layer's attention has no norm before it. Raises ConfigError as ``Layer`` does.
+    layer's attention has no norm before it; ``last_norm`` is whether there is a norm after the last
+    layer. Raises ConfigError as ``Layer`` does.
 
     Where ``checkpointed`` is set, layers run again in the backward and keep no activations.
     """
@@ -53,6 +54,7 @@ class Stack(Module):
         attention: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         positions: Mapping[str, Any] | None = None,
         first_norm: bool = True,
+        last_norm: bool | None = None,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
         **settings: Any,
@@ -76,7 +78,7 @@ class Stack(Module):
             )
             for index, each in enumerate(of_each(attention, layers))
         ]
-        last = norm != "post"
+        last = norm != "post" if last_norm is None else last_norm
         self.norm = make_norm(norm_type, d_model, eps, dtype=dtype) if last else None
 
     def forward(

@@ -109,6 +109,11 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
         )
     if model.padding_id != PAD:
         raise ConfigError(f"padding_id is {model.padding_id}; npformer's tokenizers pad with {PAD}")
+    if not family(model.family).decodes:
+        raise ConfigError(
+            f"npformer train makes models that predict the next token, and {model.family} sees it; "
+            "npformer load takes one that was trained elsewhere"
+        )
     streams = family(model.family).streams
     translates = "source" in streams
     text = not translates and is_plain_text(data.corpus)

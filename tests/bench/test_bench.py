@@ -111,4 +111,5 @@ def test_a_family_steps_and_decodes(family: str, name: str, monkeypatch) -> None
     monkeypatch.setitem(WORKLOADS, "tiny", Workload(2, 8))
     config = dataclasses.replace(SHORT, model=family)
     make_step(name, "tiny", config)(0)
-    make_decode(name, "tiny", config)(2)
+    if families()[family].decodes:
+        make_decode(name, "tiny", config)(2)

@@ -76,6 +76,7 @@ def test_each_name_is_a_kind():
         "learned": LearnedPositions,
         "sinusoidal": SinusoidalPositions,
         "sinusoidal_half": SinusoidalPositions,
+        "sinusoidal_tensor2tensor": SinusoidalPositions,
         "rotary": RotaryPositions,
         "rotary_interleaved": RotaryPositions,
         "alibi": AlibiPositions,

@@ -18,6 +18,25 @@ def test_it_is_the_papers_formula(d):
             assert table[t, column] == pytest.approx(expected, abs=1e-14)
 
 
+@pytest.mark.parametrize("d", [1, 2, 5, 8])
+def test_tensor2tensors_slowest_hand_turns_once_in_ten_thousand_turns(d):
+    table = sinusoidal_positions(30, d, layout="tensor2tensor", first=2, dtype=np.float64)
+    half = d // 2
+    for t in range(30):
+        for i in range(half):
+            angle = (t + 2) / 10000 ** (i / max(half - 1, 1))
+            assert table[t, i] == pytest.approx(math.sin(angle), abs=1e-13)
+            assert table[t, half + i] == pytest.approx(math.cos(angle), abs=1e-13)
+    assert not table[:, 2 * half :].any()
+
+
+@pytest.mark.parametrize("layout", ["interleaved", "half", "tensor2tensor"])
+def test_a_later_first_position_is_a_later_row(layout):
+    table = sinusoidal_positions(9, 6, layout=layout, dtype=np.float64)
+    later = sinusoidal_positions(6, 6, layout=layout, first=3, dtype=np.float64)
+    np.testing.assert_array_equal(later, table[3:])
+
+
 def test_a_fixed_step_is_a_fixed_rotation():
     """positions[t + 3] is a linear map of positions[t], the same for every t."""
     table = sinusoidal_positions(64, 8, dtype=np.float64)

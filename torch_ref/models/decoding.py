@@ -14,7 +14,6 @@ from npformer.errors import ShapeError
 from torch_ref.models.choice import Choice, Chosen
 from torch_ref.models.decoder_state import DecoderState
 from torch_ref.models.static_state import BufferPool, StaticState
-from torch_ref.nn.embedding import Embedding
 from torch_ref.nn.layer_state import LayerState
 from torch_ref.nn.stack import Stack
 
@@ -101,7 +100,6 @@ class Decoding(nn.Module):
         ids: Tensor,
         rng: np.random.Generator | None = None,
         at: int | Tensor = 0,
-        embedding: Embedding | None = None,
     ) -> Tensor:
         raise NotImplementedError
 

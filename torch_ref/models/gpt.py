@@ -41,9 +41,11 @@ class GPT(Model):
             c.vocab_size, c.d_model, c.padding_id, output_bias=tied_bias, **place
         )
         self.embedding_scale = math.sqrt(c.d_model) if c.scale_embedding else 1.0
-        adds = c.positions in ("sinusoidal", "sinusoidal_half", "learned")
+        adds = c.positions.startswith("sinusoidal") or c.positions == "learned"
         added = c.positions if adds else "none"
         self.positions = make_positions(added, c.max_length, c.d_model, **place)
+        self.embedding_norm = None
+        self.embedding_norm = None
         self.dropout = Dropout(c.dropout)
         self.decoder = Stack(
             c.layers,

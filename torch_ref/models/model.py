@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,14 @@ from npformer.errors import ShapeError
 from npformer.seam import method
 from torch_ref.models.decoding import Decoding
 from torch_ref.nn import Dropout, Embedding, Linear, Positions, Stack
+
+
+class Entrance(NamedTuple):
+    """What turns the ids of one input into what its stack reads."""
+
+    embedding: Embedding
+    positions: Positions
+    norm: nn.Module | None
 
 
 class Model(Decoding):
@@ -31,6 +39,7 @@ class Model(Decoding):
     dropout: Dropout
     output_proj: Linear | None
     embedding_scale: float = 1.0
+    embedding_norm: nn.Module | None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """A subclass's own ``_embed`` and ``_project`` can be watched as those here can."""
@@ -83,7 +92,8 @@ class Model(Decoding):
         ids: Tensor,
         rng: np.random.Generator | None = None,
         at: int | Tensor = 0,
-        embedding: Embedding | None = None,
+        stream: str = "target",
+        beside: Tensor | None = None,
     ) -> Tensor:
         if ids.ndim != 2:
             raise ShapeError(f"token ids of shape {tuple(ids.shape)}; they must be (batch, length)")
@@ -93,8 +103,18 @@ class Model(Decoding):
                 end = int(at.max()) + 1
             if end > self.config.max_length:
                 raise self.too_long(end)
-        x = (embedding or self.embedding)(ids) * self.embedding_scale  # (B, T, D)
-        return self.dropout(self.positions(x, at), rng)
+        parts = self.entrance(stream)
+        x = parts.embedding(ids) * self.embedding_scale  # (B, T, D)
+        if beside is not None:
+            x = x + beside
+        x = parts.positions(x, at)
+        if parts.norm is not None:
+            x = parts.norm(x)
+        return self.dropout(x, rng)
+
+    def entrance(self, stream: str) -> Entrance:
+        """The parts that embed the ids of an input."""
+        return Entrance(self.embedding, self.positions, self.embedding_norm)
 
     def too_long(self, length: int) -> ShapeError:
         """What to raise for a sequence of ``length`` tokens."""

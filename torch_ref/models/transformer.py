@@ -11,9 +11,9 @@ from torch import Tensor
 
 from torch_ref.models.decoder_state import DecoderState
 from torch_ref.models.decoding import inference
-from torch_ref.models.model import Model
+from torch_ref.models.model import Entrance, Model
 from torch_ref.models.static_state import StaticState
-from torch_ref.nn import Dropout, Embedding, Linear, Stack
+from torch_ref.nn import Dropout, Embedding, Linear, Stack, make_norm
 from torch_ref.nn.positions import make_positions
 from torch_ref.ops.masks import padding_mask
 
@@ -37,40 +37,31 @@ class Transformer(Model):
     ) -> None:
         super().__init__()
         c = self.config = config
-        self.embedding_scale = math.sqrt(c.d_model)
+        self.embedding_scale = math.sqrt(c.d_model) if c.scale_embedding else 1.0
+        self.output_scale = 1 / math.sqrt(c.d_model) if c.scale_output else 1.0
         place: dict[str, Any] = {"dtype": dtype, "device": device}
-
-        def stack(layers: int, *, causal: bool, cross_attention: bool) -> Stack:
-            return Stack(
-                layers,
-                c.d_model,
-                c.heads,
-                c.d_ff,
-                causal=causal,
-                cross_attention=cross_attention,
-                d_k=c.d_k,
-                d_v=c.d_v,
-                dropout=c.dropout,
-                norm=c.norm,
-                norm_type=c.norm_type,
-                activation=c.activation,
-                eps=c.layer_norm_eps,
-                **place,
-            )
-
+        frozen = None if c.padding_gradient else c.padding_id
         self.source_embedding = (
-            None
-            if c.share_embeddings
-            else Embedding(c.source_size, c.d_model, c.padding_id, **place)
+            None if c.share_embeddings else Embedding(c.source_size, c.d_model, frozen, **place)
         )
         tied_bias = c.output_bias and c.tie_output
-        self.embedding = Embedding(
-            c.vocab_size, c.d_model, c.padding_id, output_bias=tied_bias, **place
+        self.embedding = Embedding(c.vocab_size, c.d_model, frozen, output_bias=tied_bias, **place)
+        table = (c.added_positions, c.max_length, c.d_model)
+        self.source_positions = (
+            None if c.share_positions else make_positions(*table, first=c.first_position, **place)
         )
-        self.positions = make_positions(c.positions, c.max_length, c.d_model, **place)
+        self.positions = make_positions(*table, first=c.first_position, **place)
+        norm = (c.norm_type, c.d_model, c.layer_norm_eps)
+        self.source_embedding_norm = make_norm(*norm, **place) if c.embedding_norm else None
+        self.embedding_norm = make_norm(*norm, **place) if c.embedding_norm else None
         self.dropout = Dropout(c.dropout)
-        self.encoder = stack(c.encoder_layers, causal=False, cross_attention=False)
-        self.decoder = stack(c.decoder_layers, causal=True, cross_attention=True)
+
+        def stack(layers: int, *, decoder: bool) -> Stack:
+            settings = c.stack(layers, decoder=decoder)
+            return Stack(layers, c.d_model, c.heads, c.d_ff, **settings, **place)
+
+        self.encoder = stack(c.encoder_layers, decoder=False)
+        self.decoder = stack(c.decoder_layers, decoder=True)
         self.output_proj = (
             None if c.tie_output else Linear(c.d_model, c.vocab_size, c.output_bias, **place)
         )
@@ -91,21 +82,37 @@ class Transformer(Model):
     def hidden(
         self, source: Tensor, target: Tensor, rng: np.random.Generator | None = None
     ) -> Tensor:
-        """What ``forward`` projects to the logits: the decoder's last states (B, T, D)."""
-        x = self._embed(source, rng, embedding=self.source_embedding)
+        """The decoder's last states (B, T, D), which ``output_weight`` projects to the logits."""
+        x = self._embed(source, rng, stream="source")
         mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
         memory = self.encoder(x, mask=mask, rng=rng)
-        return self.decoder(self._embed(target, rng), memory, memory_mask=mask, rng=rng)
+        y = self.decoder(self._embed(target, rng), memory, memory_mask=mask, rng=rng)
+        return y * self.output_scale
+
+    def logits(self, y: Tensor) -> Tensor:
+        """The decoder's last states (..., D) -> logits (..., V)."""
+        return self._project(y * self.output_scale)
+
+    def entrance(self, stream: str) -> Entrance:
+        """The parts that embed the ids of an input."""
+        if stream != "source":
+            return super().entrance(stream)
+        return Entrance(
+            self.source_embedding or self.embedding,
+            self.source_positions or self.positions,
+            self.source_embedding_norm,
+        )
 
     @torch.inference_mode()
     def start(self, source: np.ndarray | Tensor) -> DecoderState | StaticState:
         """source (B, S) ids -> the state from which ``step`` decodes, token by token."""
         source = self._ids(source)
         with inference(self):
-            x = self._embed(source, embedding=self.source_embedding)
+            x = self._embed(source, stream="source")
             mask = padding_mask(source, self.config.padding_id)
             memory = self.encoder(x, mask=mask)
             layers = self.decoder.start(self.config.max_length, memory)
-            if self._pool is not None:
+            plain = self.positions.adds and self.config.window is None
+            if self._pool is not None and plain:  # others' steps depend on how many there were
                 return StaticState(self._pool, layers, mask, self.config.max_length)
             return DecoderState(layers, source.device, mask)

@@ -38,6 +38,7 @@ class Stack(nn.Module):
         attention: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         positions: Mapping[str, Any] | None = None,
         first_norm: bool = True,
+        last_norm: bool | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
         **settings: Any,
@@ -64,7 +65,8 @@ class Stack(nn.Module):
             )
             for index, one in enumerate(each)
         )
-        self.norm = None if norm == "post" else make_norm(norm_type, d_model, eps, **place)
+        last = norm != "post" if last_norm is None else last_norm
+        self.norm = make_norm(norm_type, d_model, eps, **place) if last else None
 
     def forward(
         self,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from contextlib import ExitStack
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from npformer.cards.altered import altered
+from npformer.cards.model_draws import draw_later
 from npformer.cards.models.transformer import no_lookup, no_projection
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import (
@@ -22,7 +23,6 @@ from npformer.cards.nn.multi_head_attention import not_causal
 from npformer.cards.ordinary import OWN_FORWARD, only
 from npformer.cards.strategies import Source
 from npformer.models.gpt import GPT, GPTConfig
-from npformer.models.stack_config import Placement
 from npformer.nn.module import Parameter
 from npformer.nn.multi_head_attention import MultiHeadAttention
 from npformer.nn.stack import Stack
@@ -45,7 +45,7 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     settings = draw_settings(source)
     settings["layers"] = settings["decoder_layers"]
     settings["d_model"] -= settings["d_model"] % settings["heads"]
-    settings |= _later(source, settings) if source.choice((False, True)) else {}
+    settings |= draw_later(source, settings) if source.choice((False, True)) else {}
     c = GPTConfig(**{f.name: settings[f.name] for f in dataclasses.fields(GPTConfig)
                      if f.name in settings})  # fmt: skip
     b, t, _ = draw_lengths(source)
@@ -54,48 +54,6 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     static = {"build": (c,), "target": draw_ids(source, (b, t), c), "rng": draw_seed(source)}
     static["documents"] = draw_documents(source, (b, t))
     return sizes, static
-
-
-def _later(source: Source, settings: dict[str, Any]) -> dict[str, Any]:
-    """What came after GPT-2."""
-    window = source.choice((None, 2))
-    turns = {
-        "positions": source.choice(("rotary", "rotary_interleaved")),
-        "rotary_fraction": source.choice((1.0, 0.5)),
-        "rotary_pattern": source.choice(("", "NR")),
-        "rotary_theta": 100.0,
-        "rotary_theta_local": source.choice((None, 10.0)) if window else None,
-        **source.choice(SCALINGS),
-    }
-    return {
-        "head_size": source.choice((None, 4)),
-        "kv_heads": source.choice((None, 1)),
-        "attention_bias": source.choice(("all", "qkv", "none")),
-        "feed_forward_bias": source.choice((True, False)),
-        "qk_norm": source.choice(("none", "head", "full")),
-        "softcap": source.choice((None, 2.0)),
-        "logit_softcap": source.choice((None, 1.5)),
-        "sinks": source.choice((False, True)),
-        "attention_gate": source.choice((False, True)),
-        "window": window,
-        "window_pattern": source.choice(("", "LG")) if window else "",
-        "scale_embedding": source.choice((False, True)),
-        "norm": source.choice(get_args(Placement)),
-        **source.choice((turns, *STILL) if _even(settings) else STILL),
-    }
-
-
-STILL: tuple[dict[str, Any], ...] = ({}, *({"positions": n} for n in ("none", "alibi", "t5")))
-SCALINGS: tuple[dict[str, Any], ...] = (
-    {},
-    {"rotary_scaling": "linear", "rotary_factor": 2.0},
-    {"rotary_scaling": "llama3", "rotary_factor": 2.0, "rotary_original_length": 4},
-)
-
-
-def _even(settings: dict[str, Any]) -> bool:
-    """Whether half of a head is an even number of columns, whichever size is drawn."""
-    return settings["d_model"] // settings["heads"] == 4
 
 
 def _untied(case):
@@ -118,7 +76,7 @@ for _name, _text, _method, _function, _seen in (
 
 @card.wrong_method("positions-frozen", "the loss never reaches the learned positions",
                    GPT._embed_backward)  # fmt: skip
-def _frozen_positions(self, dx, cache, embedding=None):
+def _frozen_positions(self, dx, cache, stream="target"):
     self.embedding.backward(self.dropout.backward(dx, cache.dropout), cache.embedding)
 
 
@@ -182,7 +140,7 @@ def _no_slope(dy, cache):
 
 @card.wrong_method("embedding-scale-dropped", "the embedding's gradient lacks the factor by which "
                    "it was read", GPT._embed_backward)  # fmt: skip
-def _no_scale(self, dx, cache, embedding=None):
+def _no_scale(self, dx, cache, stream="target"):
     self._embed_backward(dx / self.embedding_scale, cache)
 
 

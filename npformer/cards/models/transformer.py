@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.altered import altered
+from npformer.cards.model_draws import draw_later
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_ids, draw_lengths, draw_seed, draw_settings
 from npformer.cards.strategies import Source, rarely
-from npformer.models.transformer import Transformer, TransformerConfig
+from npformer.models.rotary_config import TURNING
+from npformer.models.transformer import TABLES, Transformer, TransformerConfig
 from npformer.nn.module import Parameter
 from npformer.ops.linear import linear_backward, linear_forward
 from npformer.ops.masks import padding_mask
@@ -21,7 +23,7 @@ card.output = "BTV"
 card.frozen = lambda case: {
     f"{name}.weight": case.static["build"][0].padding_id
     for name in ("embedding", "source_embedding")
-    if f"{name}.weight" in case.inputs
+    if f"{name}.weight" in case.inputs and not case.static["build"][0].padding_gradient
 }
 card.passes = {
     ("forward", "x", "positions"): "the factor sqrt(D)",
@@ -35,10 +37,12 @@ card.passes = {
 @card.draw
 def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     """The whole model: ids in, logits out."""
-    own: dict[str, Any] = {}
+    settings, own = draw_settings(source), dict[str, Any]()
     if rarely(source, 3):
         own = {"share_embeddings": False, "source_vocab_size": source.choice((None, 5))}
-    c = TransformerConfig(**draw_settings(source), **own)
+    if rarely(source, 2):
+        own |= _later(source, settings)
+    c = TransformerConfig(**{**settings, **own})
     b, t, s = draw_lengths(source)
     static = {
         "build": (c,),
@@ -50,11 +54,43 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     return {**sizes, "H": c.head_k, "the number of layers": c.decoder_layers}, static
 
 
+def _later(source: Source, settings: dict[str, Any]) -> dict[str, Any]:
+    """What came after 2017."""
+    found = draw_later(source, settings | {"d_model": 4 * settings["heads"]})
+    for name in ("logit_softcap", "head_size"):
+        found.pop(name)
+    size = settings["d_k"] or settings["d_model"] // settings["heads"]
+    if size != 4 and found.get("positions") in TURNING:
+        found = {name: value for name, value in found.items() if not name.startswith("rotary_")}
+        found["positions"] = "t5"
+    positions = found.get("positions", settings["positions"])
+    if positions in TABLES:
+        found["first_position"] = source.choice((0, 2))
+    if positions == "learned":
+        found["share_positions"] = source.choice((True, False))
+    return {
+        **found,
+        "embedding_norm": source.choice((False, True)),
+        "last_norm": source.choice((None, True, False)),
+        "scale_output": source.choice((False, True)),
+        "padding_gradient": source.choice((False, True)),
+    }
+
+
+def _to_the_sum(self, dx, cache, stream):
+    """The gradient of the sum of embeddings and positions."""
+    parts = self.entrance(stream)
+    dx = self.dropout.backward(dx, cache.dropout)
+    if parts.norm is not None:
+        dx = parts.norm.backward(dx, cache.norm)
+    return parts.positions.backward(dx, cache.positions)
+
+
 @card.wrong_method("tied-without-lookup", "the tied weight gets the projection's gradient alone",
                    Transformer._embed_backward)  # fmt: skip
-def no_lookup(self, dx, cache, embedding=None):
+def no_lookup(self, dx, cache, stream="target"):
     """The embedding gets nothing from the ids."""
-    self.positions.backward(self.dropout.backward(dx, cache.dropout), cache.positions)
+    return _to_the_sum(self, dx, cache, stream)
 
 
 @card.wrong_method("tied-without-projection", "the tied weight gets the look-ups' gradients alone",
@@ -77,9 +113,10 @@ def _replaced(self, gradient):
 
 @card.wrong_method("root-missing-from-gradient", "the embedding's gradient lacks sqrt(d_model)",
                    Transformer._embed_backward)  # fmt: skip
-def _no_root(self, dx, cache, embedding=None):
-    dx = self.positions.backward(self.dropout.backward(dx, cache.dropout), cache.positions)
-    (embedding or self.embedding).backward(dx, cache.embedding)
+def _no_root(self, dx, cache, stream="target"):
+    dx = _to_the_sum(self, dx, cache, stream)
+    self.entrance(stream).embedding.backward(dx, cache.embedding)
+    return dx
 
 
 @card.wrong_method("root-on-projection", "sqrt(d_model) multiplies the tied projection too",
@@ -102,9 +139,13 @@ def _frozen_source(self, dlogits, cache):
 
 @card.wrong_method("source-embedding-of-target", "a source's embedding of its own gets its "
                    "gradient into the target's", Transformer._embed_backward)  # fmt: skip
-def _source_into_target(self, dx, cache, embedding=None):
+def _source_into_target(self, dx, cache, stream="target"):
+    if stream == "target" or self.source_embedding is None:
+        return self._embed_backward(dx, cache, stream)
     entries = len(self.embedding.weight.data)  # as many as the source's, or more
-    self._embed_backward(dx, cache._replace(embedding=cache.embedding._replace(entries=entries)))
+    cache = cache._replace(embedding=cache.embedding._replace(entries=entries))
+    with altered(self, source_embedding=None):
+        return self._embed_backward(dx, cache, stream)
 
 
 @card.wrong_method("padding-attended", "the source's padding is attended to", Transformer.forward)

@@ -19,9 +19,14 @@ from npformer.nn.positions.relative import RelativePositions
 from npformer.nn.positions.rotary import RotaryPositions
 from npformer.nn.positions.sinusoidal import SinusoidalPositions
 
+SINUSOIDAL = {
+    "sinusoidal": "interleaved",
+    "sinusoidal_half": "half",
+    "sinusoidal_tensor2tensor": "tensor2tensor",
+}
+"""Tables of sines and cosines by name, and the layout of each."""
 POSITIONS = (
-    "sinusoidal",
-    "sinusoidal_half",
+    *SINUSOIDAL,
     "learned",
     "rotary",
     "rotary_interleaved",
@@ -37,6 +42,7 @@ def make_positions(
     max_length: int,
     d_model: int,
     *,
+    first: int = 0,
     rotary_width: int = 0,
     theta: float = 10_000.0,
     scaling: Mapping[str, Any] | None = None,
@@ -51,6 +57,8 @@ def make_positions(
 ) -> Positions:
     """The positions of that name.
 
+    ``first`` is a text's first position, for sinusoidal ones.
+
     ``rotary_width`` to ``interleaved_sections`` are for rotary ones, ``heads`` for alibi and t5,
     ``buckets`` to ``bidirectional`` for t5.
 
@@ -63,9 +71,8 @@ def make_positions(
         )
     if name == "learned":
         return LearnedPositions(max_length, d_model, rng=rng, dtype=dtype)
-    if name in ("sinusoidal", "sinusoidal_half"):
-        layout = "half" if name == "sinusoidal_half" else "interleaved"
-        return SinusoidalPositions(max_length, d_model, layout, dtype=dtype)
+    if name in SINUSOIDAL:
+        return SinusoidalPositions(max_length, d_model, SINUSOIDAL[name], first, dtype=dtype)
     if name in ("rotary", "rotary_interleaved"):
         return RotaryPositions(
             max_length,

@@ -16,7 +16,8 @@ from npformer.ops.positions import sinusoidal_positions
 class SinusoidalPositions(Positions):
     """The paper's table (section 3.5), which has no parameter.
 
-    ``layout`` is that of ``sinusoidal_positions``; another one raises ConfigError.
+    ``layout`` and ``first`` are those of ``sinusoidal_positions``; another layout raises
+    ConfigError.
     """
 
     adds = True
@@ -26,10 +27,13 @@ class SinusoidalPositions(Positions):
         max_length: int,
         d_model: int,
         layout: str = "interleaved",
+        first: int = 0,
         *,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        self._table = sinusoidal_positions(max_length, d_model, layout=layout, dtype=dtype)
+        self._table = sinusoidal_positions(
+            max_length, d_model, layout=layout, first=first, dtype=dtype
+        )
 
     def forward(self, x: Array, at: int | Array = 0) -> tuple[Array, PositionsCache]:
         """x (B, T, D), of tokens at ``at`` -> y (B, T, D), cache.

@@ -15,12 +15,19 @@ from torch_ref.nn.positions.relative import RelativePositions
 from torch_ref.nn.positions.rotary import RotaryPositions
 from torch_ref.nn.positions.sinusoidal import SinusoidalPositions
 
+SINUSOIDAL = {
+    "sinusoidal": "interleaved",
+    "sinusoidal_half": "half",
+    "sinusoidal_tensor2tensor": "tensor2tensor",
+}
+
 
 def make_positions(
     name: str,
     max_length: int,
     d_model: int,
     *,
+    first: int = 0,
     rotary_width: int = 0,
     theta: float = 10_000.0,
     scaling: Mapping[str, Any] | None = None,
@@ -35,6 +42,8 @@ def make_positions(
 ) -> Positions:
     """The positions of that name.
 
+    ``first`` is a text's first position, for sinusoidal ones.
+
     ``rotary_width`` to ``interleaved_sections`` are for rotary ones, ``heads`` for alibi and t5,
     ``buckets`` to ``bidirectional`` for t5.
 
@@ -43,9 +52,8 @@ def make_positions(
     place: dict[str, Any] = {"dtype": dtype, "device": device}
     if name == "learned":
         return LearnedPositions(max_length, d_model, **place)
-    if name in ("sinusoidal", "sinusoidal_half"):
-        layout = "half" if name == "sinusoidal_half" else "interleaved"
-        return SinusoidalPositions(max_length, d_model, layout, **place)
+    if name in SINUSOIDAL:
+        return SinusoidalPositions(max_length, d_model, SINUSOIDAL[name], first, **place)
     if name in ("rotary", "rotary_interleaved"):
         return RotaryPositions(
             max_length,

@@ -20,12 +20,15 @@ class SinusoidalPositions(Positions):
         max_length: int,
         d_model: int,
         layout: str = "interleaved",
+        first: int = 0,
         *,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
-        table = sinusoidal_positions(max_length, d_model, layout=layout, dtype=dtype, device=device)
+        table = sinusoidal_positions(
+            max_length, d_model, layout=layout, first=first, dtype=dtype, device=device
+        )
         self.register_buffer("table", table, persistent=False)
 
     def forward(self, x: Tensor, at: int | Tensor = 0) -> Tensor:
