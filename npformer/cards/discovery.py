@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from importlib import import_module
 from types import ModuleType
 from typing import TypeVar
@@ -74,14 +74,29 @@ CARDS: Mapping[str, Card] = Lazy(_load)
 """Every card by the component's name."""
 
 
+def known(name: str, names: Iterable[str]) -> str:
+    """Which of the components ``name`` is: that one, or the only one that is written so.
+
+    Case and underscores count only where they tell two apart: ``muon`` is ``Muon``, and ``linear``
+    the op, not the module. Raises ``VerifyError``, with what may have been meant.
+    """
+    names = list(names)
+    if name in names:
+        return name
+    alike = [each for each in names if _plain(each) == _plain(name)]
+    if len(alike) == 1:
+        return alike[0]
+    meant = f"; did you mean {' or '.join(map(repr, alike))}?" if alike else nearest(name, names)
+    raise VerifyError(f"component {name!r} does not exist; choose one of {', '.join(names)}{meant}")
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
 def card(name: str) -> Card:
-    """The card of that name; raises ``VerifyError`` with the nearest name if there is none."""
-    if name not in CARDS:
-        raise VerifyError(
-            f"component {name!r} does not exist; choose one of {', '.join(CARDS)}"
-            + nearest(name, CARDS)
-        )
-    return CARDS[name]
+    """The card of that name; see ``known``."""
+    return CARDS[known(name, CARDS)]
 
 
 def op_cards() -> list[OpCard]:

@@ -103,8 +103,7 @@ def mutation_score(
 
     Raises ``VerifyError`` for a component that does not exist.
     """
-    for name in components or ():
-        component(name)
-    chosen = [m for m in MUTANTS.values() if components is None or m.component in components]
+    names = None if components is None else {component(name).name for name in components}
+    chosen = [m for m in MUTANTS.values() if names is None or m.component in names]
     with keeping():
         return MutationScore(tuple(try_mutant(mutant, cases, seed) for mutant in chosen))

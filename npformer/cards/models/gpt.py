@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
 from npformer.cards.altered import altered
+from npformer.cards.case import Case, Result
+from npformer.cards.invariant import Finding
 from npformer.cards.model_draws import draw_later
 from npformer.cards.models.transformer import no_lookup, no_projection
 from npformer.cards.module_card import ModuleCard
@@ -19,6 +22,7 @@ from npformer.cards.module_draws import (
     draw_seed,
     draw_settings,
 )
+from npformer.cards.module_invariants import adds_up, gathers
 from npformer.cards.nn.multi_head_attention import not_causal
 from npformer.cards.ordinary import OWN_FORWARD, only
 from npformer.cards.strategies import Source
@@ -54,6 +58,35 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     static = {"build": (c,), "target": draw_ids(source, (b, t), c), "rng": draw_seed(source)}
     static["documents"] = draw_documents(source, (b, t))
     return sizes, static
+
+
+card.invariant("a second backward adds to the first", "gradient-replaced")(gathers)
+card.invariant("two parts of a batch add up to the whole", "mean-of-the-batch")(
+    adds_up("target", "documents")
+)
+
+
+@card.invariant("capped logits are within the cap", broken_by="logits-not-capped")
+def _within(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    cap = case.static["build"][0].logit_softcap
+    if cap is not None:
+        beyond = np.maximum(np.abs(result["y"].astype(np.float64)) - cap, 0.0)
+        yield Finding(beyond, 0.0, cap)
+
+
+@card.invariant("an output matrix has the product that dy and y have", "last-token-only")
+def _output(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    """y is linear in a matrix of its own, where no cap follows."""
+    name = "output_proj.weight"
+    if name not in case.inputs or case.static["build"][0].logit_softcap is not None:
+        return
+    documents = case.static["documents"]
+    bias = case.inputs.get("output_proj.bias", np.zeros(1)).astype(np.float64)
+    dy = case.dy if documents is None else case.dy * (documents > 0)[..., None]  # of no padding
+    weight, y = case.inputs[name].astype(np.float64), result["y"].astype(np.float64) - bias
+    gradient, size = result[f"grad {name}"], scales[f"grad {name}"]
+    total = (size * np.abs(weight)).sum() + (scales["y"] * np.abs(dy)).sum()
+    yield Finding((gradient * weight).sum(), (dy * y).sum(), total)
 
 
 def _untied(case):
@@ -168,3 +201,9 @@ def _see_each_other(self, x, memory=None, mask=None, **more):
 @card.wrong_method("padding-counts", "the logits of padding send a gradient back", GPT.backward)
 def _padding_counts(self, dlogits, cache):
     self.backward(dlogits, cache._replace(shown=None))
+
+
+@card.wrong_method("mean-of-the-batch", "the embedding's gradient is averaged over the sentences",
+                   GPT._embed_backward)  # fmt: skip
+def _mean(self, dx, cache):
+    self._embed_backward(dx / max(len(dx), 1), cache)

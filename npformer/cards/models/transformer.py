@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from npformer.cards.altered import altered
+from npformer.cards.case import Case, Result
+from npformer.cards.invariant import Finding
 from npformer.cards.model_draws import draw_later
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_ids, draw_lengths, draw_seed, draw_settings
+from npformer.cards.module_invariants import gathers
 from npformer.cards.strategies import Source, rarely
 from npformer.models.rotary_config import TURNING
 from npformer.models.transformer import TABLES, Transformer, TransformerConfig
@@ -84,6 +88,19 @@ def _to_the_sum(self, dx, cache, stream):
     if parts.norm is not None:
         dx = parts.norm.backward(dx, cache.norm)
     return parts.positions.backward(dx, cache.positions)
+
+
+card.invariant("a second backward adds to the first", "gradient-replaced")(gathers)
+
+
+@card.invariant("a source with more padding is the same source", broken_by="padding-attended")
+def _padded(component: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    source, config = case.static["source"], case.static["build"][0]
+    if source.shape[1] >= config.max_length or case.static["rng"] is not None:
+        return
+    more = np.pad(source, ((0, 0), (0, 1)), constant_values=config.padding_id)
+    longer = Case(case.inputs, {**case.static, "source": more}, case.dy)
+    yield Finding(component.forward(longer), result["y"], 2 * scales["y"])
 
 
 @card.wrong_method("tied-without-lookup", "the tied weight gets the projection's gradient alone",

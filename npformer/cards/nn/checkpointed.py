@@ -11,6 +11,7 @@ import numpy as np
 from npformer.cards.case import Case, Result, live
 from npformer.cards.invariant import Finding
 from npformer.cards.module_card import BUILDING, ModuleCard
+from npformer.cards.module_invariants import gathers
 from npformer.cards.nn.layer import card as layer_card
 from npformer.cards.nn.layer import draw_layers
 from npformer.cards.ordinary import option
@@ -54,6 +55,9 @@ def _same_bits(_: Any, case: Case, result: Result, scales: Result) -> Iterator[F
     for path, parameter in inner.named_parameters():
         if parameter.grad is not None:
             yield Finding(result[f"grad inner.{path}"], parameter.grad, 0.0)
+
+
+card.invariant("a second backward of the call is the first one again", "replay-used-up")(gathers)
 
 
 def _again(change: Any) -> Any:
@@ -138,3 +142,10 @@ def _first_only(self, dy, cache):
 def _straight(self, dy, cache):
     found = checkpointed_backward(self.inner, dy, cache)
     return (dy, *found[1:]) if isinstance(found, tuple) else dy
+
+
+@card.wrong_method("replay-used-up", "the second run draws from the generator that the call keeps, "
+                   "and not from a copy: right once", Checkpointed.backward)  # fmt: skip
+def _used_up(self, dy, cache):
+    _, inner = self.inner.forward(*cache.arguments, **cache.keywords)
+    return self.inner.backward(dy, inner)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from npformer.cards.altered import altered
-from npformer.cards.case import Case, Frozen
+from npformer.cards.case import Case, Frozen, Result
+from npformer.cards.invariant import Finding
 from npformer.cards.module_card import ModuleCard
+from npformer.cards.module_invariants import same_product
 from npformer.cards.strategies import Source, draw_sizes
 from npformer.nn.dora import DoRALinear
 from npformer.ops.array import rows
@@ -32,6 +37,24 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     alpha = source.choice((None, 4.0, 0.5))
     bias, detach = source.choice((True, False)), source.choice((True, False))
     return z, {"build": (z["I"], z["O"], source.choice((1, 2, 3)), alpha, bias, detach)}
+
+
+card.invariant("<dx, x> = <dmagnitude, magnitude>", broken_by="magnitude-not-accumulated")(
+    same_product(("x",), ("magnitude",))
+)
+card.invariant("both factors have the same product with their gradients", "down-unscaled")(
+    same_product(("down",), ("up",))
+)
+
+
+@card.invariant("the rows of the map are as long as the magnitudes say", "norm-of-the-start")
+def _lengths(component: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    """With the axes as x, y is the map's columns, and the bias."""
+    magnitude, bias = case.inputs["magnitude"], case.inputs.get("linear.bias", 0)
+    axes = np.eye(case.inputs["x"].shape[-1], dtype=case.dy.dtype)[None]  # (1, I, I)
+    columns = component.forward(case.with_inputs({"x": axes}))[0].astype(np.float64) - bias
+    size = len(axes[0]) * (np.abs(magnitude) + np.abs(bias))
+    yield Finding(np.sqrt((columns**2).sum(axis=0)), np.abs(magnitude), size)
 
 
 @card.wrong_method("norm-always-detached", "the norm is a constant though it should not be",
@@ -97,3 +120,12 @@ def _bias(self, x):
         return y, cache
     bias = self.linear.bias.data
     return y - bias + bias / cache.norm, cache
+
+
+@card.wrong_method("down-unscaled", "ddown lacks the factor alpha / rank", DoRALinear.backward)
+def _unscaled(self, dy, cache):
+    dx, ddown, dup, dmagnitude = dora_backward(dy, cache)
+    self.down.accumulate(ddown / cache.scale)
+    self.up.accumulate(dup)
+    self.magnitude.accumulate(dmagnitude)
+    return dx

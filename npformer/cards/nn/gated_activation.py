@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from npformer.cards.altered import altered
+from npformer.cards.case import Case, Result
+from npformer.cards.invariant import Finding
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.strategies import Source, draw_sizes
 from npformer.nn.gated_activation import GATED_ACTIVATIONS, GatedActivation
@@ -28,6 +31,30 @@ def _op(module: GatedActivation) -> str:
 
 
 card.calls = _op
+
+
+def _clamped(case: Case) -> bool:
+    """Whether up has a 1 added, and an end."""
+    return bool(case.static["build"][0] == "swiglu_clamped")
+
+
+@card.invariant("<dup, up> = <dy, y>", broken_by="halved")
+def _linear(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    """y is linear in up."""
+    if _clamped(case):
+        return
+    up, y = case.inputs["up"].astype(np.float64), result["y"].astype(np.float64)
+    size = (scales["dup"] * np.abs(up)).sum() + (scales["y"] * np.abs(case.dy)).sum()
+    yield Finding((result["dup"] * up).sum(), (case.dy * y).sum(), size)
+
+
+@card.invariant("an up of zeros gives zeros, and the gate no gradient", broken_by="gated-by-up")
+def _shut(component: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    if _clamped(case):
+        return
+    found = component.run(case.with_inputs({"up": np.zeros_like(case.inputs["up"])}))
+    yield Finding(found["y"], 0.0, 0.0)
+    yield Finding(found["dgate"], 0.0, 0.0)
 
 
 @card.wrong_method("gradients-exchanged", "dgate and dup change places", GatedActivation.backward)

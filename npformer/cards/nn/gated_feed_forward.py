@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Case
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_lengths, draw_settings
+from npformer.cards.module_invariants import own_positions, same_product
 from npformer.cards.ordinary import DX
 from npformer.cards.strategies import Source
 from npformer.nn.gated_activation import GATED_ACTIVATIONS
@@ -27,6 +29,22 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     activation = source.choice(tuple(GATED_ACTIVATIONS))
     settings = {"bias": source.choice((True, False))}
     return sizes, {"build": (c["d_model"], c["d_ff"], activation), "settings": settings}
+
+
+def _unclamped(case: Case) -> bool:
+    return case.static["build"][2] != "swiglu_clamped"
+
+
+card.invariant("<dx, x> is the sum of both projections' products", broken_by="up-path-dropped")(
+    same_product(("x",), ("gate_proj.weight", "up_proj.weight"))
+)
+card.invariant("what goes up and what goes down have the same product with their gradients",
+               broken_by="down-of-the-gate-alone")(
+    same_product(("up_proj.weight", "up_proj.bias"), ("down_proj.weight",), when=_unclamped)
+)  # fmt: skip
+card.invariant("a position's y is its own, whatever the others are", "mean-of-the-positions")(
+    own_positions
+)
 
 
 @card.wrong_method(
@@ -118,3 +136,10 @@ def _itself(self, x):
     h, activation = self.activation.forward(gate, gate)
     y, down_proj = self.down_proj.forward(h)
     return y, GatedFeedForwardCache(first, first, activation, down_proj)
+
+
+@card.wrong_method("mean-of-the-positions", "y has the sentence's mean taken off",
+                   GatedFeedForward.forward)  # fmt: skip
+def _centred(self, x):
+    y, cache = self.forward(x)
+    return (y - y.mean(axis=1, keepdims=True) if x.shape[1] else y), cache

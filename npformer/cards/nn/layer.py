@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from npformer.cards.attention_draws import draw_attention
+from npformer.cards.case import Case, Result
+from npformer.cards.invariant import Finding
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_lengths, draw_mask, draw_seed, draw_settings
+from npformer.cards.module_invariants import adds_up, product, same_product
 from npformer.cards.nn.multi_head_attention import not_causal
 from npformer.cards.ordinary import OUTPUT
 from npformer.cards.strategies import Source
@@ -66,6 +70,39 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     return draw_layers(source)
 
 
+MEMORY = ("cross_attn.k_proj.weight", "cross_attn.v_proj.weight")
+READ = tuple(f"self_attn.{name}_proj.weight" for name in ("q", "k", "v", "gate"))
+"""What reads a layer's input, or its norm's output."""
+
+card.invariant("<dmemory, memory> is the sum of the keys' and the values' products",
+               broken_by="memory-gradient-lost")(
+    same_product(("memory",), MEMORY, when=lambda case: "memory" in case.inputs)
+)  # fmt: skip
+
+
+@card.invariant("a norm before self-attention has the product that what reads it has",
+                broken_by="query-path-only")  # fmt: skip
+def _norm(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    """<dy, y> of the norm is <dx, x> of the projections, of which each is linear in x."""
+    settings = case.static["settings"]
+    if settings["norm"] not in ("pre", "sandwich"):
+        return
+    norm = [f"self_attn_residual.norm.{name}" for name in ("weight", "bias")]
+    if norm[0] not in case.inputs:
+        return
+    left, size = product(case, result, scales, norm)
+    if settings["norm_type"] == "rms_norm_plus_one":
+        one = f"grad {norm[0]}"
+        left, size = left + result[one].sum(dtype=np.float64), size + scales[one].sum()
+    right, other = product(case, result, scales, READ)
+    yield Finding(left, right, size + other)
+
+
+card.invariant("two parts of a batch add up to the whole", "first-sentence-s-mask")(
+    adds_up("mask", "memory_mask")
+)
+
+
 def _one_of_self(pick):
     """Self-attention whose input gradient takes one of its two paths."""
 
@@ -108,3 +145,10 @@ def _memory_lost(self, dy, cache):
 card.wrong_method("not-causal", "self-attention sees the future", MultiHeadAttention.forward)(
     not_causal
 )
+
+
+@card.wrong_method("first-sentence-s-mask", "every sentence gets the first one's mask",
+                   Layer.forward)  # fmt: skip
+def _first_mask(self, x, memory=None, mask=None, memory_mask=None, rng=None, state=None):
+    first = [m if m is None or not len(m) else m[:1] for m in (mask, memory_mask)]
+    return self.forward(x, memory, *first, rng, state)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from npformer.cards.module_card import ModuleCard
+from npformer.cards.module_invariants import adds_up, gathers, own_positions
 from npformer.cards.ordinary import DX
 from npformer.cards.strategies import Source, draw_sizes
 from npformer.nn.layer_norm import LayerNorm
-from npformer.ops.layer_norm import layer_norm_backward
+from npformer.ops.layer_norm import layer_norm_backward, layer_norm_forward
 
 card = ModuleCard.of(LayerNorm)
 card.inputs, card.output = {"x": "BTD"}, "BTD"
@@ -21,6 +24,13 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     z = draw_sizes(source, "BTD", {"D": 1})
     build = (z["D"], source.choice((1e-5, 1e-3)))
     return z, {"build": build, "settings": {"bias": source.choice((True, False))}}
+
+
+card.invariant("a position's y is its own, whatever the others are", "over-the-sentence")(
+    own_positions
+)
+card.invariant("two parts of a batch add up to the whole", "bias-averaged")(adds_up())
+card.invariant("a second backward adds to the first", "replaced")(gathers)
 
 
 @card.wrong_method(
@@ -38,3 +48,48 @@ def _exchanged(self, dy, cache):
     self.weight.accumulate(dbias)
     self.bias.accumulate(dweight)
     return dx
+
+
+@card.wrong_method("replaced", "a gradient takes the place of what the weight has gathered",
+                   LayerNorm.backward)  # fmt: skip
+def _replaced(self, dy, cache):
+    dx = self.backward(dy, cache)
+    self.weight.grad = np.array(layer_norm_backward(dy, cache)[1])
+    return dx
+
+
+@card.wrong_method("bias-averaged", "dbias is averaged over the rows", LayerNorm.backward)
+def _averaged(self, dy, cache):
+    dx, dweight, dbias = layer_norm_backward(dy, cache)
+    self.weight.accumulate(dweight)
+    if self.bias is not None:
+        self.bias.accumulate(dbias / max(dy[..., 0].size, 1))
+    return dx
+
+
+def _bias(norm):
+    return np.zeros_like(norm.weight.data) if norm.bias is None else norm.bias.data
+
+
+@card.wrong_method("over-the-sentence", "mean and variance run over the positions as well",
+                   LayerNorm.forward)  # fmt: skip
+def _positions(self, x):
+    y, cache = self.forward(x)
+    if not x.shape[1]:
+        return y, cache
+    rows = x.reshape(len(x), 1, x.shape[1] * x.shape[2])
+    ones, zeros = np.ones(rows.shape[-1], x.dtype), np.zeros(rows.shape[-1], x.dtype)
+    xhat = layer_norm_forward(rows, ones, zeros, eps=self.eps)[0].reshape(x.shape)
+    return xhat * self.weight.data + _bias(self), cache
+
+
+@card.wrong_method("eps-of-the-default", "the module's own eps is not handed on", LayerNorm.forward)
+def _eps(self, x):
+    return layer_norm_forward(x, self.weight.data, _bias(self), eps=1e-12)
+
+
+@card.wrong_method("bias-ignored", "the bias is left out of the forward",
+                   LayerNorm.forward)  # fmt: skip
+def _no_bias(self, x):
+    y, cache = self.forward(x)
+    return y - _bias(self), cache

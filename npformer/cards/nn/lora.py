@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from npformer.cards.altered import altered
+from npformer.cards.case import Case, Result
+from npformer.cards.invariant import Finding
 from npformer.cards.module_card import ModuleCard
+from npformer.cards.module_invariants import own_positions, same_product
 from npformer.cards.strategies import Source, draw_sizes
 from npformer.nn.lora import LoRALinear
 from npformer.ops.array import rows
+from npformer.ops.linear import linear_forward
 from npformer.ops.lora import lora_backward
 
 card = ModuleCard.of(LoRALinear)
@@ -26,6 +31,23 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     return z, {
         "build": (z["I"], z["O"], source.choice((1, 2, 3)), alpha, source.choice((True, False)))
     }
+
+
+card.invariant("both factors have the same product with their gradients",
+               broken_by="up-and-down-exchanged")(same_product(("down",), ("up",)))  # fmt: skip
+card.invariant("a position's y is its own, whatever the others are", "mean-of-the-positions")(
+    own_positions
+)
+
+
+@card.invariant("with up at 0 it is the frozen layer, to the last bit", broken_by="starts-as-noise")
+def _starts(component: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    """And down gets no gradient: what it makes is not read."""
+    start = case.with_inputs({"up": np.zeros_like(case.inputs["up"])})
+    found = component.run(start)
+    weight, bias = case.inputs["linear.weight"], case.inputs.get("linear.bias")
+    yield Finding(found["y"], linear_forward(case.inputs["x"], weight, bias)[0], 0.0)
+    yield Finding(found["grad down"], 0.0, 0.0)
 
 
 @card.wrong_method("frozen-weight-trained", "the frozen weight gets its gradient",
@@ -85,3 +107,13 @@ def _exchanged(self, dy, cache):
     self.down.accumulate(ddown / cache.scale)
     self.up.accumulate(dup * cache.scale)
     return dx
+
+
+@card.wrong_method("mean-of-the-positions", "the update has the sentence's mean taken off",
+                   LoRALinear.forward)  # fmt: skip
+def _centred(self, x):
+    y, cache = self.forward(x)
+    if not x.shape[1]:
+        return y, cache
+    update = self.scale * (x @ self.down.data.T @ self.up.data.T)
+    return y - update.mean(axis=1, keepdims=True), cache

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Case, Result
+from npformer.cards.invariant import Finding
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_lengths, draw_seed, draw_settings
 from npformer.cards.ordinary import OUTPUT, only
@@ -52,6 +55,26 @@ def _call_twin(module: Any, inputs: list[Any], keywords: dict[str, Any]) -> Any:
 
 
 card.call, card.call_twin = _call, _call_twin
+
+
+@card.invariant("the skip path brings the sum's gradient once", broken_by="skip-doubled")
+def _once(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    """After the sum, x and h are in it alike; with a norm of the branch, dy comes by the skip."""
+    placement, whole = case.static["build"][2], case.static["rng"] is None
+    if placement == "branch":
+        yield Finding(result["dx"], case.dy + result["dh"], 2 * scales["dx"])
+    elif placement == "post" and whole:
+        yield Finding(result["dx"], 2 * result["dh"], 2 * scales["dx"])
+
+
+@card.invariant("what comes by a layer norm before the branch sums to 0 in every row",
+                broken_by="skip-through-the-norm")  # fmt: skip
+def _centred(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    """dx - dy: a shift of x changes nothing behind the norm."""
+    placement, layer_norm = case.static["build"][2], case.static["settings"]["norm_type"]
+    if placement in ("pre", "sandwich") and layer_norm == "layer_norm":
+        rest = result["dx"].astype(np.float64) - case.dy
+        yield Finding(rest.sum(axis=-1), 0.0, (scales["dx"] + np.abs(case.dy)).sum(axis=-1))
 
 
 @card.steps

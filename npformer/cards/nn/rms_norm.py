@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Case, Result
+from npformer.cards.invariant import Finding
 from npformer.cards.module_card import ModuleCard
+from npformer.cards.module_invariants import own_positions
 from npformer.cards.strategies import Source, draw_sizes
 from npformer.nn.rms_norm import RMSNorm
 from npformer.ops.rms_norm import rms_norm_backward, rms_norm_forward
@@ -22,6 +26,26 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     z = draw_sizes(source, "BTD", {"D": 1})
     settings = source.choice(({}, {"plus_one": True}, {"weight": False}))
     return z, {"build": (z["D"], source.choice((1e-5, 1e-3))), "settings": settings}
+
+
+card.invariant("a position's y is its own, whatever the others are", "over-the-sentence")(
+    own_positions
+)
+
+
+@card.invariant("1 + weight is a weight that is larger by 1", broken_by="one-forgotten")
+def _larger(component: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    """In y, and in both gradients: the 1 is a constant."""
+    if not case.static["settings"].get("plus_one"):
+        return
+    weight = case.inputs["weight"]
+    plain = Case(
+        {**case.inputs, "weight": (1 + weight).astype(weight.dtype)},
+        {**case.static, "settings": {}},
+        case.dy,
+    )
+    for name, value in component.run(plain).items():
+        yield Finding(value, result[name], 2 * scales[name])
 
 
 @card.wrong_method("eps-of-the-default", "the module's own eps is not handed on", RMSNorm.forward)
@@ -73,5 +97,7 @@ def _always(self, x):
 @card.wrong_method("over-the-sentence", "the mean runs over the positions as well", RMSNorm.forward)
 def _positions(self, x):
     y, cache = self.forward(x)
+    if not x.shape[1]:
+        return y, cache
     rstd = (1 / np.sqrt((x * x).mean((-2, -1), keepdims=True) + self.eps)).astype(x.dtype)
     return y / cache.rstd * rstd, cache._replace(xhat=x * rstd, rstd=rstd)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from npformer.cards.attention_draws import BIASES
+from npformer.cards.case import Case, Result
+from npformer.cards.invariant import Finding
 from npformer.cards.module_card import ModuleCard
-from npformer.cards.nn.layer import draw_layers
+from npformer.cards.module_invariants import product
+from npformer.cards.nn.layer import MEMORY, draw_layers
 from npformer.cards.strategies import Source
 from npformer.nn.residual import PLACEMENTS
 from npformer.nn.stack import Stack, StackCache
@@ -30,6 +36,40 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
         few = few if kind == "t5" else {}
         settings["positions"] = {"name": kind, "max_length": 64, "heads": sizes["N"], **few}
     return sizes, static
+
+
+@card.invariant("<dmemory, memory> is the sum of all layers' keys' and values' products",
+                broken_by="memory-averaged")  # fmt: skip
+def _memory(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    if "memory" not in case.inputs:
+        return
+    readers = [f"layers.{i}.{name}" for i in range(case.static["build"][0]) for name in MEMORY]
+    left, size = product(case, result, scales, ("memory",))
+    right, other = product(case, result, scales, readers)
+    yield Finding(left, right, size + other)
+
+
+@card.invariant("behind a last layer norm, the gradient of every row sums to 0",
+                broken_by="last-norm-skipped")  # fmt: skip
+def _last(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    """So that of the last bias before it does, where nothing is dropped between them."""
+    settings, last = case.static["settings"], f"layers.{case.static['build'][0] - 1}.feed_forward"
+    if settings["norm_type"] != "layer_norm" or (
+        case.static["rng"] is not None and settings["dropout"]
+    ):
+        return
+    for name in LAST.get(settings["norm"], ()):
+        key = f"grad {last}{name}.bias"
+        if key in result:
+            yield Finding(result[key].astype(np.float64).sum(), 0.0, scales[key].sum())
+
+
+LAST = {
+    "pre": (".linear2", ".down_proj"),
+    "sandwich": ("_residual.norm_after",),
+    "branch": ("_residual.norm",),
+}
+"""By placement of the norms, what a layer adds last to its input has the bias of."""
 
 
 @card.wrong_method("mask-in-first-layer-only", "later layers attend to padding", Stack.forward)

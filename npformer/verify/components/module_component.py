@@ -48,10 +48,19 @@ class ModuleComponent(Component):
         with replacing(self.replacements):
             return self.extended(case)
 
+    def twice(self, case: Case) -> Result:
+        """As ``run``, after a second backward of the same call."""
+        with replacing(self.replacements):
+            return self._run(case, backwards=2)
+
     def extended(self, case: Case) -> Result:
+        return self._run(case)
+
+    def _run(self, case: Case, backwards: int = 1) -> Result:
         module = self._module(case)
         y, backward = self._call(module, case)
-        gradients = backward(case.dy)
+        for _ in range(backwards):
+            gradients = backward(case.dy)
         if gradients is None:
             gradients = ()
         elif not isinstance(gradients, tuple):

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from npformer.cards.card import Card
-from npformer.cards.discovery import CARDS, Lazy
+from npformer.cards.discovery import CARDS, Lazy, known
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.op_card import OpCard
 from npformer.cards.optimizer_card import OptimizerCard
-from npformer.errors import VerifyError, nearest
 from npformer.verify.component import Component
 from npformer.verify.components.module_component import ModuleComponent
 from npformer.verify.components.op_component import OpComponent
@@ -33,10 +32,5 @@ COMPONENTS: Mapping[str, Component] = Lazy(_made)
 
 
 def component(name: str) -> Component:
-    """The component of that name; raises ``VerifyError`` with the nearest name if there is none."""
-    if name not in COMPONENTS:
-        raise VerifyError(
-            f"component {name!r} does not exist; choose one of {', '.join(COMPONENTS)}"
-            + nearest(name, COMPONENTS)
-        )
-    return COMPONENTS[name]
+    """The component of that name; raises ``VerifyError`` as ``known`` does."""
+    return COMPONENTS[known(name, COMPONENTS)]

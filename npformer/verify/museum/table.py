@@ -138,8 +138,9 @@ def museum(
     Raises ``VerifyError`` for a component that does not exist or has no specimen.
     """
     specimens = [mutant for mutant in MUTANTS.values() if mutant.seen]
+    if components is not None:
+        components = [component(name).name for name in components]
     for name in components or ():
-        component(name)
         if not any(mutant.component == name for mutant in specimens):
             have = dict.fromkeys(mutant.component for mutant in specimens)
             raise VerifyError(f"the museum has nothing of {name!r}; it has {', '.join(have)}")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Case, Result
+from npformer.cards.invariant import Finding
 from npformer.cards.module_card import ModuleCard
+from npformer.cards.module_invariants import gathers
 from npformer.cards.nn.positions.draws import call_bias, call_twin_bias, draw_queries
 from npformer.cards.ordinary import only
 from npformer.cards.strategies import Source
@@ -23,6 +27,27 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     """Numbers of heads that are powers of two and that are not; slopes constant and learned."""
     z, static = draw_queries(source)
     return z, {"build": (z["N"], source.choice((True, False))), **static}
+
+
+@card.invariant("a key more before the others leaves their bias as it was", "from-the-start")
+def _earlier(component: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    """The last query and the last key are the same token, however many keys there are."""
+    if case.static["at"] is None:
+        more = Case(case.inputs, {**case.static, "s": case.static["s"] + 1}, case.dy)
+        yield Finding(component.forward(more)[..., 1:], result["y"], 2 * scales["y"])
+
+
+@card.invariant("<dslopes, slopes> = <dy, y>", broken_by="mean-over-sentences")
+def _linear(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    """y is linear in the slopes."""
+    if "slopes" not in case.inputs:
+        return
+    slopes, y = case.inputs["slopes"].astype(np.float64), result["y"].astype(np.float64)
+    size = (scales["grad slopes"] * np.abs(slopes)).sum() + (scales["y"] * np.abs(case.dy)).sum()
+    yield Finding((result["grad slopes"] * slopes).sum(), (case.dy * y).sum(), size)
+
+
+card.invariant("a second backward adds to the first", "replaced")(gathers)
 
 
 @card.wrong_method(
@@ -78,3 +103,11 @@ def _heads(self, dy, cache):
     if self.slopes is not None:
         every = alibi_backward(dy.sum(0), cache)
         self.slopes.accumulate(np.full_like(every, every.sum()))
+
+
+@card.wrong_method("replaced", "a gradient takes the place of what the slopes have gathered, where "
+                   "layers share them", AlibiPositions.bias_backward)  # fmt: skip
+def _replaced(self, dy, cache):
+    if self.slopes is not None:
+        self.slopes.grad = None
+    self.bias_backward(dy, cache)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from npformer.cards.altered import altered
+from npformer.cards.case import Case, Result
+from npformer.cards.invariant import Finding
 from npformer.cards.module_card import ModuleCard
+from npformer.cards.module_invariants import gathers
 from npformer.cards.nn.positions.draws import call_bias, call_twin_bias, draw_queries
 from npformer.cards.strategies import Source
 from npformer.nn.positions import RelativePositions
@@ -25,6 +29,25 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     z, static = draw_queries(source)
     build = (z["N"], source.choice((8, 32)), source.choice((20, 128)), source.choice((False, True)))
     return z, {"build": build, **static}
+
+
+@card.invariant("the weight's gradients sum to those of the bias", broken_by="first-sentence")
+def _total(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    """Each entry of the bias is one of the weight's: of each head, all gradients arrive."""
+    size = scales["grad weight"].sum(axis=0) + np.abs(case.dy).sum(axis=(0, 2, 3))
+    total = result["grad weight"].astype(np.float64).sum(axis=0)
+    yield Finding(total, case.dy.astype(np.float64).sum(axis=(0, 2, 3)), size)
+
+
+@card.invariant("a key more before the others leaves their bias as it was", "from-the-start")
+def _earlier(component: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    """The last query and the last key are the same token, however many keys there are."""
+    if case.static["at"] is None:
+        more = Case(case.inputs, {**case.static, "s": case.static["s"] + 1}, case.dy)
+        yield Finding(component.forward(more)[..., 1:], result["y"], 0.0)
+
+
+card.invariant("a second backward adds to the first", "overwritten")(gathers)
 
 
 @card.wrong_method("first-sentence", "of what was broadcast over the sentences, the first one's "

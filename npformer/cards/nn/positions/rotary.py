@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Case, Result
+from npformer.cards.invariant import Finding
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.nn.positions.draws import MOST, draw_at, in_one_piece
 from npformer.cards.ordinary import only, option
@@ -66,6 +69,34 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
             at = draw_rng(source).integers(0, MOST, (3, *at.shape))
     build = (MOST + z["T"], width, source.choice(("half", "interleaved")))
     return z, {"build": build, "settings": settings, "at": at}
+
+
+@card.invariant("a head's length is m times what it was, m YaRN's factor", "factor-forgotten")
+def _length(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    """Of the columns that turn; dx likewise."""
+    width, settings = case.static["build"][1], case.static["settings"]
+    m = rotary_frequencies(width, settings["theta"], settings["scaling"]).factor
+    for name, array in (("y", case.inputs["x"]), ("dx", case.dy)):
+        before, after, size = (
+            np.square(a[..., :width].astype(np.float64)).sum(axis=-1)
+            for a in (array, result[name], scales[name])
+        )
+        yield Finding(after, m**2 * before, 4 * size)
+
+
+@card.invariant("moved by as many positions, tokens keep their products", broken_by="off-by-one")
+def _difference(component: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    """A score depends on how far two tokens are apart, and not on where they are."""
+    at = case.static["at"]
+    last = int(np.max(at, initial=0)) if isinstance(at, np.ndarray) else at + case.dy.shape[1]
+    if last + 1 >= case.static["build"][0]:
+        return  # the table ends
+    later = Case(case.inputs, {**case.static, "at": at + 1}, case.dy)
+    moved, here = component.forward(later).astype(np.float64), result["y"].astype(np.float64)
+    size = scales["y"].astype(np.float64)
+    products = [np.einsum("btnh,bsnh->bnts", each, each) for each in (moved, here, size)]
+    # Angles of float64 are off by as much as they are large.
+    yield Finding(products[0], products[1], 64 * products[2])
 
 
 def _no_scaling(case: Any) -> bool:
