@@ -59,6 +59,8 @@ class Command(Train):
     def __call__(self) -> int:
         if idle := [option for option in changed_options(self) if option in TWIN_ALONE]:
             raise UsageError(f"{', '.join(idle)}: applies to the twin only; leave it out here")
+        if self.adapters.lora:
+            raise UsageError("--lora: Marian is trained whole; leave it out here")
         if self.train.checkpoint_activations:
             raise UsageError("--checkpoint-activations: Marian keeps all; leave it out here")
         if self.generate and self.json == STANDARD_OUTPUT:

@@ -11,6 +11,7 @@ from npformer.cli.common import note
 from npformer.cli.figures import reporter
 from npformer.pretrained.run import check_free, export
 from npformer.text.published_tokenizer import load_tokenizer
+from npformer.train.adapted import merged
 from npformer.train.run_directory import load_checkpoint
 
 
@@ -37,6 +38,8 @@ class Command:
         checkpoint, warning = load_checkpoint(self.run)
         if warning:
             note(f"warning: {warning}")
-        count = export(checkpoint, load_tokenizer(checkpoint.tokenizer_path), self.directory)
+        count = export(
+            merged(checkpoint), load_tokenizer(checkpoint.tokenizer_path), self.directory
+        )
         reporter(None, self.quiet).out(f"{self.directory}: {count} tensors", highlight=False)
         return 0

@@ -24,7 +24,7 @@ COMMANDS = {
     "load": "read a model that somebody else has trained, as a run",
     "export": "write a loaded model, trained on perhaps, as the files it came in",
     "shard": "tokenise a corpus once into files that training maps into memory",
-    "train": "train a translation model, in NumPy or with its PyTorch twin",
+    "train": "train a model, in NumPy or with its PyTorch twin",
     "plan": "estimate what training needs: GPU memory, arithmetic, time, cost",
     "translate": "translate text with a trained model, by lines or paragraphs",
     "generate": "go on with a text, by a trained language model",

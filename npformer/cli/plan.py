@@ -19,7 +19,15 @@ from npformer.cli.settings import (
     as_options,
     named_config,
 )
-from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
+from npformer.config import (
+    AdapterConfig,
+    DataConfig,
+    ModelConfig,
+    OptimConfig,
+    RunConfig,
+    TrainConfig,
+    TwinConfig,
+)
 from npformer.plan.devices import named_gpu
 from npformer.plan.guard import check_fits
 from npformer.plan.memory import planned_memory
@@ -73,6 +81,9 @@ class Command:
     data: Annotated[DataConfig, tyro.conf.arg(name="")] = field(default_factory=DataConfig)
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
     twin: Annotated[TwinConfig, tyro.conf.arg(name="")] = field(default_factory=TwinConfig)
+    adapters: Annotated[AdapterConfig, tyro.conf.arg(name="")] = field(
+        default_factory=AdapterConfig
+    )
     family: Annotated[str, tyro.conf.arg(name="model")] = DEFAULT_FAMILY
     """Family of models, by the name of its file in npformer/models; --model.* are its settings."""
     model: ModelConfig = field(default_factory=lambda: named_config(()).model)

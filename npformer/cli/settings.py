@@ -55,11 +55,12 @@ def named_config(arguments: Sequence[str]) -> RunConfig:
 
 
 def as_options(config: RunConfig) -> dict[str, Any]:
-    """A run's configuration as a command's fields data, train, twin, family, model and optim."""
+    """A run's configuration as a command's fields, data to optim."""
     return {
         "data": config.data,
         "train": config.train,
         "twin": config.twin,
+        "adapters": config.adapters,
         "family": config.model.family,
         "model": model_options(config.model),
         "optim": config.optim,
@@ -74,6 +75,7 @@ def as_config(command: Any) -> RunConfig:
         data=command.data,
         train=command.train,
         twin=command.twin,
+        adapters=command.adapters,
     )
 
 

@@ -26,7 +26,15 @@ from npformer.cli.settings import (
     word_of,
 )
 from npformer.cli.train import INTERRUPTED
-from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
+from npformer.config import (
+    AdapterConfig,
+    DataConfig,
+    ModelConfig,
+    OptimConfig,
+    RunConfig,
+    TrainConfig,
+    TwinConfig,
+)
 from npformer.sweep.pictures import BEST, CURVES, EFFECTS
 from npformer.sweep.plan import ObjectiveName, Sampler, read_plan
 from npformer.sweep.run import SweepResult, sweep
@@ -85,6 +93,9 @@ class Command:
     data: Annotated[DataConfig, tyro.conf.arg(name="")] = field(default_factory=DataConfig)
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
     twin: Annotated[TwinConfig, tyro.conf.arg(name="")] = field(default_factory=TwinConfig)
+    adapters: Annotated[AdapterConfig, tyro.conf.arg(name="")] = field(
+        default_factory=AdapterConfig
+    )
     family: Annotated[str, tyro.conf.arg(name="model")] = DEFAULT_FAMILY
     """Family of models, by the name of its file in npformer/models; --model.* are its settings."""
     model: ModelConfig = field(default_factory=lambda: named_config(()).model)

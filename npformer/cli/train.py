@@ -25,7 +25,15 @@ from npformer.cli.settings import (
     named_config,
     word_of,
 )
-from npformer.config import DataConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
+from npformer.config import (
+    AdapterConfig,
+    DataConfig,
+    ModelConfig,
+    OptimConfig,
+    RunConfig,
+    TrainConfig,
+    TwinConfig,
+)
 from npformer.errors import counted
 from npformer.files.manifest import CONFIG
 from npformer.presets import run_preset
@@ -42,7 +50,9 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Command:
-    """Train a translation model; checkpoints, metrics and the loss curve go into a directory.
+    """Train a model that translates or that goes on with text, and keep all that it leaves.
+
+    Checkpoints, metrics and the loss curve go into a directory.
 
     A preset sets everything, and each option changes one thing. Options of the data, of the run and
     of the twin have plain names; those of the model and of the optimizer begin with --model. and
@@ -65,6 +75,7 @@ class Command:
       npformer train runs/twin --preset small --corpus pairs.tsv.xz --engine torch --precision bf16
       npformer train runs/pre --model.norm pre --optim.warmup 1000 --updates 4000
       npformer train runs/gpt --model gpt --model.layers 2          a language model of the target
+      npformer train runs/few --lora 8 --lora-targets all           adapters alone, weights frozen
       npformer train runs/real --resume
     """
 
@@ -82,6 +93,9 @@ class Command:
     data: Annotated[DataConfig, tyro.conf.arg(name="")] = field(default_factory=DataConfig)
     train: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
     twin: Annotated[TwinConfig, tyro.conf.arg(name="")] = field(default_factory=TwinConfig)
+    adapters: Annotated[AdapterConfig, tyro.conf.arg(name="")] = field(
+        default_factory=AdapterConfig
+    )
     family: Annotated[str, tyro.conf.arg(name="model")] = DEFAULT_FAMILY
     """Family of models, by the name of its file in npformer/models; --model.* are its settings."""
     model: ModelConfig = field(default_factory=lambda: named_config(()).model)

@@ -5,7 +5,15 @@ each class checks itself when it is made and raises ``ConfigError``.
 """
 
 from npformer.config.model import ModelConfig
-from npformer.config.run import DataConfig, RunConfig, TrainConfig, TwinConfig
+from npformer.config.run import AdapterConfig, DataConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.optim.config import OptimConfig
 
-__all__ = ["DataConfig", "ModelConfig", "OptimConfig", "RunConfig", "TrainConfig", "TwinConfig"]
+__all__ = [
+    "AdapterConfig",
+    "DataConfig",
+    "ModelConfig",
+    "OptimConfig",
+    "RunConfig",
+    "TrainConfig",
+    "TwinConfig",
+]

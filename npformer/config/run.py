@@ -14,8 +14,8 @@ class DataConfig:
     """Which sentence pairs, and how they become batches of token ids."""
 
     corpus: str = "grammar"
-    """`grammar` (built in), a file (tsv, csv, jsonl, tmx, po, parquet, also gz, bz2, xz, zip),
-    `FILE.en,FILE.de`, or `hf:NAME/CONFIG`."""
+    """`grammar` (built in), a file (tsv, csv, jsonl, tmx, po, parquet, also gz, bz2, xz, zip; for a
+    model of language any txt), `FILE.en,FILE.de`, or `hf:NAME/CONFIG`."""
     validation: str = ""
     """The same for the validation pairs; empty takes the corpus's split, or holds out pairs."""
     pairs: int = 0
@@ -130,6 +130,35 @@ class TwinConfig:
 
 
 @dataclass(frozen=True)
+class AdapterConfig:
+    """What is trained in the place of a model's weights, which stay as they are."""
+
+    lora: int = 0
+    """Freeze all weights, and train updates of this rank on some linear layers (LoRA); 0: none."""
+    lora_alpha: float | None = None
+    """An update counts alpha / rank times, with --lora; alpha is the rank unless given."""
+    lora_targets: str = "q_proj,v_proj"
+    """Names of the linear layers, with --lora, or `all`."""
+    dora: bool = False
+    """Train each row's length by itself too, with --lora (arXiv:2402.09353)."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check(self.lora >= 0, f"lora is {self.lora}; it must be 1 or more, or 0 for none")
+        check(
+            self.lora_alpha is None or self.lora_alpha > 0,
+            f"lora_alpha is {self.lora_alpha}; it must be > 0, or not given",
+        )
+        usual = AdapterConfig.__dataclass_fields__
+        changed = [n for n in ("lora_alpha", "lora_targets", "dora")
+                   if getattr(self, n) != usual[n].default]  # fmt: skip
+        check(
+            self.lora > 0 or not changed,
+            f"{', '.join(changed)} is for adapters, and there are none; give lora, their rank",
+        )
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """A whole run; a checkpoint carries it as config.json."""
 
@@ -139,3 +168,4 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     twin: TwinConfig = field(default_factory=TwinConfig)
+    adapters: AdapterConfig = field(default_factory=AdapterConfig)

@@ -44,20 +44,19 @@ def add_adapters(
     if kind not in KINDS:
         raise ConfigError(f"an adapter is {kind!r}; choose one of {', '.join(KINDS)}")
     require_positive(rank=rank)
-    linears = {path: m for path, m in model.named_modules() if type(m) is Linear and path}
-    names = {path.rpartition(".")[2] for path in linears}
-    wanted = list(targets)
+    found = {path: m for path, m in model.named_modules() if type(m) is Linear and path}
+    names, wanted = linears(model), list(targets)
     for target in wanted:
         if target not in names:
             raise ConfigError(
-                f"no linear layer is called {target!r}; the model has {', '.join(sorted(names))}"
+                f"no linear layer is called {target!r}; the model has {', '.join(names)}"
             )
     for parameter in model.parameters():
         parameter.trainable = False
         parameter.grad = None
-    chosen = [path for path in linears if path.rpartition(".")[2] in wanted]
+    chosen = [path for path in found if path.rpartition(".")[2] in wanted]
     for path in chosen:
-        linear = linears[path]
+        linear = found[path]
         out_features, in_features = linear.weight.data.shape
         dtype = linear.weight.data.dtype
         adapter = KINDS[kind](in_features, out_features, rank, alpha, rng=rng, dtype=dtype)
@@ -67,6 +66,12 @@ def add_adapters(
             adapter.magnitude = Parameter(np.sqrt(np.vecdot(weight, weight)))
         _put(model, path, adapter)
     return chosen
+
+
+def linears(model: Module) -> list[str]:
+    """The names of the model's linear layers, the last part of their paths; sorted."""
+    paths = [path for path, module in model.named_modules() if type(module) is Linear]
+    return sorted({path.rpartition(".")[2] for path in paths} - {""})
 
 
 def merge(model: Module) -> dict[str, Adapter]:

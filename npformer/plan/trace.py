@@ -172,7 +172,7 @@ def _recorded(
         for parameter in parameters.values():
             if sharded:
                 parameter.data = parameter.data.to(precision.products)
-            if gradients:
+            if gradients and parameter.requires_grad:
                 parameter.grad = parameter.detach().clone()
         modules, (inputs, targets) = Modules(objective), ids(shape, objective)
         record = Storages(modules.place, casts=device == "cpu")

@@ -6,7 +6,7 @@ import functools
 from collections import Counter
 from typing import Literal, NamedTuple
 
-from npformer.config import ModelConfig, OptimConfig, RunConfig, TrainConfig
+from npformer.config import AdapterConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig
 from npformer.plan.trace import unit_of
 from npformer.plan.twin import stacks, twin
 from torch_ref.optim import make_optimizer
@@ -31,17 +31,24 @@ class Weights(NamedTuple):
 
 def weigh(config: RunConfig) -> Weights:
     """The weights of the twin of ``config``, and its optimizer's."""
-    return _weigh(config.model, config.optim, config.train.dtype)
+    return _weigh(config.model, config.optim, config.adapters, config.train.dtype)
 
 
 @functools.lru_cache(maxsize=8)
-def _weigh(model: ModelConfig, optim: OptimConfig, dtype: Literal["float32", "float64"]) -> Weights:
-    config = RunConfig(model=model, optim=optim, train=TrainConfig(dtype=dtype))
+def _weigh(
+    model: ModelConfig,
+    optim: OptimConfig,
+    adapters: AdapterConfig,
+    dtype: Literal["float32", "float64"],
+) -> Weights:
+    train = TrainConfig(dtype=dtype)
+    config = RunConfig(model=model, optim=optim, adapters=adapters, train=train)
     objective = twin(config, "meta")
     depths, units = stacks(objective), Counter[object]()
     for name, parameter in objective.named_parameters():
         units[unit_of(name, depths)] += parameter.numel()
-    optimizer = make_optimizer(config.optim, dict(objective.named_parameters()))
+    trained = {n: p for n, p in objective.named_parameters() if p.requires_grad}
+    optimizer = make_optimizer(config.optim, trained)
     kept = [t for state in optimizer.state.values() for t in state.values()]
     return Weights(
         numbers=units.total(),

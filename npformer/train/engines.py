@@ -31,6 +31,7 @@ from npformer.plan.guard import check_fits
 from npformer.plan.shape import DeviceKind
 from npformer.text.published_tokenizer import load_tokenizer
 from npformer.text.tokenizer import Tokenizer
+from npformer.train.adapted import make_trained, merged
 from npformer.train.checkpoint import Checkpoint
 from npformer.train.engine import Engine
 from npformer.train.ranks import Alone, Ranks
@@ -54,6 +55,7 @@ def make_engine(config: RunConfig, *, console: Console, ranks: Ranks | None = No
         twin = _torch_engine(config, ranks)
         engine: Engine = twin
         where, count = f"PyTorch on {_place(twin, ranks)}", twin.parameter_count
+        trained = twin.trained_count
     else:
         # Imported here so that a run on the other engine leaves its memory settings alone.
         from npformer.train.numpy_engine import NumpyEngine
@@ -63,8 +65,10 @@ def make_engine(config: RunConfig, *, console: Console, ranks: Ranks | None = No
             f"NumPy on {counted(config.train.workers, 'thread')}",
             engine.model.parameter_count(),
         )
+        trained = sum(p.data.size for p in engine.model.parameters() if p.trainable)
+    of_these = "" if trained == count else f", of which {trained:,} are trained"
     console.print(
-        f"{where}: {config.model.family}, {config.model.shape}, {count:,} parameters",
+        f"{where}: {config.model.family}, {config.model.shape}, {count:,} parameters{of_these}",
         highlight=False,
         soft_wrap=True,
     )
@@ -107,8 +111,9 @@ class Loaded(NamedTuple):
 def load_model(path: Path, engine: EngineName = "numpy") -> Loaded:
     """The model of a run's directory, or of one checkpoint, on either engine.
 
-    The checkpoint may come from the other engine. Raises ``CheckpointError``; a warning, of a
-    damaged checkpoint that was passed over, goes to standard error.
+    The checkpoint may come from the other engine. Adapters are merged into the weights. Raises
+    ``CheckpointError``; a warning, of a damaged checkpoint that was passed over, goes to standard
+    error.
     """
     checkpoint, warning = load_checkpoint(path)
     if warning:
@@ -121,6 +126,7 @@ def load_model(path: Path, engine: EngineName = "numpy") -> Loaded:
         )
     build = _torch_model if engine == "torch" else _numpy_model
     try:
+        checkpoint = merged(checkpoint)
         model = build(checkpoint)
     except ShapeError as error:
         raise CheckpointError(
@@ -154,8 +160,7 @@ def _numpy_model(checkpoint: Checkpoint) -> Model:
 
 
 def _drawn(config: RunConfig, seed: int) -> Model:
-    rng, dtype = np.random.default_rng(seed), np.dtype(config.train.dtype)
-    return make_model(config.model, rng=rng, dtype=dtype)
+    return make_trained(config, np.random.default_rng(seed))
 
 
 def _torch_model(checkpoint: Checkpoint) -> Any:

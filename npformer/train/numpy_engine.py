@@ -20,13 +20,13 @@ from threadpoolctl import ThreadpoolController
 
 from npformer.config import RunConfig
 from npformer.errors import NonFiniteError
-from npformer.models import make_model
 from npformer.models.loss import LOSS
 from npformer.models.model import Model
 from npformer.nn.module import Array
 from npformer.optim import FlatParameters, clip_factor, gradient_norm, make_optimizer
 from npformer.seam import quiet
 from npformer.text.batches import Batch
+from npformer.train.adapted import make_trained
 from npformer.train.checkpoint import save_arrays
 from npformer.train.engine import Step, not_finite
 from npformer.train.memory import keep_freed_memory, peak_memory
@@ -47,8 +47,7 @@ class NumpyEngine:
     def __init__(self, config: RunConfig) -> None:
         keep_freed_memory()
         train = config.train
-        rng, dtype = np.random.default_rng(train.seed), np.dtype(train.dtype)
-        self._model = make_model(config.model, rng=rng, dtype=dtype)
+        self._model = make_trained(config, np.random.default_rng(train.seed))
         self._model.run_layers(checkpointed=train.checkpoint_activations)
         self._clip_norm = config.optim.clip_norm
         self._label_smoothing = train.label_smoothing

@@ -34,6 +34,23 @@ class DoRALinear(nn.Module):
         self.scale = (rank if alpha is None else alpha) / rank
         self.detach = detach
 
+    @property
+    def weight(self) -> Tensor:
+        """The rows that x meets (out, in), which have a gradient."""
+        v = torch.addmm(self.linear.weight, self.up, self.down, alpha=self.scale)
+        norm = torch.linalg.vector_norm(v, dim=1)
+        return v * (self.magnitude / (norm.detach() if self.detach else norm))[:, None]
+
+    @property
+    def bias(self) -> Tensor | None:
+        """The frozen one."""
+        return self.linear.bias
+
+    @property
+    def out_features(self) -> int:
+        """Size of y."""
+        return self.linear.out_features
+
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in_features) -> (..., out_features)."""
         norm = None

@@ -31,6 +31,21 @@ class LoRALinear(nn.Module):
         self.up = nn.Parameter(torch.zeros(out_features, rank, dtype=dtype, device=device))
         self.scale = (rank if alpha is None else alpha) / rank
 
+    @property
+    def weight(self) -> Tensor:
+        """The sum (out, in), which has a gradient."""
+        return torch.addmm(self.linear.weight, self.up, self.down, alpha=self.scale)
+
+    @property
+    def bias(self) -> Tensor | None:
+        """The frozen one."""
+        return self.linear.bias
+
+    @property
+    def out_features(self) -> int:
+        """Size of y."""
+        return self.linear.out_features
+
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in_features) -> (..., out_features)."""
         y: Tensor = ops.lora(

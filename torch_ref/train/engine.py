@@ -73,8 +73,8 @@ class TorchEngine:
             if weights is not None:
                 to_torch(weights, objective.model)
             self._spread = spread(objective, twin, self._ranks, self._make)
-            parameters = objective.model.named_parameters()
-            self._named = {name: p for name, p in parameters if p.requires_grad}
+            self._all = dict(objective.model.named_parameters())
+            self._named = {name: p for name, p in self._all.items() if p.requires_grad}
             self._optimizer = make_optimizer(config.optim, self._named)
         self._steps = 0
         self._batches = 0  # since the last update, as is the next
@@ -95,7 +95,12 @@ class TorchEngine:
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers training may change, on all ranks together."""
+        """How many numbers the model has, on all ranks together."""
+        return sum(parameter.numel() for parameter in self._all.values())
+
+    @property
+    def trained_count(self) -> int:
+        """How many of them training may change."""
         return sum(parameter.numel() for parameter in self._named.values())
 
     @functools.cached_property
@@ -181,7 +186,7 @@ class TorchEngine:
         self._evaluated()
         whole = self._spread.whole
         return {
-            **{f"model/{name}": to_array(whole(p)) for name, p in self._named.items()},
+            **{f"model/{name}": to_array(whole(p)) for name, p in self._all.items()},
             "optim/step": np.array(self._steps, np.int64),
             **{f"optim/{name}": to_array(whole(m)) for name, m in self._moments().items()},
         }
@@ -199,9 +204,9 @@ class TorchEngine:
         if optim:
             step = {"step": torch.zeros((), dtype=torch.int64)}
             check_arrays({**own, **step}, optim, "the optimizer's arrays")
-        check_arrays(self._named, weights, "the weights")
+        check_arrays(self._all, weights, "the weights")
         self._evaluated()
-        for name, parameter in self._named.items():
+        for name, parameter in self._all.items():
             self._spread.fill(parameter, weights[name])
         if optim:
             for name, moment in own.items():
@@ -215,7 +220,7 @@ class TorchEngine:
         self._evaluated()
         optim = {"step": torch.tensor(self._steps), **self._moments()}
         tensors = {
-            **{f"model/{name}": parameter for name, parameter in self._named.items()},
+            **{f"model/{name}": parameter for name, parameter in self._all.items()},
             **{f"optim/{name}": tensor for name, tensor in optim.items()},
         }
         self._spread.save(directory, tensors, self._ranks)

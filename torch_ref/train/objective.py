@@ -11,9 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from npformer.config import RunConfig
+from npformer.train.adapted import adapter_arguments
 from torch_ref import ops
 from torch_ref.models import make_twin
 from torch_ref.models.model import Model
+from torch_ref.nn import Linear
+from torch_ref.nn.adapters import add_adapters
 from torch_ref.train.linear_cross_entropy import (
     OfChunk,
     capped,
@@ -124,6 +127,9 @@ def make_objective(config: RunConfig, precision: Precision, device: torch.device
     """The twin of a run and its loss, in evaluation mode, drawn from PyTorch's generator."""
     twin = config.twin
     model = make_twin(config.model, dtype=precision.weights, device=device)
+    if config.adapters.lora:
+        names = {path.rpartition(".")[2] for path, m in model.named_modules() if type(m) is Linear}
+        add_adapters(model, **adapter_arguments(config.adapters, sorted(names)))
     model.run_layers(compiled=twin.compile, checkpointed=config.train.checkpoint_activations)
     of_chunk = compiled_cross_entropy() if twin.compile else cross_entropy_and_gradient
     objective = TwinObjective(model, precision, chunk=twin.loss_chunk, of_chunk=of_chunk)
