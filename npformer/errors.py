@@ -23,6 +23,7 @@ EXTRAS = {
     "optuna": "sweep",
     "tensorboard": "tensorboard",
     "transformers": "marian",
+    "gguf": "gguf",
     "jax": "jax",
 }
 """The extra of setup.cfg that brings a package, by the package's import name."""

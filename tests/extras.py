@@ -7,7 +7,7 @@ import importlib.util
 import pytest
 
 EXTRAS = (
-    *("torch", "jax", "datasets", "spacy", "optuna", "tensorboard", "transformers"),
+    *("torch", "jax", "datasets", "spacy", "optuna", "tensorboard", "transformers", "gguf"),
     *("polib", "pyarrow", "array_api_strict", "playwright", "jupytext", "sphinx", "myst_nb"),
 )
 """The modules without which a test is skipped."""

@@ -20,7 +20,8 @@ class Command:
 
     The source is a directory as it was downloaded: config.json, its weights as model.safetensors,
     as shards with their index or as pytorch_model.bin (which needs PyTorch), and tokenizer.json.
-    Nothing is downloaded, and no code of the source is run. Weights of 16 and 8 bits are widened.
+    Or it is a GGUF file (extra gguf) of Llama, Qwen 2 or 3, Gemma 2 or 3, or GPT-2. Nothing is
+    downloaded, and no code of the source is run. Weights of fewer bits are widened.
 
     What of its config or its weights npformer does not know is refused by name, and then nothing is
     written.
@@ -28,11 +29,12 @@ class Command:
     Examples:
       npformer load downloads/SmolLM2-135M runs/smollm2
       npformer load downloads/gpt2 runs/gpt2 --dtype float64
+      npformer load downloads/qwen2.5-0.5b-instruct-q4_k_m.gguf runs/qwen
       npformer generate runs/smollm2 "The capital of France is" --temperature 0
     """
 
     source: tyro.conf.Positional[Path]
-    """The directory of the published model."""
+    """The directory or GGUF file of the published model."""
     run: tyro.conf.Positional[Path]
     """The directory to write; it must not exist."""
     dtype: Literal["float32", "float64"] = "float32"

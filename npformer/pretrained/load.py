@@ -37,7 +37,7 @@ class Pretrained(NamedTuple):
 
 
 def from_pretrained(path: Path | str, dtype: DTypeLike = np.float32) -> Pretrained:
-    """The model in the directory ``path``, with every weight converted to ``dtype``.
+    """The model in the directory or GGUF file ``path``, with every weight converted to ``dtype``.
 
     Raises CheckpointError for files that are missing, damaged or do not fit together, ConfigError
     for a family, a field of the config or a value of it that npformer has not.
@@ -49,7 +49,7 @@ def load(source: Source, dtype: DTypeLike = np.float32) -> Pretrained:
     """The model of a source; raises CheckpointError and ConfigError as ``from_pretrained``."""
     family = family_of(source.config, source.path)
     names = family.own_names(list(source.tensors))
-    fields = Fields(source.config, str(source.path / "config.json"), family.ignored_fields, names)
+    fields = Fields(source.config, str(source.said_in), family.ignored_fields, names)
     settings = family.settings(fields)
     check_stored(fields)
     fields.refuse_others()

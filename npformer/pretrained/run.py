@@ -12,17 +12,23 @@ from npformer.files.atomic import abandon_directory, begin_directory, finish_dir
 from npformer.files.manifest import to_json
 from npformer.pretrained.families import family_of
 from npformer.pretrained.load import Pretrained
+from npformer.pretrained.names import (
+    CONFIG,
+    GENERATION,
+    SPECIAL_TOKENS,
+    TEMPLATE,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+)
 from npformer.pretrained.safetensors_directory import SINGLE
-from npformer.pretrained.source import CONFIG
 from npformer.pretrained.tensors import Exported
-from npformer.pretrained.tokenizer import FILE, GENERATION
 from npformer.text.published_tokenizer import PublishedTokenizer
 from npformer.text.tokenizer import Tokenizer
 from npformer.train.checkpoint import Checkpoint, Position, save_arrays, save_checkpoint
 
 NOTE = "pretrained"
 """Under this, a checkpoint's state says what its model was published as."""
-KEPT = (GENERATION, "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
+KEPT = (GENERATION, TOKENIZER_CONFIG, SPECIAL_TOKENS, TEMPLATE)
 """Small files that a run keeps as they are, and an export writes again."""
 
 
@@ -53,11 +59,9 @@ def save_run(found: Pretrained, tokenizer: Tokenizer, run: Path) -> None:
 
 
 def _note(found: Pretrained) -> dict[str, Any]:
-    files = {}
-    for name in KEPT:
-        if (path := found.source.directory / name).is_file():
-            files[name] = path.read_text(encoding="utf-8")
-    return {"config": found.source.config, "files": files}
+    source = found.source
+    files = {name: source.files[name].decode() for name in KEPT if name in source.files}
+    return {"config": source.config, "files": files}
 
 
 def export(checkpoint: Checkpoint, tokenizer: Tokenizer, directory: Path) -> int:
@@ -89,7 +93,7 @@ def export(checkpoint: Checkpoint, tokenizer: Tokenizer, directory: Path) -> int
     config.pop("torch_dtype", None)
     files = {name: text.encode() for name, text in note.get("files", {}).items() if name in KEPT}
     if isinstance(tokenizer, PublishedTokenizer):
-        files[FILE] = tokenizer.published()
+        files[TOKENIZER] = tokenizer.published()
     try:
         temporary = begin_directory(directory)
         for name, content in {CONFIG: to_json(config), **files}.items():

@@ -2,45 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from npformer.errors import TokenizerError
-from npformer.pretrained.source import Source, read_json
+from npformer.pretrained.names import (
+    BYTE_PAIRS,
+    GENERATION,
+    MERGES,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    WORD_PIECES,
+)
+from npformer.pretrained.source import Source
+from npformer.pretrained.vocabularies.byte_pairs import byte_pairs
+from npformer.pretrained.vocabularies.word_pieces import word_pieces
 from npformer.text.published_tokenizer import PublishedTokenizer
 from npformer.text.tokenizer import Tokenizer
-
-FILE = "tokenizer.json"
-GENERATION = "generation_config.json"
 
 
 def read_tokenizer(source: Source, rows: int) -> Tokenizer:
     """The tokenizer of a source whose embedding has so many rows; it may have fewer ids.
 
-    Raises TokenizerError for a file that is missing or damaged, and for one with more ids.
+    Without a ``tokenizer.json``, older files are read: those of ``OLDER``. Raises TokenizerError
+    for files that are missing or damaged, and for a tokenizer with more ids.
     """
-    path = source.directory / FILE
-    try:
-        content = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise TokenizerError(f"{source.path} has no {FILE}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise TokenizerError(f"{path} cannot be read: {error}") from error
+    content, name = _content(source)
     ends, start = _ends_and_start(source)
     tokenizer = PublishedTokenizer(content, ends, start)
     if not tokenizer.fits(rows):
         raise TokenizerError(
-            f"{path} has ids up to {tokenizer.vocab_size - 1}, and the embedding {rows} rows; "
-            "they do not belong together"
+            f"{source.path}: {name} has ids up to {tokenizer.vocab_size - 1}, and the embedding "
+            f"{rows} rows; they do not belong together"
         )
     return tokenizer
 
 
+def _content(source: Source) -> tuple[str, str]:
+    """What is, or would be, in ``tokenizer.json``, and the file that says it."""
+    if (content := _text(source, TOKENIZER)) is not None:
+        return content, TOKENIZER
+    for (name, kinds), make in OLDER.items():
+        if source.config.get("model_type") in kinds and name in source.files:
+            try:
+                return make(source), name
+            except TokenizerError as error:
+                raise TokenizerError(f"{source.path}: {name}: {error}") from error
+    raise TokenizerError(
+        f"{source.path} has no {TOKENIZER}; the transformers library writes it where "
+        "AutoTokenizer.from_pretrained(DIRECTORY).save_pretrained(DIRECTORY) is run"
+    )
+
+
+def _word_pieces(source: Source) -> str:
+    said = _table(source, TOKENIZER_CONFIG)
+    pieces = (_text(source, WORD_PIECES) or "").splitlines()
+    core = word_pieces(
+        pieces,
+        lowercase=said.get("do_lower_case", True),
+        strip_accents=said.get("strip_accents"),
+    )
+    return str(core.to_str())
+
+
+def _byte_pairs(source: Source) -> str:
+    merges = [
+        line
+        for line in (_text(source, MERGES) or "").splitlines()
+        if line and not line.startswith("#version")
+    ]
+    return str(byte_pairs(_table(source, BYTE_PAIRS), merges, "gpt-2").to_str())
+
+
+OLDER: dict[tuple[str, tuple[str, ...]], Callable[[Source], str]] = {
+    (WORD_PIECES, ("bert",)): _word_pieces,
+    (BYTE_PAIRS, ("gpt2",)): _byte_pairs,
+}
+"""A file of older sources, the types of models that have it, and what makes a tokenizer of it."""
+
+
+def _text(source: Source, name: str) -> str | None:
+    try:
+        return source.files[name].decode()
+    except KeyError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise TokenizerError(f"{name} of {source.path} cannot be read: {error}") from error
+
+
+def _table(source: Source, name: str) -> Mapping[str, Any]:
+    """That of a JSON file, empty without one."""
+    text = _text(source, name)
+    try:
+        found = json.loads(text) if text is not None else {}
+    except (ValueError, RecursionError) as error:
+        raise TokenizerError(f"{name} of {source.path} cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise TokenizerError(f"{name} of {source.path} holds no table of fields")
+    return found
+
+
 def _ends_and_start(source: Source) -> tuple[list[int], int | None]:
     """What the files for generating say, or else the config, a part of which may be inside."""
-    path = source.directory / GENERATION
-    tables: list[Mapping[str, Any]] = [read_json(path)] if path.is_file() else []
-    tables += [source.config, source.config.get("text_config") or {}]
+    tables = [_table(source, GENERATION), source.config, source.config.get("text_config") or {}]
 
     def said(name: str) -> Any:
         return next((t[name] for t in tables if t.get(name) is not None), None)

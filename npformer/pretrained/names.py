@@ -1,0 +1,10 @@
+"""The names that files of a published model have."""
+
+CONFIG = "config.json"
+GENERATION = "generation_config.json"
+TOKENIZER = "tokenizer.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
+SPECIAL_TOKENS = "special_tokens_map.json"
+TEMPLATE = "chat_template.jinja"
+WORD_PIECES = "vocab.txt"
+BYTE_PAIRS, MERGES = "vocab.json", "merges.txt"
