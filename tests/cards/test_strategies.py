@@ -91,3 +91,17 @@ def test_a_scalar_is_a_dot():
 def test_an_unclear_spec_is_refused(spec):
     with pytest.raises(VerifyError, match="write one letter an axis"):
         arrays_like(spec)
+
+
+def test_equal_options_of_other_types_are_not_exchanged():
+    """Strategies are kept by their options, and True == 1."""
+
+    @given(st.data())
+    def drawn(data):
+        source = HypothesisSource(data.draw)
+        for options in ((0, 1), (False, True), (0.0, 1.0), ((0,), (1,)), ((False,), (True,))):
+            for _ in range(2):
+                chosen = source.choice(options)
+                assert any(chosen is option for option in options)
+
+    drawn()
