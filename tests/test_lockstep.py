@@ -89,7 +89,7 @@ CONFIGS = {
             }
         ),
         optim=OptimConfig(schedule="cosine", learning_rate=3e-3, warmup=10),
-        train=TrainConfig(dtype="float64", workers=1, seed=7),
+        train=TrainConfig(dtype="float64", workers=1, seed=7, z_loss=1e-2),
     ),
     "a gate and a part that turns": RunConfig(
         model=GPTConfig(**{**SIZES, **QWEN, "attention_bias": "qkv", "dropout": 0.0}),

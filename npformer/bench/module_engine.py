@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from npformer.models.transformer import TransformerConfig
 from torch_ref.train import TorchEngine
-from torch_ref.train.objective import Objective
+from torch_ref.train.objective import Objective, summed_loss
 from torch_ref.train.precision import Precision
 
 Forward = Callable[[Tensor, Tensor], Tensor]
@@ -70,4 +69,4 @@ class ModuleObjective(Objective):
     ) -> Tensor:
         """Of what ``forward`` gives for the ids; ``rng`` is not asked."""
         logits = self._logits(inputs["source"], inputs["target"]).flatten(0, 1)  # (B T, V)
-        return F.cross_entropy(logits, targets, reduction="sum", **options)
+        return summed_loss(logits, targets, **options)

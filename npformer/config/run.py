@@ -59,6 +59,8 @@ class TrainConfig:
     """Batches whose gradients are summed into one update."""
     label_smoothing: float = 0.1
     """Probability spread evenly over the vocabulary in the target (paper, section 5.4)."""
+    z_loss: float = 0.0
+    """Add so many times the square of each token's log-sum-exp of logits, such as 1e-4 (PaLM)."""
     seed: int = 0
     """Decides the initial weights, the data order and every dropout mask."""
     dtype: Literal["float32", "float64"] = "float32"
@@ -100,6 +102,7 @@ class TrainConfig:
             0.0 <= self.label_smoothing < 1.0,
             f"label_smoothing is {self.label_smoothing}; it must be in [0, 1)",
         )
+        check(self.z_loss >= 0, f"z_loss is {self.z_loss}; it must be 0 or more")
 
 
 @dataclass(frozen=True)

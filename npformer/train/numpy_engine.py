@@ -23,6 +23,7 @@ from npformer.errors import NonFiniteError
 from npformer.models.loss import LOSS
 from npformer.models.model import Model
 from npformer.nn.module import Array
+from npformer.ops.z_loss import z_loss_backward, z_loss_forward
 from npformer.optim import FlatParameters, clip_factor, gradient_norm, make_optimizer
 from npformer.seam import quiet
 from npformer.text.batches import Batch
@@ -50,7 +51,7 @@ class NumpyEngine:
         self._model = make_trained(config, np.random.default_rng(train.seed))
         self._model.run_layers(checkpointed=train.checkpoint_activations)
         self._clip_norm = config.optim.clip_norm
-        self._label_smoothing = train.label_smoothing
+        self._label_smoothing, self._z_loss = train.label_smoothing, train.z_loss
         self._padding_id = config.model.padding_id
         self._flat = FlatParameters(self._model.named_parameters())
         self._optimizer = make_optimizer(config.optim, self._flat)
@@ -94,11 +95,19 @@ class NumpyEngine:
                 ignore_index=self._padding_id,
                 reduction="sum",
             )
+            total, z_cache = float(loss), None
+            if self._z_loss:
+                counts = rows.targets != self._padding_id
+                square, z_cache = z_loss_forward(logits, counts=counts)
+                total += self._z_loss * float(square)
             del logits  # the largest array of the step; its gradient takes its place
             dlogits = LOSS.backward(np.ones_like(loss), loss_cache)
             del loss_cache
+            if z_cache is not None:
+                dlogits += z_loss_backward(np.full_like(loss, self._z_loss), z_cache)
+                del z_cache
             model.backward(dlogits, cache)
-            return float(loss)
+            return total
 
         self.loss += sum(self._parallel(run, self._cut(batch)))
         self.tokens += batch.tokens

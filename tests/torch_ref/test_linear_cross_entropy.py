@@ -26,14 +26,16 @@ def draw(rows: int, width: int, classes: int, scale: float, ignored: float, seed
     return hidden, weight, targets, torch.tensor(rng.standard_normal())
 
 
-def plain(hidden, weight, targets, label_smoothing: float = 0.0, bias=None):
-    return F.cross_entropy(
-        F.linear(hidden, weight, bias),
+def plain(hidden, weight, targets, label_smoothing: float = 0.0, bias=None, z_loss: float = 0.0):
+    logits = F.linear(hidden, weight, bias)
+    loss = F.cross_entropy(
+        logits,
         targets,
         ignore_index=IGNORED,
         label_smoothing=label_smoothing,
         reduction="sum",
     )
+    return loss + z_loss * torch.logsumexp(logits[targets != IGNORED], -1).square().sum()
 
 
 @examples(2)
@@ -46,12 +48,13 @@ def plain(hidden, weight, targets, label_smoothing: float = 0.0, bias=None):
     ignored=st.sampled_from([0.0, 0.4, 1.0]),
     biased=st.booleans(),
     label_smoothing=st.sampled_from([0.0, 0.1, 0.9]),
+    z_loss=st.sampled_from([0.0, 1e-3]),
     seed=st.integers(0, 2**32),
 )
-@example(7, 3, 5, 3, 1.0, 1.0, True, 0.1, 0)  # every target ignored
-@example(8, 3, 5, 8, 1e4, 0.0, False, 0.1, 1)  # one chunk; soft-max saturates
+@example(7, 3, 5, 3, 1.0, 1.0, True, 0.1, 1e-3, 0)  # every target ignored
+@example(8, 3, 5, 8, 1e4, 0.0, False, 0.1, 0.0, 1)  # one chunk; soft-max saturates
 def test_loss_and_gradients_are_those_of_the_unchunked(
-    rows, width, classes, chunk, scale, ignored, biased, label_smoothing, seed
+    rows, width, classes, chunk, scale, ignored, biased, label_smoothing, z_loss, seed
 ):
     hidden, weight, targets, above = draw(rows, width, classes, scale, ignored, seed)
     bias = torch.linspace(-scale, scale, classes).double().requires_grad_() if biased else None
@@ -64,11 +67,13 @@ def test_loss_and_gradients_are_those_of_the_unchunked(
         chunk=chunk,
         ignore_index=IGNORED,
         label_smoothing=label_smoothing,
+        z_loss=z_loss,
     )
-    expected = plain(hidden, weight, targets, label_smoothing, bias)
+    expected = plain(hidden, weight, targets, label_smoothing, bias, z_loss)
     # A logit is a sum of `width` products; what it is off by, the soft-max carries on.
     size = (hidden.abs() @ weight.abs().T).max().item() + (scale if biased else 0)
     off = 16 * EPS * (1 + size)
+    off *= 1 + 2 * z_loss * size  # of a square, by its slope
     assert ours.item() == pytest.approx(expected.item(), rel=0, abs=off * rows)
     found = torch.autograd.grad(ours, leaves, above)
     gradients = torch.autograd.grad(expected, leaves, above)

@@ -15,7 +15,9 @@ from npformer.text.batches import Batch
 from npformer.train.numpy_engine import NumpyEngine
 
 
-def make(workers: int = 1, dropout: float = 0.0, again: bool = False, **optim) -> NumpyEngine:
+def make(
+    workers: int = 1, dropout: float = 0.0, again: bool = False, z_loss: float = 0.0, **optim
+) -> NumpyEngine:
     return NumpyEngine(
         RunConfig(
             model=TransformerConfig(
@@ -29,7 +31,9 @@ def make(workers: int = 1, dropout: float = 0.0, again: bool = False, **optim) -
                 max_length=10,
             ),
             optim=OptimConfig(**optim),
-            train=TrainConfig(dtype="float64", workers=workers, checkpoint_activations=again),
+            train=TrainConfig(
+                dtype="float64", workers=workers, checkpoint_activations=again, z_loss=z_loss
+            ),
         )
     )
 
@@ -69,7 +73,7 @@ def test_a_layer_runs_again_in_a_backward_alone() -> None:
 
 @pytest.mark.parametrize("rows", [1, 2, 5])
 def test_workers_change_neither_loss_nor_step(rows: int) -> None:
-    one, three = make(1), make(3)
+    one, three = make(1, z_loss=0.1), make(3, z_loss=0.1)
     for step in range(3):
         for engine in (one, three):
             engine.gradients(batch(rows, step), (0, step))

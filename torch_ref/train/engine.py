@@ -142,8 +142,9 @@ class TorchEngine:
         try:
             with devices.enough_memory(self.device), self._spread.gathering(last):
                 arrays = devices.on_device(batch, self.device)
-                smoothing = self.config.train.label_smoothing
-                loss = objective(*arrays, rng, label_smoothing=smoothing)
+                train = self.config.train
+                extra = {"label_smoothing": train.label_smoothing, "z_loss": train.z_loss}
+                loss = objective(*arrays, rng, **extra)
                 loss.backward()
         finally:
             objective.eval()

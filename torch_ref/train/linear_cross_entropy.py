@@ -49,6 +49,7 @@ def linear_cross_entropy(
     chunk: int,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
+    z_loss: float = 0.0,
     of_chunk: OfChunk | None = None,
 ) -> Tensor:
     """hidden (R, D), weight (V, D), targets (R,), bias (V,) -> (), the sum of losses in nats.
@@ -62,6 +63,7 @@ def linear_cross_entropy(
         of_chunk or cross_entropy_and_gradient,
         ignore_index=ignore_index,
         label_smoothing=label_smoothing,
+        z_loss=z_loss,
     )
     with_gradient = torch.is_grad_enabled()
     loss: Tensor = _LinearCrossEntropy.apply(
@@ -119,7 +121,12 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
 
 def cross_entropy_and_gradient(
-    logits: Tensor, targets: Tensor, *, ignore_index: int, label_smoothing: float
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    ignore_index: int,
+    label_smoothing: float,
+    z_loss: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """logits (C, V), targets (C,) -> the summed loss () and dlogits (C, V), which is ``logits``.
 
@@ -127,7 +134,8 @@ def cross_entropy_and_gradient(
     """
     a, s = 1 - label_smoothing, label_smoothing / logits.shape[-1]
     counts = targets != ignore_index  # (C,) bool
-    z = logits.sub_(logits.amax(-1, keepdim=True))
+    top = logits.amax(-1, keepdim=True)
+    z = logits.sub_(top)
     loss = a * F.nll_loss(z, targets, ignore_index=ignore_index, reduction="sum")  # -a z_t, summed
     smoothing = s * z.sum(-1) if s else 0
     exps = z.exp_()
@@ -135,7 +143,12 @@ def cross_entropy_and_gradient(
     loss = loss + torch.where(counts, total.log() - smoothing, 0).sum()
 
     one = counts.to(logits.dtype)[:, None]  # (C, 1), 0 in a row that is ignored
-    dlogits = exps.mul_(one / total[:, None])
+    share = one / total[:, None]
+    if z_loss:
+        log_total = top + total.log()[:, None]  # (C, 1)
+        loss = loss + z_loss * torch.where(counts[:, None], log_total.square(), 0).sum()
+        share = share * (1 + 2 * z_loss * torch.where(counts[:, None], log_total, 0))
+    dlogits = exps.mul_(share)
     if s:
         dlogits.sub_(s * one)
     dlogits.scatter_add_(1, torch.where(counts, targets, 0)[:, None], -a * one)

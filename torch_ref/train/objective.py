@@ -51,6 +51,7 @@ class Objective(nn.Module):
         rng: np.random.Generator | None = None,
         *,
         label_smoothing: float = 0.0,
+        z_loss: float = 0.0,
     ) -> Tensor:
         """inputs, what the model takes by name; targets (B, T) ids -> (), the sum of losses, nats.
 
@@ -64,6 +65,7 @@ class Objective(nn.Module):
                 rng,
                 ignore_index=self.padding_id,
                 label_smoothing=label_smoothing,
+                z_loss=z_loss,
             )
 
     def summed(
@@ -73,7 +75,7 @@ class Objective(nn.Module):
         rng: np.random.Generator | None,
         **options: Any,
     ) -> Tensor:
-        """As ``forward``, of targets (B T,); ``options`` are cross-entropy's own."""
+        """As ``forward``, of targets (B T,); ``options`` are those of ``summed_loss``."""
         raise NotImplementedError
 
 
@@ -120,7 +122,20 @@ class TwinObjective(Objective):
         logits = F.linear(hidden, weight, bias)
         if cap is not None:
             logits = ops.softcap(logits, cap=cap)
-        return F.cross_entropy(logits, targets, reduction="sum", **options)
+        return summed_loss(logits, targets, **options)
+
+
+def summed_loss(
+    logits: Tensor, targets: Tensor, *, ignore_index: int, z_loss: float = 0.0, **options: Any
+) -> Tensor:
+    """logits (R, V), targets (R,) -> (): cross-entropy, and so many times the z-loss."""
+    options |= {"ignore_index": ignore_index, "reduction": "sum"}
+    loss = F.cross_entropy(logits, targets, **options)
+    if z_loss:
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        squares = torch.logsumexp(logits, -1).square()
+        loss = loss + z_loss * torch.where(targets == ignore_index, 0, squares).sum()
+    return loss
 
 
 def make_objective(config: RunConfig, precision: Precision, device: torch.device) -> TwinObjective:
