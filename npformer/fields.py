@@ -40,14 +40,14 @@ def from_dict(cls: type[C], values: dict[str, Any]) -> C:
     for name in values:
         if name not in names:
             raise ConfigError(f"{cls.__name__} has no field {name!r}" + nearest(name, names))
-    return cls(
-        **{
-            name: from_dict(hints[name], value)
-            if dataclasses.is_dataclass(hints[name]) and not dataclasses.is_dataclass(value)
-            else value
-            for name, value in values.items()
-        }
-    )
+    return cls(**{name: _read(hints[name], value) for name, value in values.items()})
+
+
+def _read(hint: Any, value: Any) -> Any:
+    """A field's value; JSON has no tuples, and a table of fields is a configuration."""
+    if dataclasses.is_dataclass(hint) and not dataclasses.is_dataclass(value):
+        return from_dict(hint, value)  # type: ignore[arg-type]
+    return tuple(value) if typing.get_origin(hint) is tuple and isinstance(value, list) else value
 
 
 def check_types(config: Any) -> None:
@@ -62,6 +62,9 @@ def check_types(config: Any) -> None:
                 + nearest(str(value), allowed),
             )
             continue
+        if typing.get_origin(hint) is tuple:
+            _check_numbers(name, value)
+            continue
         kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
         fits = isinstance(value, kinds) or (float in kinds and isinstance(value, int))
         check(
@@ -72,6 +75,15 @@ def check_types(config: Any) -> None:
             not isinstance(value, float) or math.isfinite(value),
             f"{name} is {value}; it must be finite",
         )
+
+
+def _check_numbers(name: str, value: Any) -> None:
+    """Raise ``ConfigError`` for what is not a tuple of finite numbers."""
+    numbers = isinstance(value, tuple) and all(type(each) in (int, float) for each in value)
+    check(
+        numbers and all(map(math.isfinite, value)),
+        f"{name} is {value!r}; it must be numbers, (1.0, 1.5)",
+    )
 
 
 def _type_name(kind: type) -> str:

@@ -19,9 +19,10 @@ TURNING = ("rotary", "rotary_interleaved")
 SETTINGS = {
     "llama3": ("low_freq_factor", "high_freq_factor"),
     "yarn": ("beta_fast", "beta_slow", "attention_factor", "truncate"),
+    "longrope": ("short_factor", "long_factor", "attention_factor"),
 }
 """What a scaling has besides its factor; a field has such a name after rotary_."""
-TRAINED = ("yarn", "llama3")
+TRAINED = ("yarn", "llama3", "longrope")
 """Scalings that ask for the length of training."""
 
 
@@ -40,13 +41,13 @@ class RotaryConfig(StackConfig):
     """Base of the frequencies, with rotary positions."""
     rotary_theta_local: float | None = None
     """That of local layers, where it is another."""
-    rotary_scaling: Literal["default", "linear", "ntk", "yarn", "llama3"] = "default"
+    rotary_scaling: Literal["default", "linear", "ntk", "yarn", "llama3", "longrope"] = "default"
     """How frequencies are lowered for texts longer than those of training; not in local layers
     that have a theta of their own."""
     rotary_factor: float = 1.0
     """How many times longer, with rotary_scaling."""
     rotary_original_length: int = 0
-    """The length of training, for yarn and llama3."""
+    """The length of training, for yarn, llama3 and longrope."""
     rotary_low_freq_factor: float = 1.0
     """Turns in the length of training up to which llama3 divides a frequency by the factor."""
     rotary_high_freq_factor: float = 4.0
@@ -56,9 +57,15 @@ class RotaryConfig(StackConfig):
     rotary_beta_slow: float = 1.0
     """Turns up to which yarn divides a frequency by the factor."""
     rotary_attention_factor: float | None = None
-    """Factor of cosines and sines with yarn; 0.1 ln(rotary_factor) + 1 unless given."""
+    """Factor of cosines and sines; unless given, with yarn 0.1 ln(rotary_factor) + 1, with longrope
+    sqrt(1 + ln(rotary_factor) / ln(rotary_original_length))."""
     rotary_truncate: bool = True
     """Whether yarn rounds to whole columns where its two bounds lie; gpt-oss's models do not."""
+    rotary_short_factor: tuple[float, ...] = ()
+    """By what longrope divides each frequency where max_length is no more than the length of
+    training; a number for each two columns that turn."""
+    rotary_long_factor: tuple[float, ...] = ()
+    """By what it divides them where max_length is more."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -113,16 +120,14 @@ class RotaryConfig(StackConfig):
         )
         check(
             (self.rotary_original_length >= 1) == (kind in TRAINED),
-            f"rotary_original_length is {self.rotary_original_length}; {' and '.join(TRAINED)} "
+            f"rotary_original_length is {self.rotary_original_length}; {', '.join(TRAINED)} "
             "need it, the length of training, and no other rotary_scaling does",
         )
-        changed = self._changed()
-        for other, names in SETTINGS.items():
-            given = [f"rotary_{name}" for name in names if name not in SETTINGS.get(kind, ())]
-            given = [name for name in given if name in changed]
+        for field in self._changed():
+            having = [k for k, names in SETTINGS.items() if field.removeprefix("rotary_") in names]
             check(
-                not given,
-                f"{', '.join(given)} goes with rotary_scaling {other}, and it is {kind!r}",
+                not having or kind in having,
+                f"{field} goes with rotary_scaling {' or '.join(having)}, and it is {kind!r}",
             )
         try:
             rotary_frequencies(self.rotary_width, self.rotary_theta, self._scaling())
@@ -169,4 +174,6 @@ class RotaryConfig(StackConfig):
         scaling: dict[str, Any] = {"rope_type": kind, "factor": self.rotary_factor}
         if kind in TRAINED:
             scaling["original_max_position_embeddings"] = self.rotary_original_length
+        if kind == "longrope":
+            scaling["max_position_embeddings"] = self.max_length
         return scaling | {name: getattr(self, f"rotary_{name}") for name in SETTINGS.get(kind, ())}

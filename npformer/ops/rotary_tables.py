@@ -3,7 +3,7 @@ r"""Cosines and sines of rotary positions, and the scalings that stretch them to
 Shapes      frequencies : (R/2,)    positions : (...)    cos, sin : (..., R/2)
 
 Forward     w_i      = theta^(-2 i / R)                     i = 0, ..., R/2 - 1
-            cos, sin = m cos(t w_i), m sin(t w_i)           t a position; m = 1 but for YaRN
+            cos, sin = m cos(t w_i), m sin(t w_i)           t a position; m = 1 unless said
 
             A model that was trained on L positions is to read f L of them. Every scaling lowers
             frequencies, each to a different degree; with k_i from 0 to 1 how much of w_i is kept,
@@ -16,6 +16,10 @@ Forward     w_i      = theta^(-2 i / R)                     i = 0, ..., R/2 - 1
                 yarn (Peng et al., 2023, arXiv:2309.00071)        k_i by i, from 1 where beta_fast
                     turns fit into L positions to 0 where beta_slow do; and m = 0.1 ln f + 1
 
+            longrope (Ding et al., 2024, arXiv:2402.13753) divides each frequency by a number of its
+            own, which was searched for: w_i' = w_i / short_factor_i in a model of up to L
+            positions, w_i / long_factor_i in one of more, with m = sqrt(1 + ln f / ln L) in both.
+
             ntk (bloc97, 2023) takes theta f^(R / (R - 2)) for theta instead, which leaves the first
             frequency as it is and divides the last by f. The one that is called dynamic is ntk
             with f S / L - (f - 1) for f, where S > L is the length of a sequence.
@@ -23,7 +27,9 @@ Forward     w_i      = theta^(-2 i / R)                     i = 0, ..., R/2 - 1
 Reading     Point i turns L w_i / (2 pi) times in L positions. A fast one tells neighbours apart,
             which must not change; a slow one has not turned once in training, and at f L positions
             would show angles that no weight has seen. m makes the scores of a longer softmax
-            larger by m^2, so that it is as sharp as before.
+            larger by m^2, so that it is as sharp as before. In longrope a model chooses between its
+            two lists once, by the longest text that it may read: a key that was turned early must
+            be turned as one that is turned late.
 
 Chapter     walkthroughs/16_positions_that_rotate.md
 """
@@ -57,7 +63,7 @@ def rotary_frequencies(
     """The frequencies (width / 2,) of the first ``width`` columns of a head.
 
     ``scaling`` has the names of a published configuration's ``rope_parameters``: ``rope_type``
-    (default, linear, ntk, yarn, llama3) and what that type needs, such as ``factor``.
+    (default, linear, ntk, yarn, llama3, longrope) and what that type needs, such as ``factor``.
 
     Raises ConfigError for a width that is odd or below 2, a theta that is not above 1, and an
     unknown scaling or setting.
@@ -178,6 +184,35 @@ def _yarn(
     return RotaryFrequencies(w * _kept(kept, factor), _checked(attention_factor))
 
 
+def _longrope(
+    w: Array,
+    theta: float,
+    *,
+    factor: float,
+    original_max_position_embeddings: int,
+    max_position_embeddings: int,
+    short_factor: Sequence[float],
+    long_factor: Sequence[float],
+    attention_factor: float | None = None,
+) -> RotaryFrequencies:
+    for name, each in (("short_factor", short_factor), ("long_factor", long_factor)):
+        if len(each) != len(w):
+            raise ConfigError(
+                f"{name} has {len(each)} numbers; a rotary width of {2 * len(w)} has {len(w)} "
+                "frequencies, and each is divided by one"
+            )
+        if not min(each) > 0:
+            raise ConfigError(f"{name} has {min(each)}; every number must be above 0")
+    longer = max_position_embeddings > original_max_position_embeddings
+    if attention_factor is None:
+        attention_factor = 1.0
+        if factor > 1:
+            ratio = math.log(factor) / math.log(original_max_position_embeddings)
+            attention_factor = math.sqrt(1 + ratio)
+    divisors = np.asarray(long_factor if longer else short_factor, np.float64)
+    return RotaryFrequencies(w / divisors, _checked(attention_factor))
+
+
 def _checked(attention_factor: float) -> float:
     if not attention_factor > 0:
         raise ConfigError(f"attention_factor is {attention_factor}; it must be above 0")
@@ -198,5 +233,6 @@ SCALINGS: dict[str, Callable[..., RotaryFrequencies]] = {
     "ntk": _ntk,
     "yarn": _yarn,
     "llama3": _llama3,
+    "longrope": _longrope,
 }
 """By name; their keyword arguments are what a scaling of that name may set."""

@@ -59,6 +59,17 @@ GPT_OSS: dict[str, Any] = dict(
     rotary_attention_factor=1.2,
     rotary_truncate=False,
 )
+PHI: dict[str, Any] = dict(
+    norm_type="rms_norm",
+    activation="swiglu",
+    positions="rotary",
+    rotary_scaling="longrope",
+    rotary_factor=4.0,
+    rotary_original_length=8,
+    rotary_short_factor=(1.0, 1.5),
+    rotary_long_factor=(2.0, 8.0),
+    **NO_BIAS,
+)
 QWEN: dict[str, Any] = dict(
     norm_type="rms_norm",
     activation="swiglu",
@@ -89,6 +100,7 @@ DECODERS = {
     "gemma": GEMMA,
     "gpt-oss": GPT_OSS,
     "qwen": QWEN,
+    "phi": PHI,
     "olmo": OLMO,
     "bare": BARE,
     "bloom": BLOOM,

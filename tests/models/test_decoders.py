@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 import torch
 
 from npformer.errors import ConfigError
+from npformer.fields import from_dict, to_dict
 from npformer.inspect import record
 from npformer.models import make_model
 from npformer.models.gpt import GPTConfig
 from npformer.text.batches import Batch
 from npformer.verify.bisect import bisect
 from npformer.verify.lockstep.plant import find_mutant, plant
-from tests.models.decoders import DECODERS, GPT_OSS, LLAMA, SIZES
+from tests.models.decoders import DECODERS, GPT_OSS, LLAMA, PHI, SIZES
 from torch_ref.bridge import to_torch
 from torch_ref.inspect import record as record_twin
 from torch_ref.models import make_twin
@@ -164,7 +166,7 @@ def test_an_older_configuration_means_what_it_meant():
         (dict(positions="rotary", rotary_fraction=1.5), r"rotary_fraction is 1.5; it must be in"),
         (dict(positions="rotary", rotary_theta_local=10.0), "and there is no window"),
         (dict(positions="rotary", rotary_factor=2.0), "goes with rotary_scaling"),
-        (dict(positions="rotary", rotary_scaling="yarn"), "yarn and llama3 need it"),
+        (dict(positions="rotary", rotary_scaling="yarn"), "yarn, llama3, longrope need it"),
         (dict(positions="rotary", rotary_scaling="dynamic"), "rotary_scaling is 'dynamic'; choose"),
         (dict(positions="rotary", rotary_theta_local=1.0, window=2), "local is 1.0; it"),
         (
@@ -172,6 +174,12 @@ def test_an_older_configuration_means_what_it_meant():
             "rotary_beta_fast goes with rotary_scaling yarn, and it is 'linear'",
         ),
         (dict(LLAMA, rotary_truncate=False), "rotary_truncate goes with rotary_scaling yarn"),
+        (
+            dict(LLAMA, rotary_attention_factor=2.0),
+            "rotary_attention_factor goes with rotary_scaling yarn or longrope, and it is 'llama3'",
+        ),
+        (dict(PHI, rotary_long_factor=(1.0,)), "longrope: long_factor has 1 numbers"),
+        (dict(PHI, rotary_long_factor=[1.0, 2.0]), "rotary_long_factor is .*must be numbers"),
         (dict(LLAMA, rotary_low_freq_factor=5.0), "rotary_scaling llama3: low_freq_factor is 5.0"),
         (dict(GPT_OSS, rotary_attention_factor=0.0), "rotary_scaling yarn: attention_factor is 0"),
         (
@@ -195,6 +203,17 @@ def test_a_scaling_has_the_settings_of_its_file():
         "low_freq_factor": 2.0,
         "high_freq_factor": 3.0,
     }
+    phi = GPTConfig(**{**SIZES, **PHI})
+    assert phi.attention(0)["positions"]["scaling"] == {
+        "rope_type": "longrope",
+        "factor": 4.0,
+        "original_max_position_embeddings": 8,
+        "max_position_embeddings": phi.max_length,
+        "short_factor": (1.0, 1.5),
+        "long_factor": (2.0, 8.0),
+        "attention_factor": None,
+    }
+    assert from_dict(GPTConfig, json.loads(json.dumps(to_dict(phi)))) == phi
     settings = {"rotary_beta_fast": 16.0, "rotary_truncate": False, "rotary_attention_factor": 1.5}
     gpt_oss = GPTConfig(**{**SIZES, **GPT_OSS, **settings})
     assert gpt_oss.attention(0)["positions"]["scaling"] == {

@@ -49,6 +49,14 @@ LLAMA3 = {
     "original_max_position_embeddings": 8192,
 }
 YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 4096}
+LONGROPE = {
+    "rope_type": "longrope",
+    "factor": 32.0,
+    "original_max_position_embeddings": 4096,
+    "max_position_embeddings": 131_072,
+    "short_factor": [1.0, 1.5],
+    "long_factor": [2.0, 8.0],
+}
 
 
 @pytest.mark.parametrize(
@@ -64,6 +72,11 @@ YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 
         ((4, 1e4, {**LLAMA3, "low_freq_factor": 4.0}), "low_freq_factor is 4.0.*first below"),
         ((4, 1e4, {**YARN, "beta_slow": 64.0}), "beta_slow is 64.0 and beta_fast 32.0"),
         ((4, 1e4, {**YARN, "attention_factor": 0.0}), "attention_factor is 0.0"),
+        (
+            (6, 1e4, LONGROPE),
+            "short_factor has 2 numbers; a rotary width of 6 has 3 frequencies",
+        ),
+        ((4, 1e4, {**LONGROPE, "long_factor": [1.0, 0.0]}), "long_factor has 0.0; every number"),
         ((4, 1e4, {"rope_type": "linear", "factr": 2.0}), "no setting 'factr'.*'factor'"),
         ((4, 1e4, {"factor": 2.0}), "'default' has no setting 'factor'; it takes none"),
     ],
@@ -80,6 +93,8 @@ def test_the_twin_refuses_bounds_that_cross():
         ({**LLAMA3, "high_freq_factor": 1.0}, "high_freq_factor"),
         ({**YARN, "beta_fast": 0.5}, "beta_fast"),
         ({**YARN, "attention_factor": -1.0}, "attention_factor"),
+        ({**LONGROPE, "short_factor": [1.0]}, "short_factor"),
+        ({**LONGROPE, "long_factor": [-1.0, 1.0]}, "long_factor"),
     ):
         with pytest.raises(ConfigError, match=name):
             twin(3, 4, scaling=settings)
@@ -137,6 +152,43 @@ def test_frequencies_are_those_of_transformers(scaling, width):
     ours, factor = rotary_frequencies(width, 500_000.0, scaling)
     np.testing.assert_allclose(theirs.inv_freq.numpy(), ours, rtol=2e-6)
     assert theirs.attention_scaling == pytest.approx(factor)
+
+
+@pytest.mark.parametrize("attention_factor", [None, 1.25])
+@pytest.mark.parametrize(("length", "width"), [(4096, 16), (4097, 16), (131_072, 96)])
+def test_longrope_is_that_of_transformers(length, width, attention_factor):
+    """A model of ``length`` positions: what theirs takes for a text of that length."""
+    import torch
+    from transformers import Phi3Config
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    from torch_ref.ops.rotary_tables import rotary_tables as twin
+
+    rng = np.random.default_rng(width)
+    lists = {n: rng.uniform(1, 60, width // 2).tolist() for n in ("short_factor", "long_factor")}
+    given = {} if attention_factor is None else {"attention_factor": attention_factor}
+    config = Phi3Config(
+        hidden_size=width,
+        num_attention_heads=1,
+        max_position_embeddings=131_072,
+        original_max_position_embeddings=4096,
+        rope_parameters={
+            "rope_type": "longrope",
+            "rope_theta": 10_000.0,
+            "original_max_position_embeddings": 4096,
+            **lists,
+            **given,
+        },
+    )
+    theirs, factor = ROPE_INIT_FUNCTIONS["longrope"](config, "cpu", seq_len=length)
+    scaling = {**LONGROPE, "max_position_embeddings": length, **lists, **given}
+    ours, m = rotary_frequencies(width, 10_000.0, scaling)
+    np.testing.assert_allclose(theirs.numpy(), ours, rtol=2e-6)
+    assert factor == pytest.approx(m)
+    cos, sin = rotary_tables(np.arange(9), ours, m, dtype=np.float64)
+    theirs = twin(9, width, 10_000.0, scaling, dtype=torch.float64)
+    np.testing.assert_allclose(theirs[0].numpy(), cos, atol=1e-14)
+    np.testing.assert_allclose(theirs[1].numpy(), sin, atol=1e-14)
 
 
 def test_the_dynamic_scaling_is_ntk_with_the_factor_of_a_length():

@@ -147,6 +147,28 @@ def _yarn(
     return frequencies, _checked(attention_factor, "attention_factor")
 
 
+def _longrope(
+    frequencies: Tensor,
+    theta: float,
+    *,
+    factor: float,
+    original_max_position_embeddings: int,
+    max_position_embeddings: int,
+    short_factor: Sequence[float],
+    long_factor: Sequence[float],
+    attention_factor: float | None = None,
+) -> tuple[Tensor, float]:
+    for name, each in (("short_factor", short_factor), ("long_factor", long_factor)):
+        if len(each) != len(frequencies) or min(each) <= 0:
+            raise ConfigError(f"{name} must be {len(frequencies)} numbers above 0")
+    longer = max_position_embeddings > original_max_position_embeddings
+    own = torch.tensor(long_factor if longer else short_factor, dtype=torch.float64)
+    if attention_factor is None:
+        grown = math.log(max(factor, 1.0), original_max_position_embeddings)
+        attention_factor = (1 + grown) ** 0.5
+    return frequencies * own.reciprocal(), _checked(attention_factor, "attention_factor")
+
+
 def _checked(factor: float, name: str = "factor") -> float:
     if not factor > 0:
         raise ConfigError(f"{name} is {factor}; it must be above 0")
@@ -159,4 +181,5 @@ _SCALINGS: dict[str, Callable[..., tuple[Tensor, float]]] = {
     "ntk": _ntk,
     "yarn": _yarn,
     "llama3": _llama3,
+    "longrope": _longrope,
 }

@@ -29,7 +29,13 @@ LLAMA3 = {
     "original_max_position_embeddings": 16,
 }
 YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
-SCALINGS = (
+LONGROPE = {
+    "rope_type": "longrope",
+    "factor": 4.0,
+    "original_max_position_embeddings": 8,
+    "max_position_embeddings": 8,
+}
+SCALINGS: tuple[dict[str, Any] | None, ...] = (
     None,
     {"rope_type": "linear", "factor": 4.0},
     {"rope_type": "ntk", "factor": 4.0},
@@ -38,7 +44,19 @@ SCALINGS = (
     {**YARN, "truncate": False, "beta_fast": 8.0, "beta_slow": 2.0},
     {**YARN, "mscale": 1.0, "mscale_all_dim": 0.5},
     {**YARN, "attention_factor": 1.5},
+    LONGROPE,
+    {**LONGROPE, "max_position_embeddings": 32, "attention_factor": 1.5},
+    {**LONGROPE, "max_position_embeddings": 32},
 )
+
+
+def _of_width(scaling: dict[str, Any] | None, width: int) -> dict[str, Any] | None:
+    """With a number for each frequency, where a scaling has such."""
+    if scaling is None or scaling["rope_type"] != "longrope":
+        return scaling
+    points = np.arange(width // 2)
+    factors = {"short_factor": 1 + points / 8, "long_factor": 1.5 + points / 2}
+    return {**scaling, **{name: each.tolist() for name, each in factors.items()}}
 
 
 def _call(module: Any, inputs: list[Any], keywords: dict[str, Any]) -> Any:
@@ -58,7 +76,7 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     width = source.choice(sorted({z["H"] // 2 * 2, max(z["H"] // 4 * 2, 2)}))
     settings: dict[str, Any] = {
         "theta": source.choice((10_000.0, 100.0)),
-        "scaling": source.choice(SCALINGS),
+        "scaling": _of_width(source.choice(SCALINGS), width),
     }
     at = draw_at(source, z["B"], z["T"])
     if source.choice((False, True)):
@@ -211,3 +229,30 @@ def _spread(self, x, at=0):
     size = np.hypot(cache.sin.astype(np.float64), cache.cos)
     cos, sin = ((size * f(angles * width / head)).astype(x.dtype) for f in (np.cos, np.sin))
     return rotary_forward(x, cos, sin, layout=self.layout)
+
+
+@card.wrong_method("short-for-long", "a model for long texts divides by the list for short ones",
+                   rotary_frequencies)  # fmt: skip
+def _short(width, theta=10_000.0, scaling=None):
+    if scaling is not None and "short_factor" in scaling:
+        scaling = {**scaling, "long_factor": scaling["short_factor"]}
+    return rotary_frequencies(width, theta, scaling)
+
+
+@card.wrong_method("multiplied-by-the-list", "frequencies are multiplied by the list's numbers, as "
+                   "wavelengths are", rotary_frequencies)  # fmt: skip
+def _multiplied(width, theta=10_000.0, scaling=None):
+    found = rotary_frequencies(width, theta, scaling)
+    if scaling is None or "short_factor" not in scaling:
+        return found
+    plain = rotary_frequencies(width, theta).frequencies
+    return found._replace(frequencies=plain * plain / found.frequencies)
+
+
+@card.wrong_method("yarn-s-factor", "longrope's cosines and sines have the factor of YaRN",
+                   rotary_frequencies)  # fmt: skip
+def _of_yarn(width, theta=10_000.0, scaling=None):
+    found = rotary_frequencies(width, theta, scaling)
+    if scaling is None or "short_factor" not in scaling or scaling.get("attention_factor"):
+        return found
+    return found._replace(factor=0.1 * float(np.log(scaling["factor"])) + 1)
