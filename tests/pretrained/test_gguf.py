@@ -63,7 +63,7 @@ def made(tmp_path_factory):
     def make(name):
         if name not in found:
             home = tmp_path_factory.mktemp(name)
-            model = library.random_model(MODELS[name](), dtype=torch.float64)
+            model = library.random_model(MODELS[name]())
             library.saved(model, home)
             tensors = safetensors.numpy.load_file(home / "model.safetensors")
             found[name] = model, home, gguf_files.write(home / "all.gguf", model.config, tensors)
