@@ -23,6 +23,7 @@ from npformer.decode.translator import Search
 from npformer.errors import counted
 from npformer.text.corpus import ParallelCorpus, has_splits, read_pairs
 from npformer.text.scores import caution, intervals, is_short, scores
+from npformer.text.tokenizer import KINDS
 from npformer.train.engines import EngineName, Loaded, load_model
 from npformer.train.kept_validation import trained_on, validation_of
 
@@ -190,6 +191,10 @@ class Command:
             if warning := trained_on(loaded.checkpoint, self.corpus):
                 note(f"warning: {warning}")
             return pairs
+        if loaded.tokenizer.kind not in KINDS:
+            raise UsageError(
+                f"{self.run} was loaded, and has no corpus of its own; name texts with --corpus"
+            )
         if self.columns:
             raise UsageError("--columns are those of --corpus; the run knows its own")
         if self.split == "validation":

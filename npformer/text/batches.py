@@ -69,6 +69,11 @@ class Ragged(NamedTuple):
 class Pairs(Protocol):
     """Tokenised pairs, in memory (``EncodedPairs``) or on disk (``ShardedPairs``)."""
 
+    @property
+    def begin(self) -> int:
+        """The id that a target begins with."""
+        ...
+
     def __len__(self) -> int: ...
 
     def lengths(self) -> np.ndarray:
@@ -96,6 +101,8 @@ class EncodedPairs:
     """(pairs,) int64: where in the corpus each pair was."""
     following: np.ndarray | None = None
     """(pairs,) int64: the id after each target, where texts were cut; EOS after all if None."""
+    begin: int = BOS
+    """The id that a target begins with."""
 
     def __len__(self) -> int:
         return len(self.source)
@@ -171,7 +178,7 @@ def encode_texts(corpus: ParallelCorpus, tokenizer: Tokenizer, max_length: int) 
     """Tokenize the targets of a corpus alone, those over ``max_length`` tokens in pieces.
 
     A piece is asked for the token after its last, which the next one then passes over: so every
-    token of a text is asked for once, and EOS where the text ends.
+    token of a text is asked for once, and EOS where the text ends, if the tokenizer has it so.
     """
     pieces: list[np.ndarray] = []
     rows: list[int] = []
@@ -179,14 +186,15 @@ def encode_texts(corpus: ParallelCorpus, tokenizer: Tokenizer, max_length: int) 
     for start in range(0, len(corpus), _CHUNK):
         encoded = tokenizer.encode_batch(corpus.target[start : start + _CHUNK])
         for row, ids in enumerate(encoded, start):
-            asked = [*ids, EOS]
+            asked = [*ids, *tokenizer.close]
             for at in range(0, len(asked), max_length):
                 *piece, end = asked[at : at + max_length]
                 pieces.append(np.array(piece, np.int32))
                 rows.append(row)
                 following.append(end)
     sources = [np.zeros(0, np.int32)] * len(pieces)
-    return EncodedPairs(sources, pieces, 0, np.array(rows, np.int64), np.array(following, np.int64))
+    ends = np.array(following, np.int64)
+    return EncodedPairs(sources, pieces, 0, np.array(rows, np.int64), ends, tokenizer.first)
 
 
 SIDES = ("source", "target")
@@ -203,7 +211,7 @@ def make_batch(pairs: Pairs, rows: np.ndarray, streams: Collection[str] = SIDES)
         source[lines, sources.sizes] = EOS
     target_out = targets.padded()  # (B, T)
     inputs["target"] = target_in = np.empty_like(target_out)
-    target_in[:, 0] = BOS
+    target_in[:, 0] = pairs.begin
     target_in[:, 1:] = target_out[:, :-1]
     target_out[lines, targets.sizes] = pairs.ends(rows)
     return Batch(inputs, target_out)
@@ -222,22 +230,30 @@ def make_packed_batch(pairs: Pairs, rows: np.ndarray, width: int) -> Batch:
     asked[np.delete(np.arange(len(asked)), ends)] = targets.ids
     read = np.empty_like(asked)
     read[1:] = asked[:-1]
-    read[ends - sizes + 1] = BOS
+    read[ends - sizes + 1] = pairs.begin
     target_in, target_out, documents = np.full((3, *shape), PAD, np.int64)
     target_in[where], target_out[where], documents[where] = read, asked, np.repeat(number, sizes)
     return Batch({"target": target_in, "documents": documents}, target_out)
 
 
 def evaluation_batches(
-    pairs: Pairs, batch_tokens: int, streams: Collection[str] = SIDES
+    pairs: Pairs, batch_tokens: int, streams: Collection[str] = SIDES, *, even: bool = False
 ) -> list[Batch]:
     """Every pair once, from the shortest to the longest, for looking and not for training.
 
-    A pair that is longer than the budget is a batch of its own: every pair is measured.
+    A pair that is longer than the budget is a batch of its own: every pair is measured. Where
+    ``even``, those of a batch have one length, and there is no padding.
     """
     lengths = _lengths(pairs, streams)
     order = _by_length(lengths, np.arange(len(pairs)))
-    return [make_batch(pairs, rows, streams) for rows in _cut(order, lengths, batch_tokens)]
+    runs = [order]
+    if even:
+        runs = np.split(order, 1 + np.flatnonzero(np.diff(lengths[order], axis=0).any(axis=1)))
+    return [
+        make_batch(pairs, rows, streams)
+        for run in runs
+        for rows in _cut(run, lengths, batch_tokens)
+    ]
 
 
 def _lengths(pairs: Pairs, streams: Collection[str]) -> np.ndarray:

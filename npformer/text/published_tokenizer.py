@@ -56,6 +56,15 @@ class PublishedTokenizer(Tokenizer):
         """One more than the largest id; the model's embedding may have more rows."""
         return self._size
 
+    @property
+    def first(self) -> int:
+        """The id that a text begins with. Raises TokenizerError for a model that has none."""
+        if self.begin:
+            return self.begin[-1]
+        if self.start is None:
+            raise TokenizerError("this model has no token that begins a text; none can be measured")
+        return self.start
+
     def fits(self, rows: int) -> bool:
         """Whether an embedding of so many rows has one for every id."""
         return self.vocab_size <= rows

@@ -31,7 +31,7 @@ from npformer.text.batches import Ragged, spans
 from npformer.text.corpus import ParallelCorpus
 from npformer.text.pairs_file import pairs_from_bytes
 from npformer.text.shard_manifest import TOKENIZER, VALIDATION, File, Manifest, read_manifest
-from npformer.text.tokenizer import EOS, Tokenizer
+from npformer.text.tokenizer import BOS, EOS, Tokenizer
 
 
 class ShardedPairs:
@@ -40,6 +40,8 @@ class ShardedPairs:
     Raises ``CorpusError`` if something is missing, damaged, unfinished or, where ``data`` is
     given, made with other settings. Threads may share it.
     """
+
+    begin = BOS
 
     def __init__(self, directory: str | Path, data: DataConfig | None = None) -> None:
         self.directory = Path(directory)

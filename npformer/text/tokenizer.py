@@ -113,6 +113,11 @@ class Tokenizer:
         """Entries of the vocabulary, special ones included."""
         return len(self._pieces)
 
+    @property
+    def first(self) -> int:
+        """The id that a text begins with."""
+        return self.begin[-1]
+
     def fits(self, rows: int) -> bool:
         """Whether this is the tokenizer of a model whose embedding has so many rows."""
         return self.vocab_size == rows

@@ -15,7 +15,7 @@ from npformer.config import RunConfig
 from npformer.errors import CheckpointError, CorpusError, NpformerError, counted, require
 from npformer.fields import to_dict
 from npformer.files.atomic import clean_up, write_file
-from npformer.files.manifest import CONFIG, to_json
+from npformer.files.manifest import CONFIG, MANIFEST, to_json
 from npformer.text.tokenizer import Tokenizer
 from npformer.train import engines
 from npformer.train.checkpoint import Checkpoint, open_checkpoint
@@ -159,6 +159,10 @@ def _open(directory: Path, resume: bool, console: Console, ranks: Ranks) -> Chec
             _say(console, f"warning: {warning}")
         return open_checkpoint(path, optimizer=True)
     if ranks.rank == 0:
+        if (directory / MANIFEST).exists():
+            raise CheckpointError(
+                f"{directory} is a checkpoint by itself; train in another directory"
+            )
         if checkpoints(directory) or averaged_path(directory).exists():
             raise CheckpointError(
                 f"{directory} already holds a run: resume it (--resume), or train in another "

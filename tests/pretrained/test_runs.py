@@ -68,3 +68,33 @@ def test_what_is_exported_is_the_librarys_again(npformer, published, run, tmp_pa
     assert torch.equal(*logits)
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "again")
     assert tokenizer("w3 w4").input_ids == [1, 6, 7]
+
+
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
+@pytest.mark.parametrize("name", ["llama", "llama-tied-biased"])
+def test_a_text_is_foretold_as_by_the_library(npformer, published, tmp_path, name, engine):
+    """Each token after the one that begins a text; nothing is asked after the last."""
+    model, directory = published(name)
+    assert npformer("load", directory, tmp_path / "run").status == 0
+    rows = [[6, 7, 8], [9, 4, 5], [10, 11, 12, 13, 14]]
+    words = "\n".join(" ".join(f"w{i - 3}" for i in row) for row in rows)
+    (tmp_path / "texts.txt").write_text(words + "\n")
+    options = ("--corpus", tmp_path / "texts.txt", "--engine", engine, "--json", "-")
+    ended = npformer("evaluate", tmp_path / "run", *options)
+    assert ended.status == 0, ended.err
+    found = json.loads(ended.out)
+    nats = 0.0
+    with library.exact(), torch.no_grad():
+        for row in rows:
+            logits = model(torch.tensor([[1, *row[:-1]]])).logits[0]
+            nats += torch.nn.functional.cross_entropy(
+                logits, torch.tensor(row), reduction="sum"
+            ).item()
+    assert found["tokens"] == 11
+    assert found["loss"] == pytest.approx(nats / 11, rel=1e-5)
+
+
+def test_what_needs_a_corpus_or_a_directory_of_its_own_says_so(refused, run):
+    assert "has no corpus of its own; name texts with --corpus" in refused("evaluate", run)
+    assert "is a checkpoint by itself; train in another" in refused("train", run, "--updates", 1)
+    assert "this model reads no source" in refused("translate", run, "w1")

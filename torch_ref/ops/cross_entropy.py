@@ -7,6 +7,9 @@ from torch import Tensor
 
 from torch_ref.seam import op
 
+NO_TOKEN = -(2**62)
+"""PyTorch must have an id that is ignored; one that no vocabulary reaches ignores nothing."""
+
 
 @op
 def cross_entropy(
@@ -26,8 +29,7 @@ def cross_entropy(
         logits.reshape(-1, logits.shape[-1]),
         targets.reshape(-1),
         weight,
-        # PyTorch must have one: a number that no vocabulary reaches ignores nothing.
-        ignore_index=-(2**62) if ignore_index is None else ignore_index,
+        ignore_index=NO_TOKEN if ignore_index is None else ignore_index,
         reduction=reduction,
         label_smoothing=label_smoothing,
     )

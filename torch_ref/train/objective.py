@@ -17,6 +17,7 @@ from torch_ref.models import make_twin
 from torch_ref.models.model import Model
 from torch_ref.nn import Linear
 from torch_ref.nn.adapters import add_adapters
+from torch_ref.ops.cross_entropy import NO_TOKEN
 from torch_ref.train.linear_cross_entropy import (
     OfChunk,
     capped,
@@ -36,13 +37,13 @@ class Objective(nn.Module):
     """
 
     def __init__(
-        self, model: nn.Module, streams: Iterable[str], precision: Precision, padding_id: int
+        self, model: nn.Module, streams: Iterable[str], precision: Precision, padding_id: int | None
     ) -> None:
         super().__init__()
         self.streams = tuple(streams)
         self.model = model
         self.precision = precision
-        self.padding_id = padding_id
+        self.padding_id = NO_TOKEN if padding_id is None else padding_id
 
     def forward(
         self,
