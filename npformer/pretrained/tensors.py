@@ -87,6 +87,34 @@ class Stacked:
         return list(ours[0])
 
 
+class Row:
+    """A vector is the only row of a matrix in the file."""
+
+    def load(self, theirs: Sequence[Array], shapes: Sequence[Shape]) -> Sequence[Array]:
+        """(1, V) -> (V,)."""
+        return [tensor.reshape(-1) if len(tensor) == 1 else tensor for tensor in theirs]
+
+    def store(self, ours: Sequence[Array]) -> Sequence[Array]:
+        """(V,) -> (1, V)."""
+        return [array[None] for array in ours]
+
+
+class LaterRows:
+    """A table has ``unread`` rows in the file before those that are read; exported they are 0."""
+
+    def __init__(self, unread: int) -> None:
+        self.unread = unread
+
+    def load(self, theirs: Sequence[Array], shapes: Sequence[Shape]) -> Sequence[Array]:
+        """(unread + P, D) -> (P, D)."""
+        return [tensor[self.unread :] for tensor in theirs]
+
+    def store(self, ours: Sequence[Array]) -> Sequence[Array]:
+        """(P, D) -> (unread + P, D)."""
+        pad = [(self.unread, 0), (0, 0)]
+        return [np.pad(array, pad) for array in ours]
+
+
 class Entry(NamedTuple):
     """Parameters by their paths, tensors by their names, and the way between them."""
 
@@ -108,6 +136,16 @@ def transposed(ours: str, theirs: str) -> Entry:
 def fused(ours: Sequence[str], theirs: str, *, transposed: bool = False) -> Entry:
     """The parameters are parts of one tensor, in this order."""
     return Entry(tuple(ours), (theirs,), Fused(transposed=transposed))
+
+
+def row(ours: str, theirs: str) -> Entry:
+    """The parameter (V,) is the tensor (1, V)."""
+    return Entry((ours,), (theirs,), Row())
+
+
+def later_rows(ours: str, theirs: str, unread: int) -> Entry:
+    """The parameter is the tensor without its first ``unread`` rows."""
+    return Entry((ours,), (theirs,), LaterRows(unread))
 
 
 def stacked(ours: str, theirs: Sequence[str]) -> Entry:

@@ -6,7 +6,7 @@ dtype of the weights. ``exact`` lifts that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -38,38 +38,57 @@ class _Wide(TorchFunctionMode):
 @contextmanager
 def exact() -> Iterator[None]:
     """Build and run a model of the library in float64, all of it."""
-    before = torch.get_default_dtype()
+    before, narrow = torch.get_default_dtype(), torch.FloatTensor
     torch.set_default_dtype(torch.float64)
+    torch.FloatTensor = torch.DoubleTensor  # type: ignore[misc]  # Marian's table of positions
     try:
         with _Wide():
             yield
     finally:
         torch.set_default_dtype(before)
+        torch.FloatTensor = narrow  # type: ignore[misc]
 
 
-def random_model(config: Any, seed: int = 0) -> Any:
+def random_model(config: Any, seed: int = 0, kind: str = "AutoModelForCausalLM") -> Any:
     """The library's model of a config, every parameter drawn, norms' weights and biases too.
 
     They are numbers of float32, so that a run in float32 has the same ones.
     """
     rng = np.random.default_rng(seed)
     with exact():
-        model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+        model = getattr(transformers, kind).from_config(config, attn_implementation="eager")
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
+        drawn_here = dict(model.named_parameters())
+        if (bias := getattr(model, "final_logits_bias", None)) is not None:
+            drawn_here["final_logits_bias"] = bias
+        for name, parameter in drawn_here.items():
+            if not parameter.requires_grad and name != "final_logits_bias":
+                continue  # sines and cosines
             width = parameter.shape[-1] if parameter.ndim > 1 else 1
-            base = 1.0 if "norm" in name and name.endswith("weight") else 0.0
+            base = 1.0 if "norm" in name.lower() and name.endswith("weight") else 0.0
             scale = 0.3 if parameter.ndim == 1 else width**-0.5
             drawn = base + scale * rng.standard_normal(parameter.shape)
             parameter.copy_(torch.from_numpy(drawn.astype(np.float32)))
     return model.eval()
 
 
-def narrow(directory: Path) -> Any:
+def untie(model: Any) -> None:
+    """Give T5 1.1 the output matrix of its own that it has; from a config the library ties it."""
+    rng = np.random.default_rng(9)
+    drawn = rng.standard_normal(model.lm_head.weight.shape).astype(np.float32) / 5
+    model.lm_head.weight = torch.nn.Parameter(torch.from_numpy(drawn).double())
+    model._tied_weights_keys = {
+        name: of for name, of in model._tied_weights_keys.items() if "lm_head" not in name
+    }
+
+
+def narrow(directory: Path, kind: str = "AutoModelForCausalLM") -> Any:
     """The library's model of a directory in float32, as anybody runs it."""
-    return transformers.AutoModelForCausalLM.from_pretrained(
-        directory, dtype=torch.float32, attn_implementation="eager"
-    ).eval()
+    return (
+        getattr(transformers, kind)
+        .from_pretrained(directory, dtype=torch.float32, attn_implementation="eager")
+        .eval()
+    )
 
 
 def saved(model: Any, directory: Path) -> Path:
@@ -82,14 +101,26 @@ def run(
     model: Any, ids: np.ndarray, dlogits: np.ndarray, **inputs: np.ndarray
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """ids (B, T), dlogits (B, T, V), other inputs -> logits, the gradient of every parameter."""
+    return run_to(lambda out: out.logits, model, dlogits, input_ids=ids, use_cache=False, **inputs)
+
+
+def run_to(
+    output: Callable[[Any], torch.Tensor], model: Any, upstream: np.ndarray, **inputs: Any
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """An output of the library's model and, given its gradient, that of every parameter it reads.
+
+    ``inputs`` are arrays, and whatever else the model takes.
+    """
     model.zero_grad()
     wide = next(model.parameters()).dtype is torch.float64
-    more = {name: torch.from_numpy(value) for name, value in inputs.items()}
+    more = {n: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for n, v in inputs.items()}
     with exact() if wide else nullcontext():
-        logits = model(torch.from_numpy(ids), use_cache=False, **more).logits
-        logits.backward(torch.from_numpy(dlogits).to(logits.dtype))
-    return logits.detach().numpy(), {
-        name: parameter.grad.numpy() for name, parameter in model.named_parameters()
+        y = output(model(**more))
+        y.backward(torch.from_numpy(upstream).to(y.dtype))
+    return y.detach().numpy(), {
+        name: parameter.grad.numpy()
+        for name, parameter in model.named_parameters()
+        if parameter.grad is not None
     }
 
 

@@ -78,3 +78,101 @@ SPECIMENS: dict[str, Callable[[], Any]] = {
         rope_parameters={**FAST, "partial_rotary_factor": 0.5},
     ),
 }  # fmt: skip
+
+ENCODER = dict(
+    vocab_size=43,
+    hidden_size=24,
+    num_hidden_layers=2,
+    num_attention_heads=3,
+    intermediate_size=28,
+    max_position_embeddings=32,
+)
+ENCODERS: dict[str, tuple[str, Callable[[], Any]]] = {
+    "bert": ("AutoModelForMaskedLM", lambda: transformers.BertConfig(**ENCODER)),
+    "minilm": ("AutoModel", lambda: transformers.BertConfig(**ENCODER)),
+    "roberta": (
+        "AutoModelForMaskedLM",
+        lambda: transformers.RobertaConfig(**ENCODER, type_vocab_size=1, layer_norm_eps=1e-5),
+    ),
+    "modernbert": (
+        "AutoModelForMaskedLM",
+        lambda: transformers.ModernBertConfig(
+            **ENCODER | {"num_hidden_layers": 4},
+            pad_token_id=0,
+            bos_token_id=1,
+            eos_token_id=2,
+            cls_token_id=1,
+            sep_token_id=2,
+            local_attention=4,
+            rope_parameters={
+                "full_attention": {"rope_type": "default", "rope_theta": 1000.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
+            },
+        ),
+    ),
+    "modernbert-biased": (
+        "AutoModelForMaskedLM",
+        lambda: transformers.ModernBertConfig(
+            **ENCODER,
+            pad_token_id=0,
+            bos_token_id=1,
+            eos_token_id=2,
+            cls_token_id=1,
+            sep_token_id=2,
+            layer_types=["full_attention", "full_attention"],
+            norm_bias=True,
+            attention_bias=True,
+            mlp_bias=True,
+            classifier_bias=True,
+            decoder_bias=False,
+        ),
+    ),
+}
+"""Those that see a text whole, with the library's class of each."""
+
+T5 = dict(
+    vocab_size=43,
+    d_model=24,
+    d_kv=5,
+    d_ff=28,
+    num_layers=2,
+    num_heads=3,
+    relative_attention_num_buckets=8,
+    relative_attention_max_distance=16,
+    decoder_start_token_id=0,
+)
+TWO_STACKS = dict(
+    vocab_size=43,
+    d_model=24,
+    encoder_layers=2,
+    decoder_layers=2,
+    encoder_attention_heads=3,
+    decoder_attention_heads=3,
+    encoder_ffn_dim=28,
+    decoder_ffn_dim=28,
+    max_position_embeddings=32,
+)
+MARIAN = dict(
+    **TWO_STACKS,
+    pad_token_id=42,
+    decoder_start_token_id=42,
+    eos_token_id=0,
+    forced_eos_token_id=None,
+    activation_function="swish",
+    scale_embedding=True,
+)
+ENCODER_DECODERS: dict[str, Callable[[], Any]] = {
+    "t5": lambda: transformers.T5Config(**T5),
+    "t5-1.1": lambda: transformers.T5Config(
+        **T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False
+    ),
+    "bart": lambda: transformers.BartConfig(**TWO_STACKS, forced_eos_token_id=None),
+    "marian": lambda: transformers.MarianConfig(**MARIAN),
+    "marian-two-vocabularies": lambda: transformers.MarianConfig(
+        **MARIAN | {"vocab_size": 45, "pad_token_id": 42},
+        share_encoder_decoder_embeddings=False,
+        decoder_vocab_size=43,
+    ),
+    "m2m_100": lambda: transformers.M2M100Config(**TWO_STACKS),
+}
+"""Those that write a second text."""

@@ -14,17 +14,29 @@ from npformer.pretrained.families import families
 from npformer.text.batches import Batch
 from npformer.verify.bisect import Reference
 from tests.pretrained.measure import quirks_of
-from tests.pretrained.specimens import SPECIMENS
+from tests.pretrained.specimens import ENCODER_DECODERS, ENCODERS, SPECIMENS
 from torch_ref.models import make_twin
 
+PREDICTING = [name for name, (kind, _) in ENCODERS.items() if kind == "AutoModelForMaskedLM"]
+NAMES = [*SPECIMENS, *PREDICTING, *ENCODER_DECODERS]
 
-@pytest.mark.parametrize("name", SPECIMENS)
+
+def batch_for(model):
+    """Of what the model reads: a text whole, or up to each next token, after a source or not."""
+    rng = np.random.default_rng(0)
+    ids = rng.integers(3, 42, (2, 10))
+    read = {"target": ids[:, :-1] if model.decodes else ids}
+    if "source" in model.streams:
+        read = {"source": rng.integers(3, 42, (2, 8)), **read}
+    return Batch(read, ids[:, 1:] if model.decodes else ids)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_bisection_names_the_module(published, name):
     found = from_pretrained(published(name)[1], np.float64)
     config, weights = found.model.config, found.model.state_dict()
-    ids = np.random.default_rng(0).integers(3, config.vocab_size, (2, 10))
     twin = make_twin(config, dtype=torch.float64)
-    right = Reference(twin, Batch({"target": ids[:, :-1]}, ids[:, 1:]), weights)
+    right = Reference(twin, batch_for(found.model), weights)
     assert right.judge(found.model).passed
     for quirk, settings, at in quirks_of(found.family, config):
         wrong = make_model(
@@ -36,14 +48,13 @@ def test_a_bisection_names_the_module(published, name):
         assert below(bisection.activation.path, at), (quirk, str(bisection))
 
 
-def test_every_quirk_of_every_decoder_is_among_them(published):
+def test_every_quirk_of_every_family_is_among_them(published):
     switched: dict[object, set[str]] = {}
-    for name in SPECIMENS:
+    for name in NAMES:
         found = from_pretrained(published(name)[1])
         quirks = {quirk for quirk, _, _ in quirks_of(found.family, found.model.config)}
         switched.setdefault(found.family, set()).update(quirks)
-    decoders = [family for family in families().values() if family.model == "gpt"]
-    assert switched == {family: set(family.quirks) for family in decoders}
+    assert switched == {family: set(family.quirks) for family in families().values()}
 
 
 def below(path: str, at: str) -> bool:

@@ -29,5 +29,5 @@ class LayerNorm(nn.LayerNorm):
         """
         dtype = torch.promote_types(x.dtype, self.weight.dtype)
         weight = self.weight.to(dtype)
-        bias = None if self.bias is None else self.bias.to(dtype)
+        bias = torch.zeros_like(weight) if self.bias is None else self.bias.to(dtype)
         return F.layer_norm(x, self.normalized_shape, weight, bias, self.eps)

@@ -148,7 +148,7 @@ def _root_on_projection(self, y):
 @card.wrong_method("source-embedding-frozen", "the loss never reaches the source's embedding",
                    Transformer.backward)  # fmt: skip
 def _frozen_source(self, dlogits, cache):
-    dy = self._project_backward(dlogits, cache.output)
+    dy = self._project_backward(dlogits, cache.output) * self.output_scale
     dy, dmemory = self.decoder.backward(dy, cache.decoder)
     self._embed_backward(dy, cache.embed_target)
     self.encoder.backward(dmemory, cache.encoder)
