@@ -17,7 +17,7 @@ import numpy as np
 from npformer.inspect.observer import observing
 from npformer.inspect.recorded_calls import recorded_calls
 from npformer.inspect.recording import Recording
-from npformer.models.loss import LOSS
+from npformer.models.loss import LOSS, ignored
 from npformer.models.model import Model
 from npformer.nn.module import Module
 from npformer.text.batches import Batch
@@ -44,7 +44,7 @@ def record(
             logits,
             batch.targets,
             label_smoothing=label_smoothing,
-            ignore_index=model.config.padding_id,
+            ignore_index=ignored(model.config),
         )
         dlogits = LOSS.backward(np.ones_like(loss), loss_cache)
         model.backward(dlogits, cache)

@@ -32,20 +32,34 @@ SCALINGS: dict[str, dict[str, str]] = {
         "attention_factor": "rotary_attention_factor",
         "truncate": "rotary_truncate",
     },
+    "longrope": {
+        "factor": "rotary_factor",
+        "original_max_position_embeddings": "rotary_original_length",
+        "short_factor": "rotary_short_factor",
+        "long_factor": "rotary_long_factor",
+        "attention_factor": "rotary_attention_factor",
+    },
 }
 """Of each kind of scaling, what it has, and the settings that these are."""
 
 
-def rotation(fields: Fields, theta: float, theta_local: float | None = None) -> dict[str, Any]:
+def rotation(
+    fields: Fields,
+    theta: float,
+    theta_local: float | None = None,
+    *,
+    renamed: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """The settings of rotary positions; ``theta`` where the config says none.
 
-    A family whose local layers have frequencies of their own gives ``theta_local``. Raises
-    ConfigError for a kind of scaling or a number of it that npformer has not.
+    A family whose local layers have frequencies of their own gives ``theta_local``; ``renamed`` are
+    older names of kinds of scaling. Raises ConfigError for a kind of scaling or a number of it that
+    npformer has not.
     """
     tables = _tables(fields, theta, theta_local)
-    settings = _settings(tables[GLOBAL])
+    settings = _settings(tables[GLOBAL], renamed or {})
     if LOCAL in tables:
-        local = _settings(tables[LOCAL])
+        local = _settings(tables[LOCAL], renamed or {})
         if local["rotary_scaling"] != "default":
             raise ConfigError("the config stretches the rotation of local layers; npformer has not")
         if local["rotary_fraction"] != settings["rotary_fraction"]:
@@ -76,10 +90,11 @@ def _tables(fields: Fields, theta: float, theta_local: float | None) -> dict[str
     return tables
 
 
-def _settings(table: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(table: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
     table = dict(table)
     kind = table.pop("rope_type", table.pop("type", "default"))
     table.pop("type", None)
+    kind = renamed.get(kind, kind)
     settings = {
         "rotary_theta": float(table.pop("rope_theta")),
         "rotary_fraction": float(table.pop("partial_rotary_factor")),
@@ -90,5 +105,5 @@ def _settings(table: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in table.items():
         if name not in SCALINGS[kind]:
             raise ConfigError(f"rope_type {kind!r} has {name} {value!r}, which npformer has not")
-        settings[SCALINGS[kind][name]] = value
+        settings[SCALINGS[kind][name]] = tuple(value) if isinstance(value, list) else value
     return settings

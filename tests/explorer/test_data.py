@@ -209,3 +209,17 @@ def test_numbers_that_are_none_make_a_page_too():
 def test_a_pair_that_the_model_cannot_read(example, source, target, said):
     with pytest.raises(NpformerError, match=said):
         one_pair(example.model, example.tokenizer, source, target)
+
+
+def test_a_model_without_padding_has_the_gradients_of_one_position_at_a_time():
+    """What stands in place of the other positions' targets is no token of such a model."""
+    sizes = {"vocab_size": 9, "d_model": 8, "heads": 2, "d_ff": 8, "layers": 1, "max_length": 8}
+    ids = np.array([[3, 5, 4, 6]])
+    norms = []
+    for padding in (0, None):  # id 0 is nowhere in the text
+        config = GPTConfig(**sizes, padding_id=padding, dropout=0.0)
+        model = GPT(config, rng=np.random.default_rng(0), dtype=np.float64)
+        model.embedding.weight.data[0] = 0
+        norms.append(flow.position_gradients(model, Batch({"target": ids}, ids[:, ::-1]))[1])
+    for one, other in zip(*norms, strict=True):
+        assert np.array_equal(one, other)

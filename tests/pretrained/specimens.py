@@ -77,6 +77,16 @@ SPECIMENS: dict[str, Callable[[], Any]] = {
         **SIZES, pad_token_id=0, eos_token_id=3, bos_token_id=2, sliding_window=4,
         rope_parameters={**FAST, "partial_rotary_factor": 0.5},
     ),
+    "phi3-longrope": lambda: transformers.Phi3Config(
+        **{**SIZES, "max_position_embeddings": 64, "hidden_size": 32}, pad_token_id=0,
+        eos_token_id=3, bos_token_id=2,
+        original_max_position_embeddings=32,
+        rope_parameters={
+            **FAST, "rope_type": "longrope", "partial_rotary_factor": 0.5,
+            "short_factor": [1.1, 1.3], "long_factor": [2.0, 4.0],
+            "original_max_position_embeddings": 32,
+        },
+    ),
 }  # fmt: skip
 
 ENCODER = dict(

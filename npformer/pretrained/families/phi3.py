@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from npformer.pretrained import quirks
 from npformer.pretrained.families.mistral import Mistral
 from npformer.pretrained.fields import Fields
+from npformer.pretrained.rotation import rotation
 from npformer.pretrained.tensors import Entry, fused, whole
 
 
@@ -21,16 +22,27 @@ class Phi3(Mistral):
         **Mistral.ignored_fields,
         "embd_pdrop": "in training alone; a run has a dropout of its own",
         "resid_pdrop": "in training alone",
-        "original_max_position_embeddings": "of longrope, which rope_scaling says by itself",
+        "original_max_position_embeddings": "of longrope alone",
     }
-    quirks: ClassVar = {
-        **{name: quirk for name, quirk in Mistral.quirks.items() if "stretched" not in name},
-        "every column turns": quirks.ALL_COLUMNS,
-    }
+    quirks: ClassVar = {**Mistral.quirks, "every column turns": quirks.ALL_COLUMNS}
 
     def settings(self, fields: Fields) -> dict[str, Any]:
-        """The settings of the model's config. Raises ConfigError for what npformer has not."""
-        return super().settings(fields) | {"window": fields.take("sliding_window", None)}
+        """The settings of the model's config. Raises ConfigError for what npformer has not.
+
+        With longrope the library goes over to other frequencies once a text is longer than those of
+        training. The model that is loaded takes texts up to that length, and has the first ones.
+        """
+        found = super().settings(fields) | {"window": fields.take("sliding_window", None)}
+        if found["rotary_scaling"] == "longrope":
+            trained = fields.take("original_max_position_embeddings", 4096)
+            trained = found.setdefault("rotary_original_length", trained)
+            found.setdefault("rotary_factor", found["max_length"] / trained)
+            found["max_length"] = min(found["max_length"], trained)
+        return found
+
+    def rotation(self, fields: Fields) -> dict[str, Any]:
+        """The settings of rotary positions."""
+        return rotation(fields, self.theta, renamed={"su": "longrope", "yarn": "longrope"})
 
     def attention(self, config: Any, ours: str, theirs: str) -> list[Entry]:
         """The part of a layer's attention."""
