@@ -6,6 +6,7 @@ Standard library only.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import types
 import typing
@@ -35,7 +36,7 @@ def from_dict(cls: type[C], values: dict[str, Any]) -> C:
     """
     if not isinstance(values, dict):
         raise ConfigError(f"{cls.__name__} must be a table of fields, not {type(values).__name__}")
-    hints = typing.get_type_hints(cls)
+    hints = _hints_of(cls)
     names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for name in values:
         if name not in names:
@@ -52,25 +53,25 @@ def _read(hint: Any, value: Any) -> Any:
 
 def check_types(config: Any) -> None:
     """Raise ``ConfigError`` if a field's value is not of the type that the field declares."""
-    for name, hint in typing.get_type_hints(type(config)).items():
+    for name, hint in _hints_of(type(config)).items():
         value = getattr(config, name)
         if typing.get_origin(hint) is Literal:
             allowed = typing.get_args(hint)
-            check(
-                value in allowed,
-                f"{name} is {value!r}; choose one of {', '.join(allowed)}"
-                + nearest(str(value), allowed),
-            )
+            if value not in allowed:
+                raise ConfigError(
+                    f"{name} is {value!r}; choose one of {', '.join(allowed)}"
+                    + nearest(str(value), allowed)
+                )
             continue
         if typing.get_origin(hint) is tuple:
             _check_numbers(name, value)
             continue
         kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
         fits = isinstance(value, kinds) or (float in kinds and isinstance(value, int))
-        check(
-            fits and not (isinstance(value, bool) and bool not in kinds),
-            f"{name} is {value!r}; it must be {' or '.join(_type_name(k) for k in kinds)}",
-        )
+        if not fits or (isinstance(value, bool) and bool not in kinds):
+            raise ConfigError(
+                f"{name} is {value!r}; it must be {' or '.join(_type_name(k) for k in kinds)}"
+            )
         check(
             not isinstance(value, float) or math.isfinite(value),
             f"{name} is {value}; it must be finite",
@@ -84,6 +85,12 @@ def _check_numbers(name: str, value: Any) -> None:
         numbers and all(map(math.isfinite, value)),
         f"{name} is {value!r}; it must be numbers, (1.0, 1.5)",
     )
+
+
+@functools.cache
+def _hints_of(cls: type) -> dict[str, Any]:
+    """The types of its fields, which Python compiles from their text each time that it is asked."""
+    return typing.get_type_hints(cls)
 
 
 def _type_name(kind: type) -> str:
