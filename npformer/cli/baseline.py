@@ -13,7 +13,7 @@ from rich.console import Console
 from npformer.cli.arguments import UsageError
 from npformer.cli.evaluate import Command as Evaluate
 from npformer.cli.figures import STANDARD_OUTPUT, reporter
-from npformer.cli.settings import as_config, changed_options
+from npformer.cli.settings import as_config, changed_options, check_optimizer_options
 from npformer.cli.train import INTERRUPTED
 from npformer.cli.train import Command as Train
 from npformer.config import RunConfig
@@ -59,6 +59,7 @@ class Command(Train):
     def __call__(self) -> int:
         if idle := [option for option in changed_options(self) if option in TWIN_ALONE]:
             raise UsageError(f"{', '.join(idle)}: applies to the twin only; leave it out here")
+        check_optimizer_options(self)
         if self.adapters.lora:
             raise UsageError("--lora: Marian is trained whole; leave it out here")
         if self.train.checkpoint_activations:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import tyro
@@ -12,6 +12,8 @@ import tyro
 from npformer import models
 from npformer.cli.arguments import UsageError
 from npformer.config import ModelConfig, RunConfig
+from npformer.optim import optimizers
+from npformer.optim.config import fields_taken
 from npformer.presets import run_preset
 
 DEFAULT_PRESET = "tiny"
@@ -83,6 +85,29 @@ def check_twin_options(command: Any) -> None:
     """Raise UsageError for an option of the twin's where the NumPy engine is to train."""
     if command.train.engine == "numpy" and (changed := changed_options(command)):
         raise UsageError(f"{', '.join(changed)} is for the PyTorch twin; add --engine torch")
+
+
+def check_optimizer_options(command: Any, varied: Collection[str] = ()) -> None:
+    """Raise UsageError for an option of another optimizer's than the one that is to train.
+
+    ``varied`` are fields that a sweep gives values to. What a preset sets is no one's mistake, and
+    a resumed run has its own settings.
+    """
+    if command.resume or "name" in varied:
+        return
+    usual, optim = run_preset(command.preset, command.family).optim, command.optim
+    read_by = {name: _read_by(kind) for name, kind in optimizers().items()}
+    for name in (f.name for f in dataclasses.fields(optim)):
+        readers = [other for other, read in read_by.items() if name in read]
+        given = name in varied or getattr(optim, name) != getattr(usual, name)
+        if given and readers and optim.name not in readers:
+            raise UsageError(
+                f"optim.{name} has no effect on {optim.name}; it is for {', '.join(readers)}"
+            )
+
+
+def _read_by(optimizer: type) -> set[str]:
+    return {field for fields in fields_taken(optimizer).values() for field in fields}
 
 
 def changed_options(command: Any) -> list[str]:

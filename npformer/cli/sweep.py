@@ -21,6 +21,7 @@ from npformer.cli.settings import (
     DEFAULT_PRESET,
     as_config,
     as_options,
+    check_optimizer_options,
     check_twin_options,
     named_config,
     word_of,
@@ -126,6 +127,9 @@ class Command:
         over: Sequence[str] = self.over
         if self.resume and not over:
             over = [str(axis) for axis in read_plan(self.directory).axes]
+        halves = (word.partition("=")[0].strip().replace("-", "_") for word in over)
+        of_optimizer = {half.removeprefix("optim.") for half in halves if half.startswith("optim.")}
+        check_optimizer_options(self, of_optimizer)
         result = sweep(
             self.directory,
             as_config(self),

@@ -21,6 +21,7 @@ from npformer.cli.settings import (
     DEFAULT_PRESET,
     as_config,
     as_options,
+    check_optimizer_options,
     check_twin_options,
     named_config,
     word_of,
@@ -131,6 +132,7 @@ class Command:
 
     def __call__(self) -> int:
         check_twin_options(self)
+        check_optimizer_options(self)
         with joined_ranks(as_config(self)) as (ranks, restarted):
             return self._train(ranks, restarted)
 

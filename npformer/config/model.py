@@ -46,6 +46,11 @@ class ModelConfig:
         )
 
     @property
+    def idle(self) -> str:
+        """What of the settings has no effect, and why, in a sentence; or nothing."""
+        return ""
+
+    @property
     def depths(self) -> tuple[int, ...]:
         """Layers of each stack: the fields whose names end in ``layers``."""
         names = (f.name for f in dataclasses.fields(self) if f.name.endswith("layers"))

@@ -104,6 +104,19 @@ class AttentionConfig(RotaryConfig):
             "rotary_theta_local is that of local layers, and there is no window",
         )
 
+    @property
+    def idle(self) -> str:
+        """A pattern that is longer than the model is deep."""
+        depth = max(self.depths)
+        for name in ("window_pattern", "rotary_pattern"):
+            pattern = getattr(self, name)
+            if len(pattern) > depth:
+                return (
+                    f"{name} is {pattern!r}, {len(pattern)} letters for {depth} layers: the model "
+                    f"reads {pattern[:depth]!r} alone; leave the others out"
+                )
+        return super().idle
+
     def is_local(self, layer: int) -> bool:
         """Whether a layer, counted from 0, looks through the window."""
         pattern = self.window_pattern or "L"

@@ -12,10 +12,11 @@ d_model, is for the trial that draws it.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -218,23 +219,40 @@ def _number(field: str, word: str, kind: type) -> int | float:
 def _check(parts: Parts, field: str, value: Any) -> None:
     """Raise ``ConfigError`` for a value that the field cannot have whatever the others are."""
     part, _, name = field.partition(".")
-    free = _freeing(name, value) if part == "model" else {}
-    try:
-        parts[part](**{**free, name: value})
-    except ConfigError as error:
-        raise ConfigError(f"{part}.{error}") from None
+    found: list[str] = []
+    for others in _surroundings(parts[part], name, value):
+        try:
+            parts[part](**{**others, name: value})
+        except ConfigError as error:
+            found.append(str(error))
+        else:
+            return
+    # The others fit where the value itself is what is named as wrong.
+    own = [
+        error for error in found if error.startswith((f"{name} is {value}", f"{name} is {value!r}"))
+    ]
+    raise ConfigError(f"{part}.{(own or found)[0]}")
 
 
-def _freeing(name: str, value: Any) -> dict[str, Any]:
-    """Other settings of a model with which the field can have every value that some model has."""
+def _surroundings(cls: Any, name: str, value: Any) -> Iterator[dict[str, Any]]:
+    """Other settings, of which some go with every value of the field that some configuration has.
+
+    A part has settings that are for some values of others alone: those of rotary positions for
+    example. So all values of these others are tried.
+    """
     counts = type(value) is int and value > 0
-    if name == "heads" and counts:
-        return {"d_model": value}  # each number of heads divides some width
-    if name == "kv_heads" and counts:
-        return {"d_model": value, "heads": value}
-    needs: dict[str, dict[str, Any]] = {
-        "window_pattern": {"window": 1},
-        "rotary_theta": {"positions": "rotary"},
-        "rotary_fraction": {"positions": "rotary"},
+    yield {}
+    fields, hints = {f.name for f in dataclasses.fields(cls)}, typing.get_type_hints(cls)
+    own: dict[str, Any] = {"heads": 1} if "heads" in fields else {}  # one head divides every width
+    if name in ("heads", "kv_heads") and counts:
+        own = {"d_model": value, "heads": value}  # each number of heads divides some width
+    tried: dict[str, tuple[Any, ...]] = {
+        "lora": (1,),
+        "window": (1, None),
+        "share_embeddings": (True, False),
+        "rotary_original_length": (0, 64),
+        **{word: typing.get_args(hints.get(word)) for word in ("positions", "rotary_scaling")},
     }
-    return {"heads": 1, **needs.get(name, {})}  # one head divides every width
+    tried = {other: values for other, values in tried.items() if other in fields}
+    for values in itertools.product(*tried.values()):
+        yield {**own, **dict(zip(tried, values, strict=True))}

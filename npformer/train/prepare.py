@@ -107,6 +107,8 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
             f"data.max_length is {data.max_length}, but the model takes sequences of up to "
             f"{model.max_length} tokens: raise model.max_length or lower data.max_length"
         )
+    if model.idle:
+        raise ConfigError(model.idle)
     if model.padding_id != PAD:
         raise ConfigError(f"padding_id is {model.padding_id}; npformer's tokenizers pad with {PAD}")
     if not family(model.family).decodes:

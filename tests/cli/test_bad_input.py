@@ -342,3 +342,32 @@ def test_torch_ref_train_without_pytorch_is_one_line(capfd, without, tmp_path):
     assert torch_ref_train([str(tmp_path / "run")]) == 2
     said = capfd.readouterr().err
     assert "needs torch" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--optim.beta3", "0.9"], "optim.beta3 has no effect on adam; it is for ademamix"),
+        (
+            ["--optim.name", "sgd", "--optim.muon-momentum", "0.9"],
+            "optim.muon_momentum has no effect on sgd; it is for muon",
+        ),
+        (
+            ["--model", "gpt", "--model.layers", "2", "--model.window", "4"]
+            + ["--model.window-pattern", "LLG"],
+            "window_pattern is 'LLG', 3 letters for 2 layers: the model reads 'LL' alone",
+        ),
+    ],
+)
+def test_a_setting_without_effect_is_named(npformer, tmp_path, options, message):
+    ended = npformer("train", str(tmp_path / "run"), "--pairs", "20", *options)
+    assert ended.status == 2
+    assert message in ended.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_sweep_names_an_option_without_effect(npformer, tmp_path):
+    over = ["--over", "optim.beta3=0.9,0.99"]
+    ended = npformer("sweep", str(tmp_path / "sweep"), *over, "--pairs", "20")
+    assert ended.status == 2
+    assert "optim.beta3 has no effect on adam" in ended.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import typing
 
 import pytest
 from hypothesis import given
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 
 from npformer.config import RunConfig
 from npformer.errors import ConfigError
+from npformer.models import families
 from npformer.models.gpt import GPTConfig
 from npformer.presets import run_preset
-from npformer.sweep.space import Choices, Range, configure, search_space
+from npformer.sweep.space import _FIXED, Choices, Range, configure, search_space
 
 
 @pytest.mark.parametrize(
@@ -114,11 +116,48 @@ def test_heads_that_divide_no_default_width_are_a_matter_of_the_combination():
 
 @pytest.mark.parametrize(
     "text",
-    ["kv_heads=1,2,4", "window_pattern=L,LG", "rotary_theta=1e4,1e6", "rotary_fraction=0.5,1.0"],
+    [
+        "model.kv_heads=1,2,4",
+        "model.window_pattern=L,LG",
+        "model.rotary_theta=1e4,1e6",
+        "model.rotary_theta_local=10,100",
+        "model.rotary_fraction=0.5,1.0",
+        "model.rotary_factor=1,4",
+        "model.rotary_original_length=16,32",
+        "model.rotary_low_freq_factor=0.5,2",
+        "model.rotary_beta_fast=16,64",
+        "model.rotary_pattern=RN,RRN",
+        "adapters.lora_alpha=1,2",
+    ],
 )
 def test_what_goes_with_another_setting_is_a_matter_of_the_combination(text):
-    (axis,) = search_space([f"model.{text}"], GPTConfig)
-    assert axis.field == f"model.{text.partition('=')[0]}"
+    (axis,) = search_space([text], GPTConfig)
+    assert axis.field == text.partition("=")[0]
+
+
+@pytest.mark.parametrize("config", [f.Config for f in families().values()])
+def test_every_setting_of_a_model_may_be_swept_by_itself(config):
+    """Whatever another setting it needs: its own default, or another value of its kind."""
+    hints = typing.get_type_hints(config)
+    for field in dataclasses.fields(config):
+        kinds = typing.get_args(hints[field.name])
+        of_kind = True if bool in kinds else 2 if {int, float} & set(kinds) else kinds[:1]
+        values = [of_kind if field.default is None else field.default]
+        if f"model.{field.name}" not in _FIXED and values[0] not in ("", ()):
+            search_space({f"model.{field.name}": values}, config)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model.rotary_factor=0.5", r"model\.rotary_factor is 0\.5; it must be 1 or more"),
+        ("model.rotary_theta_local=-1", r"model\.rotary_theta_local is -1\.0; it must be > 1"),
+        ("adapters.lora_alpha=0", r"adapters\.lora_alpha is 0\.0; it must be > 0"),
+    ],
+)
+def test_a_value_that_goes_with_nothing_is_refused_by_itself(text, message):
+    with pytest.raises(ConfigError, match=message):
+        search_space([text], GPTConfig)
 
 
 @given(st.integers(1, 10**6), st.floats(0.0, 0.99), st.sampled_from(["post", "pre"]))
