@@ -46,6 +46,11 @@ class ModelConfig:
         )
 
     @property
+    def width_factor(self) -> float:
+        """How many times wider than the model whose learning rate it takes; 1 without muP."""
+        return 1.0
+
+    @property
     def idle(self) -> str:
         """What of the settings has no effect, and why, in a sentence; or nothing."""
         return ""

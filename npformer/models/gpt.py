@@ -41,7 +41,7 @@ from npformer.nn.init import redraw_matrices
 from npformer.nn.module import Array
 from npformer.nn.positions import make_positions
 from npformer.nn.stack import StackCache
-from npformer.nn.widths import scale_branches
+from npformer.nn.widths import scale_branches, scale_hidden
 from npformer.ops.linear import LinearCache
 from npformer.ops.masks import check_documents, document_positions, documents_mask
 from npformer.ops.softcap import SoftcapCache, softcap_backward, softcap_forward
@@ -82,11 +82,37 @@ class GPTConfig(AttentionConfig):
     scale_branches: bool = False
     """Begin with the last matrix of every branch divided by sqrt(2 layers), as GPT-2 does."""
 
+    mup_base_width: int | None = None
+    """Take the learning rate and init_std of a model of this width, by muP (arXiv:2203.03466)."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_base()
         check(self.layers >= 1, f"layers is {self.layers}; it must be 1 or more")
         cap = self.logit_softcap
         check(cap is None or cap > 0, f"logit_softcap is {cap}; it must be > 0, or not given")
+
+    @property
+    def width_factor(self) -> float:
+        """m of ``npformer/nn/widths.py``."""
+        return 1.0 if self.mup_base_width is None else self.d_model / self.mup_base_width
+
+    def _check_base(self) -> None:
+        base = self.mup_base_width
+        if base is None:
+            return
+        check(base >= 1, f"mup_base_width is {base}; it must be 1 or more, or not given")
+        for name in ("heads", "kv_heads", "d_ff"):
+            size = getattr(self, name)
+            check(
+                size is None or size * base % self.d_model == 0,
+                f"mup_base_width is {base}, and {name}, {size} at a width of {self.d_model}, would "
+                "be no integer there; choose a base with the same size of heads",
+            )
+        check(
+            self.init_std is not None and not self.scale_embedding,
+            "mup_base_width needs init_std, which is that of the base, and no scale_embedding",
+        )
 
 
 class GPTCache(NamedTuple):
@@ -146,6 +172,7 @@ class GPT(Model):
         if c.init_std is not None:
             redraw_matrices(self.parameters(), c.init_std, rng)
             self.embedding.clear_padding()
+        scale_hidden(self.named_parameters(), c.width_factor)
         if c.scale_branches:
             scale_branches(self.named_parameters())
 
@@ -175,7 +202,7 @@ class GPT(Model):
         y, decoder = self.decoder.forward(x, mask=mask, rng=rng, at=at)
         if shown is not None:
             y = y * shown
-        logits, output = self._project(y)
+        logits, output = self._project(self._narrowed(y))
         logits, softcap = self._cap(logits)
         return logits, GPTCache(embed, decoder, output, softcap, shown)
 
@@ -183,7 +210,7 @@ class GPT(Model):
         """dlogits (B, T, V) -> nothing: ids have no gradient, the parameters have it all."""
         if cache.softcap is not None:
             dlogits = softcap_backward(dlogits, cache.softcap)
-        dy = self._project_backward(dlogits, cache.output)
+        dy = self._narrowed(self._project_backward(dlogits, cache.output))
         if cache.shown is not None:
             dy = dy * cache.shown
         dx = self.decoder.backward(dy, cache.decoder)
@@ -215,7 +242,12 @@ class GPT(Model):
         x, _ = self._embed(newest, at=at)
         y, _ = self.decoder.forward(x, mask=mask, states=state.layers, at=at)
         state.length += newest.shape[1]
-        return self._cap(self._project(y[:, -1])[0])[0]
+        return self._cap(self._project(self._narrowed(y[:, -1]))[0])[0]
+
+    def _narrowed(self, y: Array) -> Array:
+        """y (..., D) -> y / m, so that logits stay of one size at every width; y without muP."""
+        m = self.config.width_factor
+        return y if m == 1 else y / m
 
     def _cap(self, logits: Array) -> tuple[Array, SoftcapCache | None]:
         """logits (..., V) -> held within the cap, if there is one; cache."""

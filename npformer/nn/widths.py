@@ -10,9 +10,10 @@ with m = in / in of a base model whose rate is right,
     all else                      initial 1              rate 1        forward 1
 
 are the factors on the standard deviation at the start, on Adam's rate, and on what the matrix gives
-(the paper's Table 8, which allows the embedding to be the output projection as well: a look-up is
-not multiplied). Attention's scale stays as it is where heads become more, and is to be 1 / H times
-a constant where they become wider.
+(the paper's Table 8). A table that is looked up, an embedding or positions, has the shape of an
+output and is none: its rows are not summed over. One that is the output projection as well has
+the factor there, and not where it is looked up. Attention's scale stays as it is where heads become
+more, and is to be 1 / H times a constant where they become wider.
 
 Chapter     walkthroughs/10_optimizers.md
 """
@@ -46,21 +47,38 @@ def width_rules(shapes: Shapes, base: Shapes) -> dict[str, WidthRule]:
     """The rule of every parameter of a model, by its path, from its shapes and a narrower one's.
 
     An axis whose size differs is one that grows with the width. A matrix is (out, in), an embedding
-    (V, D). Raises ShapeError where names or numbers of axes differ.
+    (V, D). The output is ``output_proj``, or the ``embedding`` where there is none. Raises
+    ShapeError where names or numbers of axes differ.
     """
     if shapes.keys() != base.keys():
         apart = sorted(shapes.keys() ^ base.keys())
         raise ShapeError(f"the models differ in {apart[0]!r}; give two that differ in width alone")
-    return {path: _rule(path, shape, base[path]) for path, shape in shapes.items()}
+    output = "output_proj.weight" if "output_proj.weight" in shapes else "embedding.weight"
+    return {path: _rule(path, shape, base[path], output) for path, shape in shapes.items()}
 
 
-def _rule(path: str, shape: tuple[int, ...], base: tuple[int, ...]) -> WidthRule:
+def _rule(path: str, shape: tuple[int, ...], base: tuple[int, ...], output: str) -> WidthRule:
     if len(shape) != len(base):
         raise ShapeError(f"{path!r} is {shape} in the model and {base} in the base")
     if len(shape) != 2 or shape[1] == base[1]:
         return WidthRule()
     m = shape[1] / base[1]
-    return WidthRule(forward=1 / m) if shape[0] == base[0] else WidthRule(1 / math.sqrt(m), 1 / m)
+    if shape[0] == base[0]:
+        return WidthRule(forward=1 / m) if path == output else WidthRule()
+    return WidthRule(1 / math.sqrt(m), 1 / m)
+
+
+def is_hidden(path: str, shape: tuple[int, ...]) -> bool:
+    """Whether a parameter of a model is a matrix between two widths: one of a layer, no table."""
+    parts = path.split(".")
+    return len(shape) == 2 and any(part.isdigit() for part in parts) and "positions" not in parts
+
+
+def scale_hidden(named: Iterable[tuple[str, Parameter]], m: float) -> None:
+    """Divide the hidden matrices of a model that is m times wider than its base by sqrt(m)."""
+    for path, parameter in named if m != 1 else ():
+        if is_hidden(path, parameter.data.shape) and drawn(parameter):
+            parameter.data /= math.sqrt(m)
 
 
 LAST_OF_A_BRANCH = ("out_proj.weight", "linear2.weight", "down_proj.weight")

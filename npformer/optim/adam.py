@@ -75,6 +75,7 @@ class Adam(Optimizer):
     """Adam; ``weight_decay * weight`` is added to the gradient, as an L2 penalty's would be."""
 
     moments = ("m", "v")
+    takes_rates = True
 
     def __init__(
         self,

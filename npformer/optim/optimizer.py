@@ -5,6 +5,9 @@ Chapter     walkthroughs/10_optimizers.md
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
 import numpy as np
 
 from npformer.errors import ShapeError
@@ -26,9 +29,13 @@ class Optimizer:
     """
 
     moments: tuple[str, ...] = ()  # names of the buffers that the optimizer remembers
+    takes_rates: ClassVar[bool] = False
+    """Whether ``rates`` may be given, which are Adam's by the width (``npformer/nn/widths.py``)."""
 
     def __init__(self, flat: FlatParameters) -> None:
         self.flat = flat
+        self.rates: Mapping[str, float] = {}
+        """Of some parameters, by path, a factor of the learning rate."""
         self.steps = 0
         self.buffers: dict[str, Array] = {name: np.zeros_like(flat.data) for name in self.moments}
 
@@ -62,12 +69,30 @@ class Optimizer:
         """The current step's update of elements ``start`` to ``stop`` of the flat buffers."""
         stop = self.flat.data.size if stop is None else stop
         scratch = np.empty((2, min(BLOCK, max(stop - start, 0))), self.flat.data.dtype)
-        for first in range(start, stop, BLOCK):
-            block = slice(first, min(first + BLOCK, stop))
-            gradient, spare = scratch[:, : block.stop - first]
-            np.multiply(self.flat.grad[block], grad_scale, out=gradient)
-            moments = [buffer[block] for buffer in self.buffers.values()]
-            self.update(self.flat.data[block], gradient, moments, spare, learning_rate)
+        for part, factor in self._parts(start, stop):
+            for first in range(part.start, part.stop, BLOCK):
+                block = slice(first, min(first + BLOCK, part.stop))
+                gradient, spare = scratch[:, : block.stop - first]
+                np.multiply(self.flat.grad[block], grad_scale, out=gradient)
+                moments = [buffer[block] for buffer in self.buffers.values()]
+                rate = learning_rate * factor
+                self.update(self.flat.data[block], gradient, moments, spare, rate)
+
+    def _parts(self, start: int, stop: int) -> Iterator[tuple[slice, float]]:
+        """The parameters from start to stop that have one factor of the rate, side by side."""
+        if not self.rates:
+            yield slice(start, stop), 1.0
+            return
+        begin, factor = start, None
+        for path, span in self.flat.spans().items():
+            if max(span.start, start) < min(span.stop, stop):
+                own = self.rates.get(path, 1.0)
+                if factor is not None and own != factor:
+                    yield slice(begin, span.start), factor
+                    begin = span.start
+                factor = own
+        if factor is not None:
+            yield slice(begin, stop), factor
 
     def update(
         self,

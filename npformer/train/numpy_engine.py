@@ -31,6 +31,7 @@ from npformer.train.adapted import make_trained
 from npformer.train.checkpoint import save_arrays
 from npformer.train.engine import Step, not_finite
 from npformer.train.memory import keep_freed_memory, peak_memory
+from npformer.train.rates import rate_factors
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -55,6 +56,7 @@ class NumpyEngine:
         self._padding_id = config.model.padding_id
         self._flat = FlatParameters(self._model.named_parameters())
         self._optimizer = make_optimizer(config.optim, self._flat)
+        self._optimizer.rates = rate_factors(config, self._flat.shapes)
         self._grads = [self._flat.grad]
         self.loss = 0.0
         """Sum of the token losses since the last update."""

@@ -72,7 +72,8 @@ def test_the_coordinate_check():
 
 def test_the_rule_of_each_kind():
     rules = width_rules(shapes(64), shapes(16))
-    assert rules["embedding.weight"] == rules["output_proj.weight"] == WidthRule(forward=1 / 4)
+    assert rules["output_proj.weight"] == WidthRule(forward=1 / 4)
+    assert rules["embedding.weight"] == rules["positions.weight"] == WidthRule()  # looked up
     assert rules["decoder.layers.0.self_attn.q_proj.weight"] == WidthRule(1 / 2, 1 / 4)
     assert rules["decoder.layers.1.feed_forward.linear2.weight"] == WidthRule(1 / 2, 1 / 4)
     assert rules["decoder.layers.0.feed_forward.linear1.bias"] == WidthRule()

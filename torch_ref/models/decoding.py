@@ -23,6 +23,8 @@ class Decoding(nn.Module):
 
     config: Any
     decoder: Stack
+    output_scale: float = 1.0
+    """Factor of the last states, before they are projected."""
     _pool: BufferPool | None = None
 
     def run_steps(self, *, static: bool) -> None:
@@ -83,7 +85,7 @@ class Decoding(nn.Module):
         """
         y = self._embed(ids[:, None] if ids.ndim == 1 else ids, at=position)
         y = self.decoder(y, mask=mask, memory_mask=memory_mask, states=states, at=position)
-        logits = self.logits(y[:, -1])
+        logits = self.logits(self._scaled(y[:, -1]))
         return logits.float() if logits.dtype.itemsize < 4 else logits
 
     def _advance(
@@ -109,6 +111,10 @@ class Decoding(nn.Module):
     def logits(self, y: Tensor) -> Tensor:
         """The last states (..., D) -> logits (..., V)."""
         return self._project(y)
+
+    def _scaled(self, y: Tensor) -> Tensor:
+        """The last states as they are projected to the logits."""
+        return y if self.output_scale == 1 else y * self.output_scale
 
     def too_long(self, length: int) -> ShapeError:
         """What to raise for a sequence of ``length`` tokens."""

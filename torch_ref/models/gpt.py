@@ -16,7 +16,7 @@ from torch_ref.models.decoding import inference
 from torch_ref.models.model import Model
 from torch_ref.nn import Dropout, Embedding, Linear, Stack
 from torch_ref.nn.positions import make_positions
-from torch_ref.nn.widths import scale_branches
+from torch_ref.nn.widths import scale_branches, scale_hidden
 from torch_ref.ops.masks import document_positions, documents_mask
 
 
@@ -68,6 +68,8 @@ class GPT(Model):
             None if c.tie_output else Linear(c.d_model, c.vocab_size, c.output_bias, **place)
         )
         self.redraw()
+        scale_hidden(self, c.width_factor)
+        self.output_scale = 1 / c.width_factor
         if c.scale_branches:
             scale_branches(self)
 
@@ -103,12 +105,12 @@ class GPT(Model):
     ) -> Tensor:
         """What ``forward`` projects to the logits: the last states (B, T, D)."""
         if documents is None:
-            return self.decoder(self._embed(target, rng), rng=rng)
+            return self._scaled(self.decoder(self._embed(target, rng), rng=rng))
         self._check_documents(documents, target)
         at = document_positions(documents)
         x = self._embed(target, rng, at)
         y = self.decoder(x, mask=documents_mask(documents), rng=rng, at=at)
-        return torch.where((documents == 0)[:, :, None], 0, y)
+        return self._scaled(torch.where((documents == 0)[:, :, None], 0, y))
 
     @torch.inference_mode()
     def start(self, documents: np.ndarray | Tensor | None = None) -> DecoderState:

@@ -6,6 +6,20 @@ import torch
 from torch import nn
 
 
+def is_hidden(path: str, parameter: torch.Tensor) -> bool:
+    """Whether it is a matrix of a layer, and no table of a layer's positions."""
+    parts = path.split(".")
+    return parameter.ndim == 2 and "layers" in parts and "positions" not in parts
+
+
+@torch.no_grad()
+def scale_hidden(model: nn.Module, m: float) -> None:
+    """Divide the layers' matrices by sqrt(m), for a model m times wider than its base."""
+    for path, parameter in model.named_parameters():
+        if is_hidden(path, parameter):
+            parameter.mul_(m**-0.5)
+
+
 @torch.no_grad()
 def scale_branches(model: nn.Module) -> None:
     """Divide the last matrix of every branch, by its path, by sqrt(branches)."""

@@ -40,14 +40,24 @@ def twin_optimizer(name: str) -> type[torch.optim.Optimizer]:
     return kinds[name]
 
 
-def make_optimizer(config: OptimConfig, named: Mapping[str, nn.Parameter]) -> torch.optim.Optimizer:
+def make_optimizer(
+    config: OptimConfig,
+    named: Mapping[str, nn.Parameter],
+    rates: Mapping[str, float] | None = None,
+) -> torch.optim.Optimizer:
     """The optimizer that ``config`` names, of parameters by path, its moments at zero.
 
-    Its learning rate is 0 until the engine's ``update`` gives one. Fused where it can be: one pass
-    over the memory, on the CPU too, where it takes a third of the time. Raises ``ConfigError`` as
-    ``twin_optimizer``, and for shares of parameters where the optimizer needs whole ones.
+    ``rates`` are factors of the learning rate by path; a group of parameters has its own, as
+    ``factor``. The learning rate is 0 until the engine's ``update`` gives one. Fused where it can
+    be: one pass over the memory, on the CPU too, where it takes a third of the time. Raises
+    ``ConfigError`` as ``twin_optimizer``, and for shares of parameters where the optimizer needs
+    whole ones.
     """
-    optimizer = _make(config, list(named.items()))
+    by_factor: dict[float, list[tuple[str, nn.Parameter]]] = {}
+    for path, parameter in named.items():
+        by_factor.setdefault((rates or {}).get(path, 1.0), []).append((path, parameter))
+    groups = [{"params": each, "factor": factor} for factor, each in by_factor.items()]
+    optimizer = _make(config, groups if rates else list(named.items()))
     fresh = getattr(optimizer, "fresh", None)
     if getattr(optimizer, "whole", False) and any(hasattr(p, "to_local") for p in named.values()):
         raise ConfigError(
@@ -102,7 +112,7 @@ def set_steps(optimizer: torch.optim.Optimizer, steps: int) -> None:
             state["step"].fill_(steps)
 
 
-def _make(config: OptimConfig, named: list[tuple[str, nn.Parameter]]) -> torch.optim.Optimizer:
+def _make(config: OptimConfig, named: list[Any]) -> torch.optim.Optimizer:
     kind: Any = twin_optimizer(config.name)
     fused = {"fused": True} if "fused" in inspect.signature(kind).parameters else {}
     given = config.twin_arguments(kind)

@@ -23,6 +23,7 @@ from npformer.errors import ConfigError, NonFiniteError, ShapeError
 from npformer.text.tokenizer import PAD
 from npformer.train.engine import Step, not_finite
 from npformer.train.ranks import Alone, Ranks
+from npformer.train.rates import rate_factors
 from torch_ref.bridge import check_arrays, to_array, to_torch
 from torch_ref.optim import (
     evaluated_weights,
@@ -75,7 +76,9 @@ class TorchEngine:
             self._spread = spread(objective, twin, self._ranks, self._make)
             self._all = dict(objective.model.named_parameters())
             self._named = {name: p for name, p in self._all.items() if p.requires_grad}
-            self._optimizer = make_optimizer(config.optim, self._named)
+            shapes = {name: tuple(p.shape) for name, p in self._named.items()}
+            rates = rate_factors(config, shapes)
+            self._optimizer = make_optimizer(config.optim, self._named, rates)
         self._steps = 0
         self._batches = 0  # since the last update, as is the next
         self._totals = torch.zeros(2, dtype=torch.float64, device=self.device)  # loss, tokens
@@ -164,7 +167,7 @@ class TorchEngine:
             scale = clip_norm / norm if 0 < clip_norm < norm else 1.0
             torch._foreach_mul_(self._spread.local(list(gradients.values())), scale / tokens)
             for group in self._optimizer.param_groups:
-                group["lr"] = learning_rate
+                group["lr"] = learning_rate * group.get("factor", 1.0)
             self._optimizer.step()
             self._steps += 1
         finally:
