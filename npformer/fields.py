@@ -6,7 +6,6 @@ Standard library only.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import types
 import typing
@@ -87,10 +86,14 @@ def _check_numbers(name: str, value: Any) -> None:
     )
 
 
-@functools.cache
-def _hints_of(cls: type) -> dict[str, Any]:
+_HINTS: dict[Any, dict[str, Any]] = {}
+
+
+def _hints_of(cls: Any) -> dict[str, Any]:
     """The types of its fields, which Python compiles from their text each time that it is asked."""
-    return typing.get_type_hints(cls)
+    if cls not in _HINTS:
+        _HINTS[cls] = typing.get_type_hints(cls)
+    return _HINTS[cls]
 
 
 def _type_name(kind: type) -> str:
