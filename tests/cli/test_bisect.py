@@ -16,7 +16,7 @@ class Right(Transformer):
     pass
 
 class Wrong(Transformer):
-    def _embed_backward(self, dx, cache):
+    def _embed_backward(self, dx, cache, stream="target"):
         dx = self.positions.backward(self.dropout.backward(dx, cache.dropout), cache.positions)
         self.embedding.backward(dx, cache.embedding)
 

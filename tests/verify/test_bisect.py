@@ -231,7 +231,7 @@ def test_the_error_grows_from_where_the_mistake_is():
 
 def test_a_subclass_of_the_model():
     class Mine(Transformer):
-        def _embed_backward(self, dx, cache):
+        def _embed_backward(self, dx, cache, stream="target"):
             dx = self.positions.backward(self.dropout.backward(dx, cache.dropout), cache.positions)
             self.embedding.backward(dx, cache.embedding)
 
