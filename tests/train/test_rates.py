@@ -129,7 +129,8 @@ def test_decoding_narrows_the_last_state_too():
     to_torch(model.state_dict(), twin)
     ids = batch().inputs["target"]
     whole, _ = model.forward(ids)
-    for each in (model, twin):
+    engines: tuple[Any, ...] = (model, twin)
+    for each in engines:
         np.testing.assert_allclose(each.step(ids, each.start()), whole[:, -1], atol=1e-12)
 
 
