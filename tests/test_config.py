@@ -109,3 +109,13 @@ def test_a_configuration_of_an_older_version_takes_the_defaults_of_what_it_lacks
     values = to_dict(RunConfig(TransformerConfig()))
     del values["twin"], values["train"]["ahead"], values["data"]["shards"]
     assert run_config(values) == RunConfig(TransformerConfig())
+
+
+def test_older_runs_had_checkpointing_among_the_twins_settings():
+    values = json.loads(json.dumps(to_dict(RunConfig(TransformerConfig()))))
+    del values["train"]["checkpoint_activations"]
+    values["twin"]["checkpoint_activations"] = True
+    assert run_config(values).train.checkpoint_activations
+    values["twin"]["checkpoint_activations"] = "yes"
+    with pytest.raises(ConfigError, match="checkpoint_activations is 'yes'"):
+        run_config(values)
