@@ -109,7 +109,10 @@ def named(loaded: Loaded) -> str:
 
 def what_to_try(config: ModelConfig, run: Path) -> str:
     """A command for a finished run: a translation, or a text that begins with what is given."""
-    command = "translate" if "source" in family(config.family).streams else "generate"
+    model = family(config.family)
+    command = "translate" if "source" in model.streams else "generate"
+    if not model.decodes:
+        command = "embed"
     return f'npformer {command} {run} "Some text."'
 
 

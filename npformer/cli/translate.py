@@ -17,7 +17,6 @@ from npformer.decode import sample as draw
 from npformer.decode.translator import Search
 from npformer.errors import NpformerError, counted
 from npformer.text.document import Document
-from npformer.text.tokenizer import BOS, EOS, PAD
 from npformer.train.engines import EngineName, load_model
 
 LEFT_OUT = 2
@@ -109,7 +108,7 @@ class Command:
                     ["" if i in too_long else s for i, s in enumerate(sentences)],
                     beam=self.beam,
                     alpha=self.alpha,
-                    search=self._sampler(model) if self.sample else None,
+                    search=self._sampler(model, translator.marks) if self.sample else None,
                 )
             ),
             flush=True,  # a reader that has gone is noticed before anything more is said
@@ -132,14 +131,12 @@ class Command:
             f"model takes, left out: {', '.join(each[:NAMED])}{more}; shorten or split"
         )
 
-    def _sampler(self, model: Any) -> Search:
+    def _sampler(self, model: Any, marks: dict[str, int]) -> Search:
         rng = np.random.default_rng(self.seed)
         return functools.partial(
             draw,
             model,
-            bos=BOS,
-            eos=EOS,
-            pad=PAD,
+            **marks,
             rng=rng,
             temperature=self.temperature,
             top_k=self.top_k,

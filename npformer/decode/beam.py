@@ -44,7 +44,7 @@ from typing import NamedTuple
 import numpy as np
 
 from npformer.decode.choice import top_next
-from npformer.decode.rollout import CachedModel, output_limits
+from npformer.decode.rollout import CachedModel, output_limits, unwritten
 from npformer.errors import ConfigError
 from npformer.ops.array import Array
 
@@ -131,7 +131,7 @@ def n_best(
     ids = np.full(count, bos, dtype=np.int64)
     state = model.start(source)
     for length in range(1, limits.max() + 1):
-        log_probs, tokens = top_next(model, ids, state, beam, (pad, bos))
+        log_probs, tokens = top_next(model, ids, state, beam, unwritten(pad, bos, eos))
         total = live.log_prob[:, None] + log_probs
         room = beam - np.array([len(ended) for ended in finished])
         parents, places = _choose(live.sentence, total, room, beam)

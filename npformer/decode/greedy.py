@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from npformer.decode.choice import best_next
-from npformer.decode.rollout import CachedModel, roll_out
+from npformer.decode.rollout import CachedModel, roll_out, unwritten
 from npformer.ops.array import Array
 
 
@@ -30,6 +30,6 @@ def greedy(
     """
 
     def next_ids(ids: Array, state: Any, rows: Array) -> Array:
-        return best_next(model, ids, state, (pad, bos))
+        return best_next(model, ids, state, unwritten(pad, bos, eos))
 
     return roll_out(model, source, next_ids, bos=bos, eos=eos, pad=pad, max_length=max_length)

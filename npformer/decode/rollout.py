@@ -59,6 +59,11 @@ def output_limits(model: CachedModel, source: Array, pad: int, max_length: int |
     return np.minimum(wanted, model.config.max_length)
 
 
+def unwritten(pad: int, bos: int, eos: int) -> tuple[int, ...]:
+    """The ids that are never chosen: PAD and BOS, but where a text begins with what ends it."""
+    return tuple(sorted({pad, bos} - {eos}))
+
+
 def check_finite(best: Array) -> None:
     """Raise ``NonFiniteError`` unless each row's best logit ``best`` (R,) is a finite number."""
     if not np.isfinite(best).all():

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from npformer.decode.greedy import greedy
-from npformer.decode.rollout import CachedModel, check_finite, roll_out
+from npformer.decode.rollout import CachedModel, check_finite, roll_out, unwritten
 from npformer.decode.top import top_ids
 from npformer.errors import ConfigError
 from npformer.ops.array import Array
@@ -52,7 +52,7 @@ def sample(
 
     def next_ids(ids: Array, state: Any, rows: Array) -> Array:
         logits = model.step(ids, state)
-        logits[:, [pad, bos]] = -np.inf
+        logits[:, list(unwritten(pad, bos, eos))] = -np.inf
         weights = token_weights(logits, temperature, top_k, top_p)
         return draw(weights, rng.random(len(source))[rows])
 

@@ -6,7 +6,7 @@ Chapter     walkthroughs/12_decoding.md
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -17,13 +17,13 @@ from npformer.errors import ConfigError, NpformerError
 from npformer.ops.array import Array
 from npformer.text.document import Document
 from npformer.text.sentences import Splitter
-from npformer.text.tokenizer import BOS, EOS, PAD
+from npformer.text.tokenizer import PAD
 
 _SPACES = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*| {2,}")
 """Line breaks and runs of spaces that a model has written."""
 
 Search = Callable[[Array], list[list[int]]]
-"""source (B, S) ids, padded with PAD -> one list of ids a row, without BOS and EOS."""
+"""source (B, S) ids, padded -> one list of ids a row, without those that begin and end it."""
 
 
 class TextCodec(Protocol):
@@ -34,6 +34,17 @@ class TextCodec(Protocol):
 
     def decode(self, ids: list[int]) -> str:
         """The text of ``ids``."""
+
+    def source(self, ids: Iterable[int]) -> list[int]:
+        """The ids of a source, from those of its text alone."""
+
+    @property
+    def first(self) -> int:
+        """The id that a translation begins with, which is not part of it."""
+
+    @property
+    def ends(self) -> Collection[int]:
+        """Ids that end a text; a translation ends with the smallest."""
 
 
 class Translator:
@@ -79,8 +90,8 @@ class Translator:
             search = self._beam(beam, alpha)
         encoded = self._encode(sentences)
         translations = [""] * len(sentences)
-        for rows in _batches([len(ids) for ids in encoded], batch_tokens // max(beam, 1)):
-            source = _pad([encoded[row] for row in rows])
+        for rows in batches([len(ids) for ids in encoded], batch_tokens // max(beam, 1)):
+            source = padded([encoded[row] for row in rows], self.marks["pad"])
             for row, tokens in zip(rows, search(source), strict=True):
                 translations[row] = _SPACES.sub(" ", self.tokenizer.decode(tokens)).strip()
         return translations
@@ -111,31 +122,37 @@ class Translator:
 
     def lengths(self, sentences: Sequence[str]) -> list[int]:
         """How many positions of the model each sentence takes, its end token counted."""
-        return [len(ids) + 1 for ids in self.tokenizer.encode_batch(sentences)]
+        encoded = self.tokenizer.encode_batch(sentences)
+        return [len(self.tokenizer.source(ids)) for ids in encoded]
+
+    @property
+    def marks(self) -> dict[str, int]:
+        """What a search is told: the ids ``bos``, ``eos`` and ``pad``."""
+        pad = getattr(self.model.config, "padding_id", PAD)
+        return {"bos": self.tokenizer.first, "eos": min(self.tokenizer.ends), "pad": pad}
 
     def _beam(self, beam: int, alpha: float) -> Search:
-        return lambda source: beam_search(
-            self.model, source, bos=BOS, eos=EOS, pad=PAD, beam=beam, alpha=alpha
-        )
+        return lambda source: beam_search(self.model, source, **self.marks, beam=beam, alpha=alpha)
 
     def _encode(self, sentences: Sequence[str]) -> list[list[int]]:
-        """Each sentence's ids with EOS; none for a blank sentence."""
+        """Each sentence's ids with those around it; none for a blank sentence."""
         limit = self.model.config.max_length
         encoded = []
         for number, (text, ids) in enumerate(
             zip(sentences, self.tokenizer.encode_batch(sentences), strict=True), 1
         ):
-            if len(ids) + 1 > limit:
+            whole = self.tokenizer.source(ids)
+            if len(whole) > limit:
                 shown = text if len(text) <= 60 else text[:57] + "..."
                 raise NpformerError(
-                    f"sentence {number} ({shown!r}) has {len(ids) + 1} tokens with its end "
+                    f"sentence {number} ({shown!r}) has {len(whole)} tokens with its end "
                     f"token; the model takes {limit} at most: shorten or split the sentence"
                 )
-            encoded.append([*ids, EOS] if text.strip() else [])
+            encoded.append(whole if text.strip() else [])
         return encoded
 
 
-def _batches(lengths: list[int], budget: int) -> Iterator[list[int]]:
+def batches(lengths: list[int], budget: int) -> Iterator[list[int]]:
     """Indices of the sentences that are not empty, longest first, cut to ``budget`` positions."""
     order = sorted((i for i, n in enumerate(lengths) if n), key=lambda i: -lengths[i])
     while order:
@@ -144,9 +161,9 @@ def _batches(lengths: list[int], budget: int) -> Iterator[list[int]]:
         order = order[size:]
 
 
-def _pad(sentences: list[list[int]]) -> Array:
-    """Lists of ids -> (B, S), padded on the right."""
-    padded = np.full((len(sentences), max(map(len, sentences))), PAD, dtype=np.int64)
-    for row, ids in zip(padded, sentences, strict=True):
+def padded(rows: Sequence[Sequence[int]], pad: int) -> Array:
+    """Lists of ids -> (B, S), ``pad`` on the right."""
+    block = np.full((len(rows), max(map(len, rows))), pad, dtype=np.int64)
+    for row, ids in zip(block, rows, strict=True):
         row[: len(ids)] = ids
-    return padded
+    return block

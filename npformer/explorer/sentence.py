@@ -8,6 +8,7 @@ import numpy as np
 
 from npformer.errors import NpformerError
 from npformer.explorer.arrays import rounded
+from npformer.models import family
 from npformer.models.loss import LOSS
 from npformer.models.model import Model
 from npformer.ops.array import Array
@@ -29,7 +30,7 @@ def one_pair(model: Model, tokenizer: Tokenizer, source: str, target: str) -> Ba
     for stream in model.streams:
         name, text = texts[stream]
         ids[stream] = tokenizer.encode(text)
-        length = len(tokenizer.begin) + len(ids[stream]) + len(tokenizer.close) - 1
+        length = len(tokenizer.whole(ids[stream])) - family(model.config.family).decodes
         if not text.strip():
             raise NpformerError(f"the {name} is empty; there is nothing to look into")
         if length < 1:
@@ -41,11 +42,13 @@ def one_pair(model: Model, tokenizer: Tokenizer, source: str, target: str) -> Ba
                 f"the {name} has {length} tokens with its end token; the model takes "
                 f"{limit} at most: shorten it"
             )
-    *read, last = [*tokenizer.begin, *ids["target"], *tokenizer.close]
-    inputs = {"target": np.array([read], np.int64)}
+    whole = np.array([tokenizer.whole(ids["target"])], np.int64)
+    if not family(model.config.family).decodes:  # each token is predicted where it stands
+        return Batch({"target": whole}, whole)
+    inputs = {"target": whole[:, :-1]}
     if "source" in ids:
-        inputs = {"source": np.array([[*ids["source"], *tokenizer.close]], np.int64), **inputs}
-    return Batch(inputs, np.array([[*read[1:], last]], np.int64))
+        inputs = {"source": np.array([tokenizer.source(ids["source"])], np.int64), **inputs}
+    return Batch(inputs, whole[:, 1:])
 
 
 def sentence_data(

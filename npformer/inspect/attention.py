@@ -34,7 +34,8 @@ def attention_maps(
     watcher = _Watcher(model)
     ids = {"source": source_ids, "target": target_ids}
     with seam.watching(watcher):
-        model.forward(**{name: np.array([ids[name]], np.int64) for name in model.streams})
+        run = model.forward if model.decodes else model.encode  # which needs no head
+        run(**{name: np.array([ids[name]], np.int64) for name in model.streams})
     return watcher.maps
 
 

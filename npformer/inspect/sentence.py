@@ -34,11 +34,13 @@ def sentence_figures(
     cross-attention, with the share of attention on them behind a head's name. Raises as
     ``attention_maps``.
     """
-    source_ids = [*tokenizer.encode(source), *tokenizer.close]
-    target_ids = [*tokenizer.begin, *tokenizer.encode(target)]
+    source_ids = tokenizer.source(tokenizer.encode(source))
+    whole = tokenizer.whole(tokenizer.encode(target))
+    target_ids = whole[: len(whole) - len(tokenizer.close)] if model.decodes else whole
     sources = tokenizer.tokens(source_ids)
     read = tokenizer.tokens(target_ids)
-    written = tokenizer.tokens([*target_ids, *tokenizer.close][1:])
+    ending = tokenizer.close or sorted(tokenizer.ends)
+    written = tokenizer.tokens([*target_ids, *ending][1 : len(target_ids) + 1])
     links = None if alignment is None else token_alignment(alignment, sources, written)
     sources, read, written = _shown(sources), _shown(read), _shown(written)
     figures = {}
@@ -46,6 +48,9 @@ def sentence_figures(
         if path.endswith("cross_attn"):
             title = f"{path}: each target token, as it is written, looks at the source"
             figures[path] = attention_figure(probs, written, sources, title=title, alignment=links)
+        elif not model.decodes:
+            title = f"{path}: each token looks at the text"
+            figures[path] = attention_figure(probs, read, read, title=title)
         elif path.startswith("decoder"):
             title = f"{path}: each target token, once read, looks back at the target"
             figures[path] = attention_figure(probs, read, read, title=title)

@@ -260,6 +260,10 @@ class BERT(Model):
         dstates = self.pooling.backward(dvectors, cache.pooling)
         self._states_backward(dstates, cache.states)
 
+    def vectors(self, target: Array) -> Array:
+        """target (B, T) ids -> vectors (B, D), without what a backward needs; as ``encode``."""
+        return self.encode(target)[0]
+
     def _states(
         self, target: Array, rng: np.random.Generator | None, types: Array | None
     ) -> tuple[Array, StatesCache]:

@@ -76,6 +76,8 @@ class Model(Module):
     """The inputs that ``streams`` names, ``rng`` -> logits (B, T, V), cache."""
     backward: Callable[..., None]
     """dlogits (B, T, V), cache -> nothing: ids have no gradient."""
+    encode: Callable[..., tuple[Array, Any]]
+    """Of a family that gives vectors of texts: the same inputs -> vectors (B, D), cache."""
 
     def run_layers(self, *, checkpointed: bool) -> None:
         """How layers run from now on: whether they keep their inputs alone (``Stack``)."""

@@ -40,6 +40,13 @@ class Family:
         """The settings of the model's config. Raises ConfigError for what npformer has not."""
         raise NotImplementedError
 
+    def beside(self, files: Mapping[str, bytes]) -> dict[str, Any]:
+        """Further settings, which other small files of the source say.
+
+        Raises ConfigError for what npformer has not.
+        """
+        return {}
+
     def entries(self, config: Any) -> list[Entry]:
         """The table of parameters and tensors, for a model's config."""
         raise NotImplementedError

@@ -50,7 +50,7 @@ def load(source: Source, dtype: DTypeLike = np.float32) -> Pretrained:
     family = family_of(source.config, source.path)
     names = family.own_names(list(source.tensors))
     fields = Fields(source.config, str(source.said_in), family.ignored_fields, names)
-    settings = family.settings(fields)
+    settings = {**family.settings(fields), **family.beside(source.files)}
     check_stored(fields)
     fields.refuse_others()
     try:

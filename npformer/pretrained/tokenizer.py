@@ -29,8 +29,8 @@ def read_tokenizer(source: Source, rows: int) -> Tokenizer:
     for files that are missing or damaged, and for a tokenizer with more ids.
     """
     content, name = _content(source)
-    ends, start = _ends_and_start(source)
-    tokenizer = PublishedTokenizer(content, ends, start)
+    ends, start, target = _marks(source)
+    tokenizer = PublishedTokenizer(content, ends, start, target)
     if not tokenizer.fits(rows):
         raise TokenizerError(
             f"{source.path}: {name} has ids up to {tokenizer.vocab_size - 1}, and the embedding "
@@ -103,8 +103,11 @@ def _table(source: Source, name: str) -> Mapping[str, Any]:
     return found
 
 
-def _ends_and_start(source: Source) -> tuple[list[int], int | None]:
-    """What the files for generating say, or else the config, a part of which may be inside."""
+def _marks(source: Source) -> tuple[list[int], int | None, int | None]:
+    """What ends a text, begins one, and begins one that is written after a source is read.
+
+    The files for generating say it, or else the config, a part of which may be inside.
+    """
     tables = [_table(source, GENERATION), source.config, source.config.get("text_config") or {}]
 
     def said(name: str) -> Any:
@@ -112,4 +115,8 @@ def _ends_and_start(source: Source) -> tuple[list[int], int | None]:
 
     ends, start = said("eos_token_id"), said("bos_token_id")
     ends = ends if isinstance(ends, list) else [] if ends is None else [ends]
-    return ends, start if start is not None else next(iter(ends), None)
+    start = start if start is not None else next(iter(ends), None)
+    if not source.config.get("is_encoder_decoder"):
+        return ends, start, None
+    target = said("decoder_start_token_id")
+    return ends, start, said("pad_token_id") if target is None else target

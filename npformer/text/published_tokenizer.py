@@ -26,13 +26,16 @@ class PublishedTokenizer(Tokenizer):
     """A tokenizer read from a file of the ``tokenizers`` library.
 
     ``ends`` are the ids that end a text, and ``start`` the one that begins a text of nothing.
-    Raises TokenizerError for a file that is none.
+    Where a model reads a source, ``target`` is the id that begins what it writes. Raises
+    TokenizerError for a file that is none.
     """
 
     kind = "published"
     silent = ()
 
-    def __init__(self, content: str, ends: Iterable[int], start: int | None) -> None:
+    def __init__(
+        self, content: str, ends: Iterable[int], start: int | None, target: int | None = None
+    ) -> None:
         try:
             self._file: dict[str, Any] = json.loads(content)
             self._file.pop(KEY, None)
@@ -47,6 +50,9 @@ class PublishedTokenizer(Tokenizer):
         self.ends = frozenset(ends)
         self.start = start
         self.begin, self.close = _around(core)
+        self.target = target
+        if target is not None:
+            self.before, self.begin = self.begin, (target,)
         vocabulary = core.get_vocab(with_added_tokens=True)
         self._size = max(vocabulary.values(), default=-1) + 1
         self._bytes = byte_letters() if _writes_bytes(self._file) else None
@@ -100,7 +106,7 @@ class PublishedTokenizer(Tokenizer):
 
     def to_bytes(self) -> bytes:
         """The content of the file that ``save`` writes, which ``load_tokenizer`` reads."""
-        more = {"ends": sorted(self.ends), "start": self.start}
+        more = {"ends": sorted(self.ends), "start": self.start, "target": self.target}
         return (json.dumps({KEY: more, **self._file}, ensure_ascii=False) + "\n").encode()
 
     def published(self) -> bytes:
@@ -129,7 +135,7 @@ def load_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
     if not isinstance(more, dict):
         return Tokenizer.load(path)
     try:
-        return PublishedTokenizer(content.decode(), more["ends"], more["start"])
+        return PublishedTokenizer(content.decode(), more["ends"], more["start"], more.get("target"))
     except (KeyError, TypeError) as error:
         raise TokenizerError(f"{str(path)!r} is damaged: it lacks {error}") from error
 

@@ -53,8 +53,10 @@ class Tokenizer:
     """A trained vocabulary of one of ``KINDS``. Make one with ``train`` or ``load``."""
 
     kind: str
+    before: tuple[int, ...] = ()
+    """Ids that stand before a source."""
     begin: tuple[int, ...] = (BOS,)
-    """Ids that stand before a text that is read from its beginning."""
+    """Ids that stand before a text that is read from its beginning, or written."""
     close: tuple[int, ...] = (EOS,)
     """Ids that stand after a whole text."""
     ends: frozenset[int] = frozenset({EOS})
@@ -117,6 +119,14 @@ class Tokenizer:
     def first(self) -> int:
         """The id that a text begins with."""
         return self.begin[-1]
+
+    def source(self, ids: Iterable[int]) -> list[int]:
+        """The ids of a source, from those of its text alone."""
+        return [*self.before, *ids, *self.close]
+
+    def whole(self, ids: Iterable[int]) -> list[int]:
+        """The ids of a text that is read from its beginning to its end, from those of it alone."""
+        return [*self.begin, *ids, *self.close]
 
     def fits(self, rows: int) -> bool:
         """Whether this is the tokenizer of a model whose embedding has so many rows."""

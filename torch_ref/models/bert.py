@@ -10,6 +10,7 @@ from torch import Tensor
 
 from npformer.errors import ConfigError
 from npformer.seam import method
+from torch_ref.models.decoding import inference
 from torch_ref.models.model import Model
 from torch_ref.nn import Activation, Dropout, Embedding, Linear, Pooling, Stack, make_norm
 from torch_ref.nn.positions import make_positions
@@ -112,6 +113,12 @@ class BERT(Model):
         """target (B, T) ids, types (B, T) -> vectors (B, D)."""
         states = self._states(target, rng, types)
         return self.pooling(states, target != self.config.padding_id)
+
+    @torch.inference_mode()
+    def vectors(self, target: np.ndarray) -> np.ndarray:
+        """target (B, T) ids -> vectors (B, D), in NumPy, without dropout."""
+        with inference(self):
+            return self.encode(self._ids(target)).float().cpu().numpy()
 
     @method
     def _states(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from npformer.pretrained import quirks
 from npformer.pretrained.activations import PLAIN
 from npformer.pretrained.family import Family
 from npformer.pretrained.fields import Fields
+from npformer.pretrained.sentence_vectors import sentence_vectors
 from npformer.pretrained.tensors import Entry, whole
 
 KINDS = ("weight", "bias")
@@ -78,6 +80,10 @@ class Bert(Family):
             "masked_head": has_head,
             **head,
         }
+
+    def beside(self, files: Mapping[str, bytes]) -> dict[str, Any]:
+        """How states become vectors. Raises ConfigError for what npformer has not."""
+        return sentence_vectors(files)
 
     def entries(self, config: Any) -> list[Entry]:
         """The table of parameters and tensors, for a model's config."""

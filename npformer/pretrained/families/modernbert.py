@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from npformer.pretrained import quirks
@@ -9,6 +10,7 @@ from npformer.pretrained.activations import GATED, PLAIN
 from npformer.pretrained.family import Family
 from npformer.pretrained.fields import Fields
 from npformer.pretrained.rotation import rotation
+from npformer.pretrained.sentence_vectors import sentence_vectors
 from npformer.pretrained.tensors import Entry, fused, whole
 from npformer.pretrained.windows import windows
 
@@ -92,6 +94,10 @@ class ModernBert(Family):
             **seen,
             **turned,
         }
+
+    def beside(self, files: Mapping[str, bytes]) -> dict[str, Any]:
+        """How states become vectors. Raises ConfigError for what npformer has not."""
+        return sentence_vectors(files)
 
     def entries(self, config: Any) -> list[Entry]:
         """The table of parameters and tensors, for a model's config."""
