@@ -17,6 +17,8 @@ import torch
 import transformers
 from torch.overrides import TorchFunctionMode
 
+from tests.pretrained.specimens import specimen
+
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
 
@@ -70,6 +72,17 @@ def random_model(config: Any, seed: int = 0, kind: str = "AutoModelForCausalLM")
             drawn = base + scale * rng.standard_normal(parameter.shape)
             parameter.copy_(torch.from_numpy(drawn.astype(np.float32)))
     return model.eval()
+
+
+def published(name: str, directory: Path) -> tuple[Any, Path]:
+    """A specimen's random model, saved in a directory with a tokenizer; the two of them."""
+    kind, config = specimen(name)
+    model = random_model(config, kind=kind)
+    if name == "t5-1.1":
+        untie(model)
+    saved(model, directory)
+    save_tokenizer(directory)
+    return model, directory
 
 
 def untie(model: Any) -> None:

@@ -186,3 +186,13 @@ ENCODER_DECODERS: dict[str, Callable[[], Any]] = {
     "m2m_100": lambda: transformers.M2M100Config(**TWO_STACKS),
 }
 """Those that write a second text."""
+
+
+def specimen(name: str) -> tuple[str, Any]:
+    """The library's class of a specimen, and its config."""
+    if name in ENCODERS:
+        kind, config = ENCODERS[name]
+        return kind, config()
+    if name in ENCODER_DECODERS:
+        return "AutoModelForSeq2SeqLM", ENCODER_DECODERS[name]()
+    return "AutoModelForCausalLM", SPECIMENS[name]()

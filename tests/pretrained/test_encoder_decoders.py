@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,7 +32,11 @@ class Both(NamedTuple):
 
 @pytest.fixture(params=ENCODER_DECODERS)
 def both(request, published) -> Both:
-    model, path = published(request.param)
+    return loaded(published, request.param)
+
+
+def loaded(published: Callable[[str], Any], name: str) -> Both:
+    model, path = published(name)
     ours = from_pretrained(path, np.float64)
     rng = np.random.default_rng(0)
     source, target = rng.integers(3, 41, (3, 8)), rng.integers(3, 41, (3, 6))
