@@ -30,6 +30,7 @@ class ModuleEngine(TorchEngine):
     do not ask for a gradient, such as a table of positions, are no part of the state.
     """
 
+    saves_frozen = False
     module: Any
     """The module itself."""
 

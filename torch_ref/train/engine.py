@@ -12,7 +12,7 @@ import functools
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -51,6 +51,9 @@ class TorchEngine:
     Raises ConfigError for a device that is not there or a precision that it has not.
     """
 
+    saves_frozen: ClassVar[bool] = True
+    """Whether parameters that are not trained are part of the state: weights below adapters are."""
+
     def __init__(
         self,
         config: RunConfig,
@@ -74,7 +77,8 @@ class TorchEngine:
             if weights is not None:
                 to_torch(weights, objective.model)
             self._spread = spread(objective, twin, self._ranks, self._make)
-            self._all = dict(objective.model.named_parameters())
+            named = objective.model.named_parameters()
+            self._all = {n: p for n, p in named if p.requires_grad or self.saves_frozen}
             self._named = {name: p for name, p in self._all.items() if p.requires_grad}
             shapes = {name: tuple(p.shape) for name, p in self._named.items()}
             rates = rate_factors(config, shapes)
