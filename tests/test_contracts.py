@@ -39,7 +39,8 @@ ALLOWED = {
     "train": MATHEMATICS | {"text", "optim", "decode", "plan"},
     "inspect": MATHEMATICS | {"text", "decode"},
     "cards": MATHEMATICS | {"optim"},
-    "verify": MATHEMATICS | {"cards", "optim", "text", "train", "decode", "inspect"},
+    "verify": MATHEMATICS
+    | {"cards", "optim", "text", "train", "decode", "inspect", "pretrained"},
     "bench": MATHEMATICS | {"presets", "optim", "text", "train", "decode", "inspect", "plan"},
     "exercises": MATHEMATICS | {"text", "decode", "train", "cards", "verify"},
     "explorer": MATHEMATICS | {"text", "decode", "inspect"},

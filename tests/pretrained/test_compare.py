@@ -1,0 +1,157 @@
+"""What is read or done wrongly is named beside the library itself, module by module."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from npformer.nn import multi_head_attention
+from npformer.nn.multi_head_attention import MultiHeadAttention
+from npformer.pretrained import from_pretrained
+from npformer.verify.published import compare
+from tests.pretrained import library
+from tests.pretrained.specimens import SPECIMENS
+
+LAYER = "decoder.layers.0"
+ATTENTION, FEED_FORWARD = f"{LAYER}.self_attn", f"{LAYER}.feed_forward"
+
+
+def compared(published, name, found):
+    rng = np.random.default_rng(0)
+    ids = rng.integers(3, 43, (2, 9))
+    with library.exact():
+        return compare(found, published(name)[0], ids, rng.standard_normal((2, 9, 43)))
+
+
+@pytest.mark.parametrize("name", SPECIMENS)
+def test_every_module_gives_what_the_librarys_gives(published, name):
+    found = from_pretrained(published(name)[1], np.float64)
+    comparison = compared(published, name, found)
+    assert comparison, str(comparison)
+    assert (comparison.activation, comparison.gradient) == (None, None)
+    assert max(max(row[2:]) for row in comparison.rows) < 1e-9
+    assert len(comparison.rows) >= 10
+    assert "the worst of" in str(comparison)
+
+
+def swap(first, second):
+    """Two weights in each other's place."""
+
+    def wrong(model, monkeypatch):
+        weights = dict(model.named_parameters())
+        one, other = weights[f"{LAYER}.{first}.weight"], weights[f"{LAYER}.{second}.weight"]
+        one.data, other.data = other.data, one.data
+
+    return wrong
+
+
+def pairs_of_columns(model, monkeypatch):
+    """The rows of queries in the order of another layout of rotary positions."""
+    weight = model.decoder.layers[0].self_attn.q_proj.weight
+    weight.data = weight.data.reshape(4, 2, 4, -1).swapaxes(1, 2).reshape(weight.data.shape)
+
+
+def keys_in_turns(model, monkeypatch):
+    """Head h reads the keys of group h % groups, and not h // (heads / groups)."""
+    forward, backward = (
+        getattr(multi_head_attention, f"attention_{way}") for way in ("forward", "backward")
+    )
+
+    def wrong(q, k, v, *args, **kwargs):
+        turns = np.arange(q.shape[2]) % k.shape[2]
+        return forward(q, k[:, :, turns], v[:, :, turns], *args, **kwargs)
+
+    def back(dy, cache):
+        dq, dk, dv = backward(dy, cache)
+        return dq, *(d.reshape(*d.shape[:2], 2, 2, d.shape[3]).sum(axis=2) for d in (dk, dv))
+
+    monkeypatch.setattr(multi_head_attention, "attention_forward", wrong)
+    monkeypatch.setattr(multi_head_attention, "attention_backward", back)
+
+
+def norm_after_rotation(model, monkeypatch):
+    """Queries and keys are turned first, and normed then."""
+
+    def wrong(self, x, heads, norm, at):
+        x, rotation = self.positions.rotate(self._split(x, heads), at)
+        x, normed = norm.forward(x)
+        return x, multi_head_attention.HeadsCache(normed, rotation)
+
+    monkeypatch.setattr(MultiHeadAttention, "_to_heads", wrong)
+
+
+def no_norm_of_queries(model, monkeypatch):
+    for layer in model.decoder.layers:
+        layer.self_attn.q_norm.weight.data = np.ones_like(layer.self_attn.q_norm.weight.data)
+
+
+def gradient_halved(model, monkeypatch):
+    """The gate's gradient, on its way back alone."""
+    activation = model.decoder.layers[0].feed_forward.activation
+    right = activation.backward
+    activation.backward = lambda dy, cache: (right(dy, cache)[0] / 2, right(dy, cache)[1])
+
+
+def gradient_added_twice(model, monkeypatch):
+    linear = model.decoder.layers[0].self_attn.out_proj
+    right = linear.backward
+
+    def wrong(dy, cache):
+        right(dy, cache)
+        return right(dy, cache)
+
+    linear.backward = wrong
+
+
+MISTAKES = {
+    "gate and up": ("llama", swap("feed_forward.gate_proj", "feed_forward.up_proj"), FEED_FORWARD),
+    "keys and values": ("llama", swap("self_attn.k_proj", "self_attn.v_proj"), ATTENTION),
+    "norms of a layer": (
+        "llama", swap("self_attn_residual.norm", "feed_forward_residual.norm"),
+        f"{LAYER}.self_attn_residual.norm",
+    ),
+    "norms of a branch": (
+        "gemma2", swap("self_attn_residual.norm_after", "feed_forward_residual.norm"),
+        f"{LAYER}.self_attn_residual.norm_after",
+    ),
+    "norms of queries and keys": (
+        "qwen3", swap("self_attn.q_norm", "self_attn.k_norm"), f"{ATTENTION}.q_norm",
+    ),
+    "columns of queries in pairs": ("llama", pairs_of_columns, f"{ATTENTION}.q_proj"),
+    "keys by turns": ("llama", keys_in_turns, ATTENTION),
+    "norm after rotation": ("gemma3", norm_after_rotation, ATTENTION),
+    "queries not normed": ("gemma3", no_norm_of_queries, f"{ATTENTION}.q_norm"),
+    "gate and up of one tensor": (
+        "phi3", swap("feed_forward.gate_proj", "feed_forward.up_proj"), FEED_FORWARD,
+    ),
+    "queries and keys of one tensor": (
+        "gpt2", swap("self_attn.q_proj", "self_attn.k_proj"), ATTENTION,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_named_by_its_module(published, monkeypatch, mistake):
+    name, wrong, at = MISTAKES[mistake]
+    found = from_pretrained(published(name)[1], np.float64)
+    wrong(found.model, monkeypatch)
+    comparison = compared(published, name, found)
+    assert not comparison
+    assert comparison.gradient is None
+    assert at in comparison.activation, str(comparison)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "at"),
+    [
+        (gradient_halved, f"{FEED_FORWARD}.gate_proj"),
+        (gradient_added_twice, f"{ATTENTION}.out_proj"),
+    ],
+)
+def test_a_mistake_of_the_backward_alone_is_named_too(published, monkeypatch, wrong, at):
+    found = from_pretrained(published("llama")[1], np.float64)
+    wrong(found.model, monkeypatch)
+    comparison = compared(published, "llama", found)
+    assert not comparison
+    assert comparison.activation is None
+    assert at in comparison.gradient, str(comparison)
