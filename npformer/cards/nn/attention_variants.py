@@ -82,7 +82,7 @@ def _half_open(component: Any, case: Case, result: Result, scales: Result) -> It
     "queries and keys are turned twice, once before and once in a fused kernel",
     RotaryPositions.rotate,
     seen="NVIDIA/TensorRT-LLM#4040",
-    smallest="x (1, 2, 2)",
+    smallest="x (1, 2, 3)",
     missed_by=only("no rotary positions", lambda case: not _has("positions")(case)),
 )
 def _twice(self, x, at=0):
@@ -127,7 +127,7 @@ def _after(self, x, *args, **options):
     "square",
     MultiHeadAttention.forward,
     seen="vllm-project/vllm#51049",
-    smallest="x (1, 1, 7)",
+    smallest="x (1, 1, 5)",
     missed_by=only("a rotation of all columns", _turns_all),
 )
 def _first_heads(self, x, *args, **options):

@@ -52,6 +52,19 @@ _share("dv-of-one-head", "dk is summed over the group, dv is not",
        lambda dk, groups: _split(dk, groups)[:, :, :, 0], dk=False)  # fmt: skip
 
 
+@card.wrong_backward(
+    "keys-turned-again",
+    "k and v were kept with heads before positions; they are turned once more, and read as if "
+    "they had not been",
+    seen="huggingface/diffusers#14338",
+    smallest="q (1, 1, 2, 1), k (1, 2, 2, 1), v (1, 2, 2, 1)",
+    missed_by=only("one head of keys", lambda case: case.inputs["k"].shape[2] == 1),
+)
+def _turned_again(dy, cache):
+    k, v = (a.swapaxes(1, 2).reshape(a.shape) for a in (cache.k, cache.v))
+    return attention_backward(dy, cache._replace(k=k, v=v))
+
+
 def _modulo(x, n):
     """Head h reads group h mod G."""
     return x[:, :, np.arange(n) % max(x.shape[2], 1)]
