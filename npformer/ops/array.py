@@ -17,6 +17,25 @@ def rows(x: Array) -> Array:
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
+BLOCK = 32
+"""Rows that ``summed_rows`` adds one after the other."""
+
+
+def summed_rows(x: Array) -> Array:
+    """x (R, D) -> (D,), the sum of the rows.
+
+    A product with ones is faster than ``x.sum(0)``, and adds rows one after the other as it does:
+    of R equal rows the sum is off by R / 10 eps. In blocks, whose sums are added so in their turn,
+    the error grows with log R.
+    """
+    ones = np.ones(min(len(x), BLOCK), x.dtype)
+    if len(x) <= BLOCK:
+        return ones @ x
+    blocks = len(x) // BLOCK
+    each = ones @ x[: blocks * BLOCK].reshape(blocks, BLOCK, x.shape[1])  # (blocks, D)
+    return summed_rows(each) + summed_rows(x[blocks * BLOCK :])
+
+
 def finite(array: Array) -> bool:
     """Whether every entry is finite; may be False too where the sum of their squares is not.
 

@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.ops.array import Array, rows
+from npformer.ops.array import Array, rows, summed_rows
 from npformer.seam import op
 
 
@@ -68,6 +68,6 @@ def causal_conv1d_backward(
         met = max(length - ahead, 0)
         dx[:, :met] += weight[:, k] * dy[:, ahead:]
         product = rows(dy[:, ahead:] * x[:, :met])  # (R, D)
-        dweight[:, k] = np.ones(len(product), dy.dtype) @ product
+        dweight[:, k] = summed_rows(product)
     dy = rows(dy)  # (R, D)
-    return dx, dweight, np.ones(len(dy), dy.dtype) @ dy if has_bias else None
+    return dx, dweight, summed_rows(dy) if has_bias else None

@@ -41,7 +41,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from npformer.errors import ConfigError, ShapeError
-from npformer.ops.array import Array
+from npformer.ops.array import Array, summed_rows
 from npformer.seam import op
 
 
@@ -109,7 +109,7 @@ def conv1d_backward(dy: Array, cache: Conv1dCache) -> tuple[Array, Array, Array 
     dy = dy.reshape(b * count, len(weight))
     dwindows = (dy @ weight.reshape(len(weight), -1)).reshape(windows.shape)
     dweight = (dy.T @ _flat(windows)).reshape(weight.shape)
-    dbias = np.ones(len(dy), dy.dtype) @ dy if has_bias else None
+    dbias = summed_rows(dy) if has_bias else None
     dpadded = np.zeros((b, left + length + right, i), dy.dtype)
     for k in range(width):
         dpadded[:, k : k + stride * (count - 1) + 1 : stride] += dwindows[..., k]

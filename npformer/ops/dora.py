@@ -50,7 +50,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.ops.array import Array, rows
+from npformer.ops.array import Array, rows, summed_rows
 from npformer.seam import op
 
 
@@ -115,7 +115,7 @@ def dora_backward(dy: Array, cache: DoraCache) -> tuple[Array, Array, Array, Arr
     g = dy * _ratio(magnitude, norm)
     dx = g @ v
     dv = g.T @ rows(x)
-    dmagnitude = _ratio(np.ones(len(dy), dy.dtype) @ (dy * z), norm)
+    dmagnitude = _ratio(summed_rows(dy * z), norm)
     if not detached:
         dv -= v * _ratio(magnitude * dmagnitude, norm * norm)[:, None]
     dup = scale * (dv @ down.T)

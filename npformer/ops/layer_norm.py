@@ -40,7 +40,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npformer.ops.array import Array, rows
+from npformer.ops.array import Array, rows, summed_rows
 from npformer.seam import op
 
 
@@ -78,8 +78,7 @@ def layer_norm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array,
     dx -= _mean(g)
     dx *= rstd
     dy = rows(dy)  # (R, D)
-    ones = np.ones(len(dy), dy.dtype)
-    return dx, ones @ (dy * rows(xhat)), ones @ dy
+    return dx, summed_rows(dy * rows(xhat)), summed_rows(dy)
 
 
 def _mean(x: Array) -> Array:

@@ -24,8 +24,8 @@ Backward    By the chain rule, dL/dz = sum_ro dy_ro (dy_ro/dz) for any argument 
 Reading     The backward of one product is two products. Each takes the letters of the forward,
             (ri, oi -> ro), and swaps the output with the argument whose gradient is sought.
             dweight is a sum over rows of outer products: every position of every sentence adds
-            to it, and none divides it. The bias gradient is a product too, because NumPy's
-            ``sum(axis=0)`` adds float32 rows one after another, which is less exact.
+            to it, and none divides it. The bias gradient is added in blocks of rows, because
+            ``sum(axis=0)`` adds all of them one after another, which is less exact.
 
             A row whose dy is 0, such as a token that every query is kept from seeing, adds
             nothing to dweight, even if its x is NaN or inf; in PyTorch, 0 times that is NaN.
@@ -37,9 +37,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
-from npformer.ops.array import Array, finite, rows
+from npformer.ops.array import Array, finite, rows, summed_rows
 from npformer.seam import op
 
 
@@ -68,5 +66,5 @@ def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array 
     if not finite(dweight[:1]):
         reached = dy.any(axis=1)  # (R,)
         dweight = dy[reached].T @ rows(x)[reached]
-    dbias = np.ones(len(dy), dy.dtype) @ dy if has_bias else None
+    dbias = summed_rows(dy) if has_bias else None
     return dx, dweight, dbias

@@ -30,10 +30,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from npformer.errors import ShapeError
-from npformer.ops.array import Array
+from npformer.ops.array import Array, summed_rows
 from npformer.seam import op
 
 
@@ -95,6 +93,6 @@ def patch_embedding_backward(
     dy = dy.reshape(len(patches), len(weight))
     dpatches = dy @ weight.reshape(len(weight), -1)  # (B L, C P P)
     dweight = (dy.T @ patches).reshape(weight.shape)
-    dbias = np.ones(len(dy), dy.dtype) @ dy if has_bias else None
+    dbias = summed_rows(dy) if has_bias else None
     dx = put_together(dpatches.reshape(-1, *weight.shape[1:]), image)
     return dx, dweight, dbias

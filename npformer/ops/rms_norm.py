@@ -45,7 +45,7 @@ from typing import NamedTuple
 import numpy as np
 
 from npformer.errors import ConfigError
-from npformer.ops.array import Array, rows
+from npformer.ops.array import Array, rows, summed_rows
 from npformer.seam import op
 
 
@@ -85,4 +85,4 @@ def rms_norm_backward(dy: Array, cache: RmsNormCache) -> tuple[Array, Array | No
     if scale is None:
         return dx, None
     dy = rows(dy)  # (R, D)
-    return dx, np.ones(len(dy), dy.dtype) @ (dy * rows(xhat))
+    return dx, summed_rows(dy * rows(xhat))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from npformer.ops import linear_backward, linear_forward
+from npformer.ops.array import summed_rows
 
 
 def test_without_a_bias_there_is_no_bias_gradient():
@@ -84,3 +85,14 @@ def test_overflow_is_infinity_as_in_pytorch():
     y, cache = linear_forward(big, big)
     assert y == np.inf
     assert linear_backward(big, cache)[0] == np.inf
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 210, 1024, 100_000])
+def test_equal_rows_are_added_without_losing_digits(count, dtype):
+    """Rows added one after the other lose in one direction: 624 eps of 100,000."""
+    x = np.full((count, 3), 0.9034543, dtype)
+    exact = count * x[:1].astype(np.longdouble).sum(axis=0) if count else 0.0
+    total = summed_rows(x)
+    assert total.shape == (3,) and total.dtype == dtype
+    assert np.abs(total - exact).max() <= 8 * np.finfo(dtype).eps * count
