@@ -22,6 +22,7 @@ COMMANDS = {
     "verify": "check every hand-written gradient, against PyTorch and itself",
     "bisect": "name the first activation and gradient where two models part",
     "load": "read a model that somebody else has trained, as a run",
+    "compare": "hold a published model against the library it was made for",
     "export": "write a loaded model, trained on perhaps, as the files it came in",
     "shard": "tokenise a corpus once into files that training maps into memory",
     "train": "train a model, in NumPy or with its PyTorch twin",

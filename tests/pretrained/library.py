@@ -1,13 +1,9 @@
-"""Small random models of the library whose files npformer reads, in true float64.
-
-``model.double()`` is not one: norms, rotations and some softmaxes are float32 in it whatever the
-dtype of the weights. ``exact`` lifts that.
-"""
+"""Small random models of the library whose files npformer reads, in true float64."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,40 +11,12 @@ import numpy as np
 import tokenizers
 import torch
 import transformers
-from torch.overrides import TorchFunctionMode
 
+from npformer.verify.true_float64 import exact
 from tests.pretrained.specimens import specimen
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
-
-
-class _Wide(TorchFunctionMode):
-    """Whatever asks PyTorch for float32 gets float64."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.Tensor.float:
-            func = torch.Tensor.double
-        args = tuple(torch.float64 if arg is torch.float32 else arg for arg in args)
-        kwargs = {
-            name: torch.float64 if value is torch.float32 else value
-            for name, value in (kwargs or {}).items()
-        }
-        return func(*args, **kwargs)
-
-
-@contextmanager
-def exact() -> Iterator[None]:
-    """Build and run a model of the library in float64, all of it."""
-    before, narrow = torch.get_default_dtype(), torch.FloatTensor
-    torch.set_default_dtype(torch.float64)
-    torch.FloatTensor = torch.DoubleTensor  # type: ignore[misc]  # Marian's table of positions
-    try:
-        with _Wide():
-            yield
-    finally:
-        torch.set_default_dtype(before)
-        torch.FloatTensor = narrow  # type: ignore[misc]
 
 
 def random_model(config: Any, seed: int = 0, kind: str = "AutoModelForCausalLM") -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from npformer.nn import multi_head_attention
 from npformer.nn.multi_head_attention import MultiHeadAttention
+from npformer.ops import rms_norm_forward
 from npformer.pretrained import from_pretrained
 from npformer.verify.published import compare
 from tests.pretrained import library
@@ -155,3 +158,30 @@ def test_a_mistake_of_the_backward_alone_is_named_too(published, monkeypatch, wr
     assert not comparison
     assert comparison.activation is None
     assert at in comparison.gradient, str(comparison)
+
+
+def test_the_command_shows_every_module_and_names_where_two_models_part(
+    npformer, published, tmp_path, monkeypatch
+):
+    source = published("qwen3")[1]
+    ended = npformer("compare", source, "w1 w2 w3 w4", "--json", tmp_path / "figures.json")
+    assert ended.status == 0, ended.err
+    assert f"{ATTENTION}.q_norm" in ended.out
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["passed"] is True
+    assert max(figures["gradients"].values()) < 1e-9
+    ended = npformer("compare", source, "w1 w2 w3 w4", "--dtype", "float32")
+    assert ended.status == 0, ended.out
+    monkeypatch.setattr(
+        "npformer.nn.rms_norm.rms_norm_forward",
+        lambda x, weight, *, eps, plus_one: rms_norm_forward(
+            x, weight, eps=1e-2, plus_one=plus_one
+        ),
+    )
+    ended = npformer("compare", source, "w1 w2 w3 w4")
+    assert ended.status == 1
+    assert f"that differs is made in {LAYER}.self_attn_residual.norm" in ended.out
+
+
+def test_what_cannot_be_compared_says_so(refused, published, tmp_path):
+    assert "does not exist" in refused("compare", tmp_path / "nowhere", "w1")
