@@ -41,7 +41,8 @@ ALLOWED = {
     "cards": MATHEMATICS | {"optim"},
     "verify": MATHEMATICS
     | {"cards", "optim", "text", "train", "decode", "inspect", "pretrained"},
-    "bench": MATHEMATICS | {"presets", "optim", "text", "train", "decode", "inspect", "plan"},
+    "bench": MATHEMATICS
+    | {"presets", "optim", "text", "train", "decode", "inspect", "plan", "pretrained"},
     "exercises": MATHEMATICS | {"text", "decode", "train", "cards", "verify"},
     "explorer": MATHEMATICS | {"text", "decode", "inspect"},
     "sweep": MATHEMATICS | {"optim", "text", "train", "decode", "inspect"},

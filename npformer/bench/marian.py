@@ -4,9 +4,9 @@ Made from the same configuration: widths, heads, layers, vocabulary, activation,
 by sqrt(D) and tied to the output, post-norm, static sinusoidal positions, dropout where the paper
 has it, PyTorch's scaled_dot_product_attention. So it has the same parameters, one for one. Two
 things differ, neither of which changes what it can learn: its table of positions has all sines
-before all cosines (``twin_weights`` therefore permutes the residual stream), and it starts from
-Hugging Face's own initial weights: every bias zero, every matrix from N(0, init_std^2), with its
-default of 0.02 where the configuration has none.
+before all cosines (``twin_weights`` permutes the residual stream where the twin's has not), and it
+starts from Hugging Face's own initial weights: every bias zero, every matrix from N(0, init_std^2),
+with its default of 0.02 where the configuration has none.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ import torch
 from torch import Tensor
 
 from npformer.bench.module_engine import Forward, ModuleEngine
-from npformer.errors import ConfigError
+from npformer.bench.plain_model import check_plain
 from npformer.models.transformer import TransformerConfig
+from npformer.pretrained.families.marian import Marian
+from npformer.pretrained.tensors import Exported
 from npformer.text.tokenizer import BOS, EOS
 
 if TYPE_CHECKING:
@@ -39,17 +41,18 @@ def marian_model(config: TransformerConfig) -> MarianMTModel:
     from transformers import MarianConfig, MarianMTModel
 
     c = config
-    for field, has in (
-        ("norm", c.norm == "post"),
-        ("d_k", c.head_k * c.heads == c.d_model),
-        ("d_v", c.head_v * c.heads == c.d_model),
-        ("tie_output", c.tie_output),
-        ("share_embeddings", c.share_embeddings),
-        ("output_bias", not c.output_bias),
-        ("layer_norm_eps", c.layer_norm_eps == 1e-5),
-    ):
-        if not has:
-            raise ConfigError(f"MarianMTModel cannot have {field} = {getattr(c, field)!r}")
+    check_plain(
+        c,
+        "MarianMTModel",
+        {
+            "norm": c.norm == "post",
+            "head_size": c.head_size in (None, c.d_model // c.heads),
+            "d_k": c.head_k * c.heads == c.d_model,
+            "d_v": c.head_v * c.heads == c.d_model,
+            "activation": c.activation in ACTIVATIONS,
+            "positions": c.positions in ("sinusoidal", "sinusoidal_half"),
+        },
+    )
     options: dict[str, Any] = dict(attn_implementation="sdpa")  # which has no field of its own
     if c.init_std is not None:
         options["init_std"] = c.init_std
@@ -173,33 +176,22 @@ class MarianState:
             self.cache.reorder_cache(chosen)
 
 
-def twin_weights(weights: Mapping[str, np.ndarray], d_model: int) -> dict[str, np.ndarray]:
+def twin_weights(
+    weights: Mapping[str, np.ndarray], config: TransformerConfig
+) -> dict[str, np.ndarray]:
     """The twin's weights under Marian's names, its residual stream in Marian's order.
 
-    Position columns are sine, cosine, sine, ... in the twin, and all sines then all cosines here.
-    Every matrix that reads or writes the stream is permuted accordingly, so that both models then
-    compute the same function.
+    Where position columns are sine, cosine, sine, ... in the twin, they are all sines and then all
+    cosines in Marian. Every matrix that reads or writes the stream is then permuted accordingly,
+    so that both models compute the same function.
     """
-    order = np.r_[0:d_model:2, 1:d_model:2]
-    return {
-        marian_name(name): np.ascontiguousarray(_permuted(name, array, order))
-        for name, array in weights.items()
-    }
-
-
-def marian_name(name: str) -> str:
-    """Marian's name of the twin's parameter."""
-    if name == "embedding.weight":
-        return "model.shared.weight"
-    for ours, theirs in (
-        ("self_attn_residual.norm", "self_attn_layer_norm"),
-        ("cross_attn_residual.norm", "encoder_attn_layer_norm"),
-        ("feed_forward_residual.norm", "final_layer_norm"),
-        ("cross_attn", "encoder_attn"),
-        ("feed_forward.linear", "fc"),
-    ):
-        name = name.replace(ours, theirs)
-    return f"model.{name}"
+    order = np.arange(config.d_model)
+    if config.positions == "sinusoidal":
+        order = np.r_[0 : config.d_model : 2, 1 : config.d_model : 2]
+    permuted = {name: _permuted(name, array, order) for name, array in weights.items()}
+    family = Marian()
+    exported = Exported(family.entries(config), permuted)
+    return {family.file_name(name): np.ascontiguousarray(exported[name]) for name in exported}
 
 
 def _permuted(name: str, array: np.ndarray, order: np.ndarray) -> np.ndarray:

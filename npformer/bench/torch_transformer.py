@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from npformer.bench.module_engine import ModuleEngine
-from npformer.errors import ConfigError
+from npformer.bench.plain_model import check_plain
 from npformer.models.transformer import TransformerConfig
 from torch_ref.ops.positions import sinusoidal_positions
 
@@ -37,19 +37,17 @@ class TorchTransformer(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         c = self.config = config
-        for field, has in (
-            ("d_k", c.head_k * c.heads == c.d_model),
-            ("d_v", c.head_v * c.heads == c.d_model),
-            ("tie_output", c.tie_output),
-            ("share_embeddings", c.share_embeddings),
-            ("output_bias", not c.output_bias),
-            ("norm", c.norm == "post"),
-            ("activation", c.activation in ACTIVATIONS),
-        ):
-            if not has:
-                raise ConfigError(
-                    f"torch.nn.Transformer is not made with {field} = {getattr(c, field)!r}"
-                )
+        check_plain(
+            c,
+            "torch.nn.Transformer",
+            {
+                "head_size": c.head_size in (None, c.d_model // c.heads),
+                "d_k": c.head_k * c.heads == c.d_model,
+                "d_v": c.head_v * c.heads == c.d_model,
+                "activation": c.activation in ACTIVATIONS,
+                "layer_norm_eps": True,
+            },
+        )
         self.embedding = nn.Embedding(c.vocab_size, c.d_model, c.padding_id)
         nn.init.normal_(self.embedding.weight, std=c.d_model**-0.5)
         self.dropout = nn.Dropout(c.dropout)

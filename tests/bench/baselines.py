@@ -43,7 +43,7 @@ def baseline(name: str, config: RunConfig) -> tuple[ModuleEngine, Callable[..., 
         # Marian computes its table in float32; the twin's is the same, in all its digits.
         assert torch.allclose(table, positions, rtol=0, atol=1e-6)
         table.data.copy_(positions)
-    return engine, lambda weights: marian.twin_weights(weights, config.model.d_model)
+    return engine, lambda weights: marian.twin_weights(weights, config.model)
 
 
 def weights(engine: Any) -> dict[str, np.ndarray]:
