@@ -1,0 +1,33 @@
+"""docs/real_weights.md has the row of each model, of the package that its file pins."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "real_weights.md"
+PINNED = {
+    file.stem: found[1]
+    for file in sorted(HERE.glob("*.py"))
+    if (found := re.search(r'^PACKAGE = "(.*)"$', file.read_text("utf-8"), re.MULTILINE))
+}
+ROWS = {
+    cells[0]: cells
+    for line in PAGE.read_text("utf-8").splitlines()
+    if len(cells := [cell.strip() for cell in line.strip("|").split("|")]) == 7
+}
+
+
+def test_each_model_has_its_row():
+    assert PINNED and ROWS.keys() - {"model", "---"} == PINNED.keys()
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_a_row_is_of_the_pinned_package_and_shows_equality(name):
+    _, package, _, logits, gradients, count, float32 = ROWS[name]
+    assert package == f"`{PINNED[name]}`"
+    assert max(float(logits), float(gradients)) < 1e-9
+    assert int(count) > 90 and float(float32) < 2
