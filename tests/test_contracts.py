@@ -39,8 +39,7 @@ ALLOWED = {
     "train": MATHEMATICS | {"text", "optim", "decode", "plan"},
     "inspect": MATHEMATICS | {"text", "decode"},
     "cards": MATHEMATICS | {"optim"},
-    "verify": MATHEMATICS
-    | {"cards", "optim", "text", "train", "decode", "inspect", "pretrained"},
+    "verify": MATHEMATICS | {"cards", "optim", "text", "train", "decode", "inspect", "pretrained"},
     "bench": MATHEMATICS
     | {"presets", "optim", "text", "train", "decode", "inspect", "plan", "pretrained"},
     "exercises": MATHEMATICS | {"text", "decode", "train", "cards", "verify"},
