@@ -173,6 +173,7 @@ class GPT(Model):
             redraw_matrices(self.parameters(), c.init_std, rng)
             self.embedding.clear_padding()
         scale_hidden(self.named_parameters(), c.width_factor)
+        self.output_scale = 1 / c.width_factor
         if c.scale_branches:
             scale_branches(self.named_parameters())
 
@@ -202,7 +203,7 @@ class GPT(Model):
         y, decoder = self.decoder.forward(x, mask=mask, rng=rng, at=at)
         if shown is not None:
             y = y * shown
-        logits, output = self._project(self._narrowed(y))
+        logits, output = self._project(self._scaled(y))
         logits, softcap = self._cap(logits)
         return logits, GPTCache(embed, decoder, output, softcap, shown)
 
@@ -210,7 +211,7 @@ class GPT(Model):
         """dlogits (B, T, V) -> nothing: ids have no gradient, the parameters have it all."""
         if cache.softcap is not None:
             dlogits = softcap_backward(dlogits, cache.softcap)
-        dy = self._narrowed(self._project_backward(dlogits, cache.output))
+        dy = self._scaled(self._project_backward(dlogits, cache.output))
         if cache.shown is not None:
             dy = dy * cache.shown
         dx = self.decoder.backward(dy, cache.decoder)
@@ -242,12 +243,7 @@ class GPT(Model):
         x, _ = self._embed(newest, at=at)
         y, _ = self.decoder.forward(x, mask=mask, states=state.layers, at=at)
         state.length += newest.shape[1]
-        return self._cap(self._project(self._narrowed(y[:, -1]))[0])[0]
-
-    def _narrowed(self, y: Array) -> Array:
-        """y (..., D) -> y / m, so that logits stay of one size at every width; y without muP."""
-        m = self.config.width_factor
-        return y if m == 1 else y / m
+        return self._cap(self._project(self._scaled(y[:, -1]))[0])[0]
 
     def _cap(self, logits: Array) -> tuple[Array, SoftcapCache | None]:
         """logits (..., V) -> held within the cap, if there is one; cache."""

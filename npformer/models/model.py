@@ -65,6 +65,8 @@ class Model(Module):
     dropout: Dropout
     output_proj: Linear | None
     embedding_scale: float = 1.0
+    output_scale: float = 1.0
+    """Factor of the last states, before they are projected."""
     embedding_norm: LayerNorm | RMSNorm | None = None
 
     def __init__(
@@ -131,6 +133,10 @@ class Model(Module):
     def entrance(self, stream: str) -> Entrance:
         """The parts that embed the ids of an input."""
         return Entrance(self.embedding, self.positions, self.embedding_norm)
+
+    def _scaled(self, y: Array) -> Array:
+        """Last states (..., D), or a gradient of what they are projected as, times output_scale."""
+        return y if self.output_scale == 1 else y * self.output_scale
 
     def _project(self, y: Array) -> tuple[Array, LinearCache]:
         if self.output_proj is not None:

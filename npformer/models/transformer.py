@@ -285,12 +285,12 @@ class Transformer(Model):
         memory, encoder = self.encoder.forward(x, mask=mask, rng=rng)
         y, embed_target = self._embed(target, rng)
         y, decoder = self.decoder.forward(y, memory, memory_mask=mask, rng=rng)
-        logits, output = self._project(y * self.output_scale)
+        logits, output = self._project(self._scaled(y))
         return logits, TransformerCache(embed_source, encoder, embed_target, decoder, output)
 
     def backward(self, dlogits: Array, cache: TransformerCache) -> None:
         """dlogits (B, T, V) -> nothing: ids have no gradient, the parameters have it all."""
-        dy = self._project_backward(dlogits, cache.output) * self.output_scale
+        dy = self._scaled(self._project_backward(dlogits, cache.output))
         dy, dmemory = self.decoder.backward(dy, cache.decoder)
         self._embed_backward(dy, cache.embed_target)
         dx = self.encoder.backward(dmemory, cache.encoder)
@@ -322,4 +322,4 @@ class Transformer(Model):
         y, _ = self._embed(ids[:, None], at=state.length)
         y, _ = self.decoder.forward(y, memory_mask=state.memory_mask, states=state.layers)
         state.length += 1
-        return self._project(y[:, 0] * self.output_scale)[0]
+        return self._project(self._scaled(y[:, 0]))[0]

@@ -87,11 +87,7 @@ class Transformer(Model):
         mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
         memory = self.encoder(x, mask=mask, rng=rng)
         y = self.decoder(self._embed(target, rng), memory, memory_mask=mask, rng=rng)
-        return y * self.output_scale
-
-    def logits(self, y: Tensor) -> Tensor:
-        """The decoder's last states (..., D) -> logits (..., V)."""
-        return self._project(y * self.output_scale)
+        return self._scaled(y)
 
     def entrance(self, stream: str) -> Entrance:
         """The parts that embed the ids of an input."""
