@@ -82,7 +82,7 @@ class Transformer(Model):
     def hidden(
         self, source: Tensor, target: Tensor, rng: np.random.Generator | None = None
     ) -> Tensor:
-        """The decoder's last states (B, T, D), which ``output_weight`` projects to the logits."""
+        """What ``forward`` projects to the logits: the decoder's last states (B, T, D)."""
         x = self._embed(source, rng, stream="source")
         mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
         memory = self.encoder(x, mask=mask, rng=rng)
