@@ -27,7 +27,7 @@ class Command:
     named, and where the two part first, if they do. The library runs in float64, with nothing in
     it left in float32, so that the same means 1e-9.
 
-    It needs PyTorch and the library (the extra marian), and some 40 bytes of memory for each
+    It needs PyTorch and the library (the extra marian), and some 50 bytes of memory for each
     parameter; --dtype float32 takes half, and tells less. Exit status: 0 if both are the same, 1 if
     not, 2 for bad input.
 

@@ -131,7 +131,7 @@ class Command:
             f"model takes, left out: {', '.join(each[:NAMED])}{more}; shorten or split"
         )
 
-    def _sampler(self, model: Any, marks: dict[str, int]) -> Search:
+    def _sampler(self, model: Any, marks: dict[str, Any]) -> Search:
         rng = np.random.default_rng(self.seed)
         return functools.partial(
             draw,

@@ -36,6 +36,27 @@ IGNORED = {
     "label2id": "of a classifier's head",
     "chunk_size_feed_forward": "how much is computed at once",
     "auto_map": "code beside the weights, which is never run",
+    "transformers.js_config": "of another library",
+    "torchscript": "of the library's outputs",
+    "use_bfloat16": "of the library's TensorFlow models",
+    "tf_legacy_loss": "of the library's TensorFlow models",
+    "is_encoder_decoder": "model_type says it",
+    "tie_encoder_decoder": "of two models put together",
+    "problem_type": "of a classifier's loss",
+    "finetuning_task": "what it was trained for",
+    "tokenizer_class": "of the tokenizer's files",
+    "sep_token_id": "of the tokenizer's files",
+    "prefix": "for generating, in pipelines",
+    **dict.fromkeys(
+        (
+            *("max_length", "min_length", "do_sample", "early_stopping", "num_beams"),
+            *("num_beam_groups", "diversity_penalty", "temperature", "top_k", "top_p"),
+            *("typical_p", "repetition_penalty", "length_penalty", "no_repeat_ngram_size"),
+            *("encoder_no_repeat_ngram_size", "num_return_sequences", "output_scores"),
+            *("return_dict_in_generate", "remove_invalid_values"),
+        ),
+        "for generating; older configs hold it",
+    ),
 }
 """Fields that no family reads, each with the reason."""
 
@@ -104,8 +125,13 @@ class Fields:
         return self._values.get(name) is not None
 
     def refuse_others(self) -> None:
-        """Raise ConfigError for the first field that was not read and is not ignored."""
+        """Raise ConfigError for the first field that was not read and is not ignored.
+
+        One that is null or empty says as much as one that is absent.
+        """
         for name, value in self._values.items():
+            if value is None or value in ({}, []):
+                continue
             if name not in self._read and name not in self._ignored:
                 raise ConfigError(
                     f"{self._what} has {name} {str(value)[:60]!r}, which npformer does not know; "

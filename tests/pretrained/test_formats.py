@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+import transformers
 
 from npformer.files.array_file import ArrayFile
 from npformer.files.narrow_floats import from_float8_e4m3
 from npformer.pretrained import from_pretrained
+from npformer.pretrained.run import export, save_run
+from npformer.text.published_tokenizer import load_tokenizer
+from npformer.train.checkpoint import read_checkpoint
+from tests.pretrained import library
+from tests.pretrained.specimens import SPECIMENS
 from tests.pretrained.test_bad_input import change, shard
 
 
@@ -118,14 +124,45 @@ def test_configs_of_before_version_5(published, tmp_path, name):
     assert found == now
 
 
-def test_the_part_of_gemma_3_that_reads_text(published, tmp_path):
-    """Of a file that sees images too, as the library writes and names it."""
-    source = shutil.copytree(published("gemma3")[1], tmp_path / "source")
-    text = json.loads((source / "config.json").read_text())
-    whole = {"model_type": "gemma3", "text_config": text, "vision_config": {}, "dtype": "float64"}
-    (source / "config.json").write_text(json.dumps(whole))
+def test_the_part_of_gemma_3_that_reads_text(tmp_path):
+    """Of a model of the library's that sees images too; it is exported by itself."""
+    sees = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    sees |= {"num_attention_heads": 2, "image_size": 28, "patch_size": 14}
+    config = transformers.Gemma3Config(
+        text_config=SPECIMENS["gemma3"]().to_dict(), vision_config=sees, mm_tokens_per_image=4
+    )
+    whole = transformers.Gemma3ForConditionalGeneration(config).eval()
+    whole.save_pretrained(tmp_path / "whole")
+    library.save_tokenizer(tmp_path / "whole")
+    ids = np.arange(3, 12)[None]
+    with torch.no_grad():
+        expected = whole(input_ids=torch.from_numpy(ids)).logits.numpy()
+    found = from_pretrained(tmp_path / "whole")
+    assert abs(found.model.forward(ids)[0] - expected).max() < 1e-5 * abs(expected).max()
+    save_run(found, found.tokenizer(), tmp_path / "run")
+    checkpoint = read_checkpoint(tmp_path / "run")
+    export(checkpoint, load_tokenizer(checkpoint.tokenizer_path), tmp_path / "text")
+    again = library.narrow(tmp_path / "text")
+    assert type(again).__name__ == "Gemma3ForCausalLM"
+    with torch.no_grad():
+        assert np.allclose(again(torch.from_numpy(ids)).logits.numpy(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SPECIMENS)
+def test_what_older_configs_hold_of_generating_is_passed_over(published, tmp_path, name):
+    source = shutil.copytree(published(name)[1], tmp_path / "source")
+    older = {"do_sample": False, "temperature": 1.0, "max_length": 20, "torchscript": False}
+    config = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps(config | older | {"pruned_heads": {}}))
+    assert from_pretrained(source).model.config == from_pretrained(published(name)[1]).model.config
+
+
+def test_shards_of_a_pickle(published, source):
     tensors = safetensors.torch.load_file(source / "model.safetensors")
-    renamed = {f"language_model.{name}": tensor for name, tensor in tensors.items()}
-    renamed["vision_tower.vision_model.post_layernorm.weight"] = torch.ones(3)
-    safetensors.torch.save_file(renamed, source / "model.safetensors")
-    check_same(weights(source), weights(published("gemma3")[1]))
+    (source / "model.safetensors").unlink()
+    index = {name: f"pytorch_model-{n % 2}.bin" for n, name in enumerate(sorted(tensors))}
+    for shard_name in set(index.values()):
+        held = {name: tensors[name] for name, home in index.items() if home == shard_name}
+        torch.save(held, source / shard_name)
+    (source / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": index}))
+    check_same(weights(source), weights(published("llama")[1]))

@@ -29,6 +29,7 @@ class Gemma2(Llama):
     """``attn_logit_softcapping`` where a config has none."""
     ignored_fields: ClassVar = {
         "hidden_act": "hidden_activation is what is read",
+        "sliding_window_size": "an older name of sliding_window",
         "cache_implementation": "how the library keeps keys and values",
     }
     quirks: ClassVar = {

@@ -21,6 +21,7 @@ class Gemma3(Gemma2):
     prefixes: ClassVar[tuple[str, ...]] = (
         "language_model.model.",
         "model.language_model.",
+        "language_model.",
         "model.",
     )
     theta = 1_000_000.0
@@ -53,7 +54,8 @@ class Gemma3(Gemma2):
             text = fields.inside("text_config")
             found = self.settings(text)
             text.refuse_others()
-            return found
+            tied = fields.take("tie_word_embeddings", found["tie_output"])
+            return {**found, "tie_output": tied}
         return {**super().settings(fields), "qk_norm": "head"}
 
     def exported(self, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ class Gpt2(Family):
     prefixes: ClassVar[tuple[str, ...]] = ("transformer.",)
     ignored_fields: ClassVar = {
         "n_ctx": "an older name of n_positions",
+        "output_past": "of the library's outputs",
         "reorder_and_upcast_attn": "the order of a product, and its precision",
         "embd_pdrop": "in training alone; a run has a dropout of its own",
         "resid_pdrop": "in training alone",

@@ -32,6 +32,9 @@ class Phi3(Mistral):
         With longrope the library goes over to other frequencies once a text is longer than those of
         training. The model that is loaded takes texts up to that length, and has the first ones.
         """
+        fields.only("lm_head_bias", False)
+        for name in ("full_attn_mod", "interpolate_factor"):
+            fields.only(name, 1)
         found = super().settings(fields) | {"window": fields.take("sliding_window", None)}
         if found["rotary_scaling"] == "longrope":
             trained = fields.take("original_max_position_embeddings", 4096)

@@ -23,6 +23,7 @@ class Qwen2(Llama):
 
     def settings(self, fields: Fields) -> dict[str, Any]:
         """The settings of the model's config. Raises ConfigError for what npformer has not."""
+        fields.only("use_mrope", False)
         found = {**super().settings(fields), "attention_bias": "qkv"}
         window, first = fields.take("sliding_window", 4096), fields.take("max_window_layers", 28)
         if not fields.take("use_sliding_window", False):

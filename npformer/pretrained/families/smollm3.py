@@ -19,6 +19,10 @@ class SmolLM3(Llama):
     theta = 2_000_000.0
     padding_id: ClassVar[int | None] = 128004
     tie = True
+    ignored_fields: ClassVar = {
+        **Llama.ignored_fields,
+        "max_window_layers": "the library does not read it; no_rope_layers says which are local",
+    }
     quirks: ClassVar = {
         **Llama.quirks,
         "every layer turns": quirks.ALL_TURN,
