@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
+from npformer.cards.case import Case, Result
+from npformer.cards.invariant import Finding
 from npformer.cards.model_draws import draw_later
 from npformer.cards.models.transformer import no_lookup, no_projection
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_ids, draw_lengths, draw_seed, draw_settings
+from npformer.cards.module_invariants import gathers
 from npformer.cards.strategies import Source, draw_rng
 from npformer.models.bert import BERT, BERTConfig
+from npformer.nn.module import Parameter
 
 card = ModuleCard.of(BERT)
 card.output = "BTV"
@@ -45,6 +52,29 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     if c.token_types:
         static["types"] = draw_rng(source).integers(0, c.token_types, (b, t))
     return sizes, static
+
+
+card.invariant("a second backward adds to the first", "gradient-replaced")(gathers)
+
+
+@card.invariant("a text with more padding behind it has the same logits", "padding-attended")
+def _padded(component: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    target, config = case.static["target"], case.static["build"][0]
+    if target.shape[1] >= config.max_length or case.static["rng"] is not None:
+        return
+    more = {"target": np.pad(target, ((0, 0), (0, 1)), constant_values=config.padding_id)}
+    if case.static.get("types") is not None:
+        more["types"] = np.pad(case.static["types"], ((0, 0), (0, 1)))
+    longer = Case(case.inputs, {**case.static, **more}, case.dy)
+    shown = target != config.padding_id
+    here, there = result["y"][shown], component.forward(longer)[:, :-1][shown]
+    yield Finding(there, here, 2 * scales["y"][shown])
+
+
+@card.wrong_method("gradient-replaced", "each gradient replaces what was there: of a tied weight's "
+                   "two uses, the last counts", Parameter.accumulate)  # fmt: skip
+def _replaced(self, gradient):
+    self.grad = np.array(gradient)
 
 
 card.wrong_method(

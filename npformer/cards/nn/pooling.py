@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from npformer.cards.case import Case, Result
+from npformer.cards.invariant import Finding
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.strategies import Source, draw_rng, draw_sizes
 from npformer.nn.pooling import POOLINGS, Pooling
@@ -30,6 +33,25 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
         mask = np.arange(t) < draw_rng(source).integers(1, t + 1, (b, 1))
         mask = mask[:, ::-1].copy() if source.choice((False, True)) else mask
     return sizes, {"build": (sizes["D"], kind, normalize), "mask": mask}
+
+
+@card.invariant("a vector that is normalised has length 1", "length-of-the-mean-of-squares")
+def _length(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    if case.static["build"][2]:
+        y = result["y"].astype(np.float64)
+        lengths = np.square(y).sum(axis=-1)
+        # A vector of zeros has no direction, and is left alone.
+        yield Finding(lengths, (lengths > 0).astype(float), 8.0)
+
+
+@card.invariant("what is in padding changes nothing", broken_by="first-place-for-first-token")
+def _padding(component: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    mask, x = case.static["mask"], case.inputs["x"]
+    if mask is None:
+        return
+    other = np.where(mask[..., None], x, 1 - x)
+    yield Finding(component.forward(case.with_inputs({"x": other})), result["y"], scales["y"])
+    yield Finding(result["dx"][~mask], 0.0, 0.0)
 
 
 @card.wrong_method("tanh-skipped", "tanh is not walked back", Pooling.backward)
