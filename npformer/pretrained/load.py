@@ -1,4 +1,7 @@
-"""A published model as one of npformer's."""
+"""A published model as one of npformer's.
+
+Chapter     walkthroughs/24_a_model_from_elsewhere.md
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 An entry says which parameters are made of which tensors, and how. Its two directions are inverse,
 so that a model is loaded and exported by the same lines.
+
+Chapter     walkthroughs/24_a_model_from_elsewhere.md
 """
 
 from __future__ import annotations

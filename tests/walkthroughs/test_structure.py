@@ -35,6 +35,7 @@ EXPECTED = [
     "21_memory_against_arithmetic",
     "22_decoder_only",
     "23_steps_that_are_matrices",
+    "24_a_model_from_elsewhere",
     "playground",
 ]
 FRONT_MATTER = """---

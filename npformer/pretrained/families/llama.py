@@ -1,6 +1,8 @@
 """Llama (Touvron et al., 2023; Llama Team, 2024), SmolLM and SmolLM2, which are the same.
 
 Several later families are this one with other settings, and inherit from it.
+
+Chapter     walkthroughs/24_a_model_from_elsewhere.md
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Llama, SmolLM and SmolLM2, and Mistral, whose files say that they are Llama's."""
+"""Llama, SmolLM and SmolLM2, and Mistral, whose files say that they are Llama's.
+
+Chapter     walkthroughs/24_a_model_from_elsewhere.md
+"""
 
 from __future__ import annotations
 
