@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import tyro
@@ -108,7 +108,7 @@ class Command:
                     ["" if i in too_long else s for i, s in enumerate(sentences)],
                     beam=self.beam,
                     alpha=self.alpha,
-                    search=self._sampler(model, translator.marks) if self.sample else None,
+                    search=self._sampler(translator) if self.sample else None,
                 )
             ),
             flush=True,  # a reader that has gone is noticed before anything more is said
@@ -131,12 +131,12 @@ class Command:
             f"model takes, left out: {', '.join(each[:NAMED])}{more}; shorten or split"
         )
 
-    def _sampler(self, model: Any, marks: dict[str, Any]) -> Search:
+    def _sampler(self, translator: Translator) -> Search:
         rng = np.random.default_rng(self.seed)
         return functools.partial(
             draw,
-            model,
-            **marks,
+            translator.searched,
+            **translator.marks,
             rng=rng,
             temperature=self.temperature,
             top_k=self.top_k,

@@ -5,7 +5,8 @@ Chapter     walkthroughs/12_decoding.md
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,6 +41,32 @@ class CachedModel(Protocol):
 
     def step(self, ids: Array, state: Any) -> Array:
         """ids (R,), each row's newest token -> logits (R, V), an array the caller may change."""
+
+
+class Begun:
+    """A model whose every output begins with ``ids``, before the one that a search begins with.
+
+    So BART begins with two: the id that ended the source, and the one that begins a text.
+    """
+
+    def __init__(self, model: CachedModel, ids: Sequence[int]) -> None:
+        self._model, self._ids = model, tuple(ids)
+        self.config = SimpleNamespace(max_length=model.config.max_length - len(self._ids))
+
+    def start(self, source: Array) -> Any:
+        """source (B, S) ids -> the state after ``ids``."""
+        state = self._model.start(source)
+        for each in self._ids:
+            self._model.step(np.full(len(source), each, np.int64), state)
+        return state
+
+    def step(self, ids: Array, state: Any) -> Array:
+        """ids (R,) -> logits (R, V), the model's own."""
+        return self._model.step(ids, state)
+
+    def __getattr__(self, name: str) -> Any:
+        """What else the model has, such as ways to choose by itself."""
+        return getattr(self._model, name)
 
 
 def output_limits(model: CachedModel, source: Array, pad: int, max_length: int | None) -> Array:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from npformer.decode.beam import beam as beam_search
-from npformer.decode.rollout import CachedModel
+from npformer.decode.rollout import Begun, CachedModel
 from npformer.errors import ConfigError, NpformerError
 from npformer.ops.array import Array
 from npformer.text.document import Document
@@ -39,8 +39,8 @@ class TextCodec(Protocol):
         """The ids of a source, from those of its text alone."""
 
     @property
-    def first(self) -> int:
-        """The id that a translation begins with, which is not part of it."""
+    def begin(self) -> Sequence[int]:
+        """The ids that a translation begins with, which are not part of it."""
 
     @property
     def ends(self) -> Collection[int]:
@@ -62,6 +62,11 @@ class Translator:
             raise ConfigError(
                 "this model reads no source, so it cannot translate; give one that does, such as a "
                 "run of --model transformer, or go on with a text by npformer generate"
+            )
+        if not tokenizer.begin:
+            raise ConfigError(
+                "what this model writes begins with its language, which no file of it names; "
+                "give its generation_config.json a forced_bos_token_id, and load it again"
             )
         self.model = model
         self.tokenizer = tokenizer
@@ -126,13 +131,20 @@ class Translator:
         return [len(self.tokenizer.source(ids)) for ids in encoded]
 
     @property
-    def marks(self) -> dict[str, int]:
+    def marks(self) -> dict[str, Any]:
         """What a search is told: the ids ``bos``, ``eos`` and ``pad``."""
         pad = getattr(self.model.config, "padding_id", PAD)
-        return {"bos": self.tokenizer.first, "eos": min(self.tokenizer.ends), "pad": pad}
+        return {"bos": self.tokenizer.begin[-1], "eos": min(self.tokenizer.ends), "pad": pad}
+
+    @property
+    def searched(self) -> CachedModel:
+        """The model, as a search that begins with ``bos`` is to see it."""
+        *ids, _ = self.tokenizer.begin
+        return Begun(self.model, ids) if ids else self.model
 
     def _beam(self, beam: int, alpha: float) -> Search:
-        return lambda source: beam_search(self.model, source, **self.marks, beam=beam, alpha=alpha)
+        model, marks = self.searched, self.marks
+        return lambda source: beam_search(model, source, **marks, beam=beam, alpha=alpha)
 
     def _encode(self, sentences: Sequence[str]) -> list[list[int]]:
         """Each sentence's ids with those around it; none for a blank sentence."""

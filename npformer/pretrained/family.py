@@ -33,6 +33,8 @@ class Family:
     """Fields beside ``fields.IGNORED`` that are passed over, each with the reason."""
     ignored_tensors: ClassVar[Mapping[str, str]] = {}
     """Patterns of names that are passed over, each with the reason."""
+    language_first: ClassVar[bool] = False
+    """Whether what is written begins with its language, so that the model's files need not say."""
     quirks: ClassVar[Mapping[str, Quirk]] = {}
     """What a naive loader gets wrong, by name."""
 

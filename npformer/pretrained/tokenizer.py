@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from npformer.errors import TokenizerError
+from npformer.pretrained.families import family_of
 from npformer.pretrained.names import (
     BYTE_PAIRS,
     GENERATION,
@@ -103,7 +104,7 @@ def _table(source: Source, name: str) -> Mapping[str, Any]:
     return found
 
 
-def _marks(source: Source) -> tuple[list[int], int | None, int | None]:
+def _marks(source: Source) -> tuple[list[int], int | None, list[int] | None]:
     """What ends a text, begins one, and begins one that is written after a source is read.
 
     The files for generating say it, or else the config, a part of which may be inside.
@@ -118,5 +119,8 @@ def _marks(source: Source) -> tuple[list[int], int | None, int | None]:
     start = start if start is not None else next(iter(ends), None)
     if not source.config.get("is_encoder_decoder"):
         return ends, start, None
-    target = said("decoder_start_token_id")
-    return ends, start, said("pad_token_id") if target is None else target
+    target, forced = said("decoder_start_token_id"), said("forced_bos_token_id")
+    target = said("pad_token_id") if target is None else target
+    if forced is None and family_of(source.config, source.path).language_first:
+        return ends, start, []
+    return ends, start, [each for each in (target, forced) if each is not None]

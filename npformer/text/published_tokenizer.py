@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,19 @@ class PublishedTokenizer(Tokenizer):
     """A tokenizer read from a file of the ``tokenizers`` library.
 
     ``ends`` are the ids that end a text, and ``start`` the one that begins a text of nothing.
-    Where a model reads a source, ``target`` is the id that begins what it writes. Raises
-    TokenizerError for a file that is none.
+    Where a model reads a source, ``target`` are the ids that begin what it writes; none where
+    they depend on the language. Raises TokenizerError for a file that is none.
     """
 
     kind = "published"
     silent = ()
 
     def __init__(
-        self, content: str, ends: Iterable[int], start: int | None, target: int | None = None
+        self,
+        content: str,
+        ends: Iterable[int],
+        start: int | None,
+        target: Sequence[int] | None = None,
     ) -> None:
         try:
             self._file: dict[str, Any] = json.loads(content)
@@ -52,7 +56,7 @@ class PublishedTokenizer(Tokenizer):
         self.begin, self.close = _around(core)
         self.target = target
         if target is not None:
-            self.before, self.begin = self.begin, (target,)
+            self.before, self.begin = self.begin, tuple(target)
         vocabulary = core.get_vocab(with_added_tokens=True)
         self._size = max(vocabulary.values(), default=-1) + 1
         self._bytes = byte_letters() if _writes_bytes(self._file) else None

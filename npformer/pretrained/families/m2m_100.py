@@ -16,6 +16,7 @@ class M2M100(Marian):
     activation: ClassVar[str] = "relu"
     padding_id: ClassVar[int] = 1
     scale: ClassVar[bool] = True
+    language_first = True
     ignored_tensors: ClassVar = {
         r"(encoder|decoder)\.embed_positions\.weights?": "sines and cosines, of older files",
         r"(encoder|decoder)\.version": "of the program that trained it",
