@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import models, pre_tokenizers, trainers
 
 from npformer.errors import TokenizerError
-from npformer.pretrained.gguf.vocabulary import BYTE, CONTROL, UNKNOWN, Vocabulary
+from npformer.pretrained.gguf.vocabulary import BYTE, CONTROL, UNKNOWN, USER_DEFINED, Vocabulary
 from npformer.pretrained.names import BYTE_PAIRS, MERGES, TOKENIZER_CONFIG, WORD_PIECES
 from npformer.pretrained.source import Source
 from npformer.pretrained.tokenizer import read_tokenizer
@@ -152,6 +152,24 @@ def test_pieces_of_a_file_begin_with_bos_and_fall_back_to_bytes(tmp_path):
     tokenizer = read_tokenizer(source, len(PIECES))
     assert tokenizer.tokens(tokenizer.prompt("abb\nz")) == ["<s>", "▁ab", "b", "<0x0A>", "<unk>"]
     assert tokenizer.ends == {2}
+
+
+@pytest.mark.parametrize("spaces", ["  ", "▁▁"])
+def test_runs_of_spaces_that_a_file_defines_are_found_before_any_merge(tmp_path, spaces):
+    pieces = [spaces if piece == "▁▁" else piece for piece in PIECES]
+    kinds = [UNKNOWN, CONTROL, CONTROL, BYTE] + [1] * (len(PIECES) - 4)
+    kinds[pieces.index(spaces)] = USER_DEFINED
+    metadata = {
+        "tokenizer.ggml.model": "llama",
+        "tokenizer.ggml.tokens": pieces,
+        "tokenizer.ggml.scores": list(PIECES.values()),
+        "tokenizer.ggml.token_type": kinds,
+        "tokenizer.ggml.add_space_prefix": False,
+    }
+    vocabulary = Vocabulary(metadata, tmp_path / "b.gguf")
+    core = tokenizers.Tokenizer.from_str(vocabulary["tokenizer.json"].decode())
+    assert core.encode("a  ab a").tokens == ["a", "▁▁", "ab", "▁a"]  # ▁ab is the better piece
+    assert core.decode(core.encode("a  ab a").ids) == "a  ab a"
 
 
 def test_words_of_an_older_directory_are_cut_as_berts(tmp_path):

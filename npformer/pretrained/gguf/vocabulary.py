@@ -13,7 +13,7 @@ from npformer.errors import TokenizerError
 from npformer.pretrained.names import GENERATION, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG
 from npformer.pretrained.vocabularies.added import add_tokens, put_around
 from npformer.pretrained.vocabularies.byte_pairs import byte_pairs
-from npformer.pretrained.vocabularies.sentence_pieces import sentence_pieces
+from npformer.pretrained.vocabularies.sentence_pieces import SPACE, sentence_pieces
 
 UNKNOWN, CONTROL, USER_DEFINED, BYTE = 2, 3, 4, 6
 """Types of tokens, by the format's numbers."""
@@ -70,7 +70,14 @@ class Vocabulary(Mapping[str, bytes]):
             raise TokenizerError(f"{self._path}: {error}") from error
         special = [t for t, kind in zip(tokens, kinds, strict=True) if kind == CONTROL]
         plain = [t for t, kind in zip(tokens, kinds, strict=True) if kind == USER_DEFINED]
-        add_tokens(core, special, [t for t in plain if t.strip(" ▁")])
+        spaces = [SPACE * len(t) for t in plain if not t.strip(f" {SPACE}")]
+        add_tokens(
+            core,
+            special,
+            [t for t in plain if t.strip(f" {SPACE}")],
+            # The space that a prefix puts first would be put before each of these as well.
+            [] if self._said("add_space_prefix", True) else spaces,
+        )
         begins = model == "llama" or self._said("pre") in BEGINS_WITH_BOS
         put_around(
             core,

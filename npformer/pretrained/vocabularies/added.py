@@ -9,11 +9,18 @@ from tokenizers import AddedToken, processors
 
 
 def add_tokens(
-    core: tokenizers.Tokenizer, special: Iterable[str], plain: Iterable[str] = ()
+    core: tokenizers.Tokenizer,
+    special: Iterable[str],
+    plain: Iterable[str] = (),
+    spelled: Iterable[str] = (),
 ) -> None:
-    """Find tokens of the vocabulary whole in a text; ``special`` ones are no text of a model's."""
+    """Find tokens of the vocabulary whole in a text; ``special`` ones are no text of a model's.
+
+    ``plain`` ones are looked for in the text as it is, ``spelled`` ones in its normalised form.
+    """
     core.add_special_tokens([AddedToken(token, normalized=False) for token in special])
     core.add_tokens([AddedToken(token, normalized=False) for token in plain])
+    core.add_tokens([AddedToken(token, normalized=True) for token in spelled])
 
 
 def put_around(core: tokenizers.Tokenizer, first: str | None, last: str | None) -> None:
