@@ -142,6 +142,8 @@ def test_every_setting_of_a_model_may_be_swept_by_itself(config):
     for field in dataclasses.fields(config):
         kinds = typing.get_args(hints[field.name])
         of_kind = True if bool in kinds else 2 if {int, float} & set(kinds) else kinds[:1]
+        if field.name == "mup_base_width":  # must divide heads and widths of the defaults
+            of_kind = 64
         values = [of_kind if field.default is None else field.default]
         if f"model.{field.name}" not in _FIXED and values[0] not in ("", ()):
             search_space({f"model.{field.name}": values}, config)

@@ -23,11 +23,20 @@ def _split_components_first(a, n):
     return a.reshape(*a.shape[:2], a.shape[2] // n, n).swapaxes(2, 3)
 
 
-def _backward(split=_split, merge=(_merge, _merge, _merge), join=lambda dx, dmemory: dx + dmemory):
-    """The backward with other splits and merges, or another sum in self-attention."""
+def _through(layer, dy, cache):
+    return layer.out_proj.backward(dy, cache.out_proj)
+
+
+def _backward(
+    through=_through,
+    split=_split,
+    merge=(_merge, _merge, _merge),
+    join=lambda dx, dmemory: dx + dmemory,
+):
+    """The backward with another dz, other splits and merges, or another sum in self-attention."""
 
     def backward(layer, dy, cache):
-        dz = layer.out_proj.backward(dy, cache.out_proj)
+        dz = through(layer, dy, cache)
         gradients = attention_backward(split(dz, layer.heads), cache.attention)
         dq, dk, dv = (m(g) for m, g in zip(merge, gradients, strict=True))
         dx = layer.q_proj.backward(dq, cache.q_proj)
@@ -39,6 +48,8 @@ def _backward(split=_split, merge=(_merge, _merge, _merge), join=lambda dx, dmem
 
 
 MISTAKES = [
+    ("out_proj is left out: dy itself stands for dz",
+     _backward(through=lambda layer, dy, cache: dy)),
     ("in self-attention the gradient by keys and values is left out: x is all three",
      _backward(join=lambda dx, dmemory: dx)),
     ("in self-attention the gradient by the queries is left out: x is all three",
