@@ -113,6 +113,15 @@ class Component:
         """S of a result that is not accepted, measured with more care; None if there is no more."""
         return None
 
+    def systematic(
+        self, case: Case, name: str, ours: Result, exact: Result, units: Array
+    ) -> Array | None:
+        """The part of an accepted error, in ``units``, that is no rounding; None if there is none.
+
+        Few digits make a bound wide enough to hide it.
+        """
+        return None
+
     def smooth(self, case: Case) -> bool:
         """Whether the forward can be differentiated along a line through this case."""
         return True

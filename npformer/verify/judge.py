@@ -288,8 +288,12 @@ def _check_pytorch(
         if name not in wrong and not component.accepts(to.ours[name], to.pytorch[name]):
             scale = component.reconsidered(case, name, ours, exact)
             units = units if scale is None else judge(scale)
-        if not component.accepts(to.ours[name], to.pytorch[name]):
+        if component.accepts(to.ours[name], to.pytorch[name]):
+            part = None if name in wrong else component.systematic(case, name, ours, exact, units)
+            found = None if part is None else _systematic(name, ours[name], ref, units, part, case)
+        else:
             found = furthest(name, ours[name], ref, units, to.pytorch[name], case)
+        if found is not None:
             to.failures.append(dataclasses.replace(found, oracle=component.witness))
         if referee is not None:
             gap = worst(error_units(referee[name], ref, scales[name], dtype))
@@ -324,6 +328,19 @@ def furthest(name: str, a: Array, ref: Array, units: Array, pytorch: float, case
     )
     error = float(units[index])
     return Failure(name, "PyTorch", message, error, case, index, expected, got, pytorch)
+
+
+def _systematic(name: str, a: Array, ref: Array, units: Array, part: Array, case: Case) -> Failure:
+    """The failure of an error that is within the bound and is no rounding: the largest ``part``."""
+    found = furthest(name, a, ref, part, 0.0, case)
+    assert found.index is not None
+    error = float(units[found.index])
+    message = (
+        f"{at_index(name, found.index)} is {found.got!r}, expected {found.expected!r}: off by "
+        f"{error:.3g} rounding units, and by {found.error:.3g} in the mean of inputs near by, "
+        "where rounding has other signs"
+    )
+    return dataclasses.replace(found, message=message, error=error, pytorch=None)
 
 
 def at_index(name: str, index: tuple[int, ...] | None) -> str:

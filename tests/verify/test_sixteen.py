@@ -9,6 +9,7 @@ import json
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +46,10 @@ class OffByAFifth(Linear):
     share = 0.2
 
 
+class OffByATwentieth(Linear):
+    share = 0.05
+
+
 class OffByAThousandfold(Linear):
     share = 1000.0
 
@@ -75,6 +80,80 @@ def test_a_right_function_of_sixteen_bits_is_accepted(right, dtype):
 def test_a_fifth_off_in_one_entry_is_found(dtype):
     result = check(OffByAFifth, "bd, de", against=product, dtypes=dtype, cases=40, shrink=False)
     assert set(result.wrong) == {"dw"}
+
+
+def test_a_twentieth_off_in_one_entry_of_bfloat16_is_no_rounding():
+    result = check(
+        OffByATwentieth, "bd, de", against=product, dtypes="bfloat16", cases=60, shrink=False
+    )
+    assert set(result.wrong) == {"dw"}
+    failure = result.failure
+    assert failure is not None
+    assert failure.index == (0, 0)
+    assert failure.error < ACCEPT
+    assert "in the mean of inputs near by" in failure.message
+    assert "in the mean of inputs near by up to 1" in result.bound
+    asked = {"against": product, "dtypes": "bfloat16", "cases": 60, "shrink": False}
+    assert check(OffByATwentieth, "bd, de", accept=ACCEPT, **asked)
+
+
+def softmax_by_hand(x):
+    e = (x - x.amax(-1, keepdim=True)).exp()
+    return e / e.sum(-1, keepdim=True)
+
+
+def attention_by_hand(q, k, v):
+    return softmax_by_hand(q @ k.mT / q.shape[-1] ** 0.5) @ v
+
+
+def layer_norm_by_hand(x, weight, bias):
+    centred = x - x.mean(-1, keepdim=True)
+    return centred * torch.rsqrt((centred**2).mean(-1, keepdim=True) + 1e-5) * weight + bias
+
+
+RIGHT = {
+    "layer norm": (layer_norm_by_hand, "btd, d, d", lambda x, w, b: F.layer_norm(x, w.shape, w, b)),
+    "softmax": (softmax_by_hand, "btd", lambda x: torch.softmax(x, -1)),
+    "attention": (attention_by_hand, "bth, bsh, bse", F.scaled_dot_product_attention),
+    "RMS norm": (
+        lambda x, w: F.rms_norm(x, w.shape, w, 1e-6),
+        "btd, d",
+        lambda x, w: rms_norm_by_hand(x, w),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_rounding_at_every_step_in_bfloat16_is_not_taken_for_a_mistake(name):
+    right, inputs, against = RIGHT[name]
+    result = check(right, inputs, against=against, dtypes="bfloat16", cases=40, seed=1)
+    assert result, result
+
+
+def rms_norm_by_hand(x, weight):
+    return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + 1e-6) * weight
+
+
+class WithoutItsMean(torch.autograd.Function):
+    """An RMS norm whose backward has no term of the mean square."""
+
+    @staticmethod
+    def forward(ctx, x, weight):
+        r = torch.rsqrt((x * x).mean(-1, keepdim=True) + 1e-6)
+        ctx.save_for_backward(x * r, r, weight)
+        return x * r * weight
+
+    @staticmethod
+    def backward(ctx, dy):
+        xhat, r, weight = ctx.saved_tensors
+        return r * dy * weight, (dy * xhat).sum(tuple(range(dy.ndim - 1)))
+
+
+def test_terms_that_cancel_in_rows_of_one_number_are_rounding_and_no_excuse():
+    asked = {"against": RIGHT["RMS norm"][0], "sizes": {"d": 1}, "dtypes": "bfloat16", "cases": 30}
+    result = check(rms_norm_by_hand, "btd, d", **asked)
+    assert result, result
+    assert "dx" in check(WithoutItsMean, "btd, d", shrink=False, **asked).wrong
 
 
 def test_what_is_shown_runs_and_shows_the_wrong_number():

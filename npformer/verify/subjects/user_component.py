@@ -18,17 +18,19 @@ from npformer.verify.reference.jacobian import MOST, gradients, jacobian
 from npformer.verify.subjects.kinds import refusal
 from npformer.verify.subjects.subjects import Subject
 from npformer.verify.subjects.torch_subjects import TorchCallable
-from npformer.verify.units import sixteen
+from npformer.verify.units import sixteen, systematic
 from npformer.verify.units.error import error_units, worst
 from npformer.verify.units.inside import ACCEPT as INSIDE
 from npformer.verify.units.inside import TINY, computes_in
 from npformer.verify.units.measured import ACCEPT, CAREFUL, RATIO, TRIALS, measured_scales
-from npformer.verify.units.rounding import errors_near, own_scale, spread
+from npformer.verify.units.rounding import at_least_usual, errors_near, own_scale, spread
 from npformer.verify.units.sixteen import EPS, in_bfloat16
 
 T = TypeVar("T")
 REDRAWN = 20
 """Draws, at most, until no number is too large for sixteen bits."""
+STEPPED = 6
+"""Trials with each step of a function in sixteen bits rounded anew."""
 Shape = tuple[int, ...]
 
 
@@ -290,7 +292,12 @@ class UserComponent(Component):
         if self.sixteen:
             reach = sixteen.REACH * EPS[self.sixteen]
             near = errors_near(self.subject.run, self._reference, case, name, reach)
-            return sixteen.with_scatter(scale, near / float(np.finfo(case.dy.dtype).eps))
+            eps = float(np.finfo(case.dy.dtype).eps)
+            scale = sixteen.with_scatter(scale, near / eps)
+            if not units <= sixteen.LOST:
+                return scale
+            steps = self._own_steps(case, ours)[name] * EPS[self.sixteen] / eps
+            return np.maximum(scale, steps)
         if self.inside:
             off_by = 4 * EPS[self.inside]  # so that its rounding, too, is drawn anew
             least = TINY.get(self.inside, 0.0)
@@ -298,6 +305,44 @@ class UserComponent(Component):
             return np.maximum(scale, seen)
         own = own_scale(self.subject.run, self._reference, case, name, exact[name], scale)
         return scale if own is None else own
+
+    def systematic(
+        self, case: Case, name: str, ours: Result, exact: Result, units: Array
+    ) -> Array | None:
+        if not self.sixteen or self.bound is not None or worst(units) <= systematic.MOST:
+            return None
+        if not isinstance(self.subject, TorchCallable):  # whose steps can be rounded anew
+            return None
+        eps = EPS[self.sixteen]
+        unit = self._careful_scales(case, exact)[name] * float(np.finfo(case.dy.dtype).eps)
+
+        def of(run: Callable[[Case], Result]) -> Array:
+            near = errors_near(run, self._reference, case, name, sixteen.REACH * eps)
+            return systematic.part(near, unit)
+
+        part = np.where(units > systematic.MOST, of(self.subject.run), 0.0)
+        if systematic.accepts(worst(part), 0.0):
+            return None
+        if systematic.accepts(worst(part), worst(of(self.twin))):
+            return None
+        part = part * unit / np.maximum(unit, eps * self._own_steps(case, ours)[name])
+        return None if systematic.accepts(worst(part), 0.0) else part
+
+    def _own_steps(self, case: Case, ours: Result) -> Result:
+        """How far the subject's results move, in eps, if each of its steps does by one.
+
+        Remembered for the last case. 0 where the steps are not PyTorch's.
+        """
+        if self.last.get("stepped") is not case:
+            self.last.update(stepped=case, steps={n: np.zeros(a.shape) for n, a in ours.items()})
+            if isinstance(self.subject, TorchCallable):
+                from npformer.verify.units.stepwise import scatter_of_steps  # imports PyTorch
+
+                eps = EPS[self.sixteen]
+                steps = scatter_of_steps(self.subject.run, case, ours, eps, STEPPED, alike=True)
+                self.last.update(steps={n: at_least_usual(s) for n, s in steps.items()})
+        found: Result = self.last["steps"]
+        return found
 
     def _careful_scales(self, case: Case, exact: Result) -> Result:
         """Remembered for the last case: each of its results may ask."""
@@ -330,7 +375,8 @@ class UserComponent(Component):
         if self.sixteen:
             limit = (
                 f"errors up to {sixteen.ACCEPT:g} pass, or twice the reference's own in "
-                f"{self.sixteen} but at most {sixteen.CAP:g}"
+                f"{self.sixteen} but at most {sixteen.CAP:g}, and in the mean of inputs near by up "
+                f"to {systematic.MOST:g}"
             )
         if self.inside:
             limit = f"its forward computes in {self.inside}: errors up to {INSIDE:g} pass"

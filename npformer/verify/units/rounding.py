@@ -69,8 +69,13 @@ def spread(
     if not len(errors):
         return np.zeros(())
     found = np.abs(errors - np.mean(errors, axis=0)).max(axis=0) / np.finfo(case.dy.dtype).eps
-    seen = found[found > 0]
-    return np.maximum(found, np.median(seen) if seen.size else 0.0)
+    return at_least_usual(found)
+
+
+def at_least_usual(scatter: Array) -> Array:
+    """With the median of those that scatter in place of less: one may round to nothing by luck."""
+    seen = scatter[scatter > 0]
+    return np.maximum(scatter, np.median(seen) if seen.size else 0.0)
 
 
 def errors_near(

@@ -31,6 +31,8 @@ REACH = 4.0
 SCATTER = 2.0
 """The function's own scatter makes the unit so many times larger, at most, unless it is all there
 is: errors whose mean is less than half of it are rounding, of terms that cancel."""
+LOST = 1000.0
+"""Units that no rounding of its own steps explains: they would be 8 times its terms in bfloat16."""
 LARGEST = 100.0
 """Of the numbers that are drawn: float16 ends at 65504, and a square should not."""
 

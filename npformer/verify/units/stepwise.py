@@ -27,11 +27,14 @@ MOST = 1e4
 
 
 class EachStepRounded(TorchDispatchMode):
-    """Moves the floating-point results of every operation by about ``eps`` of themselves."""
+    """Moves the floating-point results of every operation by about ``eps`` of themselves.
 
-    def __init__(self, seed: int, eps: float) -> None:
+    ``alike``: all of one result by the same, as equal numbers are rounded.
+    """
+
+    def __init__(self, seed: int, eps: float, alike: bool = False) -> None:
         super().__init__()
-        self._eps = eps
+        self._eps, self._alike = eps, alike
         self._generator = torch.Generator().manual_seed(seed)  # the caller's may draw a dropout
 
     def __torch_dispatch__(
@@ -40,33 +43,50 @@ class EachStepRounded(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         if any(each.alias_info is not None for each in func._schema.returns):
             return result  # a view, or written in place: the same numbers as before
+        if func is torch.ops.aten._to_copy.default and 2 in (
+            result.element_size(),
+            args[0].element_size(),
+        ):
+            return result  # of sixteen bits: what goes in is compared with the caller's
         return tree_map_only(torch.Tensor, self._moved, result)
 
     def _moved(self, tensor: torch.Tensor) -> torch.Tensor:
         if not tensor.is_floating_point():
             return tensor
-        drawn = torch.randn(tensor.shape, generator=self._generator, dtype=tensor.dtype)
-        return tensor * (1 + self._eps * drawn)
+        # In sixteen bits 1 + eps may be 1.
+        wide = torch.float32 if tensor.element_size() == 2 else tensor.dtype
+        shape = () if self._alike else tensor.shape
+        drawn = torch.randn(shape, generator=self._generator, dtype=wide)
+        return (tensor.to(wide) * (1 + self._eps * drawn)).to(tensor.dtype)
 
 
-def scatter_of_steps(run: Callable[[Case], Result], case: Case, exact: Result) -> Result:
-    """How far off the furthest trial is, in eps of the case's dtype, by entry of each result.
+def scatter_of_steps(
+    run: Callable[[Case], Result],
+    case: Case,
+    around: Result,
+    eps: float = 0.0,
+    trials: int = TRIALS,
+    alike: bool = False,
+) -> Result:
+    """How far off the furthest trial is, in eps, by entry of each result.
 
-    ``run`` computes ``exact`` with PyTorch on the CPU, in the case's own dtype.
+    ``run`` computes ``around`` with PyTorch on the CPU. ``eps`` is that of the case's dtype unless
+    given. ``alike``: in every other trial, all of one result moves by the same.
     """
     fp = np.finfo(case.dy.dtype)
-    sizes = [np.abs(a[np.abs(a) <= fp.max]).max(initial=0.0) for a in exact.values()]
+    eps = eps or float(fp.eps)
+    sizes = [np.abs(a[np.abs(a) <= fp.max]).max(initial=0.0) for a in around.values()]
     most = MOST * float(max(sizes, default=0.0))
-    found = {name: np.zeros(np.shape(a)) for name, a in exact.items()}
-    for trial in range(TRIALS):
+    found = {name: np.zeros(np.shape(a)) for name, a in around.items()}
+    for trial in range(trials):
         try:
-            with EachStepRounded(trial, float(fp.eps)), np.errstate(all="ignore"):
+            with EachStepRounded(trial, eps, alike and trial % 2 == 1), np.errstate(all="ignore"):
                 result = run(case)
         except Exception:  # it refuses what rounding did to its own intermediates
             continue
         for name, furthest in found.items():
             if name not in result:
                 continue
-            off: Array = np.abs(np.asarray(result[name], np.float64) - exact[name]) / fp.eps
+            off: Array = np.abs(np.asarray(result[name], np.float64) - around[name]) / eps
             np.maximum(furthest, np.where(off <= most, off, 0.0), out=furthest)
     return found
