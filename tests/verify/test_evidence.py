@@ -166,6 +166,18 @@ def test_a_loss_that_saturates_is_not_wrong():
     assert result, result
 
 
+def test_what_is_left_of_1_minus_a_number_near_1_is_not_wrong():
+    """0 for 1.6e-10 is rounding of the 1; a hundredth of it is not."""
+
+    def of(by):
+        return lambda x: (1 - torch.sigmoid(x)) * by
+
+    asked = {"against": lambda x: torch.sigmoid(-x), "cases": 100, "shrink": False}
+    result = check(of(1.0), "bt", **asked)
+    assert result, result
+    assert not check(of(1.01), "bt", **asked)
+
+
 def test_a_formula_that_loses_digits_is_not_wrong():
     def one_pass(x):
         return (x * x).mean(-1) - x.mean(-1) ** 2

@@ -30,7 +30,7 @@ T = TypeVar("T")
 REDRAWN = 20
 """Draws, at most, until no number is too large for sixteen bits."""
 STEPPED = 6
-"""Trials with each step of a function in sixteen bits rounded anew."""
+"""Trials with each step of the function under test rounded anew."""
 Shape = tuple[int, ...]
 
 
@@ -304,7 +304,11 @@ class UserComponent(Component):
             seen = spread(self.subject.run, self._reference, case, name, off_by, least)
             return np.maximum(scale, seen)
         own = own_scale(self.subject.run, self._reference, case, name, exact[name], scale)
-        return scale if own is None else own
+        scale = scale if own is None else own
+        units = worst(error_units(ours[name], exact[name], scale, case.dy.dtype))
+        if self.accepts(units, 0.0) or not np.isfinite(units):
+            return scale
+        return np.maximum(scale, self._own_steps(case, ours)[name])
 
     def systematic(
         self, case: Case, name: str, ours: Result, exact: Result, units: Array
@@ -338,9 +342,11 @@ class UserComponent(Component):
             if isinstance(self.subject, TorchCallable):
                 from npformer.verify.units.stepwise import scatter_of_steps  # imports PyTorch
 
-                eps = EPS[self.sixteen]
-                steps = scatter_of_steps(self.subject.run, case, ours, eps, STEPPED, alike=True)
-                self.last.update(steps={n: at_least_usual(s) for n, s in steps.items()})
+                eps, alike = EPS.get(self.sixteen, 0.0), bool(self.sixteen)
+                steps = scatter_of_steps(self.subject.run, case, ours, eps, STEPPED, alike)
+                if self.sixteen:  # so few digits that the move may round to nothing
+                    steps = {n: at_least_usual(s) for n, s in steps.items()}
+                self.last.update(steps=steps)
         found: Result = self.last["steps"]
         return found
 
