@@ -97,7 +97,7 @@ def _exact(function):
     return backward
 
 
-@card.wrong_backward("gradients-exchanged", "dgate and dup come back in each other's place")
+@card.wrong_backward("gradients-exchanged", "dgate and dup come back in the wrong order")
 def _exchanged(dy, cache):
     dgate, dup = geglu_backward(dy, cache)
     return dup, dgate

@@ -56,7 +56,7 @@ def _h(cache):
 
 @card.wrong_backward(
     "gradients-exchanged",
-    "dgate and dup come back in each other's place",
+    "dgate and dup come back in the wrong order",
     seen="unslothai/unsloth#3314",
     smallest="gate (1,), up (1,)",
     missed_by=OUTPUT,

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from npformer.cards.case import Case, Result
+from npformer.cards.strategies import GeneratorSource
 from npformer.verify.component import Component
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.diagnosis.evidence import Evidence, silence
 
 ALIKE = 1e-4
 """How near the outputs must be to those of the registry's operation, of their size."""
+DRAWN = 8
+"""Draws of an operation's options, among which to find those of a function like it."""
+FURTHER = 10.0
+"""How many times nearer the output has to be for other options than the usual ones."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +30,12 @@ class Known:
     component: Any
     names: Mapping[str, str] | None = None
     """Name here -> name there; None where they are the same."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What it is told there and nobody says here, such as the eps of a norm."""
 
     def seen_as(self, planted: Component) -> Component:
         """``planted``, which is of the registry, with the arguments' names of here."""
-        return planted if self.names is None else _Renamed(planted, self.names)
+        return planted if self.names is None else _Renamed(planted, self.names, self.options)
 
 
 def known(evidence: Evidence) -> Known | None:
@@ -53,8 +60,33 @@ def _look_up(evidence: Evidence) -> Known | None:
             there = _arguments(op)
             renamed = dict(zip(order, there, strict=False))
             if len(order) <= len(there) and _gives(_Renamed(op, renamed), evidence, y):
-                return Known(op, renamed)
+                return Known(op, renamed, _options(op, renamed, evidence, y))
     return None
+
+
+def _options(
+    op: OpComponent, names: Mapping[str, str], evidence: Evidence, y: np.ndarray
+) -> dict[str, Any]:
+    """Those that the operation is drawn with, and that come nearest to this output."""
+    source = GeneratorSource(np.random.default_rng(0))
+    taken, best = {}, _gap(_Renamed(op, names), evidence, y)
+    for _ in range(DRAWN):
+        drawn = op.draw(source, evidence.case.dy.dtype).static
+        options = {n: v for n, v in drawn.items() if isinstance(v, (bool, int, float))}
+        gap = _gap(_Renamed(op, names, options), evidence, y)
+        if gap < best / FURTHER:
+            taken, best = options, gap
+    return taken
+
+
+def _gap(op: Component, evidence: Evidence, y: np.ndarray) -> float:
+    """How far its output is from ``y``; inf where it gives none like it."""
+    try:
+        with silence():
+            found = op.forward(evidence.case)
+        return float(np.abs(found - y).max()) if found.shape == y.shape else np.inf
+    except Exception:  # options that go with other arguments
+        return np.inf
 
 
 def _arguments(op: OpComponent) -> list[str]:
@@ -83,6 +115,7 @@ class _Renamed(Component):
 
     inner: Any
     names: Mapping[str, str]
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def _case(self, case: Case) -> Case:
         defaults = inspect.signature(self.inner.pair[0]).parameters
@@ -90,7 +123,7 @@ class _Renamed(Component):
         static = {self.names.get(n, n): v for n, v in case.static.items()}
         given = {self.names[n]: a for n, a in case.inputs.items()}
         known = {n: v for n, v in known.items() if n not in given and n != "bias"}
-        return Case(given, {**known, **static}, case.dy)
+        return Case(given, {**known, **self.options, **static}, case.dy)
 
     def forward(self, case: Case) -> np.ndarray:
         return self.inner.forward(self._case(case))

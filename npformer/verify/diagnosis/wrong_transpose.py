@@ -10,7 +10,7 @@ from npformer.cards.case import Array, is_output
 from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.mistake import Mistake
 
-MOST = 72
+MOST = 200
 """Entries of dy, each of which is a row of J and costs a backward pass."""
 
 
