@@ -2,7 +2,7 @@
 
     python -m tests.verify.diagnosis.public     the table of docs/checking_your_own.md
 
-None was at hand when the diagnoses were written. Each is rebuilt in our own words from a report.
+None was at hand when the diagnoses were written. Most are rebuilt in our own words from a report.
 ``says`` has words of a right first diagnosis, as it is given; empty where there is none.
 """
 
@@ -345,6 +345,47 @@ class Tied(torch.nn.Module):
         return torch.tanh(inner) @ self.table.T
 
 
+def gelu(X):
+    return F.gelu(X, approximate="tanh"), (X,)
+
+
+def gelu_of_the_exact_form(saved, dY):
+    (X,) = saved
+    density = torch.exp(-X * X / 2) / (2 * torch.pi) ** 0.5
+    return dY * ((1 + torch.erf(X / 2**0.5)) / 2 + X * density)
+
+
+def log_softmax(X):
+    y = torch.log_softmax(X, -1)
+    return y, (y,)
+
+
+def log_softmax_added(saved, dY):
+    return dY + saved[0].exp()
+
+
+def layer_norm(X, gamma, beta):
+    rstd = torch.rsqrt(X.var(-1, correction=0, keepdim=True) + 1e-5)
+    h = (X - X.mean(-1, keepdim=True)) * rstd
+    return h * gamma + beta, (h, rstd, gamma)
+
+
+def layer_norm_exchanged(saved, dY):
+    h, rstd, gamma = saved
+    g = dY * gamma
+    dX = rstd * (g - g.mean(-1, keepdim=True) - h * (g * h).mean(-1, keepdim=True))
+    return dX, dY.sum(rows(dY)), (dY * h).sum(rows(dY))
+
+
+def logistic(X):
+    return torch.sigmoid(X), (X,)
+
+
+def slope_of_the_input(saved, dY):
+    (X,) = saved
+    return dY * X * (1 - X)
+
+
 def plain(forward: Any) -> Any:
     return functools.wraps(forward)(lambda *tensors: forward(*tensors)[0])
 
@@ -355,6 +396,8 @@ def of(source, name, forward, backward, inputs, wrong, says="", where="", agains
     return Public(source, subject, inputs, against, tuple(wrong.split()), says, where)
 
 
+OURS = ""
+"""In place of a report: a mistake that comes to mind."""
 PUBLIC = {
     "RMS norm, weight applied twice": of(
         "NVIDIA/Megatron-LM#6859", "FusedRMS", rms, rms_weight_twice, "btd, d", "dX",
@@ -377,7 +420,7 @@ PUBLIC = {
     "clamped SwiGLU, no mask of the clamps": of(
         "mlc-ai/pith-train#23", "ClampedGlu", clamped, clamp_mask_lost, "bth, bth", "dgate dup"),
     "rotary positions, turned forwards": of(
-        "karpathy/nanochat#304", "Rotate", lambda X: (turned(X), ()),
+        OURS, "Rotate", lambda X: (turned(X), ()),
         lambda saved, dY: turned(dY), "bt4", "dX", "J dy where J^T dy belongs"),
     "rotary positions, no backward": of(
         "huggingface/candle#3612", "FusedRope", lambda X: (turned(X), ()),
@@ -386,10 +429,10 @@ PUBLIC = {
         "stanford-crfm/levanter#449", "GroupedAttention", grouped, first_of_each_group,
         "b4th, b2sh, b2sh", "dK dV"),
     "attention, the log-sum-exp's share lost": of(
-        "Dao-AILab/flash-attention#2706", "AttentionLSE", with_lse, lse_ignored,
+        OURS, "AttentionLSE", with_lse, lse_ignored,
         "bth, bsh, bse", "dQ dK", "lack the share of dy1"),
     "attention's sink, wrong sign": of(
-        "NVIDIA/cudnn-frontend#676", "Sink", sink, sink_sign, "bnt, n", "dbias", "wrong sign"),
+        OURS, "Sink", sink, sink_sign, "bnt, n", "dbias", "wrong sign"),
     "soft cap, not differentiated": of(
         "Dao-AILab/flash-attention#1065", "Softcap", capped, cap_forgotten, "bt", "dscores",
         "is dy itself"),
@@ -397,15 +440,15 @@ PUBLIC = {
         "linkedin/Liger-Kernel#1298", "RowLoss", loss_of_rows, first_row_s_dy, "nv, n:int<v",
         "dlogits", where="index 1 and later ones of axis 0", against=rows_reference),
     "z-loss left out": of(
-        "linkedin/Liger-Kernel#239", "ZLoss", with_z, without_z, "nv, n:int<v", "dlogits"),
+        OURS, "ZLoss", with_z, without_z, "nv, n:int<v", "dlogits"),
     "divergence, wrong sign": of(
         "fla-org/flash-linear-attention#1076", "KL", kl, kl_sign, "bv, bv", "dstudent",
         "wrong sign"),
     "mean of all, divided by the rows": of(
-        "harvardnlp/annotated-transformer#119", "MSE", mean_by_rows, divided_by_rows, "bt, bt",
+        OURS, "MSE", mean_by_rows, divided_by_rows, "bt, bt",
         "dx dy", "off by the factor t"),
     "LoRA, scale applied twice": of(
-        "axolotl-ai-cloud/axolotl#3528", "Lora", lora, lora_twice, "btd, dr, re", "dA",
+        OURS, "Lora", lora, lora_twice, "btd, dr, re", "dA",
         "off by the factor 2"),
     "largest entry taken for a constant": of(
         "NVIDIA/Megatron-LM#4469", "MaxScale", largest_constant, largest_is_constant, "bt", "dX"),
@@ -420,6 +463,17 @@ PUBLIC = {
     "bias of one row, in a module": Public(
         "mlpack/mlpack#3679", Biased(kernel(biased, bias_of_one_row, "Layer").apply), "b4",
         Biased(plain(biased)), ("grad bias",), "dy's first row alone"),
+    "GELU by tanh, slope of the exact form": of(
+        "kulinseth/pytorch#284", "FastGelu", gelu, gelu_of_the_exact_form, "btd", "dX"),
+    "log-softmax, exp(y) added": of(
+        "mlpack/mlpack#2360", "LogSoftmax", log_softmax, log_softmax_added, "bv", "dX",
+        "dx is dy + exp(y)"),
+    "layer norm, dgamma and dbeta exchanged": of(
+        "Oneflow-Inc/oneflow#6149", "LayerNormGrad", layer_norm, layer_norm_exchanged,
+        "btd, d, d", "dgamma dbeta", "in the wrong order"),
+    "logistic function, x (1 - x)": of(
+        "BoltzmannEntropy/interviews.ai#15", "Logistic", logistic, slope_of_the_input, "bt", "dX",
+        "x stands where y belongs"),
     "tied table, one of two paths lost": Public(
         "verl-project/verl#7834", Tied(True), "b5", Tied(False), ("grad table",)),
 }  # fmt: skip
@@ -428,7 +482,7 @@ PUBLIC = {
 def main() -> None:
     """Print the table, measured, and how many were found and named."""
     found = named = 0
-    print("| mistake | after | wrong in | first diagnosis |\n| --- | --- | --: | --- |")
+    print("| mistake | reported in | first diagnosis |\n| --- | --- | --- |")
     for name, public in PUBLIC.items():
         result = check(
             public.subject, public.inputs, against=public.against, cases=100, shrink=False
@@ -436,8 +490,10 @@ def main() -> None:
         said = result.diagnoses[0].sentence if result.diagnoses else "none"
         found += set(public.wrong) <= set(result.wrong)
         named += bool(public.says) and public.says in said
-        share = f"{result.failed_cases} of {result.cases}"
-        print(f"| {name} | {public.source} | {share} | {said} |", flush=True)
+        repository, _, number = public.source.partition("#")
+        link = f"https://github.com/{repository}/issues/{number}"
+        source = f"[{repository.split('/')[1]}#{number}]({link})" if number else "-"
+        print(f"| {name} | {source} | {said.split(': all ')[0]} |", flush=True)
     print(f"\n{found} of {len(PUBLIC)} found, {named} named")
 
 

@@ -1,4 +1,4 @@
-"""Public mistakes in other forms than the diagnoses were written on are found, and some are named."""
+"""Public mistakes in other forms than the diagnoses were written on: found, and some named."""
 
 from __future__ import annotations
 
