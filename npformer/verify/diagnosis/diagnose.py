@@ -38,7 +38,7 @@ SEARCHES = 4
 """How often the search starts again, on two cases that no suspect explains together."""
 STARTS = 3
 """How many cases, at most, are tried as the first, where that one cannot be explained."""
-WORK = 5_000
+WORK = 2_500
 """Input entries, in all, of further cases whose gradients are differences: 4 forwards each."""
 ANSWERS = 5
 CONDITIONAL = 0.9
