@@ -118,18 +118,25 @@ def _plain(q: Question, module: Any, given: Given) -> Subject:
 
 
 def candidates(subject: Subject, given: Given) -> Iterator[tuple[Streams, int]]:
-    """Streams that may fit, and lengths, likeliest first."""
+    """Streams that may fit, and lengths, likeliest first.
+
+    Raises VerifyError for inputs that are given and are no arrays at all.
+    """
     inputs, vocabulary, width = given.inputs, given.vocabulary, given.width
     trials = (*(given.lengths or ())[-1:], *TRIALS)
     if callable(inputs):
         for length in trials:
             drawn = named(inputs(2, length, np.random.default_rng(0)))
+            if not drawn:
+                raise VerifyError("inputs= gives no arrays; a model is asked through them")
             yield Streams(like(drawn), next(iter(drawn)), inputs), length
         return
     if inputs is not None:
         examples = named(
             inputs, _names(subject, given.call) if not isinstance(inputs, dict) else None
         )
+        if not examples:
+            raise VerifyError("inputs= holds no arrays; a model is asked through them")
         target = list(examples)[-1]
         for length in (examples[target].shape[1], *trials):
             yield Streams(like(examples), target), length

@@ -140,6 +140,8 @@ def test_random_numbers_in_evaluation():
         (nn.Flatten(0, 1), {"width": 4}, "must be \\(batch, length"),
         (nn.Linear(4, 4), {"lengths": (0,)}, "each must be 1 or more"),
         (nn.Linear(4, 4), {"inputs": np.ones(3)}, "must be \\(batch, length"),
+        (nn.Linear(4, 4), {"inputs": lambda batch, length, rng: {}}, "gives no arrays"),
+        (nn.Linear(4, 4), {"inputs": {}}, "holds no arrays"),
         (nn.Linear(4, 4), {"plain": nn.Linear(3, 4)}, "same parameters"),
     ],
 )
