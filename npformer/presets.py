@@ -158,6 +158,38 @@ def model_preset(name: str, family: str | None = None, **changes: Any) -> Any:
     return config(**{**preset, **changes})
 
 
+FINE_TUNING: dict[str, dict[str, Any]] = dict(
+    optim=dict(schedule="cosine", learning_rate=1e-4, warmup=20, clip_norm=1.0),
+    data=dict(batch_tokens=1024),
+    train=dict(updates=200, validate_every=50, checkpoint_every=50, keep=2, label_smoothing=0.0),
+)
+"""Settings for a model that was trained before: low rates, and few checkpoints of large models."""
+
+
+def fine_tuning(source: RunConfig, preset: str | None = None) -> RunConfig:
+    """A run that begins with the model of ``source``, under a preset's settings or FINE_TUNING's.
+
+    Its texts are not longer than the model takes. Raises ``ConfigError`` for an unknown preset.
+    """
+    model = source.model
+    if preset is not None:
+        run = run_preset(preset, model.family)
+    else:
+        run = RunConfig(
+            model=model,
+            optim=OptimConfig(**FINE_TUNING["optim"]),
+            data=DataConfig(**FINE_TUNING["data"]),
+            train=TrainConfig(**FINE_TUNING["train"]),
+        )
+    data = dataclasses.replace(
+        run.data,
+        tokenizer=source.data.tokenizer,
+        vocab_size=source.data.vocab_size,
+        max_length=min(run.data.max_length, model.max_length),
+    )
+    return dataclasses.replace(run, model=model, data=data)
+
+
 def run_preset(name: str, family: str | None = None) -> RunConfig:
     """A whole run by name: a model, of that ``family`` if given, and settings that train it well.
 

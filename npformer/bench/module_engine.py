@@ -48,17 +48,14 @@ class ModuleEngine(TorchEngine):
         forward = self.forward_of(self.module)
         if self.config.twin.compile:
             forward = torch.compile(forward)
-        padding_id = self.config.model.padding_id
-        return ModuleObjective(self.module, self.precision, padding_id, forward).eval()
+        return ModuleObjective(self.module, self.precision, forward).eval()
 
 
 class ModuleObjective(Objective):
     """Any module and its loss, over all logits at once. Dropout is PyTorch's own."""
 
-    def __init__(
-        self, model: nn.Module, precision: Precision, padding_id: int, forward: Forward
-    ) -> None:
-        super().__init__(model, ("source", "target"), precision, padding_id)
+    def __init__(self, model: nn.Module, precision: Precision, forward: Forward) -> None:
+        super().__init__(model, ("source", "target"), precision)
         self._logits = forward
 
     def summed(

@@ -24,6 +24,7 @@ from npformer.errors import counted
 from npformer.text.corpus import ParallelCorpus, has_splits, read_pairs
 from npformer.text.scores import caution, intervals, is_short, scores
 from npformer.text.tokenizer import KINDS
+from npformer.train.data_record import record_of
 from npformer.train.engines import EngineName, Loaded, load_model
 from npformer.train.kept_validation import trained_on, validation_of
 
@@ -191,7 +192,7 @@ class Command:
             if warning := trained_on(loaded.checkpoint, self.corpus):
                 note(f"warning: {warning}")
             return pairs
-        if loaded.tokenizer.kind not in KINDS:
+        if loaded.tokenizer.kind not in KINDS and record_of(loaded.checkpoint) is None:
             raise UsageError(
                 f"{self.run} was loaded, and has no corpus of its own; name texts with --corpus"
             )

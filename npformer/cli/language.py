@@ -6,17 +6,16 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.progress import track
 
 from npformer.cli.common import named
 from npformer.cli.figures import write_figures
 from npformer.errors import counted
-from npformer.ops.array import Array
+from npformer.models.loss import NO_TARGET
 from npformer.text.batches import encode_texts, evaluation_batches
 from npformer.text.corpus import ParallelCorpus
-from npformer.text.tokenizer import KINDS
+from npformer.train.data_record import record_of
 from npformer.train.engines import EngineName, Loaded, make_scorer
 
 
@@ -25,22 +24,23 @@ def foretold(
 ) -> dict[str, Any]:
     """Loss in nats a token, perplexity, and bits for each byte of the texts, the corpus's targets.
 
-    The end of a text is a token that is foretold too, but for published models that were trained
-    without it; its bits count, and it has no byte. A text longer than the model takes is cut into
-    pieces, of each of which the model sees no more.
+    The end of a text is a token that is foretold too, but for published models whose texts come
+    without it, unless they were trained further here; its bits count, and it has no byte. A text
+    longer than the model takes is cut into pieces, of each of which the model sees no more.
     """
-    pieces = encode_texts(corpus, loaded.tokenizer, loaded.config.model.max_length)
-    budget = max(loaded.config.data.batch_tokens, loaded.config.model.max_length)
-    # A published model may have no id for padding, or use one that texts have too.
-    padding, even = loaded.config.model.padding_id, loaded.tokenizer.kind not in KINDS
-    batches = evaluation_batches(pieces, budget, loaded.model.streams, even=even)
+    tokenizer, longest = loaded.tokenizer, loaded.config.model.max_length
+    close = tokenizer.close if record_of(loaded.checkpoint) is None else tokenizer.last
+    pieces = encode_texts(corpus, tokenizer, longest, close)
+    budget = max(loaded.config.data.batch_tokens, longest)
+    # An id that fills a batch may be one that texts have too, as where a published model has none.
+    batches = evaluation_batches(pieces, budget, loaded.model.streams, no_target=NO_TARGET)
     scorer = make_scorer(loaded, engine)
     nats, tokens = 0.0, 0
     for batch in track(
         batches, "reading", console=console, transient=True, disable=not console.is_terminal
     ):
-        loss, _ = scorer.evaluate(batch)
-        nats, tokens = nats + loss, tokens + counted_in(batch.targets, padding)
+        loss, count = scorer.evaluate(batch)
+        nats, tokens = nats + loss, tokens + count
     size = sum(len(text.encode()) for text in corpus.target)
     loss = nats / tokens
     return {
@@ -52,11 +52,6 @@ def foretold(
         "perplexity": math.exp(loss) if loss < 709 else math.inf,  # exp overflows just above
         "bits_per_byte": nats / math.log(2) / size if size else math.nan,
     }
-
-
-def counted_in(targets: Array, padding: int | None) -> int:
-    """Of how many targets a loss is the sum."""
-    return targets.size if padding is None else int(np.count_nonzero(targets != padding))
 
 
 def report(

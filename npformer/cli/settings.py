@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 import tyro
@@ -14,7 +15,8 @@ from npformer.cli.arguments import UsageError
 from npformer.config import ModelConfig, RunConfig
 from npformer.optim import optimizers
 from npformer.optim.config import fields_taken
-from npformer.presets import run_preset
+from npformer.presets import fine_tuning, run_preset
+from npformer.pretrained.beginning import beginning_config, differences
 
 DEFAULT_PRESET = "tiny"
 DEFAULT_FAMILY = models.DEFAULT
@@ -54,6 +56,33 @@ def named_config(arguments: Sequence[str]) -> RunConfig:
     """
     preset, family = word_of(arguments, "--preset"), word_of(arguments, "--model")
     return run_preset(preset or DEFAULT_PRESET, family)
+
+
+def begun_config(arguments: Sequence[str], source: str) -> RunConfig:
+    """The run of a command line that begins with the model at ``source``.
+
+    Raises ``UsageError`` for another family, ``CheckpointError`` and ``ConfigError`` for a source
+    that cannot be read.
+    """
+    if not Path(source).exists():
+        return named_config(arguments)  # so that the options parse, and what begins says the rest
+    found = beginning_config(Path(source))
+    family = word_of(arguments, "--model")
+    if family not in (None, found.model.family):
+        raise UsageError(
+            f"--model is {family!r}, and {source} is a {found.model.family!r}: leave --model out"
+        )
+    return fine_tuning(found, word_of(arguments, "--preset"))
+
+
+def check_begun_options(config: RunConfig, source: Path) -> None:
+    """Raise UsageError for settings of the model or the vocabulary that are not the source's."""
+    if changed := differences(config, beginning_config(source)):
+        names = (name.removeprefix("data.").replace("_", "-") for name in changed)
+        raise UsageError(
+            f"--{', --'.join(names)}: the model and its vocabulary are those of {source}; leave "
+            "out what would change them"
+        )
 
 
 def as_options(config: RunConfig) -> dict[str, Any]:

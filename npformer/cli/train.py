@@ -21,6 +21,8 @@ from npformer.cli.settings import (
     DEFAULT_PRESET,
     as_config,
     as_options,
+    begun_config,
+    check_begun_options,
     check_optimizer_options,
     check_twin_options,
     named_config,
@@ -38,6 +40,7 @@ from npformer.config import (
 from npformer.errors import counted
 from npformer.files.manifest import CONFIG
 from npformer.presets import run_preset
+from npformer.pretrained.beginning import read_beginning
 from npformer.train.checkpoint import open_checkpoint
 from npformer.train.engines import joined_ranks
 from npformer.train.loop import TrainResult
@@ -64,6 +67,10 @@ class Command:
     settings; a larger --updates makes a finished run longer. Only how long, how often, how the twin
     runs, and where the corpus is may change then: other pairs than the run's are refused.
 
+    --from begins with a model that was trained before: one that npformer load reads, which must be
+    a model of language, or a run. Its weights, its settings and its tokenizer are the new run's;
+    the settings of training are those for fine-tuning unless there is a preset.
+
     At the end stands which checkpoint the commands use that are given the directory: the last, the
     best or the mean of the last few, by the loss on the validation pairs, each with its figures.
 
@@ -77,6 +84,7 @@ class Command:
       npformer train runs/pre --model.norm pre --optim.warmup 1000 --updates 4000
       npformer train runs/gpt --model gpt --model.layers 2          a language model of the target
       npformer train runs/few --lora 8 --lora-targets all           adapters alone, weights frozen
+      npformer train runs/tuned --from downloads/SmolLM2-135M --lora 8 --corpus texts.txt
       npformer train runs/real --resume
     """
 
@@ -85,6 +93,8 @@ class Command:
     preset: str = DEFAULT_PRESET
     """Model and settings: `tiny`, `small`, `base`, `big`, `nano`, `mini`, `wmt14-base` or
     `wmt14-big`."""
+    source: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """Begin with the model in this directory or GGUF file, or with that of a run."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Continue from the newest checkpoint in the directory."""
     json: Path | None = None
@@ -109,8 +119,12 @@ class Command:
         Raises ``UsageError`` for both together, ``CheckpointError`` if there is none to resume.
         """
         preset, family = word_of(arguments, "--preset"), word_of(arguments, "--model")
+        source = word_of(arguments, "--from")
         if "--resume" not in arguments:
-            return cls._of(named_config(arguments))
+            config = begun_config(arguments, source) if source else named_config(arguments)
+            return cls._of(config)
+        if source is not None:
+            raise UsageError("--resume continues with the run's own weights; leave --from out")
         if preset is not None:
             raise UsageError("--resume continues with the run's own settings; leave --preset out")
         # The options are those of the run's family, and which word is the run needs the options.
@@ -133,6 +147,8 @@ class Command:
     def __call__(self) -> int:
         check_twin_options(self)
         check_optimizer_options(self)
+        if self.source is not None:
+            check_begun_options(as_config(self), self.source)
         with joined_ranks(as_config(self)) as (ranks, restarted):
             return self._train(ranks, restarted)
 
@@ -140,11 +156,15 @@ class Command:
         resume = self.resume or (restarted and bool(checkpoints(self.run)))
         first = ranks.rank == 0
         console = reporter(self.json, self.quiet or not first, makes=self.run)
+        beginning = None
+        if self.source is not None and not resume:
+            beginning = read_beginning(self.source, self.train.dtype)
         with _listeners(self, first) as listeners:
             result = run_training(
                 as_config(self),
                 self.run,
                 resume=resume,
+                beginning=beginning,
                 ranks=ranks,
                 listeners=listeners,
                 console=console,

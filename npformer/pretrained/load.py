@@ -52,14 +52,7 @@ def load(source: Source, dtype: DTypeLike = np.float32) -> Pretrained:
     """The model of a source; raises CheckpointError and ConfigError as ``from_pretrained``."""
     family = family_of(source.config, source.path)
     names = family.own_names(list(source.tensors))
-    fields = Fields(source.config, str(source.said_in), family.ignored_fields, names)
-    settings = {**family.settings(fields), **family.beside(source.files)}
-    check_stored(fields)
-    fields.refuse_others()
-    try:
-        config = model_config({"family": family.model, "dropout": 0.0, **settings})
-    except ConfigError as error:
-        raise ConfigError(f"{source.path} describes a model that cannot be: {error}") from error
+    config = config_of(source)
     model = make_model(config, rng=Undrawn(), dtype=dtype)
     parameters = dict(model.named_parameters())
     entries = family.entries(config)
@@ -74,6 +67,20 @@ def load(source: Source, dtype: DTypeLike = np.float32) -> Pretrained:
         where=str(source.path),
     )
     return Pretrained(model, family, source)
+
+
+def config_of(source: Source) -> Any:
+    """The configuration of a source's model, for which no weight is read; raises ConfigError."""
+    family = family_of(source.config, source.path)
+    names = family.own_names(list(source.tensors))
+    fields = Fields(source.config, str(source.said_in), family.ignored_fields, names)
+    settings = {**family.settings(fields), **family.beside(source.files)}
+    check_stored(fields)
+    fields.refuse_others()
+    try:
+        return model_config({"family": family.model, "dropout": 0.0, **settings})
+    except ConfigError as error:
+        raise ConfigError(f"{source.path} describes a model that cannot be: {error}") from error
 
 
 class Renamed(Mapping[str, Array]):

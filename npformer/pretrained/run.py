@@ -54,11 +54,12 @@ def save_run(found: Pretrained, tokenizer: Tokenizer, run: Path) -> None:
         lambda directory: save_arrays(directory, weights),
         tokenizer.to_bytes(),
         Position(),
-        pretrained=_note(found),
+        pretrained=note_of(found),
     )
 
 
-def _note(found: Pretrained) -> dict[str, Any]:
+def note_of(found: Pretrained) -> dict[str, Any]:
+    """What a checkpoint says of a model that was published, under ``NOTE``."""
     source = found.source
     files = {name: source.files[name].decode() for name in KEPT if name in source.files}
     return {"config": source.config, "files": files}

@@ -31,7 +31,10 @@ def read_tokenizer(source: Source, rows: int) -> Tokenizer:
     """
     content, name = _content(source)
     ends, start, target = _marks(source)
-    tokenizer = PublishedTokenizer(content, ends, start, target)
+    # A config may keep its library's usual ids, also where the vocabulary is smaller.
+    known = [end for end in ends if end < rows]
+    first = start if start is not None and start < rows else next(iter(known), None)
+    tokenizer = PublishedTokenizer(content, known, first, target)
     if not tokenizer.fits(rows):
         raise TokenizerError(
             f"{source.path}: {name} has ids up to {tokenizer.vocab_size - 1}, and the embedding "

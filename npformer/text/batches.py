@@ -33,6 +33,8 @@ class Batch:
     several texts in one row, the number of each token's; 0 for padding."""
     targets: np.ndarray
     """(B, T) ids, EOS: what follows each token of the target."""
+    no_target: int = PAD
+    """What stands in ``targets`` at padding, where there is no loss; no id that a text may have."""
 
     @classmethod
     def of_pairs(cls, source: np.ndarray, target: np.ndarray, targets: np.ndarray) -> Batch:
@@ -45,11 +47,12 @@ class Batch:
     @property
     def tokens(self) -> int:
         """Positions of ``targets`` that are not padding: the loss is their mean."""
-        return int(np.count_nonzero(self.targets != PAD))
+        return int(np.count_nonzero(self.targets != self.no_target))
 
     def rows(self, part: slice) -> Batch:
         """Some of its rows, as views."""
-        return Batch({name: ids[part] for name, ids in self.inputs.items()}, self.targets[part])
+        inputs = {name: ids[part] for name, ids in self.inputs.items()}
+        return Batch(inputs, self.targets[part], self.no_target)
 
 
 class Ragged(NamedTuple):
@@ -58,10 +61,10 @@ class Ragged(NamedTuple):
     ids: np.ndarray  # (ids of all,)
     sizes: np.ndarray  # (B,) how many of them each sequence has
 
-    def padded(self) -> np.ndarray:
-        """(B, longest + 1) int64, ``PAD`` on the right; the last column leaves room for EOS."""
+    def padded(self, fill: int = PAD) -> np.ndarray:
+        """(B, longest + 1) int64, ``fill`` on the right; the last column leaves room for EOS."""
         width = int(self.sizes.max(initial=0)) + 1
-        block = np.full((len(self.sizes), width), PAD, np.int64)
+        block = np.full((len(self.sizes), width), fill, np.int64)
         block[np.arange(width) < self.sizes[:, None]] = self.ids
         return block
 
@@ -174,19 +177,26 @@ def encode_pairs(corpus: ParallelCorpus, tokenizer: Tokenizer, max_length: int) 
     return EncodedPairs(source, target, len(corpus) - len(rows), np.array(rows, np.int64))
 
 
-def encode_texts(corpus: ParallelCorpus, tokenizer: Tokenizer, max_length: int) -> EncodedPairs:
+def encode_texts(
+    corpus: ParallelCorpus,
+    tokenizer: Tokenizer,
+    max_length: int,
+    close: Sequence[int] | None = None,
+) -> EncodedPairs:
     """Tokenize the targets of a corpus alone, those over ``max_length`` tokens in pieces.
 
     A piece is asked for the token after its last, which the next one then passes over: so every
-    token of a text is asked for once, and EOS where the text ends, if the tokenizer has it so.
+    token of a text is asked for once, and ``close`` where the text ends, the tokenizer's own
+    unless given.
     """
+    close = tokenizer.close if close is None else close
     pieces: list[np.ndarray] = []
     rows: list[int] = []
     following: list[int] = []
     for start in range(0, len(corpus), _CHUNK):
         encoded = tokenizer.encode_batch(corpus.target[start : start + _CHUNK])
         for row, ids in enumerate(encoded, start):
-            asked = [*ids, *tokenizer.close]
+            asked = [*ids, *close]
             for at in range(0, len(asked), max_length):
                 *piece, end = asked[at : at + max_length]
                 pieces.append(np.array(piece, np.int32))
@@ -201,7 +211,9 @@ SIDES = ("source", "target")
 """The streams of a model that translates; one of language alone has the target."""
 
 
-def make_batch(pairs: Pairs, rows: np.ndarray, streams: Collection[str] = SIDES) -> Batch:
+def make_batch(
+    pairs: Pairs, rows: np.ndarray, streams: Collection[str] = SIDES, no_target: int = PAD
+) -> Batch:
     """The pairs at ``rows`` as one padded batch, of the sides that are ``streams`` of a model."""
     sources, targets = pairs.gather(rows)
     lines = np.arange(len(rows))
@@ -209,15 +221,15 @@ def make_batch(pairs: Pairs, rows: np.ndarray, streams: Collection[str] = SIDES)
     if "source" in streams:
         inputs["source"] = source = sources.padded()  # (B, S)
         source[lines, sources.sizes] = EOS
-    target_out = targets.padded()  # (B, T)
+    target_out = targets.padded(no_target)  # (B, T)
     inputs["target"] = target_in = np.empty_like(target_out)
     target_in[:, 0] = pairs.begin
-    target_in[:, 1:] = target_out[:, :-1]
+    target_in[:, 1:] = targets.padded()[:, :-1]
     target_out[lines, targets.sizes] = pairs.ends(rows)
-    return Batch(inputs, target_out)
+    return Batch(inputs, target_out, no_target)
 
 
-def make_packed_batch(pairs: Pairs, rows: np.ndarray, width: int) -> Batch:
+def make_packed_batch(pairs: Pairs, rows: np.ndarray, width: int, no_target: int = PAD) -> Batch:
     """The targets of the pairs at ``rows``, as many in a row of ``width`` tokens as go into it."""
     _, targets = pairs.gather(rows)
     sizes = targets.sizes + 1
@@ -232,27 +244,26 @@ def make_packed_batch(pairs: Pairs, rows: np.ndarray, width: int) -> Batch:
     read[1:] = asked[:-1]
     read[ends - sizes + 1] = pairs.begin
     target_in, target_out, documents = np.full((3, *shape), PAD, np.int64)
+    target_out.fill(no_target)
     target_in[where], target_out[where], documents[where] = read, asked, np.repeat(number, sizes)
-    return Batch({"target": target_in, "documents": documents}, target_out)
+    return Batch({"target": target_in, "documents": documents}, target_out, no_target)
 
 
 def evaluation_batches(
-    pairs: Pairs, batch_tokens: int, streams: Collection[str] = SIDES, *, even: bool = False
+    pairs: Pairs,
+    batch_tokens: int,
+    streams: Collection[str] = SIDES,
+    *,
+    no_target: int = PAD,
 ) -> list[Batch]:
     """Every pair once, from the shortest to the longest, for looking and not for training.
 
-    A pair that is longer than the budget is a batch of its own: every pair is measured. Where
-    ``even``, those of a batch have one length, and there is no padding.
+    A pair that is longer than the budget is a batch of its own: every pair is measured.
     """
     lengths = _lengths(pairs, streams)
     order = _by_length(lengths, np.arange(len(pairs)))
-    runs = [order]
-    if even:
-        runs = np.split(order, 1 + np.flatnonzero(np.diff(lengths[order], axis=0).any(axis=1)))
     return [
-        make_batch(pairs, rows, streams)
-        for run in runs
-        for rows in _cut(run, lengths, batch_tokens)
+        make_batch(pairs, rows, streams, no_target) for rows in _cut(order, lengths, batch_tokens)
     ]
 
 
@@ -269,7 +280,8 @@ class Batches:
     ``ConfigError`` if a pair alone is longer than the budget, for it could be in no batch.
 
     With ``pack``, the targets alone, which must not be longer, are put together in rows of that
-    many tokens (``packing.py``), of which a batch has as many as the budget allows.
+    many tokens (``packing.py``), of which a batch has as many as the budget allows. ``no_target``
+    is what their targets have at padding.
     """
 
     def __init__(
@@ -280,12 +292,14 @@ class Batches:
         streams: Collection[str] = SIDES,
         *,
         pack: int = 0,
+        no_target: int = PAD,
     ) -> None:
         self.pairs = pairs
         self.batch_tokens = batch_tokens
         self.seed = seed
         self.streams = streams
         self.pack = min(pack, batch_tokens)
+        self.no_target = no_target
         self._lengths = _lengths(pairs, streams)
         if not len(pairs):
             raise CorpusError("there is no pair to make batches of")
@@ -310,8 +324,8 @@ class Batches:
     def batch(self, rows: np.ndarray) -> Batch:
         """The pairs at ``rows``, padded or packed."""
         if self.pack:
-            return make_packed_batch(self.pairs, rows, self.pack)
-        return make_batch(self.pairs, rows, self.streams)
+            return make_packed_batch(self.pairs, rows, self.pack, self.no_target)
+        return make_batch(self.pairs, rows, self.streams, self.no_target)
 
     def _padded(self, rows: np.ndarray) -> list[np.ndarray]:
         return _cut(_by_length(self._lengths, rows), self._lengths, self.batch_tokens)

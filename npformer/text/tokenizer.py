@@ -120,6 +120,14 @@ class Tokenizer:
         """The id that a text begins with."""
         return self.begin[-1]
 
+    @property
+    def last(self) -> tuple[int, ...]:
+        """The ids after a whole text from which a model learns to end one.
+
+        Where the tokenizer puts none there, the first of those that end what a model writes.
+        """
+        return self.close or tuple(sorted(self.ends)[:1])
+
     def source(self, ids: Iterable[int]) -> list[int]:
         """The ids of a source, from those of its text alone."""
         return [*self.before, *ids, *self.close]

@@ -6,6 +6,7 @@ Chapter     walkthroughs/21_memory_against_arithmetic.md
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,15 +16,22 @@ from npformer.models import make_model
 from npformer.models.model import Model
 from npformer.nn.adapters import add_adapters, linears, merge
 from npformer.nn.init import Undrawn
+from npformer.ops.array import Array
 from npformer.train.checkpoint import Checkpoint
 
 
-def make_trained(config: RunConfig, rng: np.random.Generator) -> Model:
+def make_trained(
+    config: RunConfig, rng: np.random.Generator, weights: Mapping[str, Array] | None = None
+) -> Model:
     """The model that a run trains: all of it, or its adapters alone.
 
-    Raises ConfigError for adapters of linear layers that it has not.
+    ``weights`` are those that it begins with, before adapters; drawn unless given. Raises
+    ConfigError for adapters of linear layers that it has not, ShapeError for other weights.
     """
-    model = make_model(config.model, rng=rng, dtype=np.dtype(config.train.dtype))
+    drawn = rng if weights is None else Undrawn()
+    model = make_model(config.model, rng=drawn, dtype=np.dtype(config.train.dtype))
+    if weights is not None:
+        model.load_state_dict(weights, assign=True)
     if config.adapters.lora:
         add_adapters(model, **adapter_arguments(config.adapters, linears(model)), rng=rng)
     return model

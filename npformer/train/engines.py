@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -43,8 +43,16 @@ if TYPE_CHECKING:
 EngineName = Literal["numpy", "torch"]
 
 
-def make_engine(config: RunConfig, *, console: Console, ranks: Ranks | None = None) -> Engine:
+def make_engine(
+    config: RunConfig,
+    *,
+    console: Console,
+    ranks: Ranks | None = None,
+    weights: Mapping[str, np.ndarray] | None = None,
+) -> Engine:
     """The engine that the configuration names; both begin with the same weights for a seed.
+
+    ``weights`` are those to begin with, of the model without adapters, where they are not drawn.
 
     One line on ``console`` says what was made. Raises ``NpformerError`` without PyTorch, or if an
     update would need far more memory than there is, and ``ConfigError`` for a device that is not
@@ -52,7 +60,7 @@ def make_engine(config: RunConfig, *, console: Console, ranks: Ranks | None = No
     """
     ranks = ranks or Alone()
     if config.train.engine == "torch":
-        twin = _torch_engine(config, ranks)
+        twin = _torch_engine(config, ranks, weights)
         engine: Engine = twin
         where, count = f"PyTorch on {_place(twin, ranks)}", twin.parameter_count
         trained = twin.trained_count
@@ -60,7 +68,7 @@ def make_engine(config: RunConfig, *, console: Console, ranks: Ranks | None = No
         # Imported here so that a run on the other engine leaves its memory settings alone.
         from npformer.train.numpy_engine import NumpyEngine
 
-        engine = NumpyEngine(config)
+        engine = NumpyEngine(config, weights=weights)
         where, count = (
             f"NumPy on {counted(config.train.workers, 'thread')}",
             engine.model.parameter_count(),
@@ -159,10 +167,6 @@ def _numpy_model(checkpoint: Checkpoint) -> Model:
     return model
 
 
-def _drawn(config: RunConfig, seed: int) -> Model:
-    return make_trained(config, np.random.default_rng(seed))
-
-
 def _torch_model(checkpoint: Checkpoint) -> Any:
     with _needs_torch():
         import torch
@@ -178,7 +182,9 @@ def _torch_model(checkpoint: Checkpoint) -> Any:
     return twin
 
 
-def _torch_engine(config: RunConfig, ranks: Ranks) -> TorchEngine:
+def _torch_engine(
+    config: RunConfig, ranks: Ranks, weights: Mapping[str, np.ndarray] | None
+) -> TorchEngine:
     with _needs_torch():
         from torch_ref.train import TorchEngine, device
 
@@ -187,8 +193,8 @@ def _torch_engine(config: RunConfig, ranks: Ranks) -> TorchEngine:
     # The ranks of a CPU share its memory with who knows how many of the others.
     if kind == "cuda" or ranks.size == 1:
         check_fits(config, device.free_memory(kind), ranks.size, device=kind)
-    weights = _drawn(config, config.train.seed).state_dict()
-    return TorchEngine(config, weights=weights, ranks=ranks)
+    model = make_trained(config, np.random.default_rng(config.train.seed), weights)
+    return TorchEngine(config, weights=model.state_dict(), ranks=ranks)
 
 
 @contextmanager

@@ -17,7 +17,6 @@ import numpy as np
 
 from npformer.errors import CorpusError
 from npformer.text.batches import Batch
-from npformer.text.tokenizer import PAD
 
 
 class BatchSource(Protocol):
@@ -98,4 +97,5 @@ class Feed:
         if rank < len(rows):
             return self._source.batch(rows[rank::size]), self._next
         batch = self._source.batch(rows[:1])
-        return dataclasses.replace(batch, targets=np.full_like(batch.targets, PAD)), self._next
+        nothing = np.full_like(batch.targets, batch.no_target)
+        return dataclasses.replace(batch, targets=nothing), self._next

@@ -42,18 +42,20 @@ class NumpyEngine:
 
     The result of a batch depends on ``config.train.workers``, for it decides the order of sums and
     which generator drops what, but not on how many cores the machine has.
+
+    ``weights`` (path -> array) are the initial ones, below any adapters; without them they are
+    drawn from ``config.train.seed``.
     """
 
     peak_flops = 0.0  # what NumPy's BLAS can do is for `npformer bench` to measure
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, *, weights: Mapping[str, Array] | None = None) -> None:
         keep_freed_memory()
         train = config.train
-        self._model = make_trained(config, np.random.default_rng(train.seed))
+        self._model = make_trained(config, np.random.default_rng(train.seed), weights)
         self._model.run_layers(checkpointed=train.checkpoint_activations)
         self._clip_norm = config.optim.clip_norm
         self._label_smoothing, self._z_loss = train.label_smoothing, train.z_loss
-        self._padding_id = config.model.padding_id
         self._flat = FlatParameters(self._model.named_parameters())
         self._optimizer = make_optimizer(config.optim, self._flat)
         self._optimizer.rates = rate_factors(config, self._flat.shapes)
@@ -94,12 +96,12 @@ class NumpyEngine:
                 logits,
                 rows.targets,
                 label_smoothing=self._label_smoothing,
-                ignore_index=self._padding_id,
+                ignore_index=rows.no_target,
                 reduction="sum",
             )
             total, z_cache = float(loss), None
             if self._z_loss:
-                counts = rows.targets != self._padding_id
+                counts = rows.targets != rows.no_target
                 square, z_cache = z_loss_forward(logits, counts=counts)
                 total += self._z_loss * float(square)
             del logits  # the largest array of the step; its gradient takes its place
@@ -152,7 +154,7 @@ class NumpyEngine:
         def run(worker: int, rows: Batch) -> float:
             logits, _ = model.forward(**rows.inputs)
             loss, _ = LOSS.forward(
-                logits, rows.targets, reduction="sum", ignore_index=self._padding_id
+                logits, rows.targets, reduction="sum", ignore_index=rows.no_target
             )
             return float(loss)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from npformer.config import DataConfig, RunConfig
 from npformer.errors import ConfigError, counted
 from npformer.models import family
+from npformer.models.loss import NO_TARGET
 from npformer.text.batches import (
     Batches,
     EncodedPairs,
@@ -21,7 +22,7 @@ from npformer.text.batches import (
 from npformer.text.corpus import ParallelCorpus, is_plain_text, load_corpus
 from npformer.text.shard_manifest import MANIFEST, read_manifest
 from npformer.text.shards import ShardedPairs
-from npformer.text.tokenizer import PAD, Tokenizer
+from npformer.text.tokenizer import KINDS, PAD, Tokenizer
 from npformer.train.make_shards import make_shards
 from npformer.train.validation import Validation
 
@@ -31,7 +32,7 @@ class Prepared:
     """What ``prepare`` made."""
 
     config: RunConfig
-    """The given one, with ``model.vocab_size`` set to the tokenizer's."""
+    """The given one, with ``model.vocab_size`` set to a trained tokenizer's."""
     tokenizer: Tokenizer
     batches: Batches
     """Training batches."""
@@ -98,9 +99,12 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
     A model that reads no source may have a plain text for its corpus. Its documents are cut where
     they are longer than ``data.max_length`` tokens.
 
-    A resumed run passes the ``tokenizer`` of its checkpoint. Raises ``ConfigError`` for a model
-    that does not fit the data, ``CorpusError`` and ``TokenizerError``.
+    A resumed run passes the ``tokenizer`` of its checkpoint, one that begins with a trained model
+    that model's. Of a published one the texts are the targets, each with the id after it that ends
+    a text, and a batch's padding has no target, for any id may be a word of such a model. Raises
+    ``ConfigError`` for a model that does not fit the data, ``CorpusError`` and ``TokenizerError``.
     """
+    published = tokenizer is not None and tokenizer.kind not in KINDS
     data, model = config.data, config.model
     if model.max_length < data.max_length:
         raise ConfigError(
@@ -109,7 +113,7 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
         )
     if model.idle:
         raise ConfigError(model.idle)
-    if model.padding_id != PAD:
+    if model.padding_id != PAD and not published:
         raise ConfigError(f"padding_id is {model.padding_id}; npformer's tokenizers pad with {PAD}")
     if not family(model.family).decodes:
         raise ConfigError(
@@ -118,7 +122,8 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
         )
     streams = family(model.family).streams
     translates = "source" in streams
-    text = not translates and is_plain_text(data.corpus)
+    plain = not translates and is_plain_text(data.corpus)
+    text = plain or published
     if data.pack and not family(model.family).packs:
         raise ConfigError(
             f"--pack puts several texts into one row, and model {model.family!r} cannot keep them "
@@ -126,7 +131,12 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
         )
     pairs: Pairs
     if data.shards:
-        if text:
+        if published:
+            raise ConfigError(
+                "shards have a tokenizer that was trained with them, and this model has a "
+                "published one: leave --shards out"
+            )
+        if plain:
             raise ConfigError(
                 f"{data.corpus} is plain text, and shards are of pairs: leave --shards out"
             )
@@ -139,23 +149,30 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
         training, held_out = load_corpus(data, text=not translates)
         notes = training.notes
         if tokenizer is None:
-            texts = training.target if text else [*training.source, *training.target]
+            texts = training.target if plain else [*training.source, *training.target]
             tokenizer = Tokenizer.train(texts, data.tokenizer, data.vocab_size)
         pairs = encoded = encode(training, tokenizer, data.max_length, text=text)
         left_out, empty, shared = encoded.left_out, training.empty, training.shared
-    config = dataclasses.replace(
-        config, model=dataclasses.replace(model, vocab_size=tokenizer.vocab_size)
-    )
-    held_out_pairs = encode(held_out, tokenizer, model.max_length, text=text)
+    if not tokenizer.fits(model.vocab_size):
+        model = dataclasses.replace(model, vocab_size=tokenizer.vocab_size)
+        config = dataclasses.replace(config, model=model)
+    # A published model's window is far longer than what a training batch may have room for.
+    longest = data.max_length if published else model.max_length
+    held_out_pairs = encode(held_out, tokenizer, longest, text=text)
     # One long validation pair may fill a batch of its own; a training pair may not.
-    budget = max(data.batch_tokens, model.max_length)
+    budget = max(data.batch_tokens, longest)
+    no_target = NO_TARGET if published else PAD
+    if text and not tokenizer.last:
+        notes = (*notes, "this model has no id that ends a text, and will not learn to end one")
     pack = data.max_length if data.pack else 0
     return Prepared(
         config=config,
         tokenizer=tokenizer,
-        batches=Batches(pairs, data.batch_tokens, config.train.seed, streams, pack=pack),
+        batches=Batches(
+            pairs, data.batch_tokens, config.train.seed, streams, pack=pack, no_target=no_target
+        ),
         validation=Validation(
-            evaluation_batches(held_out_pairs, budget, streams),
+            evaluation_batches(held_out_pairs, budget, streams, no_target=no_target),
             held_out.source,
             held_out.target,
             tokenizer,
@@ -169,16 +186,16 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
         empty=empty,
         shared=shared,
         validation_left_out=held_out_pairs.left_out,
-        what="document" if text else "pair",
+        what="document" if plain else "pair",
     )
 
 
 def encode(
     corpus: ParallelCorpus, tokenizer: Tokenizer, max_length: int, *, text: bool
 ) -> EncodedPairs:
-    """Tokenize a corpus of pairs, or of a plain ``text``'s documents. Raises ``CorpusError``."""
+    """Tokenize pairs, or as ``text`` the targets alone. Raises ``CorpusError``."""
     if text:
-        return encode_texts(corpus, tokenizer, max_length)
+        return encode_texts(corpus, tokenizer, max_length, tokenizer.last)
     return encode_pairs(corpus, tokenizer, max_length)
 
 

@@ -16,8 +16,10 @@ from npformer.errors import CheckpointError, CorpusError, NpformerError, counted
 from npformer.fields import to_dict
 from npformer.files.atomic import clean_up, write_file
 from npformer.files.manifest import CONFIG, MANIFEST, to_json
+from npformer.text.published_tokenizer import load_tokenizer
 from npformer.text.tokenizer import Tokenizer
 from npformer.train import engines
+from npformer.train.beginning import NOTES, Beginning
 from npformer.train.checkpoint import Checkpoint, open_checkpoint
 from npformer.train.data_record import NOTE, UNKNOWN, DataRecord, is_missing, record_of
 from npformer.train.engine import Engine
@@ -54,6 +56,7 @@ def run_training(
     directory: str | Path,
     *,
     resume: bool = False,
+    beginning: Beginning | None = None,
     make_engine: Callable[[RunConfig], Engine] | None = None,
     same_data: tuple[DataRecord, str] | None = None,
     ranks: Ranks | None = None,
@@ -66,8 +69,10 @@ def run_training(
     engine than the one that ``config.train.engine`` names, from the final configuration. ``resume``
     continues from the newest whole checkpoint in ``directory``, under the same configuration except
     for ``MAY_CHANGE``, and on the same pairs, wherever they are now. ``same_data`` is a record of
-    the pairs that it must have, and whose they are. Each of many ``ranks`` calls this; they share
-    the directory, which no other process may write to meanwhile.
+    the pairs that it must have, and whose they are. A new run may begin with a trained model, its
+    ``beginning``, whose configuration ``config.model`` is, and whose tokenizer it keeps. Each of
+    many ``ranks`` calls this; they share the directory, which no other process may write to
+    meanwhile.
 
     Raises ``ConfigError``, ``CorpusError``, ``TokenizerError``, ``CheckpointError`` (also for a
     directory that holds another run or that another process trains in, and for other pairs than
@@ -82,7 +87,11 @@ def run_training(
         alone = sole_writer(directory) if ranks.rank == 0 else contextlib.nullcontext()
         _first_alone(ranks, lambda: stack.enter_context(alone))
         checkpoint = _first_alone(ranks, lambda: _open(directory, resume, console, ranks))
-        tokenizer = Tokenizer.load(checkpoint.tokenizer_path) if checkpoint else None
+        tokenizer = beginning.tokenizer if beginning else None
+        about = beginning.notes if beginning else {}
+        if checkpoint:
+            tokenizer, beginning = load_tokenizer(checkpoint.tokenizer_path), None
+            about = {name: checkpoint.notes[name] for name in NOTES if name in checkpoint.notes}
         prepared: Prepared = _first_alone(
             ranks, lambda: _prepare(config, tokenizer, resumed=checkpoint is not None)
         )
@@ -95,7 +104,8 @@ def run_training(
         for sentence in (*prepared.notes, prepared.summary()):
             _say(console, sentence)
         if make_engine is None:
-            engine = engines.make_engine(config, console=console, ranks=ranks)
+            weights = beginning.weights if beginning else None
+            engine = engines.make_engine(config, console=console, ranks=ranks, weights=weights)
         else:
             engine = make_engine(config)
         _first_alone(ranks, lambda: _make(directory, prepared, record))
@@ -107,7 +117,7 @@ def run_training(
             prepared.tokenizer.to_bytes(),
             prepared.validation,
             resume=checkpoint,
-            notes={NOTE: dataclasses.asdict(record)} if record else {},
+            notes={**about, **({NOTE: dataclasses.asdict(record)} if record else {})},
             ranks=ranks,
             listeners=listeners,
             console=console,

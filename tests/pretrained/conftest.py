@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.conftest import corpus, npformer, refused  # noqa: F401  (fixtures)
+from tests.cli.conftest import corpus, npformer, refused, trained  # noqa: F401  (fixtures)
 
 
 @pytest.fixture(scope="session")

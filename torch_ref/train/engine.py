@@ -125,9 +125,9 @@ class TorchEngine:
             ]
             lengths = np.concatenate(texts)
             return batch_flops(self.config.model, lengths, lengths)
-        source = batch.inputs.get("source", batch.targets)
-        of_rows = ((ids != PAD).sum(axis=1) for ids in (source, batch.targets))
-        return batch_flops(self.config.model, *of_rows)
+        target = batch.targets != batch.no_target
+        read = batch.inputs["source"] != PAD if "source" in batch.inputs else target
+        return batch_flops(self.config.model, read.sum(axis=1), target.sum(axis=1))
 
     def gradients(self, batch: Batch, seed: tuple[int, ...]) -> None:
         """Add the gradient of the summed token losses, without waiting for the device.
@@ -151,7 +151,7 @@ class TorchEngine:
                 arrays = devices.on_device(batch, self.device)
                 train = self.config.train
                 extra = {"label_smoothing": train.label_smoothing, "z_loss": train.z_loss}
-                loss = objective(*arrays, rng, **extra)
+                loss = objective(*arrays, rng, no_target=batch.no_target, **extra)
                 loss.backward()
         finally:
             objective.eval()
@@ -186,7 +186,8 @@ class TorchEngine:
         self._evaluated()
         objective = self._spread.plain()
         with torch.inference_mode(), devices.enough_memory(self.device):
-            loss = objective(*devices.on_device(batch, self.device)).item()
+            arrays = devices.on_device(batch, self.device)
+            loss = objective(*arrays, no_target=batch.no_target).item()
         return loss, batch.tokens
 
     def state(self) -> dict[str, np.ndarray]:

@@ -11,13 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from npformer.config import RunConfig
+from npformer.text.tokenizer import PAD
 from npformer.train.adapted import adapter_arguments
 from torch_ref import ops
 from torch_ref.models import make_twin
 from torch_ref.models.model import Model
 from torch_ref.nn import Linear
 from torch_ref.nn.adapters import add_adapters
-from torch_ref.ops.cross_entropy import NO_TOKEN
 from torch_ref.train.linear_cross_entropy import (
     OfChunk,
     capped,
@@ -36,14 +36,11 @@ class Objective(nn.Module):
     are the names of what the model takes.
     """
 
-    def __init__(
-        self, model: nn.Module, streams: Iterable[str], precision: Precision, padding_id: int | None
-    ) -> None:
+    def __init__(self, model: nn.Module, streams: Iterable[str], precision: Precision) -> None:
         super().__init__()
         self.streams = tuple(streams)
         self.model = model
         self.precision = precision
-        self.padding_id = NO_TOKEN if padding_id is None else padding_id
 
     def forward(
         self,
@@ -51,20 +48,21 @@ class Objective(nn.Module):
         targets: Tensor,
         rng: np.random.Generator | None = None,
         *,
+        no_target: int = PAD,
         label_smoothing: float = 0.0,
         z_loss: float = 0.0,
     ) -> Tensor:
         """inputs, what the model takes by name; targets (B, T) ids -> (), the sum of losses, nats.
 
-        Positions where ``targets`` is padding add nothing. ``rng`` draws the dropout of a model
-        that can have it drawn.
+        Positions where ``targets`` is ``no_target`` add nothing. ``rng`` draws the dropout of a
+        model that can have it drawn.
         """
         with self.precision.autocast(targets.device):
             return self.summed(
                 inputs,
                 targets.flatten(),
                 rng,
-                ignore_index=self.padding_id,
+                ignore_index=no_target,
                 label_smoothing=label_smoothing,
                 z_loss=z_loss,
             )
@@ -100,7 +98,7 @@ class TwinObjective(Objective):
         chunk: int = 0,
         of_chunk: OfChunk = cross_entropy_and_gradient,
     ) -> None:
-        super().__init__(model, model.streams, precision, model.config.padding_id)
+        super().__init__(model, model.streams, precision)
         self.chunk = chunk
         self.of_chunk = of_chunk
 
