@@ -158,7 +158,11 @@ def _weights(found: Pretrained) -> dict[str, str]:
 
 def _pairs(found: Pretrained, names: dict[str, str]) -> dict[str, str]:
     """The library's path of each module of ours that takes numbers and holds one of the tensors."""
-    of_ids = {"embedding", "positions"}  # a family may scale what these give
+    model = found.model
+    entrances = [model.entrance(stream) for stream in model.streams]
+    readers = [part for each in entrances for part in (each.embedding, each.positions)]
+    # Of ids and places: a family may scale what these give.
+    of_ids = {path for path, m in model.named_modules() if any(m is part for part in readers)}
     return {
         path.removesuffix(WEIGHT): names[name].removesuffix(WEIGHT)
         for name, path in _weights(found).items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 
 import pytest
 import tokenizers
@@ -73,7 +74,9 @@ def test_pairs_of_a_file_cut_a_text_as_their_own_tokenizer(pairs):
     @given(TEXTS)
     def agree(text):
         ids = core.encode(text, add_special_tokens=False).ids
-        assert theirs is None or ids == theirs.encode(text, add_special_tokens=False).ids
+        # Qwen's own tokenizer composes characters first; the library's reader of GGUF does not.
+        read = unicodedata.normalize("NFC", text) if cut == "qwen2" else text
+        assert theirs is None or ids == theirs.encode(read, add_special_tokens=False).ids
         if cut != "qwen2":  # which composes characters
             assert core.decode(ids) == text
         digits = [sum(c.isdigit() for c in core.decode([i])) for i in ids]

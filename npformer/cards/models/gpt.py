@@ -187,8 +187,8 @@ def _every_layer_local(self, *arguments, **options):
 
 @card.wrong_method("table-counts-through", "of several texts in a row, a later one's positions in "
                    "the table go on from the one before it", GPT._embed)  # fmt: skip
-def _table_counts_through(self, ids, rng=None, at=0):
-    return self._embed(ids, rng)
+def _table_counts_through(self, ids, rng=None, at=0, **more):
+    return self._embed(ids, rng, **more)
 
 
 @card.wrong_method("texts-see-each-other", "padding alone is hidden, and a text sees those before "
@@ -205,5 +205,5 @@ def _padding_counts(self, dlogits, cache):
 
 @card.wrong_method("mean-of-the-batch", "the embedding's gradient is averaged over the sentences",
                    GPT._embed_backward)  # fmt: skip
-def _mean(self, dx, cache):
-    self._embed_backward(dx / max(len(dx), 1), cache)
+def _mean(self, dx, cache, *stream):
+    self._embed_backward(dx / max(len(dx), 1), cache, *stream)

@@ -149,6 +149,6 @@ card.wrong_method("not-causal", "self-attention sees the future", MultiHeadAtten
 
 @card.wrong_method("first-sentence-s-mask", "every sentence gets the first one's mask",
                    Layer.forward)  # fmt: skip
-def _first_mask(self, x, memory=None, mask=None, memory_mask=None, rng=None, state=None):
+def _first_mask(self, x, memory=None, mask=None, memory_mask=None, *others, **more):
     first = [m if m is None or not len(m) else m[:1] for m in (mask, memory_mask)]
-    return self.forward(x, memory, *first, rng, state)
+    return self.forward(x, memory, *first, *others, **more)

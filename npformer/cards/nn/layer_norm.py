@@ -77,9 +77,9 @@ def _positions(self, x):
     y, cache = self.forward(x)
     if not x.shape[1]:
         return y, cache
-    rows = x.reshape(len(x), 1, x.shape[1] * x.shape[2])
-    ones, zeros = np.ones(rows.shape[-1], x.dtype), np.zeros(rows.shape[-1], x.dtype)
-    xhat = layer_norm_forward(rows, ones, zeros, eps=self.eps)[0].reshape(x.shape)
+    axes = tuple(range(1, x.ndim))
+    centred = x - x.mean(axis=axes, keepdims=True)
+    xhat = centred / np.sqrt((centred * centred).mean(axis=axes, keepdims=True) + self.eps)
     return xhat * self.weight.data + _bias(self), cache
 
 

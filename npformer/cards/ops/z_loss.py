@@ -99,10 +99,11 @@ def _moves_the_row(_: Any, case: Case, result: Result, scales: Result) -> Iterat
 def _normalised(component: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
     """Log-probabilities have a log_total of 0, up to their own rounding."""
     logits = case.inputs["logits"]
-    normal = (logits.astype(np.float64) - _log_total(case)).astype(logits.dtype)
+    less = logits.astype(np.float64) - _log_total(case)
+    normal = np.where(_counts(case)[..., None], less, 0).astype(logits.dtype)
     found = component.run(case.with_inputs({"logits": normal}))
     eps = np.finfo(logits.dtype).eps
-    size = np.abs(normal.astype(np.float64)).max(initial=0) + logits.shape[-1]
+    size = np.abs(normal[np.isfinite(normal)].astype(np.float64)).max(initial=0) + logits.shape[-1]
     yield Finding(
         found["y"], 0.0, normal.size * eps * (4 * size) ** 2 + np.finfo(logits.dtype).tiny
     )
@@ -174,7 +175,7 @@ _wrong_backward("factor-two-missing", "the square's slope is log_total, not twic
 _wrong_backward("square-forgotten", "the gradient is that of log_total, not of its square",
                 lambda d, p, z: d * 2 * p)  # fmt: skip
 _wrong_backward("softmax-forgotten", "every class gets the same share of it",
-                lambda d, p, z: d * 2 * z / p.shape[1])  # fmt: skip
+                lambda d, p, z: d * 2 * z * np.full_like(p, 1 / p.shape[1]))  # fmt: skip
 _wrong_backward("sign-lost", "log_total is made positive: a row below 0 is pushed down",
                 lambda d, p, z: d * 2 * np.abs(z) * p)  # fmt: skip
 _wrong_backward("centred", "each row's mean is taken off, as cross-entropy's gradient sums to 0",

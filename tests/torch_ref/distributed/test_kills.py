@@ -223,7 +223,9 @@ def test_nothing_is_lost_by_kills(tmp_path, options, size, parallel, kills):
     )
     assert found == wanted and [update for update, _ in found] == list(range(1, kills + 2))
     where = log.read_text().splitlines()
-    assert len(where) == kills and 2 * where.count("save") >= kills, where
+    # On a busy machine a kill that was meant for a save may come just after it.
+    at_a_save = sum("save" in moment for moment in where)
+    assert len(where) == kills and 2 * at_a_save >= kills and "save" in where, where
 
 
 def trained(size: int, arguments: list[str]) -> list[Ended]:

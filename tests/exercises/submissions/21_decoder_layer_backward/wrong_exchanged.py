@@ -1,4 +1,4 @@
-# diagnosis: line 7 of wrong_exchanged.py stops with ValueError
+# diagnosis: stops with ValueError
 def layer_backward(layer, dy, cache):
     dx = layer.feed_forward_residual.backward(dy, cache.feed_forward, layer.feed_forward.backward)
     dmemory, dx = layer.cross_attn_residual.backward(
