@@ -30,6 +30,9 @@ K = TypeVar("K")
 
 DELTA = 1e-8
 TRIALS = 4
+FEW = 300
+"""Entries in all, up to which there are four times as many trials: of four alone, one entry in ten
+or so has half its true S by chance, and in a large array the mean square of all makes up for it."""
 
 
 def noise_scales(component: Component, case: Case) -> Result:
@@ -61,11 +64,12 @@ def measured_scales(run: Callable[[], dict[K, Array]], fp: FloatInfo) -> dict[K,
     """
     exact = run()
     squares = {name: np.zeros(np.shape(a)) for name, a in exact.items()}
-    for trial in range(TRIALS):
+    trials = TRIALS if sum(map(np.size, exact.values())) > FEW else 4 * TRIALS
+    for trial in range(trials):
         with watching(_Disturber(np.random.default_rng(trial), fp)):
             result = run()
         for name, a in result.items():
-            squares[name] += ((a - exact[name]) / DELTA) ** 2 / TRIALS
+            squares[name] += ((a - exact[name]) / DELTA) ** 2 / trials
     return {
         name: np.sqrt(np.maximum(square, square.mean() if square.size else 0.0)) + fp.tiny
         for name, square in squares.items()
