@@ -13,7 +13,7 @@ import numpy as np
 
 from npformer.errors import ConfigError
 from npformer.fields import check
-from npformer.models.rotary_config import RotaryConfig
+from npformer.models.rotary_config import TURNING, RotaryConfig
 from npformer.ops.relative_bias import relative_buckets
 
 BIASING = ("alibi", "t5")
@@ -137,6 +137,25 @@ class AttentionConfig(RotaryConfig):
             "scale": self.attention_scale,
             "sinks": self.sinks,
             "gate": self.attention_gate,
+        }
+
+    @property
+    def added_positions(self) -> str:
+        """The positions that are added to the embeddings; none where they are elsewhere."""
+        return "none" if self.positions in (*TURNING, *BIASING) else self.positions
+
+    def stack_settings(self, layers: int) -> dict[str, Any]:
+        """The settings of a ``Stack`` of so many layers, in either engine."""
+        return {
+            "dropout": self.dropout,
+            "d_k": self.size_of_head,
+            "d_v": self.size_of_head,
+            "norm": self.norm,
+            "norm_type": self.norm_type,
+            "activation": self.activation,
+            "bias": self.feed_forward_bias,
+            "eps": self.layer_norm_eps,
+            "attention": [self.attention(layer) for layer in range(layers)],
         }
 
     def bias(self, bidirectional: bool = False) -> dict[str, Any]:

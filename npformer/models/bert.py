@@ -35,8 +35,7 @@ from npformer.errors import ConfigError
 from npformer.fields import check
 from npformer.models.attention_config import BIASING, AttentionConfig
 from npformer.models.model import EmbedCache, Model
-from npformer.models.rotary_config import TURNING
-from npformer.models.stack_config import Activation, Placement
+from npformer.models.stack_config import Activation, Placement, PositionKind
 from npformer.nn import Dropout, Embedding, Linear, Pooling, Stack, make_norm
 from npformer.nn.activation import Activation as ActivationModule
 from npformer.nn.init import redraw_matrices
@@ -62,17 +61,7 @@ class BERTConfig(AttentionConfig):
     norm: Placement = "post"
     activation: Activation = "gelu"
     layer_norm_eps: float = 1e-12
-    positions: Literal[
-        "sinusoidal",
-        "sinusoidal_half",
-        "sinusoidal_tensor2tensor",
-        "learned",
-        "rotary",
-        "rotary_interleaved",
-        "alibi",
-        "t5",
-        "none",
-    ] = "learned"
+    positions: PositionKind = "learned"
     """Added to the embedding; turning queries and keys; a bias of the scores, for t5 one that each
     layer learns; or none."""
     init_std: float | None = 0.02
@@ -165,8 +154,9 @@ class BERT(Model):
         self.type_embedding = (
             Embedding(c.token_types, c.d_model, rng=rng, dtype=dtype) if c.token_types else None
         )
-        added = "none" if c.positions in (*TURNING, *BIASING) else c.positions
-        self.positions = make_positions(added, c.max_length, c.d_model, rng=rng, dtype=dtype)
+        self.positions = make_positions(
+            c.added_positions, c.max_length, c.d_model, rng=rng, dtype=dtype
+        )
         self.embedding_norm = (
             make_norm(c.norm_type, c.d_model, c.layer_norm_eps, dtype=dtype)
             if c.embedding_norm
@@ -178,15 +168,7 @@ class BERT(Model):
             c.d_model,
             c.heads,
             c.d_ff,
-            dropout=c.dropout,
-            d_k=c.size_of_head,
-            d_v=c.size_of_head,
-            norm=c.norm,
-            norm_type=c.norm_type,
-            activation=c.activation,
-            bias=c.feed_forward_bias,
-            eps=c.layer_norm_eps,
-            attention=[c.attention(layer) for layer in range(c.layers)],
+            **c.stack_settings(c.layers),
             first_norm=c.first_norm,
             rng=rng,
             dtype=dtype,

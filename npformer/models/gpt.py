@@ -31,11 +31,10 @@ from numpy.typing import DTypeLike
 
 from npformer.errors import ShapeError
 from npformer.fields import check
-from npformer.models.attention_config import BIASING, AttentionConfig
+from npformer.models.attention_config import AttentionConfig
 from npformer.models.decoder_state import DecoderState
 from npformer.models.model import EmbedCache, Model
-from npformer.models.rotary_config import TURNING
-from npformer.models.stack_config import Activation, Placement
+from npformer.models.stack_config import Activation, Placement, PositionKind
 from npformer.nn import Dropout, Embedding, Linear, Stack
 from npformer.nn.init import redraw_matrices
 from npformer.nn.module import Array
@@ -59,17 +58,7 @@ class GPTConfig(AttentionConfig):
     d_ff: int = 3072
     norm: Placement = "pre"
     activation: Activation = "gelu_tanh"
-    positions: Literal[
-        "sinusoidal",
-        "sinusoidal_half",
-        "sinusoidal_tensor2tensor",
-        "learned",
-        "rotary",
-        "rotary_interleaved",
-        "alibi",
-        "t5",
-        "none",
-    ] = "learned"
+    positions: PositionKind = "learned"
     """Added to the embedding; turning queries and keys; a bias of the scores, for t5 one that each
     layer learns; or none, for causal attention alone tells an order too."""
     init_std: float | None = 0.02
@@ -143,8 +132,9 @@ class GPT(Model):
             rng=rng,
             dtype=dtype,
         )
-        added = "none" if c.positions in (*TURNING, *BIASING) else c.positions
-        self.positions = make_positions(added, c.max_length, c.d_model, rng=rng, dtype=dtype)
+        self.positions = make_positions(
+            c.added_positions, c.max_length, c.d_model, rng=rng, dtype=dtype
+        )
         self.dropout = Dropout(c.dropout)
         self.decoder = Stack(
             c.layers,
@@ -152,15 +142,7 @@ class GPT(Model):
             c.heads,
             c.d_ff,
             causal=True,
-            dropout=c.dropout,
-            d_k=c.size_of_head,
-            d_v=c.size_of_head,
-            norm=c.norm,
-            norm_type=c.norm_type,
-            activation=c.activation,
-            bias=c.feed_forward_bias,
-            eps=c.layer_norm_eps,
-            attention=[c.attention(layer) for layer in range(c.layers)],
+            **c.stack_settings(c.layers),
             rng=rng,
             dtype=dtype,
         )

@@ -23,6 +23,17 @@ Activation = Literal[
     "geglu_tanh",
     "swiglu_clamped",
 ]
+PositionKind = Literal[
+    "sinusoidal",
+    "sinusoidal_half",
+    "sinusoidal_tensor2tensor",
+    "learned",
+    "rotary",
+    "rotary_interleaved",
+    "alibi",
+    "t5",
+    "none",
+]
 
 
 @dataclass(frozen=True, kw_only=True)

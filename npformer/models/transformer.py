@@ -36,8 +36,7 @@ from npformer.fields import check
 from npformer.models.attention_config import BIASING, AttentionConfig
 from npformer.models.decoder_state import DecoderState
 from npformer.models.model import EmbedCache, Entrance, Model
-from npformer.models.rotary_config import TURNING
-from npformer.models.stack_config import Activation, Placement
+from npformer.models.stack_config import Activation, Placement, PositionKind
 from npformer.nn import Dropout, Embedding, LayerNorm, Linear, RMSNorm, Stack, make_norm
 from npformer.nn.init import redraw_matrices
 from npformer.nn.module import Array
@@ -67,17 +66,7 @@ class TransformerConfig(AttentionConfig):
     d_ff: int = 2048
     norm: Placement = "post"
     activation: Activation = "relu"
-    positions: Literal[
-        "sinusoidal",
-        "sinusoidal_half",
-        "sinusoidal_tensor2tensor",
-        "learned",
-        "rotary",
-        "rotary_interleaved",
-        "alibi",
-        "t5",
-        "none",
-    ] = "sinusoidal"
+    positions: PositionKind = "sinusoidal"
     """Added to the embeddings; turning queries and keys; a bias of the scores, for t5 one that all
     layers of a stack share; or none."""
     share_positions: bool = True
@@ -163,27 +152,16 @@ class TransformerConfig(AttentionConfig):
         """Size of one head's values."""
         return super().size_of_head if self.d_v is None else self.d_v
 
-    @property
-    def added_positions(self) -> str:
-        """The positions that are added to the embeddings; none where they are elsewhere."""
-        return "none" if self.positions in (*TURNING, *BIASING) else self.positions
-
     def stack(self, layers: int, *, decoder: bool) -> dict[str, Any]:
         """The settings of a ``Stack`` of so many layers."""
         shared = {"name": self.positions, "max_length": self.max_length}
         memory = {**self.attention(0), "positions": None, "window": None}
         return {
+            **self.stack_settings(layers),
             "causal": decoder,
             "cross_attention": decoder,
             "d_k": self.head_k,
             "d_v": self.head_v,
-            "dropout": self.dropout,
-            "norm": self.norm,
-            "norm_type": self.norm_type,
-            "activation": self.activation,
-            "bias": self.feed_forward_bias,
-            "eps": self.layer_norm_eps,
-            "attention": [self.attention(layer) for layer in range(layers)],
             "memory_attention": memory,
             "positions": (
                 {**shared, **self.bias(bidirectional=not decoder)}

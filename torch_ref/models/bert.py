@@ -40,9 +40,7 @@ class BERT(Model):
         self.type_embedding = (
             Embedding(c.token_types, c.d_model, **place) if c.token_types else None
         )
-        adds = c.positions.startswith("sinusoidal") or c.positions == "learned"
-        added = c.positions if adds else "none"
-        self.positions = make_positions(added, c.max_length, c.d_model, **place)
+        self.positions = make_positions(c.added_positions, c.max_length, c.d_model, **place)
         norm = (c.norm_type, c.d_model, c.layer_norm_eps)
         self.embedding_norm = make_norm(*norm, **place) if c.embedding_norm else None
         self.dropout = Dropout(c.dropout)
@@ -51,15 +49,7 @@ class BERT(Model):
             c.d_model,
             c.heads,
             c.d_ff,
-            dropout=c.dropout,
-            d_k=c.size_of_head,
-            d_v=c.size_of_head,
-            norm=c.norm,
-            norm_type=c.norm_type,
-            activation=c.activation,
-            bias=c.feed_forward_bias,
-            eps=c.layer_norm_eps,
-            attention=[c.attention(layer) for layer in range(c.layers)],
+            **c.stack_settings(c.layers),
             first_norm=c.first_norm,
             **place,
         )

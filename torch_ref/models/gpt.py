@@ -41,10 +41,7 @@ class GPT(Model):
             c.vocab_size, c.d_model, c.padding_id, output_bias=tied_bias, **place
         )
         self.embedding_scale = math.sqrt(c.d_model) if c.scale_embedding else 1.0
-        adds = c.positions.startswith("sinusoidal") or c.positions == "learned"
-        added = c.positions if adds else "none"
-        self.positions = make_positions(added, c.max_length, c.d_model, **place)
-        self.embedding_norm = None
+        self.positions = make_positions(c.added_positions, c.max_length, c.d_model, **place)
         self.embedding_norm = None
         self.dropout = Dropout(c.dropout)
         self.decoder = Stack(
@@ -53,15 +50,7 @@ class GPT(Model):
             c.heads,
             c.d_ff,
             causal=True,
-            dropout=c.dropout,
-            d_k=c.size_of_head,
-            d_v=c.size_of_head,
-            norm=c.norm,
-            norm_type=c.norm_type,
-            activation=c.activation,
-            bias=c.feed_forward_bias,
-            eps=c.layer_norm_eps,
-            attention=[c.attention(layer) for layer in range(c.layers)],
+            **c.stack_settings(c.layers),
             **place,
         )
         self.output_proj = (
