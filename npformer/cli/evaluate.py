@@ -11,13 +11,12 @@ from typing import Any, Literal
 import tyro
 from rich import box
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from npformer.cli import language
 from npformer.cli.arguments import UsageError
 from npformer.cli.common import named, note
-from npformer.cli.figures import reporter, write_figures
+from npformer.cli.figures import reporter, tracked, write_figures
 from npformer.decode import Translator
 from npformer.decode.translator import Search
 from npformer.errors import counted
@@ -224,13 +223,7 @@ class Command:
         fitting = [s if n <= limit else "" for s, n in zip(sentences, lengths, strict=True)]
         translator = Translator(loaded.model, loaded.tokenizer)
         hypotheses: list[str] = []
-        for start in track(
-            range(0, len(fitting), CHUNK),
-            "translating",
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        ):
+        for start in tracked(range(0, len(fitting), CHUNK), "translating", console):
             hypotheses += translator.translate_sentences(
                 fitting[start : start + CHUNK], beam=self.beam, alpha=self.alpha, search=search
             )

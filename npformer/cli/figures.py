@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from rich.console import Console
+from rich.progress import track
 
 import npformer
 from npformer.cli.arguments import UsageError
 from npformer.files.atomic import write_file
+
+T = TypeVar("T")
 
 STANDARD_OUTPUT = Path("-")
 
@@ -31,6 +34,13 @@ def reporter(json: Path | None, quiet: bool = False, makes: Path | None = None) 
         if not json.parent.is_dir() and json.parent != makes:
             raise UsageError(f"{json.parent} is no directory, so {json} cannot be; make it first")
     return Console(stderr=json == STANDARD_OUTPUT, quiet=quiet)
+
+
+def tracked(parts: Sequence[T], what: str, console: Console) -> Iterable[T]:
+    """The parts, one by one, with a bar while they are worked on if the console is a terminal."""
+    if not console.is_terminal:
+        return parts  # rich 13.0 ends a bar that is disabled, too, with an empty line
+    return track(parts, what, console=console, transient=True)
 
 
 def write_figures(path: Path | None, command: str, figures: Mapping[str, Any]) -> None:

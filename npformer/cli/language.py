@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import track
 
 from npformer.cli.common import named
-from npformer.cli.figures import write_figures
+from npformer.cli.figures import tracked, write_figures
 from npformer.errors import counted
 from npformer.models.loss import NO_TARGET
 from npformer.text.batches import encode_texts, evaluation_batches
@@ -36,9 +35,7 @@ def foretold(
     batches = evaluation_batches(pieces, budget, loaded.model.streams, no_target=NO_TARGET)
     scorer = make_scorer(loaded, engine)
     nats, tokens = 0.0, 0
-    for batch in track(
-        batches, "reading", console=console, transient=True, disable=not console.is_terminal
-    ):
+    for batch in tracked(batches, "reading", console):
         loss, count = scorer.evaluate(batch)
         nats, tokens = nats + loss, tokens + count
     size = sum(len(text.encode()) for text in corpus.target)

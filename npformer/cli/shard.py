@@ -128,7 +128,8 @@ class _Display:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._bar.stop()
+        if not self._bar.disable:  # rich 13.0 ends one that was never shown with an empty line
+            self._bar.stop()
 
     def __call__(self, what: str, done: int, total: int) -> None:
         if what != self._what:
