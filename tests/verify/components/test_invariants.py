@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -21,17 +23,32 @@ def test_every_invariant_names_a_wrong_version_that_breaks_it():
             assert f"{card.name}/{invariant.broken_by}" in MUTANTS, invariant.what
 
 
-def worst_violation(invariant, planted, real, cases=80):
-    """Over many cases, in rounding units."""
+def violations(invariants, planted, real, cases=80):
+    """Case by case, by how much each of ``invariants`` is violated, in rounding units."""
     source = GeneratorSource(np.random.default_rng(2))
-    worst = 0.0
-    with np.errstate(all="ignore"):
-        for _ in range(cases):
+    for _ in range(cases):
+        with np.errstate(all="ignore"):
             case = real.draw(source, np.dtype(np.float64))
             result, scales = planted.run(case), real.scales(case)
-            for finding in invariant.findings(planted, case, result, scales):
-                worst = max(worst, violation(finding, np.dtype(np.float64)))
-    return worst
+            found = {
+                invariant.what: max(
+                    (
+                        violation(finding, np.dtype(np.float64))
+                        for finding in invariant.findings(planted, case, result, scales)
+                    ),
+                    default=0.0,
+                )
+                for invariant in invariants
+            }
+        yield found
+
+
+@functools.lru_cache(maxsize=1)
+def worst_of_the_real_one(name):
+    """By invariant: a card's stand together, and look at the same runs of it."""
+    real = component(name)
+    every = list(violations(real.invariants, real, real))
+    return {i.what: max(of[i.what] for of in every) for i in real.invariants}
 
 
 @pytest.mark.parametrize(("name", "what"), INVARIANTS)
@@ -39,5 +56,5 @@ def test_an_invariant_tells_right_from_wrong(name, what):
     real = component(name)
     invariant = next(i for i in real.invariants if i.what == what)
     wrong = MUTANTS[f"{name}/{invariant.broken_by}"].plant(real)
-    assert worst_violation(invariant, real, real) <= CAP
-    assert worst_violation(invariant, wrong, real) > CAP
+    assert worst_of_the_real_one(name)[what] <= CAP
+    assert any(of[what] > CAP for of in violations([invariant], wrong, real))
