@@ -24,6 +24,7 @@ EXTRAS = {
     "tensorboard": "tensorboard",
     "transformers": "marian",
     "gguf": "gguf",
+    "sentencepiece": "sentencepiece",
     "jax": "jax",
 }
 """The extra of setup.cfg that brings a package, by the package's import name."""

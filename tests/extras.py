@@ -8,6 +8,7 @@ import pytest
 
 EXTRAS = (
     *("torch", "jax", "datasets", "spacy", "optuna", "tensorboard", "transformers", "gguf"),
+    "sentencepiece",
     *("polib", "pyarrow", "array_api_strict", "playwright", "jupytext", "sphinx", "myst_nb"),
 )
 """The modules without which a test is skipped."""

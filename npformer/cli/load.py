@@ -19,9 +19,10 @@ class Command:
     """Read a published model, and write it as a run that the other commands read.
 
     The source is a directory as it was downloaded: config.json, its weights as model.safetensors,
-    as shards with their index or as pytorch_model.bin (which needs PyTorch), and tokenizer.json.
-    Or it is a GGUF file (extra gguf) of Llama, Qwen 2 or 3, Gemma 2 or 3, or GPT-2. Nothing is
-    downloaded, and no code of the source is run. Weights of fewer bits are widened.
+    as shards with their index or as pytorch_model.bin (which needs PyTorch), and tokenizer.json or
+    files of SentencePiece (extra sentencepiece). Or it is a GGUF file (extra gguf) of Llama, Qwen 2
+    or 3, Gemma 2 or 3, or GPT-2. Nothing is downloaded, and no code of the source is run. Weights
+    of fewer bits are widened.
 
     What of its config or its weights npformer does not know is refused by name, and then nothing is
     written.

@@ -36,7 +36,10 @@ class Pretrained(NamedTuple):
 
     def tokenizer(self) -> Tokenizer:
         """That of the source. Raises TokenizerError if it has none, or one of another model."""
-        return read_tokenizer(self.source, self.model.config.vocab_size)
+        config = self.model.config
+        return read_tokenizer(
+            self.source, config.vocab_size, getattr(config, "source_size", config.vocab_size)
+        )
 
 
 def from_pretrained(path: Path | str, dtype: DTypeLike = np.float32) -> Pretrained:

@@ -13,11 +13,11 @@ from npformer.files.manifest import to_json
 from npformer.pretrained.families import family_of
 from npformer.pretrained.load import Pretrained
 from npformer.pretrained.names import (
+    ADDED_TOKENS,
     CONFIG,
     GENERATION,
     SPECIAL_TOKENS,
     TEMPLATE,
-    TOKENIZER,
     TOKENIZER_CONFIG,
 )
 from npformer.pretrained.safetensors_directory import SINGLE
@@ -28,7 +28,7 @@ from npformer.train.checkpoint import Checkpoint, Position, save_arrays, save_ch
 
 NOTE = "pretrained"
 """Under this, a checkpoint's state says what its model was published as."""
-KEPT = (GENERATION, TOKENIZER_CONFIG, SPECIAL_TOKENS, TEMPLATE)
+KEPT = (GENERATION, TOKENIZER_CONFIG, SPECIAL_TOKENS, ADDED_TOKENS, TEMPLATE)
 """Small files that a run keeps as they are, and an export writes again."""
 
 
@@ -94,7 +94,7 @@ def export(checkpoint: Checkpoint, tokenizer: Tokenizer, directory: Path) -> int
     config.pop("torch_dtype", None)
     files = {name: text.encode() for name, text in note.get("files", {}).items() if name in KEPT}
     if isinstance(tokenizer, PublishedTokenizer):
-        files[TOKENIZER] = tokenizer.published()
+        files |= tokenizer.published()
     try:
         temporary = begin_directory(directory)
         for name, content in {CONFIG: to_json(config), **files}.items():

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from npformer.errors import TokenizerError
@@ -16,41 +15,46 @@ from npformer.pretrained.names import (
     TOKENIZER_CONFIG,
     WORD_PIECES,
 )
+from npformer.pretrained.sentencepiece_files import FILES
+from npformer.pretrained.small_files import read_table, read_text
 from npformer.pretrained.source import Source
 from npformer.pretrained.vocabularies.byte_pairs import byte_pairs
 from npformer.pretrained.vocabularies.word_pieces import word_pieces
 from npformer.text.published_tokenizer import PublishedTokenizer
+from npformer.text.published_vocabulary import LibraryVocabulary, Vocabulary
 from npformer.text.tokenizer import Tokenizer
 
 
-def read_tokenizer(source: Source, rows: int) -> Tokenizer:
+def read_tokenizer(source: Source, rows: int, source_rows: int | None = None) -> Tokenizer:
     """The tokenizer of a source whose embedding has so many rows; it may have fewer ids.
 
-    Without a ``tokenizer.json``, older files are read: those of ``OLDER``. Raises TokenizerError
-    for files that are missing or damaged, and for a tokenizer with more ids.
+    A model whose source has an embedding of its own has ``source_rows`` there. Without a
+    ``tokenizer.json``, older files are read: those of ``OLDER``, and SentencePiece's. Raises
+    TokenizerError for files that are missing or damaged, and for a tokenizer with more ids;
+    ModuleNotFoundError for SentencePiece's without that package.
     """
-    content, name = _content(source)
+    vocabulary, name = _vocabulary(source)
     ends, start, target = _marks(source)
     # A config may keep its library's usual ids, also where the vocabulary is smaller.
     known = [end for end in ends if end < rows]
     first = start if start is not None and start < rows else next(iter(known), None)
-    tokenizer = PublishedTokenizer(content, known, first, target)
-    if not tokenizer.fits(rows):
-        raise TokenizerError(
-            f"{source.path}: {name} has ids up to {tokenizer.vocab_size - 1}, and the embedding "
-            f"{rows} rows; they do not belong together"
-        )
-    return tokenizer
+    for size, most in ((vocabulary.size, rows), (vocabulary.source_size, source_rows or rows)):
+        if size > most:
+            raise TokenizerError(
+                f"{source.path}: {name} has ids up to {size - 1}, and the embedding {most} rows; "
+                "they do not belong together"
+            )
+    return PublishedTokenizer(vocabulary, known, first, target)
 
 
-def _content(source: Source) -> tuple[str, str]:
-    """What is, or would be, in ``tokenizer.json``, and the file that says it."""
-    if (content := _text(source, TOKENIZER)) is not None:
-        return content, TOKENIZER
-    for (name, kinds), make in OLDER.items():
+def _vocabulary(source: Source) -> tuple[Vocabulary, str]:
+    """The vocabulary, and the file that says it."""
+    if (content := read_text(source, TOKENIZER)) is not None:
+        return LibraryVocabulary.read(content), TOKENIZER
+    for (name, kinds), make in {**OLDER, **FILES}.items():
         if source.config.get("model_type") in kinds and name in source.files:
             try:
-                return make(source), name
+                return make(source, name), name
             except TokenizerError as error:
                 raise TokenizerError(f"{source.path}: {name}: {error}") from error
     raise TokenizerError(
@@ -59,52 +63,32 @@ def _content(source: Source) -> tuple[str, str]:
     )
 
 
-def _word_pieces(source: Source) -> str:
-    said = _table(source, TOKENIZER_CONFIG)
-    pieces = (_text(source, WORD_PIECES) or "").splitlines()
+def _word_pieces(source: Source, name: str) -> Vocabulary:
+    said = read_table(source, TOKENIZER_CONFIG)
+    pieces = (read_text(source, name) or "").splitlines()
     core = word_pieces(
         pieces,
         lowercase=said.get("do_lower_case", True),
         strip_accents=said.get("strip_accents"),
     )
-    return str(core.to_str())
+    return LibraryVocabulary.read(core.to_str())
 
 
-def _byte_pairs(source: Source) -> str:
+def _byte_pairs(source: Source, name: str) -> Vocabulary:
     merges = [
         line
-        for line in (_text(source, MERGES) or "").splitlines()
+        for line in (read_text(source, MERGES) or "").splitlines()
         if line and not line.startswith("#version")
     ]
-    return str(byte_pairs(_table(source, BYTE_PAIRS), merges, "gpt-2").to_str())
+    core = byte_pairs(read_table(source, name), merges, "gpt-2")
+    return LibraryVocabulary.read(core.to_str())
 
 
-OLDER: dict[tuple[str, tuple[str, ...]], Callable[[Source], str]] = {
+OLDER: dict[tuple[str, tuple[str, ...]], Callable[[Source, str], Vocabulary]] = {
     (WORD_PIECES, ("bert",)): _word_pieces,
     (BYTE_PAIRS, ("gpt2",)): _byte_pairs,
 }
 """A file of older sources, the types of models that have it, and what makes a tokenizer of it."""
-
-
-def _text(source: Source, name: str) -> str | None:
-    try:
-        return source.files[name].decode()
-    except KeyError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise TokenizerError(f"{name} of {source.path} cannot be read: {error}") from error
-
-
-def _table(source: Source, name: str) -> Mapping[str, Any]:
-    """That of a JSON file, empty without one."""
-    text = _text(source, name)
-    try:
-        found = json.loads(text) if text is not None else {}
-    except (ValueError, RecursionError) as error:
-        raise TokenizerError(f"{name} of {source.path} cannot be read: {error}") from error
-    if not isinstance(found, dict):
-        raise TokenizerError(f"{name} of {source.path} holds no table of fields")
-    return found
 
 
 def _marks(source: Source) -> tuple[list[int], int | None, list[int] | None]:
@@ -112,7 +96,7 @@ def _marks(source: Source) -> tuple[list[int], int | None, list[int] | None]:
 
     The files for generating say it, or else the config, a part of which may be inside.
     """
-    tables = [_table(source, GENERATION), source.config, source.config.get("text_config") or {}]
+    tables = [read_table(source, GENERATION), source.config, source.config.get("text_config") or {}]
 
     def said(name: str) -> Any:
         return next((t[name] for t in tables if t.get(name) is not None), None)

@@ -1,7 +1,7 @@
 """From text to batches of token ids and back; nothing here knows of models.
 
 sentences    cut a text into sentences, and put it back together
-tokenizer    characters, words or byte pairs as ids
+tokenizer    characters, words or byte pairs as ids; published ones in the files of their libraries
 corpus       sentence pairs from the built-in grammar, files and datasets
 formats      a reader for each format of a file
 stream       the same pairs without holding them in memory

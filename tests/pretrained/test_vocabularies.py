@@ -19,6 +19,7 @@ from npformer.pretrained.tokenizer import read_tokenizer
 from npformer.pretrained.vocabularies.byte_pairs import CUTS, byte_pairs
 from npformer.pretrained.vocabularies.sentence_pieces import SPACE, sentence_pieces
 from npformer.text.published_tokenizer import PublishedTokenizer
+from npformer.text.published_vocabulary import LibraryVocabulary
 from npformer.text.tokenizer import byte_letters
 
 SAID = (
@@ -102,7 +103,7 @@ def test_special_tokens_of_a_file_are_whole_and_end_a_text(pairs):
     said = json.loads(vocabulary["generation_config.json"])
     assert said == {"bos_token_id": first, "eos_token_id": [first, first + 1]}
     tokenizer = PublishedTokenizer(
-        vocabulary["tokenizer.json"].decode(), said["eos_token_id"], first
+        LibraryVocabulary.read(vocabulary["tokenizer.json"].decode()), said["eos_token_id"], first
     )
     begun = [first] if cut.startswith("llama") else []
     assert tokenizer.prompt("<|im_end|>") == [*begun, first + 1]

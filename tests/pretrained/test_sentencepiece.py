@@ -1,0 +1,190 @@
+"""Vocabularies of SentencePiece's files, against that library and the one whose models they are."""
+
+from __future__ import annotations
+
+import json
+import warnings
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npformer.errors import TokenizerError
+from npformer.pretrained.source import Directory, Source
+from npformer.pretrained.tokenizer import read_tokenizer
+from npformer.text.published_tokenizer import load_tokenizer
+from tests.pretrained import spm
+from tests.pretrained.spm import HARD, LETTERS, SAID
+
+sentencepiece = pytest.importorskip("sentencepiece")
+TEXTS = st.text(LETTERS, max_size=20) | st.text(max_size=12) | st.sampled_from(SAID[:8])
+ROWS = 1000
+
+
+def read(directory, kind, rows=ROWS, source_rows=None, **config):
+    files = Directory(directory)
+    config = {"model_type": kind, "eos_token_id": 1, "pad_token_id": 0} | config
+    return read_tokenizer(Source(directory, config, {}, files, directory), rows, source_rows)
+
+
+def llama(directory, **said):
+    (directory / "tokenizer.model").write_bytes(spm.as_llama())
+    (directory / "tokenizer_config.json").write_text(json.dumps(said))
+    return read(directory, "llama", eos_token_id=2, bos_token_id=1)
+
+
+def t5(directory):
+    (directory / "spiece.model").write_bytes(spm.as_t5())
+    return read(directory, "t5", is_encoder_decoder=True)
+
+
+def marian(directory, **how):
+    table = spm.opus(directory, **how)
+    config = {"is_encoder_decoder": True, "eos_token_id": 0, "pad_token_id": table["<pad>"]}
+    return read(directory, "marian", **config)
+
+
+def m2m_100(directory):
+    model = spm.as_opus(150)
+    (directory / "sentencepiece.bpe.model").write_bytes(model)
+    table = spm.numbered(["<s>", "<pad>", "</s>", "<unk>"], spm.pieces(model)[2:])
+    (directory / "vocab.json").write_text(json.dumps(table), encoding="utf-8")
+    return read(directory, "m2m_100", is_encoder_decoder=True, eos_token_id=2)
+
+
+@pytest.mark.parametrize(("make", "model"), [(llama, spm.as_llama), (t5, spm.as_t5)])
+def test_ids_and_texts_are_those_of_sentencepiece(tmp_path, make, model):
+    ours, theirs = make(tmp_path), sentencepiece.SentencePieceProcessor(model_proto=model())
+
+    @given(TEXTS)
+    def agree(text):
+        ids = ours.encode(text)
+        assert ids == theirs.encode(text)
+        assert ours.encode_batch([text, "a"]) == [ids, ours.encode("a")]
+        known = [i for i in ids if not theirs.is_unknown(i)]
+        assert ours.decode(ids) == theirs.decode(known)
+        if make is llama:
+            assert ours.decode(ids) == text.replace("▁", " ")
+
+    agree()
+    for text in HARD:
+        whole = any(token in text for token in ("</s>", "<unk>"))
+        assert whole or ours.encode(text) == theirs.encode(text)
+    with pytest.raises(TokenizerError, match="half a surrogate pair"):
+        ours.encode("a\ud800")
+
+
+def test_a_text_of_llamas_begins_with_bos_and_of_t5s_ends(tmp_path):
+    ours = llama(tmp_path)
+    assert ours.prompt("the") == [1, *ours.encode("the")]
+    assert ours.ends == {2}
+    assert ours.encode("the</s>") == [*ours.encode("the"), 2]
+    assert ours.decode([1, *ours.encode("the  car"), 2, 10**6]) == "the  car"
+    assert llama(tmp_path, add_bos_token=False, add_eos_token=True).whole([5]) == [5, 2]
+    ours = t5(tmp_path)
+    assert ours.source(ours.encode("the")) == [*ours.encode("the"), 1]
+    assert ours.begin == (0,)
+    assert ours.vocab_size == 250
+    assert ours.encode("<extra_id_0> <extra_id_99>") == [249, 150]
+    assert ours.tokens([249, 1, 500]) == ["<extra_id_0>", "</s>", "‹500›"]
+    assert ours.decode([249, 2, *ours.encode("the car")]) == "the car"
+
+
+def test_a_vocabulary_is_the_same_in_a_checkpoint_and_its_files_as_they_came(tmp_path):
+    for make in (llama, t5, m2m_100, marian):
+        directory = tmp_path / make.__name__
+        directory.mkdir()
+        ours = make(directory)
+        ours.save(directory / "kept")
+        again = load_tokenizer(directory / "kept")
+        for text in (*HARD, *SAID[:9]):
+            assert again.encode(text) == ours.encode(text)
+            assert again.source([5]) == ours.source([5])
+        assert again.begin == ours.begin
+        assert again.ends == ours.ends
+        for name, content in again.published().items():
+            assert (directory / name).read_bytes() == content
+        assert again.published().keys() <= set(Directory(directory))
+
+
+def test_t5_and_llama_are_the_librarys_on_plain_texts(tmp_path):
+    """Whose own reading of these files goes other ways on marks over letters and runs of spaces."""
+    transformers = pytest.importorskip("transformers")
+    (tmp_path / "config.json").write_text('{"model_type": "t5"}')
+    ours, theirs = t5(tmp_path), transformers.T5Tokenizer.from_pretrained(tmp_path)
+    for text in (*SAID[:9], "Größe ½ ﬁ ① 🙂", "a\nb", "", "The <extra_id_3> car</s>"):
+        assert ours.source(ours.encode(text)) == theirs(text).input_ids
+
+
+@pytest.mark.filterwarnings("ignore:Recommended")
+@pytest.mark.parametrize("two", [False, True], ids=["one table", "two tables"])
+def test_opus_mt_is_the_librarys(tmp_path, two):
+    """A source is cut by one file, a target joined by the other, and a table has the ids."""
+    transformers = pytest.importorskip("transformers")
+    ours = marian(tmp_path, languages=["deu", "fra"], two=two)
+    theirs = transformers.MarianTokenizer.from_pretrained(tmp_path)
+    joined = {"use_source_tokenizer": False, "skip_special_tokens": True}
+
+    @given(TEXTS, st.sampled_from(["", ">>deu<< ", ">>fra<<", ">>eng<<", ">>deu"]))
+    def agree(text, code):
+        ids = ours.source(ours.encode(code + text))
+        assert ids == theirs(code + text).input_ids
+        written = theirs(text_target=text).input_ids
+        expected = theirs.decode(written, clean_up_tokenization_spaces=False, **joined)
+        assert ours.decode(written).strip() == expected
+
+    agree()
+    unknown = json.loads((tmp_path / "vocab.json").read_text())["<unk>"]
+    assert unknown in ours.encode("of the car")  # ▁the is a piece, and not in the table
+    for text in HARD:
+        assert ours.source(ours.encode(text)) == theirs(text).input_ids
+    assert two or ours.begin == (theirs.pad_token_id,)
+
+
+def test_m2m_100_is_the_librarys(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    ours = m2m_100(tmp_path)
+    theirs = transformers.M2M100Tokenizer.from_pretrained(tmp_path)
+
+    @given(TEXTS)
+    def agree(text):
+        ids = ours.source(ours.encode(text))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert ids == theirs(text).input_ids
+            expected = theirs.decode(ids, skip_special_tokens=True)
+        assert ours.decode(ids).strip() == expected.removeprefix("__en__").strip()
+
+    agree()
+    for language, i in theirs.lang_token_to_id.items():
+        assert ours.tokens([i]) == [language]
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"source.spm": b"nonsense"}, "source.spm is no file of SentencePiece, or damaged"),
+        ({"source.spm": b""}, "source.spm is no file of SentencePiece, or damaged: it is empty"),
+        ({"target.spm": None}, "target.spm is missing"),
+        ({"vocab.json": b"{"}, "vocab.json of .* cannot be read"),
+        ({"vocab.json": b'{"</s>": 0, "a": "b"}'}, "no table of pieces and their ids"),
+        ({"vocab.json": b'{"a": 1}'}, "no </s>"),
+        ({"tokenizer_config.json": b'{"separate_vocabs": true}'}, "target_vocab.json is missing"),
+    ],
+)
+def test_damaged_files_are_refused_by_name(tmp_path, files, said):
+    spm.opus(tmp_path)
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content) if content is not None else (
+            tmp_path / name
+        ).unlink()
+    with pytest.raises(TokenizerError, match=said):
+        read(tmp_path, "marian")
+
+
+def test_a_vocabulary_that_does_not_fit_its_embedding_is_refused(tmp_path):
+    table = spm.opus(tmp_path, two=True)
+    with pytest.raises(TokenizerError, match="they do not belong together"):
+        read(tmp_path, "marian", len(table) - 1, 500)
+    with pytest.raises(TokenizerError, match="the embedding 50 rows"):
+        read(tmp_path, "marian", 500, 50)
