@@ -41,8 +41,9 @@ def bisect(
 
     Each is a model of ``npformer.models`` or its twin, or any class with the same tree. The
     reference is copied, in float64 and with the weights of ``ours``; both models are left as they
-    were. ``seed`` decides the dropout of both; None drops nothing. ``loss`` is the loss of ours,
-    if it is not npformer's: a pair (forward, backward) for NumPy, a function for a twin, with
+    were. What is added to the gradient of a parameter that ours has frozen is not judged. ``seed``
+    decides the dropout of both; None drops nothing. ``loss`` is the loss of ours, if it is not
+    npformer's: a pair (forward, backward) for NumPy, a function for a twin, with
     ``cross_entropy``'s arguments.
 
     Raises ``ShapeError`` if the parameters of the two differ in name or shape, and ``VerifyError``
@@ -81,6 +82,7 @@ class Reference:
         )
         judge = Verdicts(next(iter(weights.values())).dtype)
         judge.unseen = _unseen(suspect)
+        judge.frozen = _frozen(ours)
         judge.pytorch = _side(ours, "ours") is not numpy_side
         self._side.force(
             self._model,
@@ -93,7 +95,7 @@ class Reference:
         )
         for one in suspect.accumulations:
             judge.accumulation(one)
-        for path in sorted(judge.unseen & judge.expected.keys()):
+        for path in sorted((judge.unseen & judge.expected.keys()) - judge.frozen):
             judge.total(path, judge.expected[path], suspect.gradients[path], suspect.ticks)
         found = judge.with_reasons()
         classes = {v.site.path: v.site.kind for v in self._own.visits if not v.site.is_op}
@@ -141,6 +143,14 @@ def _weights(model: Any) -> dict[str, np.ndarray]:
     return found
 
 
+def _frozen(model: Any) -> set[str]:
+    return {
+        path
+        for path, parameter in model.named_parameters()
+        if not getattr(parameter, "trainable", getattr(parameter, "requires_grad", True))
+    }
+
+
 def _same_tree(mine: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> None:
     for path in mine:
         if path not in theirs:
@@ -158,7 +168,7 @@ def _same_tree(mine: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> No
 def _unseen(trace: Trace) -> set[str]:
     """Parameters that got a gradient by no way that was watched."""
     seen = {path for v in trace.visits for back in v.backs for path in back.shares}
-    return {path for path, g in trace.gradients.items() if path not in seen and g.any()}
+    return trace.unseen | {p for p, g in trace.gradients.items() if p not in seen and g.any()}
 
 
 def _generator(seed: int | None) -> np.random.Generator | None:

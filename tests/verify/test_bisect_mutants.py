@@ -69,8 +69,6 @@ CANNOT_SHOW = {
     "softcap/digits-lost": "no score is far beyond the cap",
     "softcap/slope-overflows": "no score is far beyond the cap",
 }
-UNWATCHED = ("Embedding/replaced", "Embedding/mean-of-the-places", "LearnedPositions/replaced")
-"""They set a parameter's ``grad`` themselves; bisect sees what goes through ``accumulate``."""
 NAMED_IN_A_PART = ("GPT/every-layer-local", "MultiHeadAttention/gates-interleaved")
 """They change a part's setting or weights, and bisect names that part."""
 LAYERS = 3
@@ -115,9 +113,7 @@ def named(mutant, side, paths) -> set[str]:
     return seen | named(mutant, side, left) if seen and left else seen
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in USED if n not in {*CANNOT_SHOW, *NAMED_IN_A_PART, *UNWATCHED}]
-)
+@pytest.mark.parametrize("name", [n for n in USED if n not in {*CANNOT_SHOW, *NAMED_IN_A_PART}])
 def test_a_mutant_is_named_in_every_second_layer(name):
     """With right ones between; in even or odd layers, in turn."""
     turn = zlib.crc32(name.encode()) % 2

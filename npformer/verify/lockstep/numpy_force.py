@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from npformer.verify.lockstep.alignment import add_share, aligned, call, counterpart, one_of, wide
+from npformer.verify.lockstep.numpy_gradients import Gathered
 from npformer.verify.lockstep.numpy_observer import NumpyObserver, Run
 from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.visits import (
@@ -42,6 +43,7 @@ class NumpyForce(NumpyObserver):
         self._caches: defaultdict[tuple[str, str, int], list[tuple[Any, ...]]] = defaultdict(list)
         self._seen: list[list[Array]] = []  # for each running method, what has passed through it
         self._shares: list[dict[str, Array]] = []
+        self._gathered = Gathered(model)
         self._alone = 0  # how many running calls have no counterpart
 
     def forward(self, site: Site, run: Run, function: Run, *args: Any, **kwargs: Any) -> Any:
@@ -97,22 +99,32 @@ class NumpyForce(NumpyObserver):
         terms = [*self._terms(), arrived]
         self.judge.passed(owner, visit, "dy", dy, back.dy, terms, "backward", back.begin)
         self._see(arrived)
+        self._look(site)
         self.stack.append(visit)
         alone, self._alone = self._alone, 0
         self._seen.append([arrived])
         self._shares.append({})
         expected = several(run(arrived, cache, *others))
+        self._look(site)
         shares, terms = self._shares.pop(), self._seen.pop()
         self._alone = alone
         self.stack.pop()
         self.judge.gradients(visit, expected, arguments, terms)
         for path in {**shares, **back.shares}:
-            self.judge.share(visit, path, shares.get(path), back.shares.get(path), terms)
+            beside = [np.abs(back.beside[path])] if path in back.beside else []
+            given = shares.get(path), back.shares.get(path)
+            self.judge.share(visit, path, *given, [*terms, *beside])
         return self._theirs(expected, back)
 
     def accumulate(self, path: str, run: Run, parameter: Any, gradient: Any) -> None:
         if self._shares:
             add_share(self._shares[-1], path, gradient)
+
+    def _look(self, site: Site) -> None:
+        """What the reference writes to gradients itself, for the call that runs now."""
+        if self._shares and not site.is_op:
+            for path, added, _ in self._gathered.untold(site.path):
+                add_share(self._shares[-1], path, added)
 
     def _theirs(self, expected: tuple[Any, ...], back: Back) -> Any:
         """The suspect's gradients, in the reference's arrangement."""

@@ -34,15 +34,20 @@ def trace(
 ) -> Trace:
     """One forward, the loss and one backward of ``model``, with every call that it made.
 
-    The model's gradients are afterwards as they were. Raises ``Stopped`` for an exception of the
+    The model's gradients are afterwards as they were. Here what is frozen
+    has one, too. Raises ``Stopped`` for an exception of the
     model's own that is none of npformer's.
     """
     watch = NumpyWatch(model, light)
     before = [(parameter, parameter.grad) for _, parameter in model.named_parameters()]
+    frozen = [parameter for parameter, _ in before if not getattr(parameter, "trainable", True)]
     try:
         for parameter, _ in before:
             parameter.grad = None
+        for parameter in frozen:
+            parameter.trainable = True
         value = _run(model, batch, watch, loss, label_smoothing, rng)
+        watch.finish()
         gradients = {
             path: np.zeros_like(p.data) if p.grad is None else np.array(p.grad)
             for path, p in model.named_parameters()
@@ -50,8 +55,12 @@ def trace(
     finally:
         for parameter, gradient in before:
             parameter.grad = gradient
+        for parameter in frozen:
+            parameter.trainable = False
     dtype = next(iter(gradients.values())).dtype
-    return Trace(watch.visits, value, gradients, watch.accumulations, dtype, watch.ticks)
+    return Trace(
+        watch.visits, value, gradients, watch.accumulations, dtype, watch.ticks, watch.unseen
+    )
 
 
 def force(
@@ -85,6 +94,8 @@ def widened(model: Any, weights: dict[str, Array]) -> Any:
     for path, parameter in wide.named_parameters():
         parameter.data = weights[path].astype(np.float64)
         parameter.grad = None
+        if not getattr(parameter, "trainable", True):
+            parameter.trainable = True
     return wide
 
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from npformer.verify.lockstep.alignment import add_share, copied
 from npformer.verify.lockstep.lines import beginning, caller
+from npformer.verify.lockstep.numpy_gradients import Gathered, equal
 from npformer.verify.lockstep.numpy_observer import NumpyObserver, Run
 from npformer.verify.lockstep.stopped import naming
 from npformer.verify.lockstep.visits import (
     Accumulation,
-    Array,
     Back,
     Key,
     Site,
@@ -21,7 +21,6 @@ from npformer.verify.lockstep.visits import (
     bind,
     generator_of,
     generator_state,
-    real,
     real_names,
     several,
 )
@@ -37,6 +36,8 @@ class NumpyWatch(NumpyObserver):
         self._light = light
         self.visits: list[Visit] = []
         self.accumulations: list[Accumulation] = []
+        self.unseen: set[str] = set()
+        self._gathered = None if light else Gathered(model)
         self.ticks = 0
         self._calls: defaultdict[Key, int] = defaultdict(int)
         self._of_cache: defaultdict[tuple[str, str, int], list[Visit]] = defaultdict(list)
@@ -82,6 +83,7 @@ class NumpyWatch(NumpyObserver):
         if not known:  # of a call that is not this module's own
             return run(dy, cache, *others)
         visit = next((v for v in reversed(known) if not v.backs), known[-1])
+        self._look(site)
         back = Back(np.array(dy), self._tick(), where=caller(), source=beginning(function))
         visit.backs.append(back)
         self.stack.append(visit)
@@ -89,6 +91,7 @@ class NumpyWatch(NumpyObserver):
         self._blamed.append(False)
         with naming(site, visit.number, "backward"):
             gradients = run(dy, cache, *others)
+        self._look(site)
         self.stack.pop()
         self._backs.pop()
         back.end = self._tick()
@@ -97,23 +100,42 @@ class NumpyWatch(NumpyObserver):
             for i, g in enumerate(several(gradients))
         )
         assert back.dy is not None
-        changed = not _equal(back.dy, dy)
+        changed = not equal(back.dy, dy)
         back.overwrote = self._own(changed, changed)
         return gradients
 
     def accumulate(self, path: str, run: Run, parameter: Any, gradient: Any) -> None:
         tick = self._tick()
-        if self._light:
+        if self._gathered is None:
             run(gradient)
             return
+        self._look(Site(path, "accumulate", ""), parameter)
         before = np.zeros_like(parameter.data) if parameter.grad is None else parameter.grad.copy()
         gradient = np.array(gradient)
         run(gradient)
         after = before if parameter.grad is None else parameter.grad
-        if np.shape(gradient) != before.shape or not _equal(before + gradient, after):
+        if np.shape(gradient) != before.shape or not equal(before + gradient, after):
             self.accumulations.append(Accumulation(path, before, gradient, np.array(after), tick))
         if self._backs:
             add_share(self._backs[-1].shares, path, gradient)
+        # Most parameters are used once, and what they hold need not be there a third time.
+        same = gradient if parameter.grad is not None and equal(gradient, after) else None
+        self._gathered.told(path, parameter, same)
+
+    def finish(self) -> None:
+        """What is left to see when the run is over."""
+        self._look(Site("", "", ""))
+
+    def _look(self, site: Site, parameter: Any = None) -> None:
+        """What was done to gradients untold, for the call that runs now; an op knows of none."""
+        if self._gathered is None or site.is_op:
+            return
+        for path, added, before in self._gathered.untold(site.path, parameter):
+            if self._backs:
+                add_share(self._backs[-1].shares, path, added)
+                self._backs[-1].beside.setdefault(path, before)
+            else:
+                self.unseen.add(path)
 
     def _is_weight(self, visit: Visit, index: int) -> bool:
         names = real_names(visit.arguments)
@@ -137,9 +159,5 @@ def _changed(given: dict[str, Any], before: dict[str, Any]) -> list[str]:
         for name, value in given.items()
         if isinstance(value, np.ndarray)
         and value is not before[name]
-        and not _equal(value, before[name])
+        and not equal(value, before[name])
     ]
-
-
-def _equal(a: Array, b: Array) -> bool:
-    return bool((a == b).all()) or np.array_equal(a, b, equal_nan=real(a))

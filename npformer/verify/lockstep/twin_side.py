@@ -36,18 +36,24 @@ def trace(
 ) -> Trace:
     """One forward, the loss and autograd's backward of the twin, with every call that it made.
 
-    The parameters' ``grad`` is never written to. Raises ``Stopped`` for an exception of the model's
-    own that is none of npformer's.
+    The parameters' ``grad`` is never written to. What is frozen has a gradient here, too. Raises
+    ``Stopped`` for an exception of the model's own that is none of npformer's.
     """
     watch = TwinWatch(model, light)
     loss = loss or getattr(ops, LOSS.name)
+    frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
     try:
+        for parameter in frozen:
+            parameter.requires_grad_()
         value = _run(model, batch, watch, loss, label_smoothing, rng)
+        return watch.trace(value)
     except NpformerError:  # its message says enough
         raise
     except Exception as error:
         raise watch.stopped(error) from error
-    return watch.trace(value)
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(False)
 
 
 def force(
@@ -74,6 +80,7 @@ def widened(model: nn.Module, weights: dict[str, Array]) -> nn.Module:
             parameter.copy_(to_tensor(weights[path].astype(np.float64)))
     for parameter in wide.parameters():
         parameter.grad = None
+        parameter.requires_grad_()
     return wide
 
 

@@ -42,6 +42,8 @@ class Verdicts:
     """By id of the visit, of its gradients given the one that arrived."""
     unseen: set[str] = field(default_factory=set)
     """Parameters whose gradient came in a way that was not watched: only their sum is judged."""
+    frozen: set[str] = field(default_factory=set)
+    """Parameters that are not trained; what is added to their gradients is not judged."""
     expected: dict[str, Array] = field(default_factory=dict)
     """By parameter, the sum of what the reference adds."""
     absent: dict[tuple[int, str], tuple[str, str]] = field(default_factory=dict)
@@ -132,7 +134,7 @@ class Verdicts:
         assert back is not None
         if expected is not None:
             self.expected[path] = self.expected.get(path, 0.0) + np.asarray(expected)
-        if path in self.unseen:
+        if path in self.unseen or path in self.frozen:
             return
         name = path.removeprefix(f"{visit.site.path}.") if visit.site.path else path
         if expected is None or found is None:

@@ -56,6 +56,8 @@ class Back:
     """What it returned: of each floating-point argument, in order."""
     shares: dict[str, Array] = field(default_factory=dict)
     """By parameter, what this call itself added to its gradient; its children's left out."""
+    beside: dict[str, Array] = field(default_factory=dict)
+    """Where that is a difference of what was there before and after: what was there before."""
     overwrote: bool = False
     """Whether ``dy`` was another array afterwards."""
     where: str = ""
@@ -121,6 +123,8 @@ class Trace:
     accumulations: list[Accumulation]
     dtype: np.dtype
     ticks: int
+    unseen: set[str] = field(default_factory=set)
+    """Parameters whose gradient changed outside all calls that were watched."""
 
     def __post_init__(self) -> None:
         self.by_key: defaultdict[Key, list[Visit]] = defaultdict(list)
