@@ -39,12 +39,14 @@ class CausalConv1d(Module):
     def forward(self, x: Array) -> tuple[Array, CausalConv1dCache]:
         """x (B, T, D) -> y (B, T, D), cache."""
         bias = None if self.bias is None else self.bias.data
-        return causal_conv1d_forward(x, self.weight.data, bias)
+        y, cache = causal_conv1d_forward(x, self.weight.data, bias)
+        return y, cache if self.weight.trainable else cache._replace(x=None)
 
     def backward(self, dy: Array, cache: CausalConv1dCache) -> Array:
         """dy (B, T, D) -> dx (B, T, D)."""
         dx, dweight, dbias = causal_conv1d_backward(dy, cache)
-        self.weight.accumulate(dweight)
+        if dweight is not None:
+            self.weight.accumulate(dweight)
         if self.bias is not None and dbias is not None:
             self.bias.accumulate(dbias)
         return dx

@@ -42,12 +42,16 @@ class Conv1d(Module):
     def forward(self, x: Array) -> tuple[Array, Conv1dCache]:
         """x (B, T, I) -> y (B, L, O), cache."""
         bias = None if self.bias is None else self.bias.data
-        return conv1d_forward(x, self.weight.data, bias, stride=self.stride, padding=self.padding)
+        y, cache = conv1d_forward(
+            x, self.weight.data, bias, stride=self.stride, padding=self.padding
+        )
+        return y, cache if self.weight.trainable else cache._replace(windows=None)
 
     def backward(self, dy: Array, cache: Conv1dCache) -> Array:
         """dy (B, L, O) -> dx (B, T, I)."""
         dx, dweight, dbias = conv1d_backward(dy, cache)
-        self.weight.accumulate(dweight)
+        if dweight is not None:
+            self.weight.accumulate(dweight)
         if self.bias is not None and dbias is not None:
             self.bias.accumulate(dbias)
         return dx

@@ -49,19 +49,23 @@ class Embedding(Module):
 
     def backward(self, dy: Array, cache: EmbeddingCache) -> None:
         """dy (..., embedding_dim) -> nothing: ids have no gradient."""
-        self.weight.accumulate(embedding_backward(dy, cache))
+        if self.weight.trainable:
+            self.weight.accumulate(embedding_backward(dy, cache))
 
     def project(self, x: Array) -> tuple[Array, LinearCache]:
         """x (..., embedding_dim) -> logits (..., num_embeddings), cache: the weight, tied.
 
         The same matrix as the output projection (Press & Wolf, 2017, arXiv:1608.05859).
         """
-        return linear_forward(x, self.weight.data, None if self.bias is None else self.bias.data)
+        bias = None if self.bias is None else self.bias.data
+        y, cache = linear_forward(x, self.weight.data, bias)
+        return y, cache if self.weight.trainable else cache._replace(x=None)
 
     def project_backward(self, dlogits: Array, cache: LinearCache) -> Array:
         """dlogits (..., num_embeddings) -> dx (..., embedding_dim); every row has a gradient."""
         dx, dweight, dbias = linear_backward(dlogits, cache)
-        self.weight.accumulate(dweight)
+        if dweight is not None:
+            self.weight.accumulate(dweight)
         if self.bias is not None and dbias is not None:
             self.bias.accumulate(dbias)
         return dx

@@ -40,8 +40,12 @@ class LayerNorm(Module):
 
     def backward(self, dy: Array, cache: LayerNormCache) -> Array:
         """dy (..., D) -> dx (..., D)."""
+        if not self.weight.trainable and (self.bias is None or not self.bias.trainable):
+            # A constant factor is a part of what arrives, and the sums over rows are not made.
+            dy, cache = dy * self.weight.data, cache._replace(weight=None)
         dx, dweight, dbias = layer_norm_backward(dy, cache)
-        self.weight.accumulate(dweight)
-        if self.bias is not None:
+        if dweight is not None:
+            self.weight.accumulate(dweight)
+        if self.bias is not None and dbias is not None:
             self.bias.accumulate(dbias)
         return dx

@@ -34,12 +34,15 @@ class Linear(Module):
 
     def forward(self, x: Array) -> tuple[Array, LinearCache]:
         """x (..., in_features) -> y (..., out_features), cache."""
-        return linear_forward(x, self.weight.data, None if self.bias is None else self.bias.data)
+        bias = None if self.bias is None else self.bias.data
+        y, cache = linear_forward(x, self.weight.data, bias)
+        return y, cache if self.weight.trainable else cache._replace(x=None)
 
     def backward(self, dy: Array, cache: LinearCache) -> Array:
         """dy (..., out_features) -> dx (..., in_features)."""
         dx, dweight, dbias = linear_backward(dy, cache)
-        self.weight.accumulate(dweight)
+        if dweight is not None:
+            self.weight.accumulate(dweight)
         if self.bias is not None and dbias is not None:
             self.bias.accumulate(dbias)
         return dx

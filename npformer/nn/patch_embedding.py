@@ -41,12 +41,14 @@ class PatchEmbedding(Module):
     def forward(self, x: Array) -> tuple[Array, PatchEmbeddingCache]:
         """x (B, C, Y, X) -> y (B, L, D), cache."""
         bias = None if self.bias is None else self.bias.data
-        return patch_embedding_forward(x, self.weight.data, bias)
+        y, cache = patch_embedding_forward(x, self.weight.data, bias)
+        return y, cache if self.weight.trainable else cache._replace(patches=None)
 
     def backward(self, dy: Array, cache: PatchEmbeddingCache) -> Array:
         """dy (B, L, D) -> dx (B, C, Y, X)."""
         dx, dweight, dbias = patch_embedding_backward(dy, cache)
-        self.weight.accumulate(dweight)
+        if dweight is not None:
+            self.weight.accumulate(dweight)
         if self.bias is not None and dbias is not None:
             self.bias.accumulate(dbias)
         return dx

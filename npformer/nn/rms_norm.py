@@ -48,6 +48,9 @@ class RMSNorm(Module):
 
     def backward(self, dy: Array, cache: RmsNormCache) -> Array:
         """dy (..., D) -> dx (..., D)."""
+        if cache.scale is not None and self.weight is not None and not self.weight.trainable:
+            # A constant factor is a part of what arrives, and the sum over rows is not made.
+            dy, cache = dy * cache.scale, cache._replace(scale=None)
         dx, dweight = rms_norm_backward(dy, cache)
         if self.weight is not None and dweight is not None:
             self.weight.accumulate(dweight)

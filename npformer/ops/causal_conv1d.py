@@ -33,7 +33,7 @@ from npformer.seam import op
 
 
 class CausalConv1dCache(NamedTuple):
-    x: Array  # (B, T, D)
+    x: Array | None  # (B, T, D); None where the weight is a constant
     weight: Array  # (D, K)
     has_bias: bool
 
@@ -57,17 +57,19 @@ def causal_conv1d_forward(
 @op
 def causal_conv1d_backward(
     dy: Array, cache: CausalConv1dCache
-) -> tuple[Array, Array, Array | None]:
-    """dy (B, T, D) -> dx (B, T, D), dweight (D, K), dbias (D,) or None."""
+) -> tuple[Array, Array | None, Array | None]:
+    """dy (B, T, D) -> dx (B, T, D), dweight (D, K) or None, dbias (D,) or None."""
     x, weight, has_bias = cache
-    length, width = x.shape[1], weight.shape[1]
-    dx = np.zeros(x.shape, x.dtype)
+    length, width = dy.shape[1], weight.shape[1]
+    dx = np.zeros(dy.shape, weight.dtype)
     dweight = np.zeros(weight.shape, weight.dtype)
     for k in range(width):
         ahead = width - 1 - k
         met = max(length - ahead, 0)
         dx[:, :met] += weight[:, k] * dy[:, ahead:]
-        product = rows(dy[:, ahead:] * x[:, :met])  # (R, D)
-        dweight[:, k] = summed_rows(product)
+        if x is not None:
+            product = rows(dy[:, ahead:] * x[:, :met])  # (R, D)
+            dweight[:, k] = summed_rows(product)
     dy = rows(dy)  # (R, D)
-    return dx, dweight, summed_rows(dy) if has_bias else None
+    dbias = summed_rows(dy) if has_bias else None
+    return dx, None if x is None else dweight, dbias

@@ -46,7 +46,7 @@ from npformer.seam import op
 
 
 class Conv1dCache(NamedTuple):
-    windows: Array  # (B, L, I, K)
+    windows: Array | None  # (B, L, I, K); None where the weight is a constant
     weight: Array  # (O, I, K)
     has_bias: bool
     length: int  # T
@@ -102,13 +102,14 @@ def conv1d_forward(
 
 
 @op
-def conv1d_backward(dy: Array, cache: Conv1dCache) -> tuple[Array, Array, Array | None]:
-    """dy (B, L, O) -> dx (B, T, I), dweight (O, I, K), dbias (O,) or None."""
+def conv1d_backward(dy: Array, cache: Conv1dCache) -> tuple[Array, Array | None, Array | None]:
+    """dy (B, L, O) -> dx (B, T, I), dweight (O, I, K) or None, dbias (O,) or None."""
     windows, weight, has_bias, length, stride, (left, right) = cache
-    b, count, i, width = windows.shape
-    dy = dy.reshape(b * count, len(weight))
-    dwindows = (dy @ weight.reshape(len(weight), -1)).reshape(windows.shape)
-    dweight = (dy.T @ _flat(windows)).reshape(weight.shape)
+    b, count, o = dy.shape
+    i, width = weight.shape[1:]
+    dy = dy.reshape(b * count, o)
+    dwindows = (dy @ weight.reshape(o, -1)).reshape(b, count, i, width)
+    dweight = None if windows is None else (dy.T @ _flat(windows)).reshape(weight.shape)
     dbias = summed_rows(dy) if has_bias else None
     dpadded = np.zeros((b, left + length + right, i), dy.dtype)
     for k in range(width):

@@ -47,7 +47,7 @@ from npformer.seam import op
 class LayerNormCache(NamedTuple):
     xhat: Array  # (..., D)
     rstd: Array  # (..., 1)
-    weight: Array  # (D,)
+    weight: Array | None  # (D,); None for 1, which has no gradient, and neither has the bias then
 
 
 @op
@@ -69,14 +69,18 @@ def layer_norm_forward(
 
 
 @op
-def layer_norm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array, Array]:
-    """dy (..., D) -> dx (..., D), dweight (D,), dbias (D,)."""
+def layer_norm_backward(
+    dy: Array, cache: LayerNormCache
+) -> tuple[Array, Array | None, Array | None]:
+    """dy (..., D) -> dx (..., D), dweight (D,), dbias (D,), or None for these two."""
     xhat, rstd, weight = cache
-    g = dy * weight
+    g = dy if weight is None else dy * weight
     dx = xhat * -(np.vecdot(g, xhat)[..., None] / dy.shape[-1])
     dx += g
     dx -= _mean(g)
     dx *= rstd
+    if weight is None:
+        return dx, None, None
     dy = rows(dy)  # (R, D)
     return dx, summed_rows(dy * rows(xhat)), summed_rows(dy)
 

@@ -30,6 +30,8 @@ Reading     The backward of one product is two products. Each takes the letters 
             A row whose dy is 0, such as a token that every query is kept from seeing, adds
             nothing to dweight, even if its x is NaN or inf; in PyTorch, 0 times that is NaN.
 
+            x is kept for dweight alone: a layer whose weight is frozen keeps nothing but weight.
+
 Chapter     walkthroughs/01_linear.md
 """
 
@@ -42,7 +44,7 @@ from npformer.seam import op
 
 
 class LinearCache(NamedTuple):
-    x: Array  # (..., I)
+    x: Array | None  # (..., I); None where the weight is a constant, whose gradient nobody needs
     weight: Array  # (O, I)
     has_bias: bool
 
@@ -57,14 +59,17 @@ def linear_forward(x: Array, weight: Array, bias: Array | None = None) -> tuple[
 
 
 @op
-def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array | None]:
-    """dy (..., O) -> dx (..., I), dweight (O, I), dbias (O,) or None."""
+def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array | None, Array | None]:
+    """dy (..., O) -> dx (..., I), dweight (O, I) or None, dbias (O,) or None."""
     x, weight, has_bias = cache
+    leading = dy.shape[:-1]
     dy = rows(dy)  # (R, O)
-    dx = (dy @ weight).reshape(x.shape)
-    dweight = dy.T @ rows(x)
-    if not finite(dweight[:1]):
-        reached = dy.any(axis=1)  # (R,)
-        dweight = dy[reached].T @ rows(x)[reached]
+    dx = (dy @ weight).reshape(*leading, weight.shape[1])
+    dweight = None
+    if x is not None:
+        dweight = dy.T @ rows(x)
+        if not finite(dweight[:1]):
+            reached = dy.any(axis=1)  # (R,)
+            dweight = dy[reached].T @ rows(x)[reached]
     dbias = summed_rows(dy) if has_bias else None
     return dx, dweight, dbias

@@ -31,12 +31,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from npformer.errors import ShapeError
-from npformer.ops.array import Array, summed_rows
+from npformer.ops.array import Array, rows, summed_rows
 from npformer.seam import op
 
 
 class PatchEmbeddingCache(NamedTuple):
-    patches: Array  # (B L, C P P)
+    patches: Array | None  # (B L, C P P); None where the weight is a constant
     weight: Array  # (D, C, P, P)
     has_bias: bool
     image: tuple[int, ...]  # B, C, Y, X
@@ -87,12 +87,12 @@ def patch_embedding_forward(
 @op
 def patch_embedding_backward(
     dy: Array, cache: PatchEmbeddingCache
-) -> tuple[Array, Array, Array | None]:
-    """dy (B, L, D) -> dx (B, C, Y, X), dweight (D, C, P, P), dbias (D,) or None."""
+) -> tuple[Array, Array | None, Array | None]:
+    """dy (B, L, D) -> dx (B, C, Y, X), dweight (D, C, P, P) or None, dbias (D,) or None."""
     patches, weight, has_bias, image = cache
-    dy = dy.reshape(len(patches), len(weight))
+    dy = rows(dy)  # (B L, D)
     dpatches = dy @ weight.reshape(len(weight), -1)  # (B L, C P P)
-    dweight = (dy.T @ patches).reshape(weight.shape)
+    dweight = None if patches is None else (dy.T @ patches).reshape(weight.shape)
     dbias = summed_rows(dy) if has_bias else None
     dx = put_together(dpatches.reshape(-1, *weight.shape[1:]), image)
     return dx, dweight, dbias

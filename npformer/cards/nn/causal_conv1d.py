@@ -57,6 +57,7 @@ def _no_bias(self, dy, cache):
 )
 def _newest_first(self, dy, cache):
     dx, dweight, dbias = causal_conv1d_backward(dy, cache)
+    assert dweight is not None
     self.weight.accumulate(dweight[:, ::-1])
     if self.bias is not None:
         self.bias.accumulate(dbias)

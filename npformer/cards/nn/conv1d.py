@@ -50,6 +50,7 @@ def _no_bias(self, dy, cache):
 @card.wrong_method("weight-turned-in-training", "dweight is turned round in time", Conv1d.backward)
 def _turned(self, dy, cache):
     dx, dweight, dbias = conv1d_backward(dy, cache)
+    assert dweight is not None
     self.weight.accumulate(dweight[:, :, ::-1])
     if self.bias is not None:
         self.bias.accumulate(dbias)

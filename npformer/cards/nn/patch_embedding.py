@@ -46,6 +46,7 @@ def _no_bias(self, dy, cache):
 )
 def _turned(self, dy, cache):
     dx, dweight, dbias = patch_embedding_backward(dy, cache)
+    assert dweight is not None
     self.weight.accumulate(dweight.swapaxes(2, 3))
     if self.bias is not None:
         self.bias.accumulate(dbias)
@@ -75,7 +76,7 @@ def _replaced(self, dy, cache):
 def _first(self, dy, cache):
     dx, dweight, dbias = patch_embedding_backward(dy, cache)
     own = dy[:1].reshape(-1, dy.shape[2]).T @ cache.patches[: dy.shape[1]]
-    self.weight.accumulate(own.reshape(dweight.shape) if len(dy) else dweight)
+    self.weight.accumulate(own.reshape(cache.weight.shape) if len(dy) else dweight)
     if self.bias is not None:
         self.bias.accumulate(dbias)
     return dx

@@ -81,7 +81,7 @@ def _step(visit: Any, result: str) -> str:
 )
 def _swapped(dy, cache):
     dx, dweight, dbias = linear_backward(dy, cache)
-    return dx, (rows(cache.x).T @ rows(dy)).reshape(dweight.shape), dbias
+    return dx, (rows(cache.x).T @ rows(dy)).reshape(cache.weight.shape), dbias
 
 
 @card.wrong_backward("weight-not-transposed", "dx uses the weight in the forward's orientation")
@@ -120,6 +120,7 @@ def _bias_first_axis(dy, cache):
 @card.wrong_backward("weight-averaged", "dweight is averaged over the rows")
 def _weight_mean(dy, cache):
     dx, dweight, dbias = linear_backward(dy, cache)
+    assert dweight is not None
     return dx, dweight / max(len(rows(dy)), 1), dbias
 
 

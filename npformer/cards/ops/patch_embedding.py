@@ -162,7 +162,7 @@ def _(dy, cache, right):
 def _channels_last(x, weight, bias=None):
     _, cache = patch_embedding_forward(x, weight, bias)
     grid = cut(x, weight.shape[-1]).transpose(0, 1, 2, 4, 5, 3)
-    y = grid.reshape(len(cache.patches), -1) @ weight.reshape(len(weight), -1).T
+    y = grid.reshape(-1, weight[0].size) @ weight.reshape(len(weight), -1).T
     y = y if bias is None else y + bias
     return y.reshape(len(x), -1, len(weight)), cache
 

@@ -35,5 +35,5 @@ class AlibiPositions(Positions):
 
     def bias_backward(self, dy: Array, cache: AlibiCache) -> None:
         """dy (B|1, N, t, s) -> nothing; the slopes, if learned, get the sum."""
-        if self.slopes is not None:
+        if self.slopes is not None and self.slopes.trainable:
             self.slopes.accumulate(alibi_backward(dy.sum(axis=0), cache))

@@ -37,6 +37,8 @@ class LearnedPositions(Positions):
 
     def backward(self, dy: Array, cache: PositionsCache) -> Array:
         """dy (B, T, D) -> dx (B, T, D); a position's row gets the sum over its tokens."""
+        if not self.weight.trainable:
+            return dy
         dweight = np.zeros_like(self.weight.data)
         if isinstance(cache.at, np.ndarray):
             np.add.at(dweight, np.broadcast_to(cache.at, dy.shape[:2]), dy)

@@ -58,4 +58,5 @@ class RelativePositions(Positions):
 
     def bias_backward(self, dy: Array, cache: RelativeBiasCache) -> None:
         """dy (B|1, N, t, s) -> nothing; ``weight`` gets the sum over what it was broadcast on."""
-        self.weight.accumulate(relative_bias_backward(dy.sum(axis=0), cache))
+        if self.weight.trainable:
+            self.weight.accumulate(relative_bias_backward(dy.sum(axis=0), cache))
