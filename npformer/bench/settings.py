@@ -40,6 +40,8 @@ class BenchConfig:
     """Dropout of the training step; the preset's own unless given."""
     compile: bool = True
     """With numpy measure torch.compile too, with torch compile everyone (minutes; a compiler)."""
+    profile: bool = False
+    """Of the NumPy step alone: the time of each op and worker, beside what it takes at least."""
 
     def __post_init__(self) -> None:
         if self.engine == "torch" and "source" not in models.family(self.model).streams:
@@ -47,6 +49,8 @@ class BenchConfig:
                 f"--engine torch has baselines of models that translate, and {self.model} does "
                 "not; measure it with --engine numpy"
             )
+        if self.engine == "torch" and self.profile:
+            raise ConfigError("profile is of the NumPy step; leave --engine torch out")
         for name in ("rounds", "steps", "decode_tokens", "workers"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be 1 or more")

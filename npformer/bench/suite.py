@@ -1,4 +1,4 @@
-"""Every preset measured: an engine and its baselines, and the tables of the results."""
+"""Every preset measured, an engine beside its baselines or op by op, and the tables."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from npformer.bench import numpy_baselines, torch_baselines
+from npformer.bench import numpy_baselines, profile, torch_baselines
 from npformer.bench.machine import machine
 from npformer.bench.settings import BenchConfig
 
-SUITES = {"numpy": numpy_baselines, "torch": torch_baselines}
+SUITES = {"numpy": numpy_baselines, "torch": torch_baselines, "profile": profile}
 
 
 def run_bench(config: BenchConfig) -> dict[str, Any]:
     """Measure every preset; times in seconds, memory in bytes, ready for JSON."""
-    measure = SUITES[config.engine].measure
+    suite = "profile" if config.profile else config.engine
     return {
         "machine": machine(),
         "settings": dataclasses.asdict(config),
         "presets": {
-            preset: {"engine": config.engine, **measure(preset, config)}
+            preset: {"suite": suite, **SUITES[suite].measure(preset, config)}
             for preset in config.presets
         },
     }
@@ -30,6 +30,6 @@ def run_bench(config: BenchConfig) -> dict[str, Any]:
 def tables(results: dict[str, Any]) -> list[RenderableType]:
     """A table a preset, from what ``run_bench`` returned."""
     return [
-        SUITES[result["engine"]].table(preset, result)
+        SUITES[result["suite"]].table(preset, result)
         for preset, result in results["presets"].items()
     ]

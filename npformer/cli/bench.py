@@ -32,6 +32,9 @@ class Command:
     of the same architecture, on the same batch, in the same precision, all compiled or none. Its
     ratios are over 1 where the twin is better.
 
+    --profile: the NumPy step alone, op by op and worker by worker, beside each op's bound: its
+    bytes over the memory's bandwidth, or its products' operations over a large product's rate.
+
     A step is forward, backward and Adam. Each implementation runs in a process of its own. They
     take turns, so that a machine that slows down slows all of them, and the figures are medians.
     Run nothing else at the same time.
@@ -40,6 +43,7 @@ class Command:
       npformer bench
       npformer bench --presets tiny --rounds 3 --no-compile
       npformer bench --model gpt --presets tiny
+      npformer bench --profile --presets base --rounds 1
       npformer bench --engine torch --json bench.json
       npformer bench --engine torch --presets base big --precision bf16 --compile     on a GPU
     """

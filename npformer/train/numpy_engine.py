@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import TypeVar
 
@@ -67,7 +68,7 @@ class NumpyEngine:
         self._replicas = [self._model]
         for _ in range(train.workers - 1):
             self._add_replica()
-        self._pool = ThreadPoolExecutor(train.workers)
+        self._pool = ThreadPoolExecutor(train.workers, thread_name_prefix="worker")
         self._blas = ThreadpoolController()
 
     @property
@@ -207,7 +208,10 @@ class NumpyEngine:
         ]
 
     def _parallel(self, run: Callable[[int, Task], Result], tasks: list[Task]) -> list[Result]:
-        """``run(worker, task)`` of every task at once, each with BLAS held to its own thread."""
+        """``run(worker, task)`` of every task at once, each with BLAS held to its own thread.
+
+        Who watches the caller (``npformer/seam.py``) watches the workers too.
+        """
 
         def quietly(worker: int, task: Task) -> Result:
             with quiet():  # what overflows is found, and named, by ``update``
@@ -215,5 +219,13 @@ class NumpyEngine:
 
         if len(tasks) == 1:
             return [quietly(0, tasks[0])]
+        contexts = [copy_context() for _ in tasks]
         with self._blas.limit(limits=1, user_api="blas"):
-            return list(self._pool.map(quietly, range(len(tasks)), tasks))
+            return list(
+                self._pool.map(
+                    lambda context, *given: context.run(quietly, *given),
+                    contexts,
+                    range(len(tasks)),
+                    tasks,
+                )
+            )

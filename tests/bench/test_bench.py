@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import math
 from collections import Counter
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from npformer.bench import op_times, profile_runner, rates
 from npformer.bench.numpy_runner import make_decode, make_step
 from npformer.bench.products import step_products
 from npformer.bench.shapes import (
@@ -25,6 +28,7 @@ from npformer.errors import ConfigError
 from npformer.models import DEFAULT, families, make_model
 from npformer.models.transformer import TransformerConfig
 from npformer.presets import model_preset
+from npformer.seam import method, op, watching
 
 ODD = [
     TransformerConfig(
@@ -102,6 +106,61 @@ def test_a_short_bench_measures_everyone() -> None:
     assert all(row["step"] > 0 and row["peak_memory"] > 0 for row in rows.values())
     assert rows["numpy"]["decode_tokens_per_s"] > 0 < rows["torch"]["decode_tokens_per_s"]
     assert results["machine"]["cores"] >= 1 and len(tables(results)) == 1
+
+
+def test_a_profile_has_the_products_of_the_floor_and_all_of_the_time(monkeypatch) -> None:
+    """In this process, on a batch of 4 x 8; two workers, each watched."""
+    monkeypatch.setitem(WORKLOADS, "tiny", Workload(4, 8))
+    monkeypatch.setattr(rates, "SIZE", 64)
+    monkeypatch.setattr(rates, "BYTES", 2**16)
+    config = dataclasses.replace(SHORT, workers=2, profile=True)
+    found = profile_runner.profile("tiny", config, 2)
+    model = bench_config("tiny", DEFAULT, workers=2).model
+    rows = {(row["name"], row["kind"]): row for row in found["rows"]}
+    assert sum(row["flops"] for row in rows.values()) == sum(
+        product.flops for product in step_products(model, 4, 8)
+    )
+    layers = model.encoder_layers + 2 * model.decoder_layers
+    for kind in ("forward", "backward"):
+        assert sum(rows["attention", kind]["calls"]) == 2 * layers
+    b, t, n, h = 4, 8, model.heads, model.d_model // model.heads
+    of_one = 4 * (4 * b * t * n * h + b * n * t * t)  # q, k, v and y, and probs
+    masks = rows["attention", "forward"]["bytes"] - layers * of_one
+    assert 0 <= masks <= layers * b * t
+    assert found["rest"] == pytest.approx(
+        found["watched"] - sum(sum(row["seconds"]) for row in rows.values())
+    )
+    assert 0 <= found["rest"] < found["watched"]
+    assert all(min(row["seconds"]) >= 0 for row in rows.values())
+    result = {"suite": "profile", "batch": "4 x 8", "vocab_size": 9, "dropout": 0.0, **found}
+    page = io.StringIO()
+    for drawn in tables({"presets": {"tiny": result}}):
+        Console(file=page, width=120).print(drawn)
+    assert "attention" in page.getvalue() and "products" in page.getvalue()
+
+
+def test_a_call_s_time_is_without_that_of_the_calls_inside(monkeypatch) -> None:
+    clock = iter([0.0, 1.0, 5.0, 10.0])
+    monkeypatch.setattr(op_times.time, "thread_time", lambda: next(clock))
+
+    class Outer:
+        @method
+        def forward(self) -> None:
+            inner_backward()
+
+    @op
+    def inner_backward() -> None:
+        pass
+
+    times = op_times.OpTimes()
+    with watching(times):
+        Outer().forward()
+    assert times.of_threads() == [{("Outer", "forward"): (1, 6.0), ("inner", "backward"): (1, 4.0)}]
+
+
+def test_the_twin_has_no_profile() -> None:
+    with pytest.raises(ConfigError, match="profile is of the NumPy step"):
+        BenchConfig(engine="torch", profile=True)
 
 
 @pytest.mark.parametrize("family", sorted(families().keys() - {DEFAULT}))

@@ -98,7 +98,7 @@ def test_a_ratio_over_one_is_the_better_twin():
     other = {"parameters": 7, "tokens_per_s": 20.0, "peak_memory": 2**22}
     result = {
         "vocab_size": 9, "dropout": 0.0, "precision": "full", "compile": False, "decode_tokens": 2,
-        "implementations": {"twin": twin, "nn": other}, "left_out": [], "engine": "torch",
+        "implementations": {"twin": twin, "nn": other}, "left_out": [], "suite": "torch",
     }  # fmt: skip
     page = drawn({"presets": {"tiny": result}})
     speed, memory = (
