@@ -1,21 +1,25 @@
-"""``--engine numpy``: NumPy, its twin, torch.compile and the floor, by turns and side by side."""
+"""``--engine numpy``: NumPy, its twin, torch.compile, JAX and the floor, by turns."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import statistics
 from typing import Any
 
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from npformer.bench.process import Answer, BenchProcess, take_turns
 from npformer.bench.settings import BenchConfig
 from npformer.bench.shapes import bench_config, shards, workload
-from npformer.errors import NpformerError
-from npformer.models import family
+from npformer.errors import NpformerError, install
+from npformer.models import DEFAULT, family
 
-IMPLEMENTATIONS = ("numpy", "torch", "torch.compile", "floor")
+IMPLEMENTATIONS = ("numpy", "torch", "torch.compile", "jax", "floor")
+LEFT_OUT = f"JAX is left out: it is not installed; {install('jax')}"
 
 
 def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
@@ -23,7 +27,9 @@ def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
     shape = workload(preset)
     model = bench_config(preset, config.model, workers=config.workers, dropout=config.dropout).model
     parts = _products(preset, config)
-    names = [name for name in IMPLEMENTATIONS if config.compile or name != "torch.compile"]
+    here = importlib.util.find_spec("jax") is not None
+    absent = {"torch.compile": not config.compile, "jax": not here or config.model != DEFAULT}
+    names = [name for name in IMPLEMENTATIONS if not absent.get(name)]
     running = {
         name: BenchProcess("npformer.bench.floor", json.dumps(parts), threads=config.workers)
         if name == "floor"
@@ -59,6 +65,7 @@ def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
         "dropout": model.dropout,
         "flops": 2 * sum(math.prod(size) for part in parts for size in part),
         "implementations": {name: rows[name] for name in names},
+        "left_out": [] if here or config.model != DEFAULT else [LEFT_OUT],
     }
 
 
@@ -82,7 +89,7 @@ def _times(answers: list[Answer]) -> list[float]:
     return [time for answer in answers for time in answer["times"]]
 
 
-def table(preset: str, result: dict[str, Any]) -> Table:
+def table(preset: str, result: dict[str, Any]) -> RenderableType:
     """The times of a preset, and their ratios to the twin's and to the floor's."""
     rows = result["implementations"]
     eager, floor = rows["torch"].get("step"), rows["floor"].get("step")
@@ -108,4 +115,4 @@ def table(preset: str, result: dict[str, Any]) -> Table:
             f"{row['peak_memory'] / 2**20:.0f}",
             f"{decode:.0f}" if decode else "-",
         )
-    return drawn
+    return Group(drawn, *map(Text, result["left_out"]))

@@ -1,4 +1,4 @@
-"""NumPy or its twin, timed: ``python -m npformer.bench.numpy_runner NAME PRESET SETTINGS``.
+"""NumPy, its twin or JAX, timed: ``python -m npformer.bench.numpy_runner NAME PRESET SETTINGS``.
 
 SETTINGS are a ``BenchConfig`` as JSON. It is asked for so many training ``step``s, or to ``decode``
 so many tokens (see ``process.py``).
@@ -15,6 +15,7 @@ from npformer.bench.process import Answer, serve, timed
 from npformer.bench.settings import BenchConfig
 from npformer.bench.shapes import bench_config, random_batch
 from npformer.config import RunConfig
+from npformer.text.batches import Batch
 from npformer.text.tokenizer import BOS
 from npformer.train.engine import Engine
 from npformer.train.memory import peak_memory
@@ -25,11 +26,25 @@ LEARNING_RATE = 1e-4
 def make_step(name: str, preset: str, bench: BenchConfig) -> Callable[[int], None]:
     """One training step of the implementation ``name``, as a function of the step's number."""
     config = bench_config(preset, bench.model, workers=bench.workers, dropout=bench.dropout)
-    engine, batch = _engine(name, config), random_batch(preset, bench.model)
+    batch = random_batch(preset, bench.model)
+    if name == "jax":
+        return _jax_step(config, batch)
+    engine = _engine(name, config)
 
     def step(number: int) -> None:
         engine.gradients(batch, (0, number))
         engine.update(LEARNING_RATE)
+
+    return step
+
+
+def _jax_step(config: RunConfig, batch: Batch) -> Callable[[int], None]:
+    from npformer.bench.jax_transformer import JaxTransformer
+
+    trained = JaxTransformer(config)
+
+    def step(number: int) -> None:
+        trained.train(batch, number, LEARNING_RATE)
 
     return step
 

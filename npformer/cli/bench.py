@@ -25,8 +25,9 @@ DEFAULTS = {
 class Command:
     """Time training and decoding, side by side in one run.
 
-    --engine numpy: NumPy, its PyTorch twin, torch.compile, and the floor. The floor is the step's
-    matrix products alone, on arrays made beforehand: no NumPy can be faster.
+    --engine numpy: NumPy, its PyTorch twin, torch.compile, the same model in JAX (jitted; extra
+    jax), and the floor. The floor is the step's matrix products alone, on arrays made beforehand:
+    no NumPy can be faster.
 
     --engine torch: the twin, torch.nn.Transformer and Hugging Face's MarianMTModel (extra marian),
     of the same architecture, on the same batch, in the same precision, all compiled or none. Its
