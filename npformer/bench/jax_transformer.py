@@ -33,7 +33,7 @@ ACTIVATIONS = {
 }
 
 
-class Dropout:
+class Drops:
     """Drops with a new key at each call; with probability 0 it draws nothing."""
 
     def __init__(self, p: float, key: Any) -> None:
@@ -46,29 +46,29 @@ class Dropout:
         return jnp.where(jax.random.bernoulli(key, 1 - self.p, x.shape), x / (1 - self.p), 0)
 
 
-def linear(w: Weights, name: str, x: Any) -> Any:
+def affine(w: Weights, name: str, x: Any) -> Any:
     """x (..., I) -> (..., O)."""
     return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
 
 
-def layer_norm(w: Weights, name: str, x: Any, eps: float) -> Any:
+def normed(w: Weights, name: str, x: Any, eps: float) -> Any:
     """x (..., D) -> (..., D)."""
     mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
     return (x - mean) * jax.lax.rsqrt(variance + eps) * w[f"{name}.weight"] + w[f"{name}.bias"]
 
 
-def attention(w: Weights, name: str, x: Any, memory: Any, mask: Any, heads: int) -> Any:
+def attended(w: Weights, name: str, x: Any, memory: Any, mask: Any, heads: int) -> Any:
     """x (B, T, D), memory (B, S, D), mask to (B, N, T, S), True = may attend -> (B, T, D)."""
 
     def projected(part: str, of: Any) -> Any:
-        y = linear(w, f"{name}.{part}_proj", of)
+        y = affine(w, f"{name}.{part}_proj", of)
         return y.reshape(*y.shape[:2], heads, -1)
 
     q, k, v = projected("q", x), projected("k", memory), projected("v", memory)
     scores = jnp.einsum("btnh,bsnh->bnts", q, k) / math.sqrt(q.shape[-1])
     probs = jax.nn.softmax(jnp.where(mask, scores, -jnp.inf))
     y = jnp.einsum("bnts,bsnh->btnh", probs, v)
-    return linear(w, f"{name}.out_proj", y.reshape(*x.shape[:2], -1))
+    return affine(w, f"{name}.out_proj", y.reshape(*x.shape[:2], -1))
 
 
 def summed_loss(
@@ -82,7 +82,7 @@ def summed_loss(
     smoothing: float,
 ) -> Any:
     """source (B, S), target and targets (B, T) ids -> the sum of the token losses, in nats."""
-    dropout, pad = Dropout(model.dropout, key), model.padding_id
+    dropout, pad = Drops(model.dropout, key), model.padding_id
     table = w["embedding.weight"]
     positions = sinusoidal_positions(model.max_length, model.d_model, dtype=table.dtype)
 
@@ -94,14 +94,14 @@ def summed_loss(
     def layer(name: str, x: Any, mask: Any, memory: Any = None, memory_mask: Any = None) -> Any:
         def residual(part: str, h: Any) -> Any:
             norm = f"{name}.{part}_residual.norm"
-            return layer_norm(w, norm, x + dropout(h), model.layer_norm_eps)
+            return normed(w, norm, x + dropout(h), model.layer_norm_eps)
 
-        x = residual("self_attn", attention(w, f"{name}.self_attn", x, x, mask, model.heads))
+        x = residual("self_attn", attended(w, f"{name}.self_attn", x, x, mask, model.heads))
         if memory is not None:
-            h = attention(w, f"{name}.cross_attn", x, memory, memory_mask, model.heads)
+            h = attended(w, f"{name}.cross_attn", x, memory, memory_mask, model.heads)
             x = residual("cross_attn", h)
-        h = linear(w, f"{name}.feed_forward.linear1", x)
-        h = linear(w, f"{name}.feed_forward.linear2", ACTIVATIONS[model.activation](h))
+        h = affine(w, f"{name}.feed_forward.linear1", x)
+        h = affine(w, f"{name}.feed_forward.linear2", ACTIVATIONS[model.activation](h))
         return residual("feed_forward", h)
 
     memory, memory_mask = embedded(source), (source != pad)[:, None, None, :]

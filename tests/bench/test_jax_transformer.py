@@ -50,10 +50,10 @@ def test_it_trains_as_the_twin_does_from_the_same_weights(activation, smoothing,
 
 
 def test_dropout_drops_as_often_as_it_should_and_keeps_the_mean():
-    from npformer.bench.jax_transformer import Dropout
+    from npformer.bench.jax_transformer import Drops
 
     x = np.ones((200, 100), np.float32)
-    dropout = Dropout(0.3, jax.random.key(0))
+    dropout = Drops(0.3, jax.random.key(0))
     first, second = (np.asarray(dropout(x)) for _ in range(2))
     assert not np.array_equal(first, second)
     assert set(np.unique(first)) == {np.float32(0), np.float32(1 / 0.7)}
