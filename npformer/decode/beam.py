@@ -47,6 +47,7 @@ from npformer.decode.choice import top_next
 from npformer.decode.rollout import CachedModel, output_limits, unwritten
 from npformer.errors import ConfigError
 from npformer.ops.array import Array
+from npformer.seam import quiet
 
 
 class Hypothesis(NamedTuple):
@@ -96,6 +97,7 @@ def beam(
     return [hypotheses[0].tokens for hypotheses in found]
 
 
+@quiet()
 def n_best(
     model: CachedModel,
     source: Array,

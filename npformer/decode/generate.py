@@ -14,6 +14,7 @@ from npformer.decode.rollout import check_finite
 from npformer.decode.sample import check_sampling, draw, token_weights
 from npformer.errors import ConfigError, ShapeError
 from npformer.ops.array import Array
+from npformer.seam import quiet
 
 
 class LanguageModel(Protocol):
@@ -29,6 +30,7 @@ class LanguageModel(Protocol):
         """ids (R, T), or (R,), -> logits (R, V) of what follows, an array the caller may change."""
 
 
+@quiet()
 def generate(
     model: LanguageModel,
     prompt: Sequence[int],

@@ -13,6 +13,7 @@ import numpy as np
 
 from npformer.errors import ConfigError, NonFiniteError, ShapeError
 from npformer.ops.array import Array
+from npformer.seam import quiet
 
 EXTRA_LENGTH = 50
 """An output may be this many tokens longer than its input (Vaswani et al., 2017, section 6.1)."""
@@ -100,6 +101,7 @@ def check_finite(best: Array) -> None:
         )
 
 
+@quiet()
 def roll_out(
     model: CachedModel,
     source: Array,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -149,3 +151,13 @@ def test_positions_on_axes_need_one_for_each_axis():
 def test_a_head_that_is_narrower_than_the_width():
     with pytest.raises(ShapeError, match="turn 4 columns; a head of x has 2"):
         made("rotary").rotate(np.ones((1, 1, 1, 2)))
+
+
+def test_layers_that_turn_alike_share_their_tables_for_as_long_as_they_live():
+    one, two, other = made("rotary"), made("rotary"), made("rotary", theta=500.0)
+    assert one.tables is two.tables is one.replica().tables
+    assert one.tables is not other.tables
+    assert not one.tables.cos.flags.writeable
+    gone = weakref.ref(one.tables)
+    del one, two
+    assert gone() is None

@@ -5,6 +5,7 @@ import pytest
 
 from npformer.ops import linear_backward, linear_forward
 from npformer.ops.array import summed_rows
+from npformer.ops.linear import FEW, SMALL
 
 
 def test_without_a_bias_there_is_no_bias_gradient():
@@ -38,8 +39,27 @@ def test_leading_axes_are_rows_and_nothing_more():
 
 def test_an_input_of_the_wrong_width_is_refused():
     """Two rows of 6 are also four rows of 3; reshaping must not make them so."""
-    with pytest.raises(ValueError, match="matmul"):
-        linear_forward(np.ones((2, 6)), np.ones((4, 3)))
+    for rows, out in ((2, 4), (2, SMALL), (2 * FEW, SMALL)):
+        with pytest.raises(ValueError, match="mismatch in its core dimension"):
+            linear_forward(np.ones((rows, 6), np.float32), np.ones((out, 3), np.float32))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("rows", [0, 1, 2, FEW, FEW + 1])
+def test_few_rows_of_a_large_weight_are_those_of_many(rows, order, dtype):
+    """Up to FEW rows a weight above SMALL is read otherwise; the products are the same."""
+    rng = np.random.default_rng(5)
+    out = SMALL // (64 * np.dtype(dtype).itemsize) + 1
+    x, weight, bias = (
+        np.asarray(rng.standard_normal(size).astype(dtype), order=order)
+        for size in ((FEW + 1, 64), (out, 64), (out,))
+    )
+    exact = x.astype(np.longdouble) @ weight.T.astype(np.longdouble) + bias
+    scale = np.abs(x) @ np.abs(weight.T) + np.abs(bias)
+    y, _ = linear_forward(x[:rows], weight, bias)
+    assert y.dtype == dtype and y.flags.c_contiguous
+    assert (np.abs(y - exact[:rows]) <= 4 * np.finfo(dtype).eps * scale[:rows]).all()
 
 
 def test_gradients_are_sums_over_the_batch():

@@ -132,7 +132,7 @@ def _after(self, x, *args, **options):
 )
 def _first_heads(self, x, *args, **options):
     turns = self.positions is not None and self.positions.rotates
-    partial = turns and 2 * self.positions._cos.shape[-1]
+    partial = turns and 2 * self.positions.tables.cos.shape[-1]
     norms = [n for n in (self.q_norm, self.k_norm) if isinstance(n, RMSNorm)]
     if self.full_norm or not partial or not norms:
         return self.forward(x, *args, **options)

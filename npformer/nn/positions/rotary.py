@@ -6,7 +6,9 @@ Chapter     walkthroughs/16_positions_that_rotate.md
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -17,6 +19,39 @@ from npformer.nn.positions.base import Positions, rows_at
 from npformer.ops.checks import check_choice
 from npformer.ops.rotary import ROTARY_LAYOUTS, RotaryCache, rotary_backward, rotary_forward
 from npformer.ops.rotary_tables import rotary_axes, rotary_frequencies, rotary_tables
+
+
+@dataclass(frozen=True, eq=False)
+class RotaryTables:
+    """Cosines and sines of every position, which all layers that turn alike share."""
+
+    cos: Array  # (P, R/2), read-only
+    sin: Array  # as cos
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RotaryTables:
+        return self
+
+
+_in_use: WeakValueDictionary[tuple[Any, ...], RotaryTables] = WeakValueDictionary()
+
+
+def shared_tables(
+    max_length: int, frequencies: Array, factor: float, dtype: DTypeLike
+) -> RotaryTables:
+    """The tables of positions 0 to ``max_length`` - 1, made once for as long as a layer has them.
+
+    30 layers of 8,192 positions and heads of 64 would hold 60 MiB of the same numbers.
+    """
+    key = (max_length, frequencies.tobytes(), factor, np.dtype(dtype))
+    tables = _in_use.get(key)
+    if tables is None:
+        tables = RotaryTables(
+            *rotary_tables(np.arange(max_length), frequencies, factor, dtype=dtype)
+        )
+        for table in (tables.cos, tables.sin):
+            table.setflags(write=False)
+        _in_use[key] = tables
+    return tables
 
 
 class RotaryPositions(Positions):
@@ -55,9 +90,7 @@ class RotaryPositions(Positions):
                 f"a rotary width of {width} has {width // 2}"
             )
         self._axis_count = len(sections)
-        self._cos, self._sin = rotary_tables(
-            np.arange(max_length), frequencies, factor, dtype=dtype
-        )
+        self.tables = shared_tables(max_length, frequencies, factor, dtype)
 
     def rotate(self, x: Array, at: int | Array = 0) -> tuple[Array, RotaryCache]:
         """x (B, T, N, H), queries or keys of tokens at ``at`` -> y (B, T, N, H), cache.
@@ -65,7 +98,9 @@ class RotaryPositions(Positions):
         Raises ShapeError and IndexError as ``rows_at`` does, and for a head that is narrower than
         the rotary width.
         """
-        cos, sin = (self._rows(table, at, x.shape[1]) for table in (self._cos, self._sin))
+        cos, sin = (
+            self._rows(table, at, x.shape[1]) for table in (self.tables.cos, self.tables.sin)
+        )
         return rotary_forward(x, cos, sin, layout=self.layout)
 
     def rotate_backward(self, dy: Array, cache: RotaryCache) -> Array:
