@@ -11,7 +11,7 @@ import numpy as np
 import tyro
 
 from npformer.cli.figures import reporter, write_figures
-from npformer.errors import CheckpointError, ConfigError, require
+from npformer.errors import CheckpointError, require
 from npformer.pretrained import Pretrained, from_pretrained
 
 PARTED = 1
@@ -19,9 +19,11 @@ PARTED = 1
 
 @dataclass(frozen=True)
 class Command:
-    """Compare a published language model with the transformers library, forward and backward.
+    """Compare a published model with the transformers library, forward and backward.
 
-    Both read the text and get the same random gradient of their logits. Of every module the table
+    Both read the text and get the same random gradient of their logits, or of the last states of a
+    model that gives vectors. A model that reads a source and writes a target is compared on the
+    first 12 tokens that it writes. Of every module the table
     has the error of its output, of the gradient that arrives there, and of its weight's gradient,
     each relative to the library's largest entry; below it the worst gradient of all parameters is
     named, and where the two part first, if they do. The library runs in float64, with nothing in
@@ -33,6 +35,7 @@ class Command:
 
     Examples:
       npformer compare downloads/SmolLM2-135M "The capital of France is Paris."
+      npformer compare downloads/all-MiniLM-L6-v2 "A dog barks."
       npformer compare downloads/gpt2 "It rains." --dtype float32 --json compared.json
     """
 
@@ -43,7 +46,7 @@ class Command:
     dtype: Literal["float64", "float32"] = "float64"
     """Precision of both runs."""
     seed: int = 0
-    """Which gradient of the logits."""
+    """Which random gradient."""
     json: Path | None = None
     """Also write the figures to this file; - is standard output."""
     quiet: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -54,23 +57,20 @@ class Command:
         require("torch")
         require("transformers")
         found = from_pretrained(self.source, self.dtype)
-        if found.family.model != "gpt":
-            raise ConfigError(f"{self.source} is no decoder alone; only such are compared")
-        ids = np.array([found.tokenizer().prompt(self.text)], np.int64)
         # These need PyTorch, whose import takes seconds; a wrong source does without.
-        from npformer.verify.published import compare
+        from npformer.verify.published import compare, inputs_of
         from npformer.verify.true_float64 import exact
 
+        inputs = inputs_of(found, self.text)
         with exact() if self.dtype == "float64" else nullcontext():
             model = library_model(found, self.dtype)
-            rng = np.random.default_rng(self.seed)
-            dlogits = rng.standard_normal((*ids.shape, found.model.config.vocab_size))
-            comparison = compare(found, model, ids, dlogits.astype(self.dtype))
+            comparison = compare(found, model, inputs, np.random.default_rng(self.seed))
         console.out(str(comparison), highlight=False)
         figures: dict[str, Any] = {
             "source": str(self.source),
             "passed": comparison.passed,
-            "logits": comparison.logits,
+            "output": comparison.output,
+            "error": comparison.error,
             "activation": comparison.activation,
             "gradient": comparison.gradient,
             "gradients": comparison.gradients,
@@ -88,7 +88,8 @@ def library_model(found: Pretrained, dtype: str) -> Any:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     try:
-        return transformers.AutoModelForCausalLM.from_pretrained(
+        loader = getattr(transformers, found.family.library(found.model.config).loader)
+        return loader.from_pretrained(
             found.source.path,
             dtype=getattr(torch, dtype),
             attn_implementation="eager",

@@ -6,10 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from npformer.errors import CheckpointError
+from npformer.ops.array import Array
 from npformer.pretrained.fields import Fields
+from npformer.pretrained.library import DECODER, Library
 from npformer.pretrained.quirks import Quirk
 from npformer.pretrained.tensors import Entry
+from npformer.text.tokenizer import Tokenizer
 
 
 class Family:
@@ -56,6 +61,17 @@ class Family:
     def tied(self, config: Any) -> dict[str, str]:
         """Tensors that may be absent, each with the one that it is the same as."""
         return {}
+
+    def library(self, config: Any) -> Library:
+        """How the transformers library is asked for the same, for a model's config."""
+        return DECODER
+
+    def read(self, given: str, tokenizer: Tokenizer) -> Array:
+        """What somebody gives on a command line as the source -> that of one text, (1, S) ids.
+
+        Raises TokenizerError for what has no ids.
+        """
+        return np.array([tokenizer.source(tokenizer.encode(given))], np.int64)
 
     def own_names(self, names: Sequence[str]) -> dict[str, str]:
         """Names in a file by the family's own. Raises CheckpointError where two are the same."""

@@ -10,7 +10,7 @@ Chapter     walkthroughs/14_how_we_know.md
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,15 +18,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npformer import seam
-from npformer.errors import VerifyError
+from npformer.errors import ConfigError, VerifyError
 from npformer.ops.array import Array
 from npformer.pretrained import Pretrained
+from npformer.pretrained.library import Library
 from npformer.pretrained.load import Renamed
 from npformer.pretrained.tensors import Exported
+from npformer.text.tokenizer import Tokenizer
 
 WEIGHT = ".weight"
 SAME = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 1e-3}
 """The largest error, relative to the largest entry, of arrays that are the same."""
+NOTHING = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-5}
+"""A gradient this small beside the largest is rounding alone, as that of a bias of keys."""
+WRITTEN = 12
+"""Tokens that an encoder-decoder writes, to be compared on."""
 
 
 class Compared(NamedTuple):
@@ -49,7 +55,10 @@ class Comparison:
 
     rows: tuple[Compared, ...]
     """The modules in the order of the forward."""
-    logits: float
+    output: str
+    """What the library calls what both models give: the logits, or the last states."""
+    error: float
+    """Of that."""
     gradients: dict[str, float]
     """Of every tensor, by the family's name of it."""
     same: float
@@ -57,7 +66,7 @@ class Comparison:
 
     @property
     def passed(self) -> bool:
-        return max(self.logits, *self.gradients.values()) <= self.same
+        return max(self.error, *self.gradients.values()) <= self.same
 
     def __bool__(self) -> bool:
         return self.passed
@@ -75,14 +84,14 @@ class Comparison:
             if row.output > self.same:
                 return row.path
             before = row.path
-        return f"after {before}" if self.logits > self.same else None
+        return f"after {before}" if self.error > self.same else None
 
     @property
     def gradient(self) -> str | None:
         """The same of the first gradient on its way back, where every activation is the same."""
         if self.passed or self.activation is not None:
             return None
-        after = "the logits"
+        after = "the output"
         for row in reversed(self.rows):
             if row.doutput > self.same:
                 return f"between {row.path} and {after}"
@@ -99,7 +108,7 @@ class Comparison:
         ]
         worst = max(self.gradients, key=self.gradients.__getitem__)
         lines.append(
-            f"{'logits':48}  {self.logits:8.1e}\n"
+            f"{self.output:48}  {self.error:8.1e}\n"
             f"the worst of {len(self.gradients)} gradients is {worst}: {self.gradients[worst]:.1e}"
         )
         for what, where in (("activation", self.activation), ("gradient", self.gradient)):
@@ -108,9 +117,33 @@ class Comparison:
         return "\n".join(lines)
 
 
-def compare(found: Pretrained, model: Any, ids: Array, dlogits: Array) -> Comparison:
-    """ids (B, T), dlogits (B, T, V): one forward and backward of both, in lockstep.
+def inputs_of(found: Pretrained, given: str) -> dict[str, Array]:
+    """What the model reads for what somebody gives, one text for most: an array for each stream.
 
+    The target of a model that reads a source is what it writes of itself. Raises TokenizerError
+    for what has no ids, ConfigError for a text longer than the model takes.
+    """
+    model, tokenizer = found.model, found.tokenizer()
+    first, *more = model.streams
+    if more:
+        source = found.family.read(given, tokenizer)
+        return {first: source, more[0]: _written(model, source, tokenizer)}
+    ids = tokenizer.prompt(given)
+    if not model.decodes:
+        ids = tokenizer.whole(tokenizer.encode(given))
+    if len(ids) > model.config.max_length:
+        raise ConfigError(
+            f"the text has {len(ids)} tokens, the model takes {model.config.max_length}; shorten it"
+        )
+    return {first: np.array([ids], np.int64)}
+
+
+def compare(
+    found: Pretrained, model: Any, inputs: Mapping[str, Array], rng: np.random.Generator
+) -> Comparison:
+    """One forward and backward of both, in lockstep, with a gradient of the output from ``rng``.
+
+    ``inputs`` are the arrays that the model's forward takes, by name; padding is compared nowhere.
     ``model`` is the library's, in the precision that it is to be run in; its gradients and those
     of ``found`` are replaced. Raises VerifyError for a model without any module of the family's.
     """
@@ -121,14 +154,19 @@ def compare(found: Pretrained, model: Any, ids: Array, dlogits: Array) -> Compar
         raise VerifyError(
             f"a {type(model).__name__} has no module of {type(found.family).__name__}"
         )
+    library = found.family.library(found.model.config)
+    shown = _Shown(found.model, inputs)
     ours = _Watched({path: module for path, module in found.model.named_modules() if path in pairs})
     with seam.watching(ours):
-        logits, cache = found.model.forward(ids)
+        y, cache = getattr(found.model, library.method)(**inputs)
+        dy = rng.standard_normal(y.shape).astype(y.dtype)
+        if not found.model.decodes:
+            dy = shown.zeroed(dy)  # nobody asks for padding's
         for parameter in found.model.parameters():
             parameter.grad = None
-        found.model.backward(dlogits, cache)
+        getattr(found.model, library.backward)(dy, cache)
     with _hooked(model, set(pairs.values())) as theirs:
-        right, gradients = _run(model, ids, dlogits)
+        right, gradients = _run(model, library, inputs, shown, dy)
     own = Exported(
         found.family.entries(found.model.config),
         {
@@ -136,15 +174,38 @@ def compare(found: Pretrained, model: Any, ids: Array, dlogits: Array) -> Compar
             for path, parameter in found.model.named_parameters()
         },
     )
-    expected = Renamed(gradients, names)
-    errors = {name: _apart(own[name], expected[name]) for name in own}
+    expected = Renamed(gradients, {own: name for own, name in names.items() if name in gradients})
+    nothing = NOTHING[y.dtype] * max(float(abs(g).max(initial=0)) for g in gradients.values())
+    errors = {
+        # What the library never trains, such as a buffer, has no gradient there.
+        name: _apart(own[name], expected[name], nothing)
+        for name in own
+        if name in expected
+    }
     tensors = {path.removesuffix(WEIGHT): name for name, path in _weights(found).items()}
     rows = [
         Compared(path, pairs[path], came, went, back, errors[tensors[path]])
         for path, seen in ours.seen.items()
-        for came, went, back in [map(_apart, seen, theirs[pairs[path]])]
+        for came, went, back in [map(shown.apart, seen, theirs[pairs[path]])]
+        if tensors[path] in errors
     ]
-    return Comparison(tuple(rows), _apart(logits, right), errors, SAME[logits.dtype])
+    error = shown.apart(y, right)
+    return Comparison(tuple(rows), library.output, error, errors, SAME[y.dtype])
+
+
+def _written(model: Any, source: Array, tokenizer: Tokenizer) -> Array:
+    """source (1, ...) -> (1, T) ids that the model writes, as decoding begins them."""
+    ids = list(tokenizer.begin) or [tokenizer.first]
+    most = min(len(ids) + WRITTEN, model.config.max_length)
+    state = model.start(source)
+    for n in range(most - 1):
+        newest = int(model.step(np.array([ids[n]]), state)[0].argmax())
+        if n < len(ids) - 1:
+            continue  # of those that it begins with
+        if newest in tokenizer.ends:
+            break
+        ids.append(newest)
+    return np.array([ids], np.int64)
 
 
 def _weights(found: Pretrained) -> dict[str, str]:
@@ -168,6 +229,29 @@ def _pairs(found: Pretrained, names: dict[str, str]) -> dict[str, str]:
         for name, path in _weights(found).items()
         if name in names and path.removesuffix(WEIGHT) not in of_ids
     }
+
+
+class _Shown:
+    """Which tokens of a text that is read whole are no padding; everything else is shown."""
+
+    def __init__(self, model: Any, inputs: Mapping[str, Array]) -> None:
+        first, *more = model.streams
+        ids = inputs[first]
+        self.mask: Array | None = None
+        if (more or not model.decodes) and ids.dtype.kind == "i":
+            self.mask = ids != model.config.padding_id  # (B, S)
+
+    def zeroed(self, dy: Array) -> Array:
+        """dy (B, S, ...) with 0 at padding."""
+        return dy if self.mask is None else np.where(self.mask[..., None], dy, 0).astype(dy.dtype)
+
+    def apart(self, ours: Array, theirs: Array) -> float:
+        """As ``_apart``, without what belongs to padding."""
+        theirs = _laid_out(theirs, ours.shape)
+        alike = ours.shape == theirs.shape
+        if self.mask is not None and alike and ours.shape[:2] == self.mask.shape:
+            ours, theirs = ours[self.mask], theirs[self.mask]
+        return _apart(ours, theirs)
 
 
 class _Watched:
@@ -212,14 +296,20 @@ def _hooked(model: Any, paths: set[str]) -> Iterator[dict[str, list[Array]]]:
             handle.remove()
 
 
-def _run(model: Any, ids: Array, dlogits: Array) -> tuple[Array, dict[str, Array]]:
+def _run(
+    model: Any, library: Library, inputs: Mapping[str, Array], shown: _Shown, dy: Array
+) -> tuple[Array, dict[str, Array]]:
     import torch
 
     model.zero_grad()
-    logits = model(torch.from_numpy(ids), use_cache=False).logits
-    logits.backward(torch.from_numpy(dlogits).to(logits.dtype))
-    gradients = {name: _numpy(p.grad) for name, p in model.named_parameters()}
-    return _numpy(logits), gradients
+    model.config.use_cache = False
+    given = {library.inputs[name]: torch.from_numpy(array) for name, array in inputs.items()}
+    if shown.mask is not None:
+        given["attention_mask"] = torch.from_numpy(shown.mask.astype(np.int64))
+    y = getattr(model(**given), library.output)
+    y.backward(torch.from_numpy(dy).to(y.dtype))
+    read = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    return _numpy(y), {name: _numpy(gradient) for name, gradient in read.items()}
 
 
 def _numpy(tensor: Any) -> Array:
@@ -231,11 +321,16 @@ def _in(where: str) -> str:
     return where if " " in where else f"in {where}"
 
 
-def _apart(ours: Array, theirs: Array) -> float:
-    """The largest error relative to the largest entry; heads may come before or after positions."""
-    if ours.shape != theirs.shape and ours.ndim == 4:
-        theirs = theirs.swapaxes(1, 2)
+def _laid_out(theirs: Array, shape: tuple[int, ...]) -> Array:
+    """An array of the library's in our layout: it may have heads or channels before positions."""
+    return theirs.swapaxes(1, 2) if theirs.shape != shape and len(shape) in (3, 4) else theirs
+
+
+def _apart(ours: Array, theirs: Array, nothing: float = 0.0) -> float:
+    """The largest error relative to the largest entry; 0 where there is ``nothing`` in both."""
     if ours.shape != theirs.shape:
         return float("inf")
     largest = float(abs(theirs).max(initial=0))
+    if max(largest, float(abs(ours).max(initial=0))) <= nothing:
+        return 0.0
     return float(abs(ours - theirs).max(initial=0)) / (largest or 1.0)

@@ -13,20 +13,29 @@ from npformer.ops import rms_norm_forward
 from npformer.pretrained import from_pretrained
 from npformer.verify.published import compare
 from tests.pretrained import library
-from tests.pretrained.specimens import SPECIMENS
+from tests.pretrained.specimens import ENCODER_DECODERS, ENCODERS, SPECIMENS
 
-LAYER = "decoder.layers.0"
+LAYER, FIRST = "decoder.layers.0", "encoder.layers.0"
 ATTENTION, FEED_FORWARD = f"{LAYER}.self_attn", f"{LAYER}.feed_forward"
 
 
 def compared(published, name, found):
+    """On two texts or three, with padding where the model hides it."""
     rng = np.random.default_rng(0)
-    ids = rng.integers(3, 43, (2, 9))
+    padding = found.model.config.padding_id
+    inputs = {"target": rng.integers(3, 41, (2, 9))}
+    if "source" in found.model.streams:
+        inputs = {"source": rng.integers(3, 41, (3, 8)), "target": rng.integers(3, 41, (3, 6))}
+        inputs["source"][1, 5:] = padding
+    elif not found.model.decodes:
+        inputs["target"][1, 6:] = padding
+        if found.model.type_embedding is not None and name != "roberta":
+            inputs["types"] = rng.integers(0, 2, (2, 9))
     with library.exact():
-        return compare(found, published(name)[0], ids, rng.standard_normal((2, 9, 43)))
+        return compare(found, published(name)[0], inputs, rng)
 
 
-@pytest.mark.parametrize("name", SPECIMENS)
+@pytest.mark.parametrize("name", [*SPECIMENS, *ENCODERS, *ENCODER_DECODERS])
 def test_every_module_gives_what_the_librarys_gives(published, name):
     found = from_pretrained(published(name)[1], np.float64)
     comparison = compared(published, name, found)
@@ -37,12 +46,12 @@ def test_every_module_gives_what_the_librarys_gives(published, name):
     assert "the worst of" in str(comparison)
 
 
-def swap(first, second):
+def swap(first, second, layer=LAYER):
     """Two weights in each other's place."""
 
     def wrong(model, monkeypatch):
         weights = dict(model.named_parameters())
-        one, other = weights[f"{LAYER}.{first}.weight"], weights[f"{LAYER}.{second}.weight"]
+        one, other = weights[f"{layer}.{first}.weight"], weights[f"{layer}.{second}.weight"]
         one.data, other.data = other.data, one.data
 
     return wrong
@@ -88,6 +97,31 @@ def no_norm_of_queries(model, monkeypatch):
         layer.self_attn.q_norm.weight.data = np.ones_like(layer.self_attn.q_norm.weight.data)
 
 
+def positions_one_further(model, monkeypatch):
+    """As RoBERTa's are if the row of padding's is taken for the first."""
+    model.positions.weight.data = np.roll(model.positions.weight.data, 1, axis=0)
+
+
+def types_forgotten(model, monkeypatch):
+    model.type_embedding.weight.data = np.zeros_like(model.type_embedding.weight.data)
+
+
+def padding_seen(model, monkeypatch):
+    """Every query of the encoder reads padding too."""
+    forward = model.encoder.forward
+    model.encoder.forward = lambda x, mask=None, **more: forward(x, mask=mask | True, **more)
+
+
+def distances_with_the_other_sign(model, monkeypatch):
+    """T5's are key - query: here those before take the place of those after."""
+    weight = model.encoder.positions.weight
+    weight.data = np.roll(weight.data, len(weight.data) // 2, axis=0)
+
+
+def activation_of_the_head(model, monkeypatch):
+    model.head_activation.backward = lambda dy, cache: dy
+
+
 def gradient_halved(model, monkeypatch):
     """The gate's gradient, on its way back alone."""
     activation = model.decoder.layers[0].feed_forward.activation
@@ -130,6 +164,28 @@ MISTAKES = {
     "queries and keys of one tensor": (
         "gpt2", swap("self_attn.q_proj", "self_attn.k_proj"), ATTENTION,
     ),
+    "an encoder's keys and values": (
+        "bert", swap("self_attn.k_proj", "self_attn.v_proj", FIRST), f"{FIRST}.self_attn",
+    ),
+    "norms of BERT's layer": (
+        "bert", swap("self_attn_residual.norm", "feed_forward_residual.norm", FIRST),
+        f"{FIRST}.self_attn_residual.norm",
+    ),
+    "types": ("minilm", types_forgotten, "type_embedding"),
+    "positions": ("roberta", positions_one_further, "between type_embedding and embedding_norm"),
+    "padding seen": ("bert", padding_seen, f"{FIRST}.self_attn.out_proj"),
+    "gate and up of an encoder": (
+        "modernbert", swap("feed_forward.gate_proj", "feed_forward.up_proj", FIRST),
+        f"{FIRST}.feed_forward",
+    ),
+    "sides": ("t5", distances_with_the_other_sign, f"{FIRST}.self_attn.out_proj"),
+    "keys and values of the memory": (
+        "bart", swap("cross_attn.k_proj", "cross_attn.v_proj"), f"{LAYER}.cross_attn",
+    ),
+    "attention to itself and to the memory": (
+        "marian", swap("self_attn.q_proj", "cross_attn.q_proj"), f"{LAYER}.self_attn.q_proj",
+    ),
+    "padding of a source seen": ("m2m_100", padding_seen, f"{FIRST}.self_attn.out_proj"),
 }  # fmt: skip
 
 
@@ -145,16 +201,18 @@ def test_a_mistake_is_named_by_its_module(published, monkeypatch, mistake):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "at"),
+    ("name", "wrong", "at"),
     [
-        (gradient_halved, f"{FEED_FORWARD}.gate_proj"),
-        (gradient_added_twice, f"{ATTENTION}.out_proj"),
+        ("llama", gradient_halved, f"{FEED_FORWARD}.gate_proj"),
+        ("llama", gradient_added_twice, f"{ATTENTION}.out_proj"),
+        ("bart", gradient_added_twice, f"{ATTENTION}.out_proj"),
+        ("bert", activation_of_the_head, "between head_dense and head_norm"),
     ],
 )
-def test_a_mistake_of_the_backward_alone_is_named_too(published, monkeypatch, wrong, at):
-    found = from_pretrained(published("llama")[1], np.float64)
+def test_a_mistake_of_the_backward_alone_is_named_too(published, monkeypatch, name, wrong, at):
+    found = from_pretrained(published(name)[1], np.float64)
     wrong(found.model, monkeypatch)
-    comparison = compared(published, "llama", found)
+    comparison = compared(published, name, found)
     assert not comparison
     assert comparison.activation is None
     assert at in comparison.gradient, str(comparison)
@@ -183,5 +241,18 @@ def test_the_command_shows_every_module_and_names_where_two_models_part(
     assert f"that differs is made in {LAYER}.self_attn_residual.norm" in ended.out
 
 
+@pytest.mark.parametrize("name", ["modernbert", "minilm", "t5", "bart", "marian"])
+def test_the_command_compares_what_reads_a_text_whole_and_what_writes_another(
+    npformer, published, tmp_path, name
+):
+    ended = npformer("compare", published(name)[1], "w5 w6 w7", "--json", tmp_path / "figures.json")
+    assert ended.status == 0, ended.err
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["output"] == ("last_hidden_state" if name == "minilm" else "logits")
+    assert f"{FIRST}.self_attn" in ended.out
+
+
 def test_what_cannot_be_compared_says_so(refused, published, tmp_path):
     assert "does not exist" in refused("compare", tmp_path / "nowhere", "w1")
+    long = " ".join(["w1"] * 40)
+    assert "shorten it" in refused("compare", published("bert")[1], long)

@@ -10,6 +10,7 @@ from npformer.pretrained.activations import PLAIN
 from npformer.pretrained.families.bert import both
 from npformer.pretrained.family import Family
 from npformer.pretrained.fields import Fields
+from npformer.pretrained.library import ENCODER_DECODER, Library
 from npformer.pretrained.tensors import Entry, later_rows, row, whole
 
 UNREAD = 2
@@ -94,6 +95,10 @@ class Bart(Family):
             "embedding_norm": True,
             "output_bias": "final_logits_bias" in fields.names,
         }
+
+    def library(self, config: Any) -> Library:
+        """How the transformers library is asked for the same, for a model's config."""
+        return ENCODER_DECODER
 
     def entries(self, config: Any) -> list[Entry]:
         """The table of parameters and tensors, for a model's config."""

@@ -9,6 +9,7 @@ from npformer.pretrained import quirks
 from npformer.pretrained.activations import GATED, PLAIN
 from npformer.pretrained.family import Family
 from npformer.pretrained.fields import Fields
+from npformer.pretrained.library import ENCODER, HEADLESS, Library
 from npformer.pretrained.rotation import rotation
 from npformer.pretrained.sentence_vectors import sentence_vectors
 from npformer.pretrained.tensors import Entry, fused, whole
@@ -98,6 +99,10 @@ class ModernBert(Family):
     def beside(self, files: Mapping[str, bytes]) -> dict[str, Any]:
         """How states become vectors. Raises ConfigError for what npformer has not."""
         return sentence_vectors(files)
+
+    def library(self, config: Any) -> Library:
+        """How the transformers library is asked for the same, for a model's config."""
+        return ENCODER if config.masked_head else HEADLESS
 
     def entries(self, config: Any) -> list[Entry]:
         """The table of parameters and tensors, for a model's config."""

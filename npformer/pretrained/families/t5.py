@@ -8,6 +8,7 @@ from npformer.pretrained import quirks
 from npformer.pretrained.activations import GATED, PLAIN
 from npformer.pretrained.family import Family
 from npformer.pretrained.fields import Fields
+from npformer.pretrained.library import ENCODER_DECODER, Library
 from npformer.pretrained.tensors import Entry, whole
 
 
@@ -89,6 +90,10 @@ class T5(Family):
             # Whether it is tied the file says, not the config: see above.
             "tie_output": "lm_head.weight" not in fields.names,
         }
+
+    def library(self, config: Any) -> Library:
+        """How the transformers library is asked for the same, for a model's config."""
+        return ENCODER_DECODER
 
     def entries(self, config: Any) -> list[Entry]:
         """The table of parameters and tensors, for a model's config."""
