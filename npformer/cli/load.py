@@ -27,6 +27,8 @@ class Command:
     What of its config or its weights npformer does not know is refused by name, and then nothing is
     written.
 
+    A model of many languages is told which ones by every command, or here for all of them.
+
     Examples:
       npformer load downloads/SmolLM2-135M runs/smollm2
       npformer load downloads/gpt2 runs/gpt2 --dtype float64
@@ -38,6 +40,10 @@ class Command:
     """The directory or GGUF file of the published model."""
     run: tyro.conf.Positional[Path]
     """The directory to write; it must not exist."""
+    source_language: str | None = None
+    """Language of texts that are read, where the model is told it (M2M-100, NLLB)."""
+    target_language: str | None = None
+    """Language of texts that are written, where the model is told it (also OPUS-MT)."""
     dtype: Literal["float32", "float64"] = "float32"
     """Precision of the weights, and of what is computed with them."""
     quiet: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -46,7 +52,7 @@ class Command:
     def __call__(self) -> int:
         check_free(self.run)
         found = from_pretrained(self.source, self.dtype)
-        tokenizer = found.tokenizer()
+        tokenizer = found.tokenizer().between(self.source_language, self.target_language)
         save_run(found, tokenizer, self.run)
         model = found.model
         lines = [

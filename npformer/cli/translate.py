@@ -44,6 +44,7 @@ class Command:
       npformer translate runs/demo --file letter.txt > brief.txt
       npformer translate runs/demo --file subtitles.txt --lines
       echo "She reads a book." | npformer translate runs/demo --beam 1
+      npformer translate runs/nllb "Guten Tag." --source-language de --target-language fra_Latn
       npformer translate runs/demo "She reads a book." --sample --temperature 0.7 --seed 1
     """
 
@@ -53,6 +54,10 @@ class Command:
     """Text to translate; each argument is a paragraph."""
     file: Path | None = None
     """Translate this UTF-8 file instead."""
+    source_language: str | None = None
+    """Language of the text, for where sentences end, and for models that are told it."""
+    target_language: str | None = None
+    """Language to translate into, for models of several (OPUS-MT, M2M-100, NLLB)."""
     lines: tyro.conf.FlagCreatePairsOff[bool] = False
     """Translate every line to one line, blank ones too."""
     wrapped: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -87,7 +92,9 @@ class Command:
             )
         loaded = load_model(self.run, self.engine)
         model, tokenizer, config, _ = loaded
-        translator = Translator(model, tokenizer, source_language=config.data.source_language)
+        tokenizer = tokenizer.between(self.source_language, self.target_language)
+        spoken = self.source_language or config.data.source_language
+        translator = Translator(model, tokenizer, source_language=spoken)
         document = Document.read(
             "\n\n".join(self.text) if self.text else read_text(self.file),
             translator.source_language,

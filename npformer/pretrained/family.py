@@ -38,8 +38,10 @@ class Family:
     """Fields beside ``fields.IGNORED`` that are passed over, each with the reason."""
     ignored_tensors: ClassVar[Mapping[str, str]] = {}
     """Patterns of names that are passed over, each with the reason."""
+    languages: ClassVar[str] = ""
+    """A pattern of the tokens that tell the model a language, a group of which is its name."""
     language_first: ClassVar[bool] = False
-    """Whether what is written begins with its language, so that the model's files need not say."""
+    """Whether what is written begins with its language; otherwise a source does, if it is told."""
     quirks: ClassVar[Mapping[str, Quirk]] = {}
     """What a naive loader gets wrong, by name."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from npformer.errors import TokenizerError
 from npformer.pretrained.families import family_of
+from npformer.pretrained.family import Family
 from npformer.pretrained.names import (
     BYTE_PAIRS,
     GENERATION,
@@ -20,6 +22,7 @@ from npformer.pretrained.small_files import read_table, read_text
 from npformer.pretrained.source import Source
 from npformer.pretrained.vocabularies.byte_pairs import byte_pairs
 from npformer.pretrained.vocabularies.word_pieces import word_pieces
+from npformer.text.model_languages import Languages
 from npformer.text.published_tokenizer import PublishedTokenizer
 from npformer.text.published_vocabulary import LibraryVocabulary, Vocabulary
 from npformer.text.tokenizer import Tokenizer
@@ -44,7 +47,23 @@ def read_tokenizer(source: Source, rows: int, source_rows: int | None = None) ->
                 f"{source.path}: {name} has ids up to {size - 1}, and the embedding {most} rows; "
                 "they do not belong together"
             )
-    return PublishedTokenizer(vocabulary, known, first, target)
+    languages = None
+    if target is not None:
+        family = family_of(source.config, source.path)
+        languages = _languages(family, vocabulary)
+        if languages is None and family.language_first and len(target) < 2:
+            target = []
+    return PublishedTokenizer(vocabulary, known, first, target, languages)
+
+
+def _languages(family: Family, vocabulary: Vocabulary) -> Languages | None:
+    """Those of a vocabulary; None where it has none."""
+    if not family.languages:
+        return None
+    in_source = not family.language_first
+    tokens = ((re.fullmatch(family.languages, t), i) for t, i in vocabulary.ids(in_source).items())
+    ids = {match[match.lastindex or 0]: i for match, i in tokens if match}
+    return Languages(ids, in_source) if ids else None
 
 
 def _vocabulary(source: Source) -> tuple[Vocabulary, str]:
@@ -108,6 +127,4 @@ def _marks(source: Source) -> tuple[list[int], int | None, list[int] | None]:
         return ends, start, None
     target, forced = said("decoder_start_token_id"), said("forced_bos_token_id")
     target = said("pad_token_id") if target is None else target
-    if forced is None and family_of(source.config, source.path).language_first:
-        return ends, start, []
     return ends, start, [each for each in (target, forced) if each is not None]

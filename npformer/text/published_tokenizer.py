@@ -14,6 +14,7 @@ from typing import Any
 
 from npformer.errors import TokenizerError
 from npformer.text import sentencepiece_vocabulary
+from npformer.text.model_languages import Languages, listed
 from npformer.text.published_vocabulary import LibraryVocabulary, Vocabulary
 from npformer.text.sentencepiece_vocabulary import SentencePieceVocabulary
 from npformer.text.tokenizer import Tokenizer
@@ -26,8 +27,8 @@ class PublishedTokenizer(Tokenizer):
     """A tokenizer with a published vocabulary.
 
     ``ends`` are the ids that end a text, and ``start`` the one that begins a text of nothing.
-    Where a model reads a source, ``target`` are the ids that begin what it writes; none where
-    they depend on the language.
+    Where a model reads a source, ``target`` are the ids that begin what it writes. ``languages``
+    are those that it is told by ids.
     """
 
     kind = "published"
@@ -39,19 +40,62 @@ class PublishedTokenizer(Tokenizer):
         ends: Iterable[int],
         start: int | None,
         target: Sequence[int] | None = None,
+        languages: Languages | None = None,
     ) -> None:
         self.vocabulary = vocabulary
         self.ends = frozenset(ends)
         self.start = start
-        self.begin, self.close = vocabulary.around
+        self.before, self.close = vocabulary.around
         self.target = target
-        if target is not None:
-            self.before, self.begin = self.begin, tuple(target)
+        self.languages = languages
 
     @property
     def vocab_size(self) -> int:
         """One more than the largest id; the model's embedding may have more rows."""
         return self.vocabulary.size
+
+    @property
+    def begin(self) -> tuple[int, ...]:
+        """Ids that stand before a text that is read from its beginning, or written.
+
+        Raises TokenizerError where they depend on a language that nothing names.
+        """
+        begin = self.before if self.target is None else tuple(self.target)
+        if self.languages is None or self.languages.in_source:
+            return begin
+        if not set(begin) & set(self.languages.ids.values()):
+            raise TokenizerError(
+                "what this model writes begins with its language, and nothing names one; give "
+                "--target-language, where it is loaded or translates, one of "
+                f"{listed(self.languages.ids)}"
+            )
+        return begin
+
+    def between(self, source: str | None, target: str | None) -> Tokenizer:
+        """The same tokenizer, for texts of these languages by their names; None is as it was.
+
+        A source's language that the model is not told is no error. Raises TokenizerError for a
+        target's that it is not told, and for languages that it has not.
+        """
+        if self.languages is None:
+            return super().between(source, target)
+        ids = self.languages.ids.values()
+        found = PublishedTokenizer(
+            self.vocabulary, self.ends, self.start, self.target, self.languages
+        )
+        found.before, found.close = self.before, self.close
+        before = target if self.languages.in_source else source
+        if before is not None:
+            told = self.languages.id_of(before)
+            if set(ids) & {*self.before, *self.close}:
+                swapped = ([told if i in ids else i for i in p] for p in (self.before, self.close))
+                found.before, found.close = map(tuple, swapped)
+            else:
+                found.before = (told, *self.before)
+        if target is not None and not self.languages.in_source:
+            rest = [i for i in self.target or () if i not in ids]
+            found.target = (*rest, self.languages.id_of(target))
+        return found
 
     @property
     def first(self) -> int:
@@ -97,7 +141,11 @@ class PublishedTokenizer(Tokenizer):
 
     def to_bytes(self) -> bytes:
         """The content of the file that ``save`` writes, which ``load_tokenizer`` reads."""
-        more = {"ends": sorted(self.ends), "start": self.start, "target": self.target}
+        more: dict[str, Any] = {"ends": sorted(self.ends), "start": self.start}
+        more["target"] = self.target
+        if self.languages is not None:
+            more["languages"] = self.languages._asdict()
+            more["around"] = [self.before, self.close]
         content = {KEY: more, **self.vocabulary.content()}
         return (json.dumps(content, ensure_ascii=False) + "\n").encode()
 
@@ -120,11 +168,15 @@ def load_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
     if not isinstance(more, dict):
         return Tokenizer.load(path)
     try:
-        return PublishedTokenizer(
-            _vocabulary(file), more["ends"], more["start"], more.get("target")
+        languages = Languages(**more["languages"]) if "languages" in more else None
+        found = PublishedTokenizer(
+            _vocabulary(file), more["ends"], more["start"], more.get("target"), languages
         )
-    except (KeyError, TypeError) as error:
+        if languages is not None:
+            found.before, found.close = map(tuple, more["around"])
+    except (KeyError, TypeError, ValueError) as error:
         raise TokenizerError(f"{str(path)!r} is damaged: it lacks {error}") from error
+    return found
 
 
 def _vocabulary(file: dict[str, Any]) -> Vocabulary:

@@ -36,8 +36,8 @@ class Vocabulary(Protocol):
     def name(self, i: int) -> str | None:
         """A readable name of an id; None if there is no such id."""
 
-    def ids(self) -> Mapping[str, int]:
-        """Every id by its token."""
+    def ids(self, source: bool = False) -> Mapping[str, int]:
+        """Every id by its token, of what is written or of a ``source``."""
 
     def files(self) -> dict[str, bytes]:
         """The files as others read them."""
@@ -106,8 +106,8 @@ class LibraryVocabulary:
             return readable(bytes(self._bytes[c] for c in piece))
         return None if piece is None else str(piece)
 
-    def ids(self) -> Mapping[str, int]:
-        """Every id by its token."""
+    def ids(self, source: bool = False) -> Mapping[str, int]:
+        """Every id by its token, the same of both."""
         found: dict[str, int] = self._core.get_vocab(with_added_tokens=True)
         return found
 

@@ -77,7 +77,7 @@ class SentencePieceVocabulary:
         self._named = {i: token for token, i in {**layout.added, **self._special}.items()}
         self.around = (layout.first, layout.last)
         self.size = max(self.ids().values(), default=-1) + 1
-        self.source_size = max(self._ids(self._read).values(), default=-1) + 1
+        self.source_size = max(self.ids(source=True).values(), default=-1) + 1
         whole = sorted({**self._special, **layout.added}, key=len, reverse=True)
         self._whole = re.compile(f"({'|'.join(map(re.escape, whole))})") if whole else None
         self._code = re.compile(layout.code, re.DOTALL) if layout.code else None
@@ -127,9 +127,9 @@ class SentencePieceVocabulary:
             return str(self._target.id_to_piece(i))
         return self._pieces.get(i, self._named.get(i))
 
-    def ids(self) -> Mapping[str, int]:
-        """Every id by its token, of those that are written."""
-        return self._ids(self._written)
+    def ids(self, source: bool = False) -> Mapping[str, int]:
+        """Every id by its token, of what is written or of a ``source``."""
+        return self._ids(self._read if source else self._written)
 
     def files(self) -> dict[str, bytes]:
         """The files as they came."""

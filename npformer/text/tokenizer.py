@@ -55,8 +55,6 @@ class Tokenizer:
     kind: str
     before: tuple[int, ...] = ()
     """Ids that stand before a source."""
-    begin: tuple[int, ...] = (BOS,)
-    """Ids that stand before a text that is read from its beginning, or written."""
     close: tuple[int, ...] = (EOS,)
     """Ids that stand after a whole text."""
     ends: frozenset[int] = frozenset({EOS})
@@ -116,6 +114,11 @@ class Tokenizer:
         return len(self._pieces)
 
     @property
+    def begin(self) -> tuple[int, ...]:
+        """Ids that stand before a text that is read from its beginning, or written."""
+        return (BOS,)
+
+    @property
     def first(self) -> int:
         """The id that a text begins with."""
         return self.begin[-1]
@@ -135,6 +138,19 @@ class Tokenizer:
     def whole(self, ids: Iterable[int]) -> list[int]:
         """The ids of a text that is read from its beginning to its end, from those of it alone."""
         return [*self.begin, *ids, *self.close]
+
+    def between(self, source: str | None, target: str | None) -> Tokenizer:
+        """The same tokenizer, for texts of these languages by their names; None is as it was.
+
+        A source's language that the model is not told is no error. Raises TokenizerError for a
+        target's that it is not told, and for languages that it has not.
+        """
+        if target is not None:
+            raise TokenizerError(
+                f"this model is told no language, and the target's is given as {target!r}; leave "
+                "it out"
+            )
+        return self
 
     def fits(self, rows: int) -> bool:
         """Whether this is the tokenizer of a model whose embedding has so many rows."""

@@ -16,6 +16,7 @@ class M2M100(Marian):
     activation: ClassVar[str] = "relu"
     padding_id: ClassVar[int] = 1
     scale: ClassVar[bool] = True
+    languages = r"__([a-z]{2,3})__|([a-z]{3}_[A-Z][a-z]{3})"
     language_first = True
     ignored_tensors: ClassVar = {
         r"(encoder|decoder)\.embed_positions\.weights?": "sines and cosines, of older files",

@@ -15,6 +15,7 @@ class Marian(Bart):
 
     model_types: ClassVar[tuple[str, ...]] = ("marian",)
     padding_id: ClassVar[int] = 58100
+    languages = r">>(.+)<<"
     ignored_tensors: ClassVar = {
         r"(encoder|decoder)\.embed_positions\.weight": "sines and cosines, which older files hold",
     }

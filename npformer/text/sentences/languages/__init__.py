@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from npformer.text.formats.languages import language_tag
 from npformer.text.sentences.languages.english import ENGLISH
 from npformer.text.sentences.languages.german import GERMAN
 from npformer.text.sentences.languages.germanic import DANISH, DUTCH, SWEDISH
@@ -70,8 +71,11 @@ _WITH_ORDINALS = frozenset("cs sk sl hr sr bs fi et lv hu tr is fo hsb dsb".spli
 
 
 def language_of(code: str) -> Language:
-    """The rules of ``en``, ``de-AT``, ...; of a language that is not listed, what most share."""
-    main = code.lower().replace("_", "-").split("-")[0]
+    """The rules of ``en``, ``de-AT``, ``deu_Latn``, ...
+
+    Those of a language that is not listed are what most share.
+    """
+    main = (language_tag(code) or code.lower().replace("_", "-")).split("-")[0]
     if main in _WITH_ORDINALS:
         return OTHER._replace(ordinals=True)
     return LANGUAGES.get(main, OTHER)
