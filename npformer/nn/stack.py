@@ -93,8 +93,8 @@ class Stack(Module):
     ) -> tuple[Array, StackCache]:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> y, cache.
 
-        With the ``states`` of a decoding, one a layer, as ``Layer.forward`` with its state; ``at``
-        as there.
+        With the ``states`` of a decoding, one a layer, as ``Layer.forward`` with its state; then no
+        cache is kept of any. ``at`` as there.
         """
         caches: list[LayerCache | CheckpointedCache] = []
         cache: LayerCache | CheckpointedCache
@@ -105,7 +105,8 @@ class Stack(Module):
                 x, cache = checkpointed_forward(layer, *arguments)
             else:
                 x, cache = layer.forward(*arguments)
-            caches.append(cache)
+            if state is None:  # decoding has no backward
+                caches.append(cache)
         norm: Any = None
         if self.norm is not None:
             x, norm = self.norm.forward(x)

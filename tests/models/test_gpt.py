@@ -68,6 +68,15 @@ def test_rows_of_a_decoding_can_be_chosen():
     np.testing.assert_allclose(model.step(ids[[2, 0, 2], 4], state), whole[:, 4], atol=1e-13)
 
 
+def test_a_step_keeps_no_activation_of_any_layer():
+    """A long prompt's would be several times the weights."""
+    model, _ = model_and_twin()
+    x = np.ones((1, 5, CONFIG.d_model))
+    states = model.start().layers
+    assert model.decoder.forward(x, states=states)[1].layers == []
+    assert len(model.decoder.forward(x)[1].layers) == len(states)
+
+
 def test_no_logit_sees_a_later_token():
     model, _ = model_and_twin()
     ids = some_ids()
