@@ -45,7 +45,7 @@ from npformer.nn.positions import make_positions
 from npformer.nn.stack import StackCache
 from npformer.ops.embedding import EmbeddingCache
 from npformer.ops.linear import LinearCache
-from npformer.ops.masks import document_positions, padding_mask
+from npformer.ops.masks import padded_positions, padding_mask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,8 +283,4 @@ class BERT(Model):
 
     def _places(self, target: Array) -> int | Array:
         """Positions of the tokens, from a text's first one on; of padding before it 0."""
-        shown = target != self.config.padding_id
-        if target.ndim != 2 or not target.shape[1] or shown[:, 0].all():
-            return 0
-        begun = np.maximum.accumulate(shown, axis=1)
-        return document_positions(begun.astype(np.int64))
+        return padded_positions(target, self.config.padding_id) if target.ndim == 2 else 0

@@ -43,7 +43,7 @@ from npformer.nn.module import Array
 from npformer.nn.positions import Positions, make_positions
 from npformer.nn.stack import StackCache
 from npformer.ops.linear import LinearCache
-from npformer.ops.masks import padding_mask
+from npformer.ops.masks import padded_positions, padding_mask
 
 TABLES = ("sinusoidal", "sinusoidal_half", "sinusoidal_tensor2tensor")
 """Positions of sines and cosines that are added."""
@@ -187,8 +187,9 @@ class Transformer(Model):
     """Source and target ids to the logits of each next target token.
 
     Source and target share one vocabulary and one embedding unless ``config.share_embeddings`` is
-    False; the output projection is the target's matrix unless ``config.tie_output`` is. Padding is
-    on the right, so the causal mask alone hides a target's padding from its tokens.
+    False; the output projection is the target's matrix unless ``config.tie_output`` is. Padding of
+    a target is on the right, so that the causal mask alone hides it from the tokens. That of a
+    source may be on the left too: a source is what it is alone.
     """
 
     Config = TransformerConfig
@@ -258,7 +259,7 @@ class Transformer(Model):
         Raises ShapeError for ids that are not (B, length) or are longer than
         ``config.max_length``, IndexError for an id outside the vocabulary.
         """
-        x, embed_source = self._embed(source, rng, stream="source")
+        x, embed_source = self._embed(source, rng, self._places(source), stream="source")
         mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
         memory, encoder = self.encoder.forward(x, mask=mask, rng=rng)
         y, embed_target = self._embed(target, rng)
@@ -286,11 +287,20 @@ class Transformer(Model):
 
     def start(self, source: Array) -> DecoderState:
         """source (B, S) ids -> the state from which ``step`` decodes, token by token."""
-        x, _ = self._embed(source, stream="source")
+        x, _ = self._embed(source, at=self._places(source), stream="source")
         mask = padding_mask(source, self.config.padding_id)
         memory, _ = self.encoder.forward(x, mask=mask)
         states = self.decoder.start(self.config.max_length, memory)
         return DecoderState(states, mask)
+
+    def _places(self, source: Array) -> int | Array:
+        """Positions of a source's tokens in the table, where there is one; from its first one on.
+
+        Kinds that turn heads or bias scores know nothing but distances.
+        """
+        if source.ndim != 2 or not self.entrance("source").positions.adds:
+            return 0
+        return padded_positions(source, self.config.padding_id)
 
     def step(self, ids: Array, state: DecoderState) -> Array:
         """The newest target ids (R,) -> logits (R, V) of the token that follows them.

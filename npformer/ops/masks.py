@@ -74,6 +74,17 @@ def document_positions(documents: Array) -> Array:
     return np.where(documents == 0, 0, place - first)
 
 
+def padded_positions(ids: Array, padding_id: int) -> int | Array:
+    """ids (B, T) -> (B, T): where each token is in its text; padding on its left is at 0.
+
+    Where no text has any, 0: all begin with the first column.
+    """
+    shown = ids != padding_id
+    if not ids.shape[1] or shown[:, 0].all():
+        return 0
+    return np.maximum(np.logical_or.accumulate(shown, axis=1).cumsum(axis=1) - 1, 0)
+
+
 def check_documents(documents: Array, shape: tuple[int, ...]) -> None:
     """Documents of token ids of ``shape``: as many integers, those of one text side by side.
 

@@ -75,6 +75,20 @@ def test_logits_and_every_gradient_are_the_librarys(both):
     check_equal(of_numpy(both, both.ours, both.dlogits), of_library(both, both.model))
 
 
+def test_padding_on_the_left_of_a_source_changes_nothing(both):
+    """The library's positions of BART and Marian count its columns, so it has it on the right."""
+    expected = of_library(both, both.model)
+    left = both._replace(source=both.source.copy())
+    left.source[1] = np.roll(both.source[1], 3)
+    check_equal(of_numpy(left, both.ours, both.dlogits), expected)
+    if both.ours.model.config.positions in ("t5", "sinusoidal_tensor2tensor"):
+        check_equal(of_library(left, both.model), expected)
+    c = both.model.config
+    begun = {"bos": c.decoder_start_token_id, "eos": 10**6, "pad": c.pad_token_id}
+    texts = [greedy(both.ours.model, side.source, max_length=6, **begun) for side in (both, left)]
+    assert texts[0] == texts[1]
+
+
 def test_float32_is_as_exact_as_the_librarys(both):
     exact = of_library(both, both.model)
     ours = of_numpy(both, from_pretrained(both.path), both.dlogits.astype(np.float32))

@@ -100,6 +100,46 @@ def test_every_activation_and_head_size(activation, d_k, d_v):
     compare(5, activation=activation, d_k=d_k, d_v=d_v)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        dict(positions="sinusoidal_tensor2tensor", first_position=2),
+        dict(positions="learned", share_positions=False, embedding_norm=True),
+        dict(positions="learned"),
+        dict(positions="t5", norm="pre"),
+        dict(positions="alibi"),
+        dict(positions="rotary", norm="pre"),
+        dict(positions="none", window=2, window_pattern="LG"),
+    ],
+    ids=lambda changes: changes["positions"],
+)
+def test_padding_on_the_left_of_a_source_changes_nothing(changes):
+    """Neither logits nor any gradient, on either engine, nor a decoding."""
+    ours, theirs = pair(2, dropout=0.0, **changes)
+    right, target = ids(2)
+    left = np.stack([np.roll(row, np.count_nonzero(row == 0)) for row in right])
+    assert (left != right).any()
+    dlogits = np.random.default_rng(2).standard_normal((*target.shape, 19))
+    expected = numpy_results(ours, right, target, dlogits, 2)
+    for parameter in ours.parameters():
+        parameter.grad = None
+    found = numpy_results(ours, left, target, dlogits, 2)
+    logits = theirs(torch.tensor(left), torch.tensor(target))
+    logits.backward(torch.tensor(dlogits))
+    of_twin = {name: p.grad.numpy() for name, p in theirs.named_parameters()}
+    of_twin["logits"] = logits.detach().numpy()
+    assert found.keys() == of_twin.keys()
+    for name, gradient in expected.items():
+        scale = np.abs(gradient).max() + 1.0
+        np.testing.assert_allclose(found[name], gradient, rtol=0, atol=1e-12 * scale, err_msg=name)
+        np.testing.assert_allclose(of_twin[name], gradient, rtol=0, atol=1e-12 * scale)
+    for model in (ours, theirs):
+        state = model.start(left)
+        for position in range(target.shape[1]):
+            step = model.step(target[:, position], state)
+            np.testing.assert_allclose(step, expected["logits"][:, position], rtol=0, atol=1e-11)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("norm", ["post", "pre"])
 def test_cached_decoding_gives_the_uncached_logits(norm, dtype):

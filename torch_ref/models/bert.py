@@ -14,7 +14,7 @@ from torch_ref.models.decoding import inference
 from torch_ref.models.model import Model
 from torch_ref.nn import Activation, Dropout, Embedding, Linear, Pooling, Stack, make_norm
 from torch_ref.nn.positions import make_positions
-from torch_ref.ops.masks import document_positions, padding_mask
+from torch_ref.ops.masks import padded_positions, padding_mask
 
 
 class BERT(Model):
@@ -131,7 +131,4 @@ class BERT(Model):
 
     def _places(self, target: Tensor) -> int | Tensor:
         """Positions of the tokens, from a text's first one on; of padding before it 0."""
-        shown = target != self.config.padding_id
-        if target.ndim != 2 or not target.shape[1]:
-            return 0
-        return document_positions(shown.cummax(1).values.long())
+        return padded_positions(target, self.config.padding_id) if target.ndim == 2 else 0

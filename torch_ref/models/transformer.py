@@ -15,7 +15,7 @@ from torch_ref.models.model import Entrance, Model
 from torch_ref.models.static_state import StaticState
 from torch_ref.nn import Dropout, Embedding, Linear, Stack, make_norm
 from torch_ref.nn.positions import make_positions
-from torch_ref.ops.masks import padding_mask
+from torch_ref.ops.masks import padded_positions, padding_mask
 
 
 class Transformer(Model):
@@ -83,7 +83,7 @@ class Transformer(Model):
         self, source: Tensor, target: Tensor, rng: np.random.Generator | None = None
     ) -> Tensor:
         """What ``forward`` projects to the logits: the decoder's last states (B, T, D)."""
-        x = self._embed(source, rng, stream="source")
+        x = self._embed(source, rng, self._places(source), stream="source")
         mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
         memory = self.encoder(x, mask=mask, rng=rng)
         y = self.decoder(self._embed(target, rng), memory, memory_mask=mask, rng=rng)
@@ -99,12 +99,18 @@ class Transformer(Model):
             self.source_embedding_norm,
         )
 
+    def _places(self, source: Tensor) -> int | Tensor:
+        """Positions of a source's tokens in the table, where there is one, from its first on."""
+        if source.ndim != 2 or not self.entrance("source").positions.adds:
+            return 0
+        return padded_positions(source, self.config.padding_id)
+
     @torch.inference_mode()
     def start(self, source: np.ndarray | Tensor) -> DecoderState | StaticState:
         """source (B, S) ids -> the state from which ``step`` decodes, token by token."""
         source = self._ids(source)
         with inference(self):
-            x = self._embed(source, stream="source")
+            x = self._embed(source, at=self._places(source), stream="source")
             mask = padding_mask(source, self.config.padding_id)
             memory = self.encoder(x, mask=mask)
             layers = self.decoder.start(self.config.max_length, memory)

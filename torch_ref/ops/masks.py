@@ -37,6 +37,12 @@ def document_positions(documents: Tensor) -> Tensor:
     return documents_mask(documents)[:, 0].tril(-1).sum(-1)
 
 
+def padded_positions(ids: Tensor, padding_id: int) -> Tensor:
+    """ids (B, T) -> (B, T): where each token is in its text; padding on its left is at 0."""
+    begun = (ids != padding_id).cumsum(1) > 0
+    return (begun.cumsum(1) - 1).clamp(min=0)
+
+
 def packed_mask(offsets: Tensor, length: int) -> Tensor:
     """offsets (D + 1,) -> (T, T): documents in one row see themselves alone, padding nothing."""
     place = torch.arange(length, device=offsets.device)
