@@ -219,9 +219,9 @@ class Command:
     ) -> tuple[list[str], int]:
         """The translations, "" for a sentence that the model cannot take, and how many of those."""
         limit = loaded.config.model.max_length
-        lengths = [len(ids) + 1 for ids in loaded.tokenizer.encode_batch(list(sentences))]
-        fitting = [s if n <= limit else "" for s, n in zip(sentences, lengths, strict=True)]
         translator = Translator(loaded.model, loaded.tokenizer)
+        lengths = translator.lengths(list(sentences))
+        fitting = [s if n <= limit else "" for s, n in zip(sentences, lengths, strict=True)]
         hypotheses: list[str] = []
         for start in tracked(range(0, len(fitting), CHUNK), "translating", console):
             hypotheses += translator.translate_sentences(

@@ -9,9 +9,9 @@ import tyro
 
 from npformer.cli.common import note
 from npformer.cli.figures import reporter
+from npformer.errors import counted
 from npformer.pretrained.run import check_free, export
 from npformer.text.published_tokenizer import load_tokenizer
-from npformer.train.adapted import merged
 from npformer.train.run_directory import load_checkpoint
 
 
@@ -20,7 +20,8 @@ class Command:
     """Write a loaded model as a directory that the transformers library loads.
 
     The directory gets config.json, model.safetensors and the tokenizer's files, with the names that
-    the library has for everything; the weights are those of the run, in its precision.
+    the library has for everything; the weights are those of the run, in its precision, with
+    adapters merged into them.
 
     Examples:
       npformer export runs/smollm2 exported/smollm2
@@ -38,8 +39,8 @@ class Command:
         checkpoint, warning = load_checkpoint(self.run)
         if warning:
             note(f"warning: {warning}")
-        count = export(
-            merged(checkpoint), load_tokenizer(checkpoint.tokenizer_path), self.directory
-        )
-        reporter(None, self.quiet).out(f"{self.directory}: {count} tensors", highlight=False)
+        count = export(checkpoint, load_tokenizer(checkpoint.tokenizer_path), self.directory)
+        adapted = ", adapters merged into them" if checkpoint.config.adapters.lora else ""
+        said = f"{self.directory}: {counted(count, 'tensor')}{adapted}"
+        reporter(None, self.quiet).out(said, highlight=False)
         return 0

@@ -67,8 +67,8 @@ class Command:
     settings; a larger --updates makes a finished run longer. Only how long, how often, how the twin
     runs, and where the corpus is may change then: other pairs than the run's are refused.
 
-    --from begins with a model that was trained before: one that npformer load reads, which must be
-    a model of language, or a run. Its weights, its settings and its tokenizer are the new run's;
+    --from begins with a model that was trained before: one that npformer load reads, but for
+    encoders, or a run. Its weights, its settings and its tokenizer are the new run's;
     the settings of training are those for fine-tuning unless there is a preset.
 
     At the end stands which checkpoint the commands use that are given the directory: the last, the
@@ -158,7 +158,8 @@ class Command:
         console = reporter(self.json, self.quiet or not first, makes=self.run)
         beginning = None
         if self.source is not None and not resume:
-            beginning = read_beginning(self.source, self.train.dtype)
+            languages = (self.data.source_language, self.data.target_language)
+            beginning = read_beginning(self.source, self.train.dtype, *languages)
         with _listeners(self, first) as listeners:
             result = run_training(
                 as_config(self),

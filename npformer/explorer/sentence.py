@@ -29,7 +29,8 @@ def one_pair(model: Model, tokenizer: Tokenizer, source: str, target: str) -> Ba
     ids = {}
     for stream in model.streams:
         name, text = texts[stream]
-        ids[stream] = tokenizer.encode(text)
+        encode = tokenizer.encode_written if stream == "target" else tokenizer.encode_batch
+        (ids[stream],) = encode([text])
         length = len(tokenizer.whole(ids[stream])) - family(model.config.family).decodes
         if not text.strip():
             raise NpformerError(f"the {name} is empty; there is nothing to look into")

@@ -35,7 +35,7 @@ def sentence_figures(
     ``attention_maps``.
     """
     source_ids = tokenizer.source(tokenizer.encode(source))
-    whole = tokenizer.whole(tokenizer.encode(target))
+    whole = tokenizer.whole(tokenizer.encode_written([target])[0])
     target_ids = whole[: len(whole) - len(tokenizer.close)] if model.decodes else whole
     sources = tokenizer.tokens(source_ids)
     read = tokenizer.tokens(target_ids)

@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from npformer.config import RunConfig
-from npformer.errors import CheckpointError, ConfigError
+from npformer.errors import CheckpointError
 from npformer.files.manifest import MANIFEST
-from npformer.models import family
 from npformer.pretrained.load import config_of, load
 from npformer.pretrained.run import NOTE, note_of
 from npformer.pretrained.source import open_source
@@ -34,11 +33,14 @@ def beginning_config(path: Path) -> RunConfig:
     return RunConfig(model=config_of(open_source(path)))
 
 
-def read_beginning(path: Path, dtype: str) -> Beginning:
+def read_beginning(
+    path: Path, dtype: str, source_language: str | None = None, target_language: str | None = None
+) -> Beginning:
     """The model at ``path``, what ``npformer load`` reads or a run or checkpoint of npformer's.
 
-    Adapters of a run are merged. Raises CheckpointError, TokenizerError and ConfigError for what
-    cannot be read, and ConfigError for a published model that training has no batches for.
+    Adapters of a run are merged. A model that is told languages by ids is told these, where they
+    are given. Raises CheckpointError, TokenizerError and ConfigError for what cannot be read,
+    TokenizerError for languages that the model has not.
     """
     begun_from = str(path)
     if _is_own(path):
@@ -56,11 +58,8 @@ def read_beginning(path: Path, dtype: str) -> Beginning:
             f"{path} has a tokenizer of {tokenizer.vocab_size} entries and a model of "
             f"{config.vocab_size}; they do not belong together"
         )
-    if isinstance(tokenizer, PublishedTokenizer) and "source" in family(config.family).streams:
-        raise ConfigError(
-            f"{path} is a published model that reads a source ({config.family}); --from takes "
-            "published models of language alone, which go on with a text"
-        )
+    if isinstance(tokenizer, PublishedTokenizer) and tokenizer.languages is not None:
+        tokenizer = tokenizer.between(source_language, target_language)
     notes = {"begun_from": begun_from} | ({NOTE: published} if published else {})
     cast = {name: np.asarray(array, np.dtype(dtype)) for name, array in weights.items()}
     return Beginning(config, cast, tokenizer, notes)

@@ -24,6 +24,7 @@ from npformer.pretrained.safetensors_directory import SINGLE
 from npformer.pretrained.tensors import Exported
 from npformer.text.published_tokenizer import PublishedTokenizer
 from npformer.text.tokenizer import Tokenizer
+from npformer.train.adapted import merged
 from npformer.train.checkpoint import Checkpoint, Position, save_arrays, save_checkpoint
 
 NOTE = "pretrained"
@@ -68,8 +69,8 @@ def note_of(found: Pretrained) -> dict[str, Any]:
 def export(checkpoint: Checkpoint, tokenizer: Tokenizer, directory: Path) -> int:
     """Write a checkpoint as the library's files, whole or not at all; the number of tensors.
 
-    Raises CheckpointError for a checkpoint whose model was not loaded from such files or has been
-    changed into another since, and for a directory that exists.
+    Adapters are merged. Raises CheckpointError for a checkpoint whose model was not loaded from
+    such files or has been changed into another since, and for a directory that exists.
     """
     note = checkpoint.notes.get(NOTE)
     if not isinstance(note, dict) or not isinstance(note.get("config"), dict):
@@ -78,6 +79,7 @@ def export(checkpoint: Checkpoint, tokenizer: Tokenizer, directory: Path) -> int
             "to write it in"
         )
     check_free(directory)
+    checkpoint = merged(checkpoint)
     family = family_of(note["config"], checkpoint.path)
     entries = [
         entry._replace(theirs=tuple(map(family.file_name, entry.theirs)))

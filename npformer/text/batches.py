@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from npformer.errors import ConfigError, CorpusError
+from npformer.errors import ConfigError, CorpusError, TokenizerError
 from npformer.text.corpus import ParallelCorpus
 from npformer.text.packing import packed_places, packed_rows
 from npformer.text.tokenizer import BOS, EOS, PAD, Tokenizer
@@ -25,7 +25,7 @@ _CHUNK = 8192  # sentences tokenized at once
 
 @dataclass(frozen=True)
 class Batch:
-    """Token ids int64, padded on the right with ``PAD``; B rows, S and T their longest sides."""
+    """Token ids int64, padded on the right; B rows, S and T their longest sides."""
 
     inputs: dict[str, np.ndarray]
     """What the model's forward takes, by name: ``source`` (B, S) ids, EOS; ``target`` (B, T) BOS,
@@ -61,8 +61,8 @@ class Ragged(NamedTuple):
     ids: np.ndarray  # (ids of all,)
     sizes: np.ndarray  # (B,) how many of them each sequence has
 
-    def padded(self, fill: int = PAD) -> np.ndarray:
-        """(B, longest + 1) int64, ``fill`` on the right; the last column leaves room for EOS."""
+    def padded(self, fill: int) -> np.ndarray:
+        """(B, longest + 1) int64, ``fill`` on the right; the last column leaves room for an end."""
         width = int(self.sizes.max(initial=0)) + 1
         block = np.full((len(self.sizes), width), fill, np.int64)
         block[np.arange(width) < self.sizes[:, None]] = self.ids
@@ -77,6 +77,11 @@ class Pairs(Protocol):
         """The id that a target begins with."""
         ...
 
+    @property
+    def pad(self) -> int:
+        """The id that fills a batch."""
+        ...
+
     def __len__(self) -> int: ...
 
     def lengths(self) -> np.ndarray:
@@ -87,8 +92,11 @@ class Pairs(Protocol):
         """Source and target of the pairs at ``rows``, in the order of ``rows``."""
         ...
 
-    def ends(self, rows: np.ndarray) -> np.ndarray:
-        """(rows,) the id that follows each target: EOS, or what comes next if it was cut there."""
+    def ends(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(rows,) twice: the id that ends each source, and the one that follows each target.
+
+        The latter is an end too, or what comes next if a text was cut there.
+        """
         ...
 
 
@@ -106,6 +114,10 @@ class EncodedPairs:
     """(pairs,) int64: the id after each target, where texts were cut; EOS after all if None."""
     begin: int = BOS
     """The id that a target begins with."""
+    source_ends: np.ndarray | None = None
+    """(pairs,) int64: the last id of each source; EOS of all if None."""
+    pad: int = PAD
+    """The id that fills a batch."""
 
     def __len__(self) -> int:
         return len(self.source)
@@ -119,9 +131,13 @@ class EncodedPairs:
         source, target = (side.gather(np.asarray(rows, np.int64)) for side in self._sides)
         return source, target
 
-    def ends(self, rows: np.ndarray) -> np.ndarray:
-        """(rows,) the id that follows each target: EOS, or what comes next if it was cut there."""
-        return np.full(len(rows), EOS) if self.following is None else self.following[rows]
+    def ends(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(rows,) twice: the id that ends each source, and the one that follows each target."""
+        usual = np.full(len(rows), EOS)
+        source, target = (
+            usual if each is None else each[rows] for each in (self.source_ends, self.following)
+        )
+        return source, target
 
     @functools.cached_property
     def _sides(self) -> tuple[_Column, _Column]:
@@ -152,29 +168,48 @@ def spans(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return np.repeat(starts - (ends - sizes), sizes) + np.arange(ends[-1] if ends.size else 0)
 
 
-def encode_pairs(corpus: ParallelCorpus, tokenizer: Tokenizer, max_length: int) -> EncodedPairs:
+def encode_pairs(
+    corpus: ParallelCorpus, tokenizer: Tokenizer, max_length: int, pad: int = PAD
+) -> EncodedPairs:
     """Tokenize a corpus; leave out, and count, pairs with a side over ``max_length`` tokens.
 
-    A side's length includes its EOS (or BOS), so no batch is ever longer than ``max_length``.
-    Raises ``CorpusError`` if no pair is short enough.
+    A side's length includes what stands around it, EOS (or BOS), so no batch is ever longer than
+    ``max_length``; ``pad`` is the id that fills one. Raises ``CorpusError`` if no pair is short
+    enough, ``TokenizerError`` for a tokenizer without an id that ends a text.
     """
+    begin, *before = tokenizer.opening
+    if not tokenizer.last:
+        raise TokenizerError("this model has no id that ends a text; it cannot learn to end one")
+    *after, end = tokenizer.last
+    source_ends: list[int] = []
     source: list[np.ndarray] = []
     target: list[np.ndarray] = []
     rows: list[int] = []
     for start in range(0, len(corpus), _CHUNK):
         sides = (corpus.source[start : start + _CHUNK], corpus.target[start : start + _CHUNK])
-        encoded = zip(*map(tokenizer.encode_batch, sides), strict=True)
-        for row, (s, t) in enumerate(encoded, start):
-            if max(len(s), len(t)) < max_length:
-                source.append(np.array(s, np.int32))
-                target.append(np.array(t, np.int32))
+        sources, targets = tokenizer.encode_batch(sides[0]), tokenizer.encode_written(sides[1])
+        for row, (s, t) in enumerate(zip(sources, targets, strict=True), start):
+            read, written = tokenizer.source(s), [*before, *t, *after]
+            if read and len(read) <= max_length and len(written) < max_length:
+                source.append(np.array(read[:-1], np.int32))
+                source_ends.append(read[-1])
+                target.append(np.array(written, np.int32))
                 rows.append(row)
     if not rows:
         raise CorpusError(
             f"none of the {len(corpus):,} pairs fits into max_length, {max_length} tokens; "
             "raise max_length"
         )
-    return EncodedPairs(source, target, len(corpus) - len(rows), np.array(rows, np.int64))
+    return EncodedPairs(
+        source,
+        target,
+        len(corpus) - len(rows),
+        np.array(rows, np.int64),
+        np.full(len(rows), end),
+        begin,
+        np.array(source_ends, np.int64),
+        pad,
+    )
 
 
 def encode_texts(
@@ -216,16 +251,17 @@ def make_batch(
 ) -> Batch:
     """The pairs at ``rows`` as one padded batch, of the sides that are ``streams`` of a model."""
     sources, targets = pairs.gather(rows)
+    source_ends, target_ends = pairs.ends(rows)
     lines = np.arange(len(rows))
     inputs = {}
     if "source" in streams:
-        inputs["source"] = source = sources.padded()  # (B, S)
-        source[lines, sources.sizes] = EOS
+        inputs["source"] = source = sources.padded(pairs.pad)  # (B, S)
+        source[lines, sources.sizes] = source_ends
     target_out = targets.padded(no_target)  # (B, T)
     inputs["target"] = target_in = np.empty_like(target_out)
     target_in[:, 0] = pairs.begin
-    target_in[:, 1:] = targets.padded()[:, :-1]
-    target_out[lines, targets.sizes] = pairs.ends(rows)
+    target_in[:, 1:] = targets.padded(pairs.pad)[:, :-1]
+    target_out[lines, targets.sizes] = target_ends
     return Batch(inputs, target_out, no_target)
 
 
@@ -238,12 +274,13 @@ def make_packed_batch(pairs: Pairs, rows: np.ndarray, width: int, no_target: int
     where = np.repeat(row, sizes), spans(column, sizes)
     ends = np.cumsum(sizes) - 1  # of each text, among the tokens of all
     asked = np.empty(int(sizes.sum()), np.int64)
-    asked[ends] = pairs.ends(rows)
+    asked[ends] = pairs.ends(rows)[1]
     asked[np.delete(np.arange(len(asked)), ends)] = targets.ids
     read = np.empty_like(asked)
     read[1:] = asked[:-1]
     read[ends - sizes + 1] = pairs.begin
     target_in, target_out, documents = np.full((3, *shape), PAD, np.int64)
+    target_in.fill(pairs.pad)
     target_out.fill(no_target)
     target_in[where], target_out[where], documents[where] = read, asked, np.repeat(number, sizes)
     return Batch({"target": target_in, "documents": documents}, target_out, no_target)

@@ -71,6 +71,22 @@ class PublishedTokenizer(Tokenizer):
             )
         return begin
 
+    @property
+    def opening(self) -> tuple[int, ...]:
+        """Ids that a written text begins with in training; those around every text are learned.
+
+        Raises TokenizerError as ``begin``, and where there is none.
+        """
+        around = self.vocabulary.around[0]
+        if not self.begin:
+            raise TokenizerError(
+                "what this model writes begins with its language, which no file of it names; give "
+                "its generation_config.json a forced_bos_token_id"
+            )
+        if self.target is None or self.languages is not None or set(around) <= set(self.begin):
+            return self.begin
+        return (*self.begin, *around)
+
     def between(self, source: str | None, target: str | None) -> Tokenizer:
         """The same tokenizer, for texts of these languages by their names; None is as it was.
 
@@ -129,6 +145,10 @@ class PublishedTokenizer(Tokenizer):
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """``encode`` of each text."""
         return self.vocabulary.encode_batch(texts)
+
+    def encode_written(self, texts: Sequence[str]) -> list[list[int]]:
+        """``encode`` of each text as one that the model writes, where a source has other ids."""
+        return self.vocabulary.encode_written(texts)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ``ids``: special ids vanish, and those that the tokenizer has not."""

@@ -30,6 +30,9 @@ class Vocabulary(Protocol):
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """``encode`` of each text."""
 
+    def encode_written(self, texts: Sequence[str]) -> list[list[int]]:
+        """The same of texts that are written, which may have ids of their own."""
+
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ``ids``: special ids vanish, and those that there are none of."""
 
@@ -93,6 +96,10 @@ class LibraryVocabulary:
         except TypeError:
             return [self.encode(text) for text in texts]
         return [each.ids for each in encoded]
+
+    def encode_written(self, texts: Sequence[str]) -> list[list[int]]:
+        """The same as ``encode_batch``."""
+        return self.encode_batch(texts)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ``ids``: special ids vanish, and those that there are none of."""

@@ -96,15 +96,15 @@ class SentencePieceVocabulary:
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text alone. Raises TokenizerError for what UTF-8 cannot write."""
-        try:
-            text.encode()
-        except (UnicodeEncodeError, AttributeError) as error:
-            raise not_text(text) from error
-        return [i for part in self._parts(text) for i in self._cut(part)]
+        return self._encode(text, self._source, self._read)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """``encode`` of each text."""
         return [self.encode(text) for text in texts]
+
+    def encode_written(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of texts that are written, by the file and the table for them."""
+        return [self._encode(text, self._target, self._written) for text in texts]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ``ids``: special ids vanish, and those that there are none of."""
@@ -149,18 +149,25 @@ class SentencePieceVocabulary:
         """Whole tokens, and what is between them."""
         return filter(None, [text] if self._whole is None else self._whole.split(text))
 
-    def _cut(self, part: str) -> list[int]:
+    def _encode(self, text: str, processor: Any, table: Mapping[str, int]) -> list[int]:
+        try:
+            text.encode()
+        except (UnicodeEncodeError, AttributeError) as error:
+            raise not_text(text) from error
+        return [i for part in self._parts(text) for i in self._cut(part, processor, table)]
+
+    def _cut(self, part: str, processor: Any, table: Mapping[str, int]) -> list[int]:
         for tokens in (self._special, self.layout.added):
             if part in tokens:
-                return [self._read.get(part, tokens[part])]
-        if not self.layout.table:
-            found: list[int] = self._source.encode(part)
+                return [table.get(part, tokens[part])]
+        if not table:
+            found: list[int] = processor.encode(part)
             return found
-        unknown = self._read[self.layout.unknown]
+        unknown = table[self.layout.unknown]
         code = self._code.match(part) if self._code else None
         begun = [code[0]] if code else []
-        pieces = self._source.encode(part[len("".join(begun)) :], out_type=str)
-        return [self._read.get(piece, unknown) for piece in [*begun, *pieces]]
+        pieces = processor.encode(part[len("".join(begun)) :], out_type=str)
+        return [table.get(piece, unknown) for piece in [*begun, *pieces]]
 
 
 def _processor(files: Mapping[str, bytes], name: str) -> Any:

@@ -31,7 +31,7 @@ from npformer.text.batches import Ragged, spans
 from npformer.text.corpus import ParallelCorpus
 from npformer.text.pairs_file import pairs_from_bytes
 from npformer.text.shard_manifest import TOKENIZER, VALIDATION, File, Manifest, read_manifest
-from npformer.text.tokenizer import BOS, EOS, Tokenizer
+from npformer.text.tokenizer import BOS, EOS, PAD, Tokenizer
 
 
 class ShardedPairs:
@@ -42,6 +42,7 @@ class ShardedPairs:
     """
 
     begin = BOS
+    pad = PAD
 
     def __init__(self, directory: str | Path, data: DataConfig | None = None) -> None:
         self.directory = Path(directory)
@@ -105,9 +106,9 @@ class ShardedPairs:
             Ragged(ids[spans(begins + source, target)], target),
         )
 
-    def ends(self, rows: np.ndarray) -> np.ndarray:
-        """(rows,) the id that follows each target: EOS."""
-        return np.full(len(rows), EOS)
+    def ends(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(rows,) twice: the id that ends each source, and that follows each target, EOS."""
+        return np.full(len(rows), EOS), np.full(len(rows), EOS)
 
     def tokenizer(self) -> Tokenizer:
         """The tokenizer that made the ids."""

@@ -119,6 +119,14 @@ class Tokenizer:
         return (BOS,)
 
     @property
+    def opening(self) -> tuple[int, ...]:
+        """Ids that a written text begins with in training, where all but the first are asked for.
+
+        Raises as ``begin``.
+        """
+        return self.begin
+
+    @property
     def first(self) -> int:
         """The id that a text begins with."""
         return self.begin[-1]
@@ -181,6 +189,10 @@ class Tokenizer:
                 encoded = None
             ids += [self.encode(t) for t in chunk] if encoded is None else [e.ids for e in encoded]
         return ids
+
+    def encode_written(self, texts: Sequence[str]) -> list[list[int]]:
+        """``encode`` of each text as one that a model writes, where a source has other ids."""
+        return self.encode_batch(texts)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ``ids``: special ids vanish, ``UNK`` becomes ``⁇``.

@@ -100,9 +100,10 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
     they are longer than ``data.max_length`` tokens.
 
     A resumed run passes the ``tokenizer`` of its checkpoint, one that begins with a trained model
-    that model's. Of a published one the texts are the targets, each with the id after it that ends
-    a text, and a batch's padding has no target, for any id may be a word of such a model. Raises
-    ``ConfigError`` for a model that does not fit the data, ``CorpusError`` and ``TokenizerError``.
+    that model's. Of a published one that reads no source the texts are the targets, each with the
+    id after it that ends a text. A batch's padding has no target there, for any id may be a word of
+    a published model. Raises ``ConfigError`` for a model that does not fit the data,
+    ``CorpusError`` and ``TokenizerError``.
     """
     published = tokenizer is not None and tokenizer.kind not in KINDS
     data, model = config.data, config.model
@@ -123,7 +124,7 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
     streams = family(model.family).streams
     translates = "source" in streams
     plain = not translates and is_plain_text(data.corpus)
-    text = plain or published
+    text = plain or (published and not translates)
     if data.pack and not family(model.family).packs:
         raise ConfigError(
             f"--pack puts several texts into one row, and model {model.family!r} cannot keep them "
@@ -151,14 +152,15 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
         if tokenizer is None:
             texts = training.target if plain else [*training.source, *training.target]
             tokenizer = Tokenizer.train(texts, data.tokenizer, data.vocab_size)
-        pairs = encoded = encode(training, tokenizer, data.max_length, text=text)
+        pad = model.padding_id if published and translates else PAD
+        pairs = encoded = encode(training, tokenizer, data.max_length, text=text, pad=pad)
         left_out, empty, shared = encoded.left_out, training.empty, training.shared
     if not tokenizer.fits(model.vocab_size):
         model = dataclasses.replace(model, vocab_size=tokenizer.vocab_size)
         config = dataclasses.replace(config, model=model)
     # A published model's window is far longer than what a training batch may have room for.
     longest = data.max_length if published else model.max_length
-    held_out_pairs = encode(held_out, tokenizer, longest, text=text)
+    held_out_pairs = encode(held_out, tokenizer, longest, text=text, pad=pairs.pad)
     # One long validation pair may fill a batch of its own; a training pair may not.
     budget = max(data.batch_tokens, longest)
     no_target = NO_TARGET if published else PAD
@@ -191,12 +193,15 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
 
 
 def encode(
-    corpus: ParallelCorpus, tokenizer: Tokenizer, max_length: int, *, text: bool
+    corpus: ParallelCorpus, tokenizer: Tokenizer, max_length: int, *, text: bool, pad: int = PAD
 ) -> EncodedPairs:
-    """Tokenize pairs, or as ``text`` the targets alone. Raises ``CorpusError``."""
+    """Tokenize pairs, or as ``text`` the targets alone; ``pad`` fills a batch.
+
+    Raises ``CorpusError``, and ``TokenizerError`` for one without an id that ends a text.
+    """
     if text:
         return encode_texts(corpus, tokenizer, max_length, tokenizer.last)
-    return encode_pairs(corpus, tokenizer, max_length)
+    return encode_pairs(corpus, tokenizer, max_length, pad)
 
 
 def _shards(data: DataConfig, tokenizer: Tokenizer | None) -> ShardedPairs:

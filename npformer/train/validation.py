@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from npformer.decode.beam import beam as beam_search
 from npformer.decode.greedy import greedy
 from npformer.decode.rollout import CachedModel
+from npformer.decode.translator import Translator, padded
 from npformer.text.batches import Batch
 from npformer.text.scores import scores
-from npformer.text.tokenizer import BOS, EOS, PAD
+from npformer.text.tokenizer import Tokenizer
 from npformer.train.engine import Engine
 from npformer.train.ranks import Alone, Ranks
 
 ROWS = 64
 """Sentences translated at a time."""
-
-
-class _Tokenizer(Protocol):
-    def encode(self, text: str) -> list[int]: ...
-    def decode(self, ids: Sequence[int]) -> str: ...
 
 
 class Validation:
@@ -39,7 +35,7 @@ class Validation:
         batches: Sequence[Batch],
         sources: Sequence[str] = (),
         targets: Sequence[str] = (),
-        tokenizer: _Tokenizer | None = None,
+        tokenizer: Tokenizer | None = None,
         *,
         count: int = 0,
         beam: int = 1,
@@ -51,7 +47,7 @@ class Validation:
         if tokenizer is None:
             return
         for row in np.linspace(0, len(sources), min(count, len(sources)), endpoint=False):
-            ids = [*tokenizer.encode(sources[int(row)]), EOS]
+            ids = tokenizer.source(tokenizer.encode(sources[int(row)]))
             if len(ids) <= max_length:
                 self._chosen.append((ids, targets[int(row)]))
         self._chosen.sort(key=lambda pair: len(pair[0]))  # so that batches hold little padding
@@ -100,14 +96,13 @@ class Validation:
     def _translate(self, model: CachedModel, sentences: list[list[int]]) -> list[str]:
         assert self._tokenizer is not None
         longest = max(map(len, sentences))
-        source = np.full((len(sentences), longest), PAD, dtype=np.int64)
-        for row, ids in zip(source, sentences, strict=True):
-            row[: len(ids)] = ids
+        translator = Translator(model, self._tokenizer)
+        source = padded(sentences, translator.marks["pad"])
         # A young model does not know when to stop; it need not ramble on to its own limit.
         limit = 2 * longest + 10
-        options: dict[str, Any] = dict(bos=BOS, eos=EOS, pad=PAD, max_length=limit)
+        options: dict[str, Any] = {**translator.marks, "max_length": limit}
         if self._beam == 1:
-            outputs = greedy(model, source, **options)
+            outputs = greedy(translator.searched, source, **options)
         else:
-            outputs = beam_search(model, source, beam=self._beam, **options)
+            outputs = beam_search(translator.searched, source, beam=self._beam, **options)
         return [self._tokenizer.decode(tokens) for tokens in outputs]

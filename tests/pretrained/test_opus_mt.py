@@ -10,7 +10,12 @@ import pytest
 import torch
 import transformers
 
+from npformer.config import DataConfig, RunConfig
+from npformer.models.loss import NO_TARGET
+from npformer.pretrained.beginning import read_beginning
 from npformer.train.engines import load_model
+from npformer.train.prepare import prepare
+from npformer.train.run_directory import load_checkpoint
 from tests.pretrained import library, spm
 
 sentencepiece = pytest.importorskip("sentencepiece")
@@ -114,3 +119,84 @@ def test_an_opus_mt_directory_without_a_file_is_refused(refused, opus, tmp_path)
         (directory / path.name).write_bytes(path.read_bytes())
     (directory / "vocab.json").write_text(json.dumps(said))
     assert "do not belong together" in refused("load", directory, tmp_path / "run")
+
+
+PAIRS = "".join(
+    f"{source}\t{target}\n" for target, source in zip(spm.SAID[4::2], spm.SAID[5::2], strict=True)
+)
+SHORT = ("--max-length", 40, "--batch-tokens", 160, "--updates", 4, "--checkpoint-every", 2,
+         "--validate-every", 4, "--validation-pairs", 1, "--optim.learning-rate", 0.01,
+         "--optim.schedule", "constant", "--workers", 1, "--columns", "1,2")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    path = tmp_path_factory.mktemp("corpus") / "pairs.tsv"
+    path.write_text("".join(PAIRS.splitlines(keepends=True)[:40]), encoding="utf-8")
+    return path
+
+
+def test_it_is_trained_further_resumed_and_exported(npformer, opus, corpus, tmp_path):
+    _, tokenizer, saved = opus
+    run, straight = tmp_path / "tuned", tmp_path / "straight"
+    options = (*SHORT, "--corpus", corpus, "--lora", 2, "--lora-targets", "all",
+               "--from", saved)  # fmt: skip
+    ended = npformer("train", run, *options, "--updates", 2)
+    assert ended.status == 0, ended.err
+    ended = npformer("train", run, "--resume", "--updates", 4)
+    assert ended.status == 0, ended.err
+    assert npformer("train", straight, *options).status == 0
+    one, other = (load_checkpoint(path)[0] for path in (run, straight))
+    for path, array in one.weights.items():
+        assert np.array_equal(array, other.weights[path]), path
+    assert npformer("evaluate", run).status == 0
+    assert npformer("translate", run, TEXT, "--beam", 1).status == 0
+    ended = npformer("export", run, tmp_path / "again")
+    assert ended.status == 0, ended.err
+    assert "adapters merged into them" in ended.out
+    again = transformers.MarianMTModel.from_pretrained(tmp_path / "again", dtype=torch.float32)
+    loaded = load_model(run)
+    assert loaded.tokenizer.before == tuple(tokenizer(">>deu<<").input_ids[:1])  # as by default
+    inputs = tokenizer(f">>deu<< {TEXT}", return_tensors="pt").input_ids
+    start = torch.full((1, 1), again.config.decoder_start_token_id)
+    with torch.no_grad():
+        logits = again(input_ids=inputs, decoder_input_ids=start).logits.numpy()
+    ours, _ = loaded.model.forward(inputs.numpy(), start.numpy())
+    np.testing.assert_allclose(ours, logits, rtol=1e-4, atol=1e-4)
+    begun, _ = load_model(saved_run(npformer, saved, tmp_path)).model.forward(
+        inputs.numpy(), start.numpy()
+    )
+    assert not np.allclose(ours, begun, rtol=1e-3, atol=1e-3)
+
+
+def saved_run(npformer, saved, tmp_path):
+    assert npformer("load", saved, tmp_path / "begun").status == 0
+    return tmp_path / "begun"
+
+
+def test_a_batch_is_the_librarys(opus, corpus):
+    """Sources, what is read of targets, and labels, whatever the order of the rows."""
+    model, tokenizer, saved = opus
+    beginning = read_beginning(saved, "float32", "de", "deu")
+    config = RunConfig(
+        model=beginning.config,
+        data=DataConfig(corpus=str(corpus), columns="1,2", max_length=40, batch_tokens=160),
+    )
+    data = prepare(config, beginning.tokenizer)
+    lines = [line.split("\t") for line in corpus.read_text().splitlines()]
+    found = 0
+    for rows in data.batches.epoch(0):
+        batch = data.batches.batch(rows)
+        labels = torch.from_numpy(batch.targets)
+        shifted = model.prepare_decoder_input_ids_from_labels(labels)
+        asked = batch.targets != NO_TARGET
+        assert np.array_equal(shifted.numpy()[asked], batch.inputs["target"][asked])
+        for source, target in zip(batch.inputs["source"], batch.targets, strict=True):
+            ids = [i for i in source if i != tokenizer.pad_token_id]
+            asked = [i for i in target if i != NO_TARGET]
+            found += any(
+                tokenizer(f">>deu<< {a}").input_ids == ids
+                and tokenizer(text_target=b).input_ids == asked
+                for a, b in lines
+            )
+    assert found == len(data.batches.pairs) > 20

@@ -131,6 +131,7 @@ def test_opus_mt_is_the_librarys(tmp_path, two):
         ids = ours.source(ours.encode(code + text))
         assert ids == theirs(code + text).input_ids
         written = theirs(text_target=text).input_ids
+        assert [*ours.encode_written([text])[0], *ours.close] == written
         expected = theirs.decode(written, clean_up_tokenization_spaces=False, **joined)
         assert ours.decode(written).strip() == expected
 

@@ -20,7 +20,6 @@ from torch import Tensor
 
 from npformer.config import RunConfig
 from npformer.errors import ConfigError, NonFiniteError, ShapeError
-from npformer.text.tokenizer import PAD
 from npformer.train.engine import Step, not_finite
 from npformer.train.ranks import Alone, Ranks
 from npformer.train.rates import rate_factors
@@ -126,7 +125,8 @@ class TorchEngine:
             lengths = np.concatenate(texts)
             return batch_flops(self.config.model, lengths, lengths)
         target = batch.targets != batch.no_target
-        read = batch.inputs["source"] != PAD if "source" in batch.inputs else target
+        padding = self.config.model.padding_id
+        read = batch.inputs["source"] != padding if "source" in batch.inputs else target
         return batch_flops(self.config.model, read.sum(axis=1), target.sum(axis=1))
 
     def gradients(self, batch: Batch, seed: tuple[int, ...]) -> None:
