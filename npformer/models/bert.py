@@ -242,6 +242,10 @@ class BERT(Model):
         dstates = self.pooling.backward(dvectors, cache.pooling)
         self.states_backward(dstates, cache.states)
 
+    def predictions(self, target: Array) -> Array:
+        """target (B, T) ids -> logits (B, T, V), without what a backward needs; as ``forward``."""
+        return self.forward(target)[0]
+
     def vectors(self, target: Array) -> Array:
         """target (B, T) ids -> vectors (B, D), without what a backward needs; as ``encode``."""
         return self.encode(target)[0]

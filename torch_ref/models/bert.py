@@ -105,6 +105,12 @@ class BERT(Model):
         return self.pooling(states, target != self.config.padding_id)
 
     @torch.inference_mode()
+    def predictions(self, target: np.ndarray) -> np.ndarray:
+        """target (B, T) ids -> logits (B, T, V), in NumPy, without dropout."""
+        with inference(self):
+            return self(self._ids(target)).float().cpu().numpy()
+
+    @torch.inference_mode()
     def vectors(self, target: np.ndarray) -> np.ndarray:
         """target (B, T) ids -> vectors (B, D), in NumPy, without dropout."""
         with inference(self):
