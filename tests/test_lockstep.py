@@ -20,7 +20,7 @@ from npformer.models.transformer import TransformerConfig
 from npformer.optim import learning_rate
 from npformer.text.batches import Batch
 from npformer.train.numpy_engine import NumpyEngine
-from tests.models.decoders import GEMMA, QWEN, SIZES
+from tests.models.decoders import DEEPSEEK, GEMMA, QWEN, SIZES
 from torch_ref.train import TorchEngine
 
 UPDATES = 100
@@ -95,6 +95,11 @@ CONFIGS = {
         model=GPTConfig(**{**SIZES, **QWEN, "attention_bias": "qkv", "dropout": 0.0}),
         optim=OptimConfig(schedule="cosine", learning_rate=3e-3, warmup=10),
         train=TrainConfig(dtype="float64", workers=1, seed=8),
+    ),
+    "experts": RunConfig(
+        model=GPTConfig(**{**SIZES, **DEEPSEEK, "expert_z_loss": 1e-3, "layers": 1}),
+        optim=OptimConfig(name="muon", schedule="constant", learning_rate=0.05),
+        train=TrainConfig(dtype="float64", workers=1, seed=9, checkpoint_activations=True),
     ),
 }
 

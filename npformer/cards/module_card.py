@@ -50,6 +50,8 @@ class ModuleCard(Card):
     """(module, inputs, keywords) -> y, backward: how the NumPy module is run."""
     call_twin: Callable[..., Any]
     """(module, inputs, keywords) -> y: how the twin is run."""
+    clear: Callable[[Any, Case], bool] | None = None
+    """(a module of float64, case) -> whether no choice that it makes is a close one."""
     calls: Callable[[Any], str] | None = None
     """A module -> the op that it calls, where its code does not name it."""
     passes: Mapping[tuple[str, str, str], str]
@@ -97,6 +99,11 @@ class ModuleCard(Card):
         """
         self.draws = draws
         return draws
+
+    def smooth(self, clear: Any) -> Any:
+        """Decorator: whether a case may be differentiated, as no choice in it is a close one."""
+        self.clear = clear
+        return clear
 
     def drawn(self, source: Source, dtype: Any) -> Case:
         """A case: inputs, parameters, and the sizes of letters that stand in no shape."""

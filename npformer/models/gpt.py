@@ -31,23 +31,29 @@ from numpy.typing import DTypeLike
 
 from npformer.errors import ShapeError
 from npformer.fields import check
-from npformer.models.attention_config import AttentionConfig
 from npformer.models.decoder_state import DecoderState
+from npformer.models.expert_config import ExpertConfig
 from npformer.models.model import EmbedCache, Model
 from npformer.models.stack_config import Activation, Placement, PositionKind
 from npformer.nn import Dropout, Embedding, Linear, Stack
 from npformer.nn.init import redraw_matrices
+from npformer.nn.mixture_of_experts import Auxiliary
 from npformer.nn.module import Array
 from npformer.nn.positions import make_positions
 from npformer.nn.stack import StackCache
 from npformer.nn.widths import scale_branches, scale_hidden
 from npformer.ops.linear import LinearCache
-from npformer.ops.masks import check_documents, document_positions, documents_mask
+from npformer.ops.masks import (
+    check_documents,
+    document_positions,
+    documents_mask,
+    first_tokens,
+)
 from npformer.ops.softcap import SoftcapCache, softcap_backward, softcap_forward
 
 
 @dataclass(frozen=True, kw_only=True)
-class GPTConfig(AttentionConfig):
+class GPTConfig(ExpertConfig):
     """The shape of a decoder-only Transformer; the defaults are GPT-2's smallest."""
 
     family: Literal["gpt"] = "gpt"
@@ -90,6 +96,11 @@ class GPTConfig(AttentionConfig):
         base = self.mup_base_width
         if base is None:
             return
+        check(
+            self.experts is None,
+            "mup_base_width has no rule for a router, whose inputs grow and whose experts do not; "
+            "leave it or experts out",
+        )
         check(base >= 1, f"mup_base_width is {base}; it must be 1 or more, or not given")
         for name in ("heads", "kv_heads", "d_ff"):
             size = getattr(self, name)
@@ -111,6 +122,11 @@ class GPTCache(NamedTuple):
     softcap: SoftcapCache | None
     shown: Array | None = None  # (B, T, 1), False at padding; of documents alone
 
+    @property
+    def auxiliary(self) -> Auxiliary | None:
+        """What the layers' experts add to the loss, where it was asked for."""
+        return self.decoder.auxiliary
+
 
 class GPT(Model):
     """Token ids to the logits of each next token."""
@@ -123,6 +139,7 @@ class GPT(Model):
         self, config: GPTConfig, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
     ) -> None:
         self.config = c = config
+        self.auxiliary = c.auxiliary
         self.embedding_scale = math.sqrt(c.d_model) if c.scale_embedding else 1.0
         self.embedding = Embedding(
             c.vocab_size,
@@ -152,7 +169,7 @@ class GPT(Model):
             else Linear(c.d_model, c.vocab_size, bias=c.output_bias, rng=rng, dtype=dtype)
         )
         if c.init_std is not None:
-            redraw_matrices(self.parameters(), c.init_std, rng)
+            redraw_matrices(self.named_parameters(), c.init_std, rng)
             self.embedding.clear_padding()
         scale_hidden(self.named_parameters(), c.width_factor)
         self.output_scale = 1 / c.width_factor
@@ -165,13 +182,15 @@ class GPT(Model):
         rng: np.random.Generator | None = None,
         *,
         documents: Array | None = None,
+        counts: Array | None = None,
     ) -> tuple[Array, GPTCache]:
         """target (B, T) ids -> logits (B, T, V), cache; ``rng`` draws dropout.
 
         ``documents`` (B, T) say which text each token is of: equal numbers, which lie side by side,
         are one text, and 0 is padding. A text sees itself alone, and its positions begin with 0;
         padding sees nothing, is not seen, and its last state is 0, so that of its logits' gradient
-        nothing comes back but to an output bias.
+        nothing comes back but to an output bias. ``counts`` (B, T) are the tokens that the experts'
+        auxiliary losses count; None asks for none.
 
         Raises ShapeError for ids that are not (B, length) or have a text longer than
         ``config.max_length``, and for other documents; IndexError for an id outside the vocabulary.
@@ -182,7 +201,8 @@ class GPT(Model):
             at, mask = document_positions(documents), documents_mask(documents)
             shown = (documents != 0)[:, :, None]
         x, embed = self._embed(target, rng, 0 if at is None else at)
-        y, decoder = self.decoder.forward(x, mask=mask, rng=rng, at=at)
+        texts = None if counts is None else first_tokens(counts, at)
+        y, decoder = self.decoder.forward(x, mask=mask, rng=rng, at=at, texts=texts)
         if shown is not None:
             y = y * shown
         logits, output = self._project(self._scaled(y))
@@ -198,6 +218,12 @@ class GPT(Model):
             dy = dy * cache.shown
         dx = self.decoder.backward(dy, cache.decoder)
         self._embed_backward(dx, cache.embed)
+
+    def rebalance(self, load: Array) -> None:
+        """load (layers, E) -> nothing: the biases of the choices move, if there are any."""
+        if self.config.expert_bias_rate is not None:
+            for layer, of_layer in zip(self.decoder.layers, load, strict=True):
+                layer.feed_forward.rebalance(of_layer, self.config.expert_bias_rate)
 
     def start(self, documents: Array | None = None) -> DecoderState:
         """The state before the first token, from which ``step`` writes.

@@ -53,6 +53,10 @@ class Model(Module):
     """The configuration's class; its ``family`` is the name of the family's file."""
     streams: ClassVar[Mapping[str, str]]
     """Of each input, by the name of the forward's argument: the path of the stack that reads it."""
+    auxiliary: bool = False
+    """Whether a training has losses beside the tokens'. The forward then takes ``counts`` (B, T),
+    the tokens that they count, and its cache has them as ``auxiliary``: a sum, whose gradient the
+    backward adds."""
     packs: ClassVar[bool] = False
     """Whether a row may hold several texts; the forward then takes ``documents``."""
 
@@ -81,15 +85,14 @@ class Model(Module):
     encode: Callable[..., tuple[Array, Any]]
     """Of a family that gives vectors of texts: the same inputs -> vectors (B, D), cache."""
 
-    def run_layers(self, *, checkpointed: bool, freed: bool = False) -> None:
-        """How layers run from now on: whether they keep their inputs alone (``Stack``).
+    def rebalance(self, load: Array) -> None:
+        """After a step in which layer l's expert e had load[l, e] tokens; see ``auxiliary``."""
 
-        With ``freed`` a backward drops the cache of each layer that it is done with, so that there
-        is one backward of a forward.
-        """
+    def run_layers(self, *, checkpointed: bool) -> None:
+        """How layers run from now on: whether they keep their inputs alone (``Stack``)."""
         for _, module in self.named_modules():
             if isinstance(module, Stack):
-                module.checkpointed, module.freed = checkpointed, freed
+                module.checkpointed = checkpointed
 
     def _embed(
         self,

@@ -247,7 +247,7 @@ class Transformer(Model):
             else Linear(c.d_model, c.vocab_size, bias=c.output_bias, rng=rng, dtype=dtype)
         )
         if c.init_std is not None:
-            redraw_matrices(self.parameters(), c.init_std, rng)
+            redraw_matrices(self.named_parameters(), c.init_std, rng)
             for embedding in filter(None, (self.source_embedding, self.embedding)):
                 embedding.clear_padding()
 

@@ -7,13 +7,16 @@ from npformer.nn.conv1d import Conv1d
 from npformer.nn.dora import DoRALinear
 from npformer.nn.dropout import Dropout
 from npformer.nn.embedding import Embedding
+from npformer.nn.experts import Experts
 from npformer.nn.feed_forward import FeedForward, make_feed_forward
 from npformer.nn.gated_activation import GatedActivation
 from npformer.nn.gated_feed_forward import GatedFeedForward
+from npformer.nn.grouped_linear import GroupedLinear
 from npformer.nn.layer import Layer
 from npformer.nn.layer_norm import LayerNorm
 from npformer.nn.linear import Linear
 from npformer.nn.lora import LoRALinear
+from npformer.nn.mixture_of_experts import MixtureOfExperts
 from npformer.nn.module import Module, Parameter
 from npformer.nn.multi_head_attention import MultiHeadAttention
 from npformer.nn.norms import make_norm
@@ -40,14 +43,17 @@ __all__ = [
     "DoRALinear",
     "Dropout",
     "Embedding",
+    "Experts",
     "FeedForward",
     "GatedActivation",
     "GatedFeedForward",
+    "GroupedLinear",
     "Layer",
     "LayerNorm",
     "LearnedPositions",
     "Linear",
     "LoRALinear",
+    "MixtureOfExperts",
     "Module",
     "MultiHeadAttention",
     "Parameter",

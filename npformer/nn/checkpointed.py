@@ -28,6 +28,7 @@ from npformer.nn.module import Array, Module
 class CheckpointedCache(NamedTuple):
     arguments: tuple[Any, ...]  # as they were given; generators as they were
     keywords: dict[str, Any]
+    auxiliary: Any = None  # what the first run added to the loss; the second adds nothing
 
 
 def checkpointed_forward(
@@ -35,8 +36,8 @@ def checkpointed_forward(
 ) -> tuple[Any, CheckpointedCache]:
     """``module.forward(...)`` -> y, cache, of which the cache holds the arguments alone."""
     cache = CheckpointedCache(*_with_copies(arguments, keywords))
-    y, _ = module.forward(*arguments, **keywords)
-    return y, cache
+    y, inner = module.forward(*arguments, **keywords)
+    return y, cache._replace(auxiliary=getattr(inner, "auxiliary", None))
 
 
 def checkpointed_backward(module: Any, dy: Array, cache: CheckpointedCache) -> Any:

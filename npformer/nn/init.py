@@ -44,6 +44,16 @@ def xavier_uniform(
     return _parameter(rng.uniform(-bound, bound, size=(fan_out, fan_in)), dtype)
 
 
+def xavier_stack(
+    count: int, fan_out: int, fan_in: int, rng: np.random.Generator, dtype: DTypeLike
+) -> Parameter:
+    """As many weights (count, fan_out, fan_in), each drawn as by ``xavier_uniform``."""
+    if isinstance(rng, Undrawn):
+        return _undrawn((count, fan_out, fan_in), dtype)
+    bound = math.sqrt(6.0 / (fan_in + fan_out))
+    return _parameter(rng.uniform(-bound, bound, size=(count, fan_out, fan_in)), dtype)
+
+
 def scaled_normal(rows: int, width: int, rng: np.random.Generator, dtype: DTypeLike) -> Parameter:
     """A matrix (rows, width) from N(0, 1/width).
 
@@ -55,15 +65,20 @@ def scaled_normal(rows: int, width: int, rng: np.random.Generator, dtype: DTypeL
     return _parameter(rng.standard_normal((rows, width)) / math.sqrt(width), dtype)
 
 
-def redraw_matrices(parameters: Iterable[Parameter], std: float, rng: np.random.Generator) -> None:
+def redraw_matrices(
+    named: Iterable[tuple[str, Parameter]], std: float, rng: np.random.Generator
+) -> None:
     """Draw every matrix anew, from N(0, std^2), whatever its sizes; vectors stay as they are.
+
+    A stack of matrices, one for each expert, is drawn too; a stack of vectors (E, O), its bias, is
+    not.
 
     With a small ``std`` each sub-layer at first adds little to the residual beside it, and large
     learning rates are stable (Nguyen & Salazar, 2019, arXiv:1910.05895). The look-ups of an
     embedding are then small beside the positions too.
     """
-    for parameter in parameters:
-        if parameter.data.ndim == 2 and drawn(parameter):
+    for path, parameter in named:
+        if parameter.data.ndim >= 2 and not path.endswith("bias") and drawn(parameter):
             parameter.data[...] = std * rng.standard_normal(parameter.data.shape)
 
 

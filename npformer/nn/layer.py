@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike
 
 from npformer.nn.feed_forward import make_feed_forward
 from npformer.nn.layer_state import KeptMemory, LayerState
+from npformer.nn.mixture_of_experts import Auxiliary, MixtureOfExperts
 from npformer.nn.module import Array, Module
 from npformer.nn.multi_head_attention import MultiHeadAttention
 from npformer.nn.positions import Positions
@@ -28,6 +29,11 @@ class LayerCache(NamedTuple):
     cross_attn: ResidualCache | None
     feed_forward: ResidualCache
 
+    @property
+    def auxiliary(self) -> Auxiliary | None:
+        """What experts add to the loss, where it was asked for."""
+        return getattr(self.feed_forward.sublayer, "auxiliary", None)
+
 
 class Layer(Module):
     """Self-attention, cross-attention if ``cross_attention``, and the feed-forward network.
@@ -35,7 +41,8 @@ class Layer(Module):
     ``attention`` are further settings of self-attention, and ``memory_attention`` of
     cross-attention, those of ``MultiHeadAttention``; ``bias`` is whether the feed-forward network
     has one. Without ``first_norm`` self-attention has no norm, for a stream that is normed already.
-    ``shared_positions`` are those of its stack, a bias of self-attention's scores.
+    ``shared_positions`` are those of its stack, a bias of self-attention's scores. ``experts`` are
+    settings of ``MixtureOfExperts``, which takes the feed-forward network's place.
     Raises ConfigError as its parts do.
     """
 
@@ -59,6 +66,7 @@ class Layer(Module):
         memory_attention: Mapping[str, Any] | None = None,
         first_norm: bool = True,
         shared_positions: Positions | None = None,
+        experts: Mapping[str, Any] | None = None,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
     ) -> None:
@@ -74,9 +82,15 @@ class Layer(Module):
         self.cross_attn_residual = residual(norm) if cross_attention else None
         self.cross_attn = attends(**(memory_attention or {})) if cross_attention else None
         self.feed_forward_residual = residual(norm)
-        self.feed_forward = make_feed_forward(
-            d_model, d_ff, activation, bias=bias, rng=rng, dtype=dtype
-        )
+        self.feed_forward: Any
+        if experts is None:
+            self.feed_forward = make_feed_forward(
+                d_model, d_ff, activation, bias=bias, rng=rng, dtype=dtype
+            )
+        else:
+            self.feed_forward = MixtureOfExperts(
+                d_model, d_ff, activation, bias=bias, **experts, rng=rng, dtype=dtype
+            )
 
     def forward(
         self,
@@ -87,12 +101,14 @@ class Layer(Module):
         rng: np.random.Generator | None = None,
         state: LayerState | None = None,
         at: int | Array | None = None,
+        texts: Array | None = None,
     ) -> tuple[Array, LayerCache]:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> y, cache.
 
         With the ``state`` of a decoding, x are the positions after those that it keeps, and its
         memory is read in place of ``memory``; then there is no backward. ``at`` are the positions
-        of x's tokens, where they are others.
+        of x's tokens, where they are others. ``texts`` (B, T) are those that the experts'
+        auxiliary losses are of, as in ``MixtureOfExperts``; None asks for no such loss.
         """
 
         def attend(h: Array) -> tuple[Array, Any]:
@@ -108,11 +124,16 @@ class Layer(Module):
             )
             return state.memory.grid.collect(h), cache
 
+        def feed(h: Array) -> tuple[Array, Any]:
+            if texts is None:
+                return self.feed_forward.forward(h)
+            return self.feed_forward.forward(h, texts)
+
         x, self_attn = self.self_attn_residual.forward(x, attend, rng)
         cross_attn = None
         if self.cross_attn_residual is not None:
             x, cross_attn = self.cross_attn_residual.forward(x, attend_memory, rng)
-        y, feed_forward = self.feed_forward_residual.forward(x, self.feed_forward.forward, rng)
+        y, feed_forward = self.feed_forward_residual.forward(x, feed, rng)
         return y, LayerCache(self_attn, cross_attn, feed_forward)
 
     def backward(self, dy: Array, cache: LayerCache) -> Any:

@@ -19,6 +19,7 @@ from npformer.nn.checkpointed import (
 )
 from npformer.nn.layer import Layer, LayerCache
 from npformer.nn.layer_state import LayerState
+from npformer.nn.mixture_of_experts import Auxiliary
 from npformer.nn.module import Array, Module
 from npformer.nn.norms import make_norm
 from npformer.nn.positions import Positions, make_positions
@@ -27,6 +28,14 @@ from npformer.nn.positions import Positions, make_positions
 class StackCache(NamedTuple):
     layers: list[LayerCache | CheckpointedCache]
     norm: Any  # of the last norm's op; None in post-norm
+
+    @property
+    def auxiliary(self) -> Auxiliary | None:
+        """What the layers' experts add to the loss, and their loads (layers, E)."""
+        each = [a for a in (layer.auxiliary for layer in self.layers) if a is not None]
+        if not each:
+            return None
+        return Auxiliary(np.sum([a.loss for a in each], axis=0), np.stack([a.load for a in each]))
 
 
 class Stack(Module):
@@ -38,8 +47,7 @@ class Stack(Module):
     layer's attention has no norm before it; ``last_norm`` is whether there is a norm after the last
     layer. Raises ConfigError as ``Layer`` does.
 
-    Where ``checkpointed`` is set, layers run again in the backward and keep no activations. Where
-    ``freed`` is, a backward takes the caches of the layers out of its own, one by one.
+    Where ``checkpointed`` is set, layers run again in the backward and keep no activations.
     """
 
     def __init__(
@@ -60,7 +68,7 @@ class Stack(Module):
         dtype: DTypeLike = np.float32,
         **settings: Any,
     ) -> None:
-        self.checkpointed = self.freed = False
+        self.checkpointed = False
         around: dict[str, Any] = {"norm": norm, "eps": eps, "norm_type": norm_type, **settings}
         self.positions: Positions | None = None
         if positions is not None:
@@ -91,17 +99,18 @@ class Stack(Module):
         rng: np.random.Generator | None = None,
         states: Sequence[LayerState] | None = None,
         at: int | Array | None = None,
+        texts: Array | None = None,
     ) -> tuple[Array, StackCache]:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> y, cache.
 
         With the ``states`` of a decoding, one a layer, as ``Layer.forward`` with its state; then no
-        cache is kept of any. ``at`` as there.
+        cache is kept of any. ``at`` and ``texts`` as there.
         """
         caches: list[LayerCache | CheckpointedCache] = []
         cache: LayerCache | CheckpointedCache
         for index, layer in enumerate(self.layers):
             state = None if states is None else states[index]
-            arguments = (x, memory, mask, memory_mask, rng, state, at)
+            arguments = (x, memory, mask, memory_mask, rng, state, at, texts)
             if self.checkpointed and state is None:
                 x, cache = checkpointed_forward(layer, *arguments)
             else:
@@ -122,9 +131,7 @@ class Stack(Module):
         if self.norm is not None and cache.norm is not None:
             dx = self.norm.backward(dx, cache.norm)
         dmemory: Array | None = None
-        caches = cache.layers if self.freed else list(cache.layers)
-        for layer in reversed(self.layers):
-            layer_cache = caches.pop()
+        for layer, layer_cache in zip(reversed(self.layers), reversed(cache.layers), strict=True):
             if isinstance(layer_cache, CheckpointedCache):
                 dx = checkpointed_backward(layer, dx, layer_cache)
             else:

@@ -86,12 +86,19 @@ LAST_OF_A_BRANCH = ("out_proj.weight", "linear2.weight", "down_proj.weight")
 
 
 def scale_branches(named: Iterable[tuple[str, Parameter]]) -> int:
-    """Divide the last matrix of every branch by sqrt(branches); return how many there are.
+    """Divide the last matrices of every branch by sqrt(branches); return how many branches.
 
     The sum of as many branches then has the variance of one, whatever the depth (GPT-2: Radford et
     al., 2019, section 2.3; with two branches a layer it is 1 / sqrt(2 L)).
     """
-    last = [parameter for path, parameter in named if path.endswith(LAST_OF_A_BRANCH)]
-    for parameter in filter(drawn, last):
-        parameter.data /= math.sqrt(len(last))
-    return len(last)
+    last = [(path, parameter) for path, parameter in named if path.endswith(LAST_OF_A_BRANCH)]
+    branches = len({branch_of(path) for path, _ in last})
+    for _, parameter in last:
+        if drawn(parameter):
+            parameter.data /= math.sqrt(branches)
+    return branches
+
+
+def branch_of(path: str) -> str:
+    """The branch that a matrix is of: experts and the network beside them make one."""
+    return ".".join(part for part in path.split(".")[:-2] if part not in ("experts", "shared"))

@@ -85,6 +85,17 @@ def padded_positions(ids: Array, padding_id: int) -> int | Array:
     return np.maximum(np.logical_or.accumulate(shown, axis=1).cumsum(axis=1) - 1, 0)
 
 
+def first_tokens(counts: Array, at: Array | None = None) -> Array:
+    """counts (B, T) -> (B, T): the text of each token that counts, -1 of one that does not.
+
+    A text goes by the place of its first token among all B T. ``at`` (B, T) are the positions in
+    the texts, where a row has several; else a row is one.
+    """
+    place = np.arange(counts.size).reshape(counts.shape)
+    within = np.arange(counts.shape[1]) if at is None else at
+    return np.where(counts, place - within, -1)
+
+
 def check_documents(documents: Array, shape: tuple[int, ...]) -> None:
     """Documents of token ids of ``shape``: as many integers, those of one text side by side.
 

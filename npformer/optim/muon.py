@@ -76,10 +76,12 @@ def is_hidden(path: str, shape: tuple[int, ...]) -> bool:
 
     A layer's path has its number in it. Embeddings and the output projection lie outside, and
     positions are left out where they are a layer's own, as T5's biases are: what enters these
-    tables is a choice and no vector, and so is what leaves the output projection.
+    tables is a choice and no vector, and so is what leaves the output projection. A stack of
+    matrices (E, O, I) is one for each expert.
     """
     parts = path.split(".")
-    return len(shape) == 2 and any(part.isdigit() for part in parts) and "positions" not in parts
+    layer, table = any(part.isdigit() for part in parts), "positions" in parts
+    return layer and not table and len(shape) >= 2 and parts[-1] != "bias"
 
 
 class Muon(WholeParameters, Optimizer):
@@ -116,15 +118,17 @@ class Muon(WholeParameters, Optimizer):
     ) -> None:
         """``momentum`` is kept of the layers' matrices, ``m`` and ``v`` of all other parameters."""
         if "momentum" in kept:
-            muon_update(
-                weight,
-                gradient,
-                kept["momentum"],
-                learning_rate=learning_rate,
-                beta=self.muon_momentum,
-                weight_decay=self.weight_decay,
-                adjust=self.adjust,
-            )
+            stacks = [weight, gradient, kept["momentum"]]
+            if weight.ndim == 2:
+                stacks = [a[None] for a in stacks]
+            for each in zip(*stacks, strict=True):
+                muon_update(
+                    *each,
+                    learning_rate=learning_rate,
+                    beta=self.muon_momentum,
+                    weight_decay=self.weight_decay,
+                    adjust=self.adjust,
+                )
             return
         weight *= 1 - learning_rate * self.weight_decay
         adam_update(

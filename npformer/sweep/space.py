@@ -246,6 +246,10 @@ def _surroundings(cls: Any, name: str, value: Any) -> Iterator[dict[str, Any]]:
     own: dict[str, Any] = {"heads": 1} if "heads" in fields else {}  # one head divides every width
     if name in ("heads", "kv_heads") and counts:
         own = {"d_model": value, "heads": value}  # each number of heads divides some width
+    if "experts" in fields:
+        several = value if counts else 2
+        for groups in (1, several):
+            yield {"experts": 2 * several, "expert_groups": groups}
     tried: dict[str, tuple[Any, ...]] = {
         "lora": (1,),
         "window": (1, None),

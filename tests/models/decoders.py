@@ -91,6 +91,33 @@ OLMO: dict[str, Any] = dict(
 BARE: dict[str, Any] = dict(
     norm="post", positions="none", activation="relu_squared", norm_type="rms_norm_no_weight"
 )
+MIXTRAL: dict[str, Any] = dict(
+    norm_type="rms_norm",
+    activation="swiglu",
+    positions="rotary",
+    kv_heads=2,
+    experts=4,
+    experts_per_token=2,
+    expert_balance_loss=0.05,
+    expert_z_loss=0.01,
+    **NO_BIAS,
+)
+DEEPSEEK: dict[str, Any] = dict(
+    norm_type="rms_norm",
+    activation="swiglu",
+    positions="rotary",
+    experts=6,
+    experts_per_token=2,
+    expert_scoring="sigmoid",
+    expert_scale=2.5,
+    expert_groups=3,
+    kept_expert_groups=2,
+    expert_bias_rate=0.01,
+    expert_balance_loss=0.01,
+    shared_d_ff=8,
+    scale_branches=True,
+    **NO_BIAS,
+)
 BLOOM: dict[str, Any] = dict(positions="alibi", kv_heads=1)
 T5: dict[str, Any] = dict(norm_type="rms_norm", positions="t5", window=5, window_pattern="GL")
 DECODERS = {
@@ -103,6 +130,8 @@ DECODERS = {
     "phi": PHI,
     "olmo": OLMO,
     "bare": BARE,
+    "mixtral": MIXTRAL,
+    "deepseek": DEEPSEEK,
     "bloom": BLOOM,
     "t5": T5,
 }

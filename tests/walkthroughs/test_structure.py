@@ -36,6 +36,7 @@ EXPECTED = [
     "22_decoder_only",
     "23_steps_that_are_matrices",
     "24_a_model_from_elsewhere",
+    "25_choosing_experts",
     "playground",
 ]
 FRONT_MATTER = """---

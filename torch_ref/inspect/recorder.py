@@ -67,9 +67,11 @@ def _recording(observer: ModelObserver, loss: Tensor, twin: Model) -> Recording:
         for tensor in (*seen.inputs.values(), seen.output)
         if tensor.requires_grad  # ids and masks have no gradient
     ]
-    leaves = [*parameters.values(), *aliases]
+    frozen = [one for one in parameters.values() if not one.requires_grad]
+    leaves = [*(one for one in parameters.values() if one.requires_grad), *aliases]
     found = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
     gradient = {id(leaf): g for leaf, g in zip(leaves, found, strict=True)}
+    gradient |= {id(one): torch.zeros_like(one) for one in frozen}
     backward_order = {order: n for n, order in enumerate(observer.arrived)}
     calls = tuple(_call(seen, gradient, backward_order[seen.order]) for seen in observer.seen)
     gradients = {path: to_array(gradient[id(one)]) for path, one in parameters.items()}

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from npformer.errors import ShapeError
 from torch_ref import ops
@@ -17,7 +17,7 @@ from torch_ref.models.model import Model
 from torch_ref.nn import Dropout, Embedding, Linear, Stack
 from torch_ref.nn.positions import make_positions
 from torch_ref.nn.widths import scale_branches, scale_hidden
-from torch_ref.ops.masks import document_positions, documents_mask
+from torch_ref.ops.masks import document_positions, documents_mask, first_tokens
 
 
 class GPT(Model):
@@ -35,6 +35,7 @@ class GPT(Model):
     ) -> None:
         super().__init__()
         c = self.config = config
+        self.auxiliary = c.auxiliary
         place: dict[str, Any] = {"dtype": dtype, "device": device}
         tied_bias = c.output_bias and c.tie_output
         self.embedding = Embedding(
@@ -91,15 +92,35 @@ class GPT(Model):
         rng: np.random.Generator | None = None,
         *,
         documents: Tensor | None = None,
-    ) -> Tensor:
-        """What ``forward`` projects to the logits: the last states (B, T, D)."""
+        counts: Tensor | None = None,
+    ) -> Any:
+        """What ``forward`` projects to the logits: the last states (B, T, D).
+
+        With ``counts`` (B, T), the tokens that the experts' losses count, these come after it.
+        """
         if documents is None:
-            return self._scaled(self.decoder(self._embed(target, rng), rng=rng))
-        self._check_documents(documents, target)
-        at = document_positions(documents)
-        x = self._embed(target, rng, at)
-        y = self.decoder(x, mask=documents_mask(documents), rng=rng, at=at)
-        return self._scaled(torch.where((documents == 0)[:, :, None], 0, y))
+            texts = None if counts is None else first_tokens(counts)
+            y = self.decoder(self._embed(target, rng), rng=rng, texts=texts)
+        else:
+            self._check_documents(documents, target)
+            at = document_positions(documents)
+            x = self._embed(target, rng, at)
+            texts = None if counts is None else first_tokens(counts, at)
+            y = self.decoder(x, mask=documents_mask(documents), rng=rng, at=at, texts=texts)
+        y, *auxiliary = y if isinstance(y, tuple) else (y,)
+        if documents is not None:
+            y = torch.where((documents == 0)[:, :, None], 0, y)
+        y = self._scaled(y)
+        return (y, *auxiliary) if auxiliary else y
+
+    def bias_steps(self, load: Tensor) -> list[tuple[nn.Parameter, Tensor]]:
+        """load (layers, E) -> the biases of the choices, if there are any, and what to add."""
+        rate = self.config.expert_bias_rate
+        if rate is None:
+            return []
+        steps = rate * torch.sign(load.mean(-1, keepdim=True) - load)
+        mixtures: Any = [layer.feed_forward for layer in self.decoder.layers]
+        return [(m.balance_bias, step) for m, step in zip(mixtures, steps, strict=True)]
 
     @torch.inference_mode()
     def start(self, documents: np.ndarray | Tensor | None = None) -> DecoderState:

@@ -47,8 +47,18 @@ class Model(Decoding):
         for name in vars(cls).keys() & {"_embed", "_project"}:
             setattr(cls, name, method(vars(cls)[name]))
 
-    hidden: Callable[..., Tensor]
-    """The inputs that ``streams`` names, ``rng`` -> what is projected to the logits (B, T, D)."""
+    hidden: Callable[..., Any]
+    """The inputs that ``streams`` names, ``rng`` -> what is projected to the logits (B, T, D).
+
+    Of a model with auxiliary losses, which are asked for by ``counts``, the tokens that they count,
+    these come after it."""
+    auxiliary: bool = False
+    """Whether a training has losses beside the tokens'."""
+
+    def bias_steps(self, load: Tensor) -> list[tuple[nn.Parameter, Tensor]]:
+        """What to add to which biases after a step in which layer l's expert e had load[l, e]
+        tokens."""
+        return []
 
     def stacks(self) -> list[Stack]:
         """The stacks of layers, in the order of the forward."""
@@ -79,8 +89,8 @@ class Model(Decoding):
         """Draw every matrix anew from N(0, init_std^2), if the configuration says so."""
         if self.config.init_std is None:
             return
-        for parameter in self.parameters():
-            if parameter.ndim == 2:
+        for path, parameter in self.named_parameters():
+            if parameter.ndim >= 2 and not path.endswith("bias"):
                 nn.init.normal_(parameter, std=self.config.init_std)
         if self.config.padding_id is not None:
             with torch.no_grad():

@@ -7,13 +7,16 @@ from torch_ref.nn.conv1d import Conv1d
 from torch_ref.nn.dora import DoRALinear
 from torch_ref.nn.dropout import Dropout
 from torch_ref.nn.embedding import Embedding
+from torch_ref.nn.experts import Experts
 from torch_ref.nn.feed_forward import FeedForward, make_feed_forward
 from torch_ref.nn.gated_activation import GatedActivation
 from torch_ref.nn.gated_feed_forward import GatedFeedForward
+from torch_ref.nn.grouped_linear import GroupedLinear
 from torch_ref.nn.layer import Layer
 from torch_ref.nn.layer_norm import LayerNorm
 from torch_ref.nn.linear import Linear
 from torch_ref.nn.lora import LoRALinear
+from torch_ref.nn.mixture_of_experts import MixtureOfExperts
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
 from torch_ref.nn.norms import make_norm
 from torch_ref.nn.patch_embedding import PatchEmbedding
@@ -39,14 +42,17 @@ __all__ = [
     "DoRALinear",
     "Dropout",
     "Embedding",
+    "Experts",
     "FeedForward",
     "GatedActivation",
     "GatedFeedForward",
+    "GroupedLinear",
     "Layer",
     "LayerNorm",
     "LearnedPositions",
     "Linear",
     "LoRALinear",
+    "MixtureOfExperts",
     "MultiHeadAttention",
     "PatchEmbedding",
     "Pooling",

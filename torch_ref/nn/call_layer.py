@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from torch_ref.nn.checkpointed import checkpointed as run_again
 
 
-def call_layer(layer: nn.Module, *arguments: Any, checkpointed: bool = False) -> Tensor:
+def call_layer(layer: nn.Module, *arguments: Any, checkpointed: bool = False) -> Any:
     """``layer(*arguments)``; if ``checkpointed`` it runs again in the backward (Chen et al., 2016).
 
     The second run has the same dropout, see ``checkpointed.py``.
     """
     if checkpointed and torch.is_grad_enabled():
         return run_again(layer, *arguments)
-    y: Tensor = layer(*arguments)
-    return y
+    return layer(*arguments)

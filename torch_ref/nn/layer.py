@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from torch_ref.nn.feed_forward import make_feed_forward
 from torch_ref.nn.layer_state import KeptMemory, LayerState
+from torch_ref.nn.mixture_of_experts import Auxiliary, MixtureOfExperts
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
 from torch_ref.nn.positions import Positions
 from torch_ref.nn.residual import Residual
@@ -43,6 +44,7 @@ class Layer(nn.Module):
         memory_attention: Mapping[str, Any] | None = None,
         first_norm: bool = True,
         shared_positions: Positions | None = None,
+        experts: Mapping[str, Any] | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
     ) -> None:
@@ -61,7 +63,13 @@ class Layer(nn.Module):
         self.cross_attn_residual = residual(norm) if cross_attention else None
         self.cross_attn = attends(**(memory_attention or {})) if cross_attention else None
         self.feed_forward_residual = residual(norm)
-        self.feed_forward = make_feed_forward(d_model, d_ff, activation, bias=bias, **place)
+        self.feed_forward: nn.Module
+        if experts is None:
+            self.feed_forward = make_feed_forward(d_model, d_ff, activation, bias=bias, **place)
+        else:
+            self.feed_forward = MixtureOfExperts(
+                d_model, d_ff, activation, bias=bias, **experts, **place
+            )
 
     def forward(
         self,
@@ -72,12 +80,13 @@ class Layer(nn.Module):
         rng: np.random.Generator | None = None,
         state: LayerState | None = None,
         at: int | Tensor | None = None,
-    ) -> Tensor:
+        texts: Tensor | None = None,
+    ) -> Any:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> (B, T, D).
 
         With the ``state`` of a decoding, x are the positions after those that it keeps, and its
         memory is read in place of ``memory``. ``at`` are the positions of x's tokens, where they
-        are others.
+        are others. With ``texts`` (B, T), the experts' ``Auxiliary`` comes after it.
         """
 
         def attend(h: Tensor) -> Tensor:
@@ -92,10 +101,20 @@ class Layer(nn.Module):
             h = self.cross_attn(h, state.memory.keys_values, memory_mask)
             return state.memory.grid.collect(h)
 
+        auxiliary: list[Auxiliary] = []
+
+        def feed(h: Tensor) -> Tensor:
+            if texts is None:
+                return self.feed_forward(h)
+            y, of_experts = self.feed_forward(h, texts)
+            auxiliary.append(of_experts)
+            return y
+
         x = self.self_attn_residual(x, attend, rng)
         if self.cross_attn_residual is not None:
             x = self.cross_attn_residual(x, attend_memory, rng)
-        return self.feed_forward_residual(x, self.feed_forward, rng)
+        x = self.feed_forward_residual(x, feed, rng)
+        return x if texts is None else (x, auxiliary[0])
 
     def start(self, max_length: int, memory: Tensor | None = None) -> LayerState:
         """memory (B, S, D) or None -> the state of a decoding of up to ``max_length`` tokens."""

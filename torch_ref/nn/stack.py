@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch_ref.nn.call_layer import call_layer
 from torch_ref.nn.layer import Layer
 from torch_ref.nn.layer_state import LayerState
+from torch_ref.nn.mixture_of_experts import Auxiliary
 from torch_ref.nn.norms import make_norm
 from torch_ref.nn.positions import Positions, make_positions
 
@@ -77,17 +78,26 @@ class Stack(nn.Module):
         rng: np.random.Generator | None = None,
         states: Sequence[LayerState] | None = None,
         at: int | Tensor | None = None,
-    ) -> Tensor:
+        texts: Tensor | None = None,
+    ) -> Any:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> (B, T, D).
 
         With the ``states`` of a decoding, one a layer, as ``Layer.forward`` with its state; ``at``
-        as there.
+        as there. With ``texts`` (B, T), the ``Auxiliary`` of all layers comes after it.
         """
+        each: list[Auxiliary] = []
         for index, layer in enumerate(self.layers):
             state = None if states is None else states[index]
-            arguments = (x, memory, mask, memory_mask, rng, state, at)
+            arguments = (x, memory, mask, memory_mask, rng, state, at, texts)
             x = call_layer(layer, *arguments, checkpointed=self.checkpointed)
-        return x if self.norm is None else self.norm(x)
+            if texts is not None:
+                x, auxiliary = x
+                each.append(auxiliary)
+        x = x if self.norm is None else self.norm(x)
+        if texts is None:
+            return x
+        losses, loads = zip(*each, strict=True)
+        return x, Auxiliary(torch.stack(losses).sum(), torch.stack(loads))
 
     def start(self, max_length: int, memory: Tensor | None = None) -> list[LayerState]:
         """memory (B, S, D) or None -> what each layer keeps, up to ``max_length`` tokens."""

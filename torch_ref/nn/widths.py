@@ -22,8 +22,12 @@ def scale_hidden(model: nn.Module, m: float) -> None:
 
 @torch.no_grad()
 def scale_branches(model: nn.Module) -> None:
-    """Divide the last matrix of every branch, by its path, by sqrt(branches)."""
+    """Divide the last matrices of every branch, by their paths, by sqrt(branches)."""
     ends = ("out_proj.weight", "linear2.weight", "down_proj.weight")
-    last = [parameter for path, parameter in model.named_parameters() if path.endswith(ends)]
-    for parameter in last:
-        parameter.mul_(len(last) ** -0.5)
+    last = {path: p for path, p in model.named_parameters() if path.endswith(ends)}
+    branches = {
+        ".".join(part for part in path.split(".")[:-2] if part not in ("experts", "shared"))
+        for path in last
+    }
+    for parameter in last.values():
+        parameter.mul_(len(branches) ** -0.5)

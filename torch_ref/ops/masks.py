@@ -43,6 +43,13 @@ def padded_positions(ids: Tensor, padding_id: int) -> Tensor:
     return (begun.cumsum(1) - 1).clamp(min=0)
 
 
+def first_tokens(counts: Tensor, at: Tensor | None = None) -> Tensor:
+    """counts (B, T) -> (B, T): the place of each text's first token, -1 of what does not count."""
+    place = torch.arange(counts.numel(), device=counts.device).view_as(counts)
+    within = place % counts.shape[1] if at is None else at
+    return torch.where(counts, place - within, -1)
+
+
 def packed_mask(offsets: Tensor, length: int) -> Tensor:
     """offsets (D + 1,) -> (T, T): documents in one row see themselves alone, padding nothing."""
     place = torch.arange(length, device=offsets.device)

@@ -41,7 +41,7 @@ class Muon(torch.optim.Optimizer):
         """One moment of a layer's matrix, and AdamW's two of everything else."""
         parts = path.split(".")
         layer, table = any(part.isdigit() for part in parts), "positions" in parts
-        hidden = weight.ndim == 2 and layer and not table
+        hidden = weight.ndim >= 2 and parts[-1] != "bias" and layer and not table
         return zeros(weight, *(("momentum",) if hidden else ("m", "v")))
 
     @torch.no_grad()
@@ -63,18 +63,22 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(g: Tensor) -> Tensor:
-    """Five quintic steps of Newton-Schulz, with the coefficients of ``torch.optim.Muon``."""
+    """Five quintic steps of Newton-Schulz, with the coefficients of ``torch.optim.Muon``.
+
+    Of a stack of matrices (E, O, I) each by itself.
+    """
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = g / torch.linalg.matrix_norm(g).clamp(min=1e-7)
-    wide = x if len(x) <= x.shape[1] else x.T
+    x = g / torch.linalg.matrix_norm(g, keepdim=True).clamp(min=1e-7)
+    turned = x.shape[-2] > x.shape[-1]
+    wide = x.mT if turned else x
     for _ in range(5):
-        square = wide @ wide.T
+        square = wide @ wide.mT
         wide = a * wide + (b * square + c * square @ square) @ wide
-    return wide if len(x) <= x.shape[1] else wide.T
+    return wide.mT if turned else wide
 
 
 def _adjusted(weight: Tensor, rule: str) -> float:
-    outputs, inputs = weight.shape
+    outputs, inputs = weight.shape[-2:]
     if rule == "original":
         return math.sqrt(max(1.0, outputs / inputs))
     return 0.2 * math.sqrt(max(outputs, inputs))

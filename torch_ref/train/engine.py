@@ -84,6 +84,7 @@ class TorchEngine:
             self._optimizer = make_optimizer(config.optim, self._named, rates)
         self._steps = 0
         self._batches = 0  # since the last update, as is the next
+        self._load: Tensor | None = None  # tokens of each layer's experts since the last update
         self._totals = torch.zeros(2, dtype=torch.float64, device=self.device)  # loss, tokens
 
     def _make(self) -> Objective:
@@ -124,12 +125,10 @@ class TorchEngine:
             ]
             lengths = np.concatenate(texts)
             return batch_flops(self.config.model, lengths, lengths)
-        model = self.config.model
         target = batch.targets != batch.no_target
-        if getattr(model, "masked_head", False):  # few of the tokens have a target
-            target = batch.inputs["target"] != model.padding_id
-        read = batch.inputs["source"] != model.padding_id if "source" in batch.inputs else target
-        return batch_flops(model, read.sum(axis=1), target.sum(axis=1))
+        padding = self.config.model.padding_id
+        read = batch.inputs["source"] != padding if "source" in batch.inputs else target
+        return batch_flops(self.config.model, read.sum(axis=1), target.sum(axis=1))
 
     def gradients(self, batch: Batch, seed: tuple[int, ...]) -> None:
         """Add the gradient of the summed token losses, without waiting for the device.
@@ -157,6 +156,9 @@ class TorchEngine:
                 loss.backward()
         finally:
             objective.eval()
+        load = self._spread.trained.load
+        if load is not None:
+            self._load = load.double() if self._load is None else self._load + load
         self._totals[0] += loss.detach()
         self._totals[1] += batch.tokens
 
@@ -175,10 +177,15 @@ class TorchEngine:
             for group in self._optimizer.param_groups:
                 group["lr"] = learning_rate * group.get("factor", 1.0)
             self._optimizer.step()
+            if self._load is not None:
+                model: Any = self._spread.trained.model
+                for bias, step in model.bias_steps(self._spread.total(self._load)):
+                    self._spread.add(bias, step)
             self._steps += 1
         finally:
             self._optimizer.zero_grad()
             self._totals.zero_()
+            self._load = None
             self._batches = 0
         self._spread.changed()
         return Step(loss, int(tokens), norm)

@@ -38,6 +38,8 @@ class Objective(nn.Module):
 
     def __init__(self, model: nn.Module, streams: Iterable[str], precision: Precision) -> None:
         super().__init__()
+        self.load: Tensor | None = None
+        """Of the last batch, the tokens of each layer's experts, where the model balances them."""
         self.streams = tuple(streams)
         self.model = model
         self.precision = precision
@@ -109,19 +111,30 @@ class TwinObjective(Objective):
         rng: np.random.Generator | None,
         **options: Any,
     ) -> Tensor:
-        """What is raised, and what ``rng`` does, the model's ``forward`` says."""
-        hidden = self.model.hidden(**inputs, rng=rng).flatten(0, 1)  # (B T, D)
+        """What is raised, and what ``rng`` does, the model's ``forward`` says.
+
+        While training, a model's auxiliary losses are in the sum, and ``load`` has how many tokens
+        each layer's experts had (layers, E).
+        """
+        loss: Tensor | float = 0.0
+        if self.training and self.model.auxiliary:
+            counts = (targets != options["ignore_index"]).view_as(inputs["target"])
+            hidden, auxiliary = self.model.hidden(**inputs, rng=rng, counts=counts)
+            loss, self.load = auxiliary.loss, auxiliary.load
+        else:
+            hidden = self.model.hidden(**inputs, rng=rng)
+        hidden = hidden.flatten(0, 1)  # (B T, D)
         weight, bias = self.model.output_weight, self.model.output_bias
         cap = getattr(self.model.config, "logit_softcap", None)
         if self.chunk:
             of_chunk = self.of_chunk if cap is None else capped(self.of_chunk, cap)
-            return linear_cross_entropy(
+            return loss + linear_cross_entropy(
                 hidden, weight, targets, bias, chunk=self.chunk, of_chunk=of_chunk, **options
             )
         logits = F.linear(hidden, weight, bias)
         if cap is not None:
             logits = ops.softcap(logits, cap=cap)
-        return summed_loss(logits, targets, **options)
+        return loss + summed_loss(logits, targets, **options)
 
 
 def summed_loss(

@@ -38,13 +38,19 @@ NO_BUFFERS: dict[str, Any] = {_NAME: False}
 class Spread:
     """An objective on one rank, and what the others would have to be asked, if there were any.
 
-    Everything but ``gathering``, ``local``, ``fill`` and ``changed`` is collective.
+    Everything but ``trained``, ``gathering``, ``local``, ``fill``, ``add`` and ``changed`` is
+    collective.
     """
 
     def __init__(self, objective: Objective) -> None:
         self.objective: nn.Module = objective
         """What the gradients are taken of, with ``Objective.forward``'s arguments."""
         self._plain = objective
+
+    @property
+    def trained(self) -> Objective:
+        """The objective whose parameters the optimizer steps."""
+        return self._plain
 
     def gathering(self, last: bool) -> AbstractContextManager[None]:
         """Around one batch's forward and backward; ``last``: the update's last batch."""
@@ -79,6 +85,10 @@ class Spread:
     def fill(self, tensor: Tensor, array: np.ndarray) -> None:
         """Write a whole array, of the tensor's whole shape, into what lies of it on this rank."""
         tensor.detach().copy_(to_tensor(array))
+
+    def add(self, tensor: Tensor, step: Tensor) -> None:
+        """Add a whole tensor, the same on every rank, to what lies of a parameter on this one."""
+        tensor.detach().add_(step)
 
     def save(self, directory: Path, tensors: Mapping[str, Tensor], ranks: Ranks) -> None:
         """Write ``model/...`` and ``optim/...`` tensors as a checkpoint's files.

@@ -92,8 +92,17 @@ class Sharded(Spread):
         if not array.ndim:
             own.copy_(to_tensor(array))
             return
-        start = min(self._rank * -(-len(array) // self._size), len(array))
-        own.copy_(to_tensor(array[start : start + len(own)]))
+        own.copy_(to_tensor(array[self._rows(len(array), len(own))]))
+
+    def add(self, tensor: Tensor, step: Tensor) -> None:
+        """Add this rank's rows of a whole tensor."""
+        (own,) = self.local([tensor.detach()])
+        own.add_(step[self._rows(len(step), len(own))])
+
+    def _rows(self, count: int, own: int) -> slice:
+        """This rank's ``own`` rows of so many."""
+        start = min(self._rank * -(-count // self._size), count)
+        return slice(start, start + own)
 
     def changed(self) -> None:
         """The copy is of former weights."""

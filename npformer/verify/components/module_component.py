@@ -91,7 +91,9 @@ class ModuleComponent(Component):
         return sum_scales(self, case) if self.card.only_adds else noise_scales(self, case)
 
     def smooth(self, case: Case) -> bool:
-        """As the op's own rule, for a module that hands its inputs to one op."""
+        """As the card says, or the op's own rule for a module that hands its inputs to one op."""
+        if self.card.clear is not None:
+            return self.card.clear(self._module(case.cast(np.float64)), case)
         if self.card.calls is None:
             return True
         card = op_card(self.card.calls(self.card.build(case.static, np.float64)))

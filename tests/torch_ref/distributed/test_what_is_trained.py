@@ -22,6 +22,12 @@ MODEL = GPTConfig(
 CONFIGS = {
     "adapters": (MODEL, AdapterConfig(lora=2, lora_targets="all")),
     "lengths too": (MODEL, AdapterConfig(lora=2, dora=True)),
+    "experts": (
+        dataclasses.replace(
+            MODEL, experts=3, expert_bias_rate=0.01, expert_balance_loss=0.1, expert_z_loss=0.01
+        ),
+        AdapterConfig(),
+    ),
     "rates by the width": (dataclasses.replace(MODEL, mup_base_width=8), AdapterConfig()),
 }
 

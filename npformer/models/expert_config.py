@@ -1,0 +1,116 @@
+"""The settings of mixtures of experts, for families whose layers may have one.
+
+Chapter     walkthroughs/25_choosing_experts.md
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from npformer.errors import ConfigError
+from npformer.fields import check
+from npformer.models.attention_config import AttentionConfig
+from npformer.ops.routing import check_choice_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpertConfig(AttentionConfig):
+    """How a token chooses among networks; without ``experts`` each layer has one network.
+
+    Raises ConfigError for settings that do not go together.
+    """
+
+    experts: int | None = None
+    """Feed-forward networks of each layer, of width d_ff, among which each token chooses; one for
+    all tokens if None."""
+    experts_per_token: int = 2
+    """Experts that a token chooses."""
+    expert_scoring: Literal["softmax", "sigmoid", "sqrt_softplus"] = "softmax"
+    """What an expert's score is before it is a weight."""
+    normalize_expert_weights: bool = True
+    """Divide the weights of the chosen experts by their sum."""
+    expert_scale: float = 1.0
+    """Factor of the weights."""
+    shared_d_ff: int | None = None
+    """Width of a network that every token has besides; none unless given."""
+    expert_groups: int = 1
+    """Groups of experts, side by side, of which a token keeps the best before it chooses."""
+    kept_expert_groups: int | None = None
+    """How many groups it keeps; all unless given."""
+    expert_bias_rate: float | None = None
+    """Have a bias of the choice that moves by so much after each step, up for an expert with fewer
+    tokens than the mean; no such bias unless given."""
+    expert_balance_loss: float = 0.0
+    """What a loss counts, beside a token's, that is least where all experts have as many tokens."""
+    expert_z_loss: float = 0.0
+    """What the squared log of the scores' softmax denominator counts beside a token's loss."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.experts is None:
+            own = {f.name: f.default for f in dataclasses.fields(ExpertConfig)}
+            for field in dataclasses.fields(AttentionConfig):
+                own.pop(field.name)
+            changed = [name for name in own if getattr(self, name) != own[name]]
+            check(
+                not changed,
+                f"{', '.join(changed)} is for experts, and there are none; give experts, the "
+                "networks of each layer",
+            )
+            return
+        try:
+            check_choice_of(
+                self.experts, self.experts_per_token, self.expert_groups, self.kept_expert_groups
+            )
+        except ConfigError as error:
+            raise ConfigError(
+                "experts, experts_per_token, expert_groups and kept_expert_groups do not go "
+                f"together: {error}"
+            ) from None
+        check(
+            self.shared_d_ff is None or self.shared_d_ff >= 1,
+            f"shared_d_ff is {self.shared_d_ff}; it must be 1 or more, or not given",
+        )
+        check(self.expert_scale > 0, f"expert_scale is {self.expert_scale}; it must be > 0")
+        for name in ("expert_balance_loss", "expert_z_loss", "expert_bias_rate"):
+            value = getattr(self, name)
+            check(value is None or value >= 0, f"{name} is {value}; it must be 0 or more")
+
+    @property
+    def idle(self) -> str:
+        """A router that learns nothing: the share of one expert is 1, whatever its score."""
+        one = self.experts is not None and self.experts > self.experts_per_token == 1
+        if one and self.normalize_expert_weights:
+            return (
+                "experts_per_token is 1 and normalize_expert_weights divides that one weight by "
+                "itself, so that the router's gradient is 0: give "
+                "--model.no-normalize-expert-weights, or more experts per token"
+            )
+        return super().idle
+
+    @property
+    def auxiliary(self) -> bool:
+        """Whether a training has losses beside the tokens', or counts each expert's tokens."""
+        losses = self.expert_balance_loss or self.expert_z_loss or self.expert_bias_rate
+        return self.experts is not None and bool(losses)
+
+    def stack_settings(self, layers: int) -> dict[str, Any]:
+        """As of a stack without experts; ``experts`` are the settings of ``MixtureOfExperts``."""
+        settings = super().stack_settings(layers)
+        if self.experts is not None:
+            settings["experts"] = {
+                "experts": self.experts,
+                "experts_per_token": self.experts_per_token,
+                "scoring": self.expert_scoring,
+                "normalize": self.normalize_expert_weights,
+                "scale": self.expert_scale,
+                "shared_d_ff": self.shared_d_ff,
+                "groups": self.expert_groups,
+                "kept_groups": self.kept_expert_groups,
+                "balance_bias": self.expert_bias_rate is not None,
+                "balance_loss": self.expert_balance_loss,
+                "z_loss": self.expert_z_loss,
+            }
+        return settings

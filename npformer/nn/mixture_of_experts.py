@@ -1,0 +1,216 @@
+"""Mixture of experts (Shazeer et al., 2017, arXiv:1701.06538): each token chooses a few networks.
+
+    scores  = router(x)                                   one for each expert
+    chosen  = the k best; a choice, without a gradient     see routing.py
+    weights = what the chosen count, from their scores     see expert_weights.py
+    y       = sum over the chosen of weights * expert(x), + shared(x)
+
+The rows are sorted by expert on the way in and brought back on the way out, so that each expert's
+are one product. Two losses besides the model's keep the router usable: one for the balance, one
+against large scores. They are sums over the tokens that count, as the model's own loss is.
+
+Chapter     walkthroughs/25_choosing_experts.md
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from npformer.nn.experts import Experts, ExpertsCache
+from npformer.nn.feed_forward import FeedForward, make_feed_forward
+from npformer.nn.gated_feed_forward import GatedFeedForward
+from npformer.nn.linear import Linear
+from npformer.nn.module import Array, Module, Parameter
+from npformer.ops.array import rows
+from npformer.ops.balance_loss import (
+    BalanceLossCache,
+    balance_loss_backward,
+    balance_loss_forward,
+)
+from npformer.ops.checks import check_choice
+from npformer.ops.combine import CombineCache, combine_backward, combine_forward
+from npformer.ops.dispatch import DispatchCache, dispatch_backward, dispatch_forward
+from npformer.ops.expert_weights import (
+    SCORINGS,
+    ExpertWeightsCache,
+    affinity,
+    expert_weights_backward,
+    expert_weights_forward,
+)
+from npformer.ops.linear import LinearCache
+from npformer.ops.routing import balanced_bias, check_choice_of, choose_experts, sorted_by_expert
+from npformer.ops.z_loss import ZLossCache, z_loss_backward, z_loss_forward
+
+
+class Auxiliary(NamedTuple):
+    """What a mixture adds to the loss, and how many tokens each expert had."""
+
+    loss: Array  # (), a sum over the tokens that count
+    load: Array  # (..., E), of the tokens that count; the leading axis is of layers
+
+
+class AuxiliaryCache(NamedTuple):
+    probs: ExpertWeightsCache | None  # of all experts
+    balance: BalanceLossCache | None
+    scores: ZLossCache | None
+
+
+class MixtureOfExpertsCache(NamedTuple):
+    router: LinearCache
+    weights: ExpertWeightsCache
+    dispatch: DispatchCache
+    experts: ExpertsCache
+    combine: CombineCache
+    shared: Any  # the cache of the shared network
+    auxiliary: Auxiliary | None  # where it was asked for
+    losses: AuxiliaryCache | None
+    shape: tuple[int, ...]  # of x
+
+
+class MixtureOfExperts(Module):
+    """``experts`` feed-forward networks of which each token has ``experts_per_token``.
+
+    Args:
+        scoring, normalize, scale: as in ``expert_weights``.
+        shared_d_ff: the width of a network that every token has besides; none unless given.
+        groups, kept_groups: a token chooses among its best groups of experts.
+        balance_bias: whether the choice has a bias, which is no weight and has no gradient.
+        balance_loss, z_loss: what the auxiliary losses count beside the model's.
+
+    Raises ConfigError for what cannot be chosen, another scoring or activation, a size below 1.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        d_ff: int,
+        activation: str = "swiglu",
+        *,
+        experts: int,
+        experts_per_token: int = 2,
+        scoring: str = "softmax",
+        normalize: bool = True,
+        scale: float = 1.0,
+        shared_d_ff: int | None = None,
+        groups: int = 1,
+        kept_groups: int | None = None,
+        balance_bias: bool = False,
+        balance_loss: float = 0.0,
+        z_loss: float = 0.0,
+        bias: bool = False,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        check_choice_of(experts, experts_per_token, groups, kept_groups)
+        check_choice("scoring", scoring, SCORINGS)
+        self.experts_per_token = experts_per_token
+        self.scoring, self.normalize, self.scale = scoring, normalize, scale
+        self.groups, self.kept_groups = groups, kept_groups
+        self.balance_loss, self.z_loss = balance_loss, z_loss
+        self.router = Linear(d_model, experts, False, rng=rng, dtype=dtype)
+        self.balance_bias: Parameter | None = None
+        if balance_bias:
+            self.balance_bias = Parameter(np.zeros(experts, dtype), trainable=False)
+        self.experts = Experts(experts, d_model, d_ff, activation, bias=bias, rng=rng, dtype=dtype)
+        self.shared: FeedForward | GatedFeedForward | None = None
+        if shared_d_ff is not None:
+            self.shared = make_feed_forward(
+                d_model, shared_d_ff, activation, bias=bias, rng=rng, dtype=dtype
+            )
+
+    def forward(self, x: Array, texts: Array | None = None) -> tuple[Array, MixtureOfExpertsCache]:
+        """x (..., T, D) -> y (..., T, D), cache.
+
+        With ``texts`` (..., T), as in ``balance_loss`` the text of each token or -1 if it does not
+        count, the cache has the auxiliary losses as ``auxiliary``, and the backward adds their
+        gradient.
+        """
+        x_rows = rows(x)  # (R, D)
+        scores, router = self.router.forward(x_rows)  # (R, E)
+        chosen = self.choose(scores)  # (R, k)
+        weights, of_weights = expert_weights_forward(
+            scores,
+            chosen=chosen,
+            scoring=self.scoring,
+            normalize=self.normalize,
+            scale=self.scale,
+        )
+        places = sorted_by_expert(chosen, scores.shape[-1])
+        sent, dispatch = dispatch_forward(x_rows, slots=places.slots)  # (P, D)
+        h, experts = self.experts.forward(sent, places.sizes)  # (P, D)
+        y, combine = combine_forward(h, weights, slots=places.slots)  # (R, D)
+        y = y.reshape(x.shape)
+        shared: Any = None
+        if self.shared is not None:
+            more, shared = self.shared.forward(x)
+            y = y + more
+        auxiliary = losses = None
+        if texts is not None:
+            auxiliary, losses = self._auxiliary(scores, chosen, texts.reshape(-1))
+        return y, MixtureOfExpertsCache(
+            router, of_weights, dispatch, experts, combine, shared, auxiliary, losses, x.shape
+        )
+
+    def backward(
+        self, dy: Array, cache: MixtureOfExpertsCache, dloss: Array | float = 1.0
+    ) -> Array:
+        """dy (..., T, D) -> dx (..., T, D): by the experts, the router, and the shared network.
+
+        ``dloss`` is the upstream gradient of the auxiliary losses, 1 where they are part of a sum.
+        """
+        dh, dweights = combine_backward(rows(dy), cache.combine)
+        dx = dispatch_backward(self.experts.backward(dh, cache.experts), cache.dispatch)
+        dscores = expert_weights_backward(dweights, cache.weights)
+        if cache.losses is not None:
+            dscores = dscores + self._auxiliary_backward(dloss, cache.losses)
+        dx = (dx + self.router.backward(dscores, cache.router)).reshape(cache.shape)
+        return dx if self.shared is None else dx + self.shared.backward(dy, cache.shared)
+
+    def choose(self, scores: Array) -> Array:
+        """scores (R, E) -> the experts of each token (R, k).
+
+        Without a bias and without groups the scores themselves tell: every scoring rises with them.
+        """
+        k, groups = self.experts_per_token, self.groups
+        if self.balance_bias is None and groups == 1:
+            return choose_experts(scores, k)
+        fit = affinity(scores, self.scoring)
+        bias = None if self.balance_bias is None else self.balance_bias.data
+        return choose_experts(fit, k, bias=bias, groups=groups, kept=self.kept_groups)
+
+    def rebalance(self, load: Array, rate: float) -> None:
+        """Move the bias of the choice after a step in which expert e had load[e] tokens."""
+        if self.balance_bias is not None:
+            self.balance_bias.data[...] = balanced_bias(self.balance_bias.data, load, rate)
+
+    def _auxiliary(
+        self, scores: Array, chosen: Array, texts: Array
+    ) -> tuple[Auxiliary, AuxiliaryCache]:
+        experts = scores.shape[-1]
+        counts = texts >= 0
+        load = np.bincount(chosen[counts].reshape(-1), minlength=experts)
+        loss = np.zeros((), scores.dtype)
+        probs = balance = of_scores = None
+        if self.balance_loss:
+            everyone = np.broadcast_to(np.arange(experts), scores.shape)
+            p, probs = expert_weights_forward(scores, chosen=everyone, scoring=self.scoring)
+            value, balance = balance_loss_forward(p, chosen=chosen, texts=texts)
+            loss = loss + scores.dtype.type(self.balance_loss) * value
+        if self.z_loss:
+            value, of_scores = z_loss_forward(scores, counts=counts)
+            loss = loss + scores.dtype.type(self.z_loss) * value
+        return Auxiliary(np.asarray(loss), load), AuxiliaryCache(probs, balance, of_scores)
+
+    def _auxiliary_backward(self, dloss: Array | float, cache: AuxiliaryCache) -> Any:
+        """dloss () -> dscores (R, E); 0 where there is no such loss."""
+        dtype = self.router.weight.data.dtype.type
+        dscores: Any = 0
+        if cache.balance is not None and cache.probs is not None:
+            dprobs = balance_loss_backward(dtype(self.balance_loss * dloss), cache.balance)
+            dscores = expert_weights_backward(dprobs, cache.probs)
+        if cache.scores is not None:
+            dscores = dscores + z_loss_backward(dtype(self.z_loss * dloss), cache.scores)
+        return dscores

@@ -1,0 +1,123 @@
+"""Mixture of experts (Shazeer et al., 2017): each token chooses a few networks."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from torch_ref import ops
+from torch_ref.nn.experts import Experts
+from torch_ref.nn.feed_forward import make_feed_forward
+from torch_ref.nn.linear import Linear
+
+
+class Auxiliary(NamedTuple):
+    """What a mixture adds to the loss, and how many tokens each expert had."""
+
+    loss: Tensor  # (), a sum over the tokens that count
+    load: Tensor  # (..., E), of the tokens that count; the leading axis is of layers
+
+
+class MixtureOfExperts(nn.Module):
+    """``experts`` feed-forward networks of which each token has ``experts_per_token``.
+
+    The arguments are those of the NumPy module.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        d_ff: int,
+        activation: str = "swiglu",
+        *,
+        experts: int,
+        experts_per_token: int = 2,
+        scoring: str = "softmax",
+        normalize: bool = True,
+        scale: float = 1.0,
+        shared_d_ff: int | None = None,
+        groups: int = 1,
+        kept_groups: int | None = None,
+        balance_bias: bool = False,
+        balance_loss: float = 0.0,
+        z_loss: float = 0.0,
+        bias: bool = False,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__()
+        place: dict[str, Any] = {"dtype": dtype, "device": device}
+        self.experts_per_token = experts_per_token
+        self.scoring, self.normalize, self.scale = scoring, normalize, scale
+        self.groups, self.kept_groups = groups, kept_groups
+        self.balance_loss, self.z_loss = balance_loss, z_loss
+        self.router = Linear(d_model, experts, False, **place)
+        self.balance_bias: nn.Parameter | None = None
+        if balance_bias:
+            self.balance_bias = nn.Parameter(torch.zeros(experts, **place), requires_grad=False)
+        self.experts = Experts(experts, d_model, d_ff, activation, bias=bias, **place)
+        self.shared: nn.Module | None = None
+        if shared_d_ff is not None:
+            self.shared = make_feed_forward(d_model, shared_d_ff, activation, bias=bias, **place)
+
+    def forward(self, x: Tensor, texts: Tensor | None = None) -> Any:
+        """x (..., T, D) -> (..., T, D), and with ``texts`` (..., T) the ``Auxiliary`` after it."""
+        rows = x.flatten(0, -2)  # (R, D)
+        scores = self.router(rows)  # (R, E)
+        chosen = self.choose(scores.detach())  # (R, k)
+        weights = ops.expert_weights(
+            scores,
+            chosen=chosen,
+            scoring=self.scoring,
+            normalize=self.normalize,
+            scale=self.scale,
+        )
+        order = torch.argsort(chosen.flatten(), stable=True)
+        slots = torch.argsort(order).view_as(chosen)  # the inverse of a permutation
+        experts = torch.arange(scores.shape[-1], device=x.device)
+        sizes = (chosen.flatten()[:, None] == experts).sum(0)
+        h = self.experts(ops.dispatch(rows, slots=slots), sizes)
+        y = ops.combine(h, weights, slots=slots).view(x.shape)
+        if self.shared is not None:
+            y = y + self.shared(x)
+        if texts is None:
+            return y
+        return y, self._auxiliary(scores, chosen, texts.flatten())
+
+    def choose(self, scores: Tensor) -> Tensor:
+        """scores (R, E) -> the experts of each token (R, k), of equal ones the first."""
+        k, groups = self.experts_per_token, self.groups
+        if self.balance_bias is None and groups == 1:
+            return _largest(scores, k)
+        fit = ops.affinity(scores, self.scoring)
+        if self.balance_bias is not None:
+            fit = fit + self.balance_bias
+        kept = self.kept_groups
+        if kept is not None and kept < groups:
+            grouped = fit.unflatten(-1, (groups, -1))
+            best = grouped.topk(min(2, grouped.shape[-1]), -1).values.sum(-1)
+            inside = torch.zeros_like(best, dtype=torch.bool)
+            inside.scatter_(-1, _largest(best, kept), True)
+            fit = grouped.masked_fill(~inside[..., None], -torch.inf).flatten(-2)
+        return _largest(fit, k)
+
+    def _auxiliary(self, scores: Tensor, chosen: Tensor, texts: Tensor) -> Auxiliary:
+        counts = texts >= 0
+        count = scores.shape[-1]
+        by_expert = chosen[..., None] == torch.arange(count, device=chosen.device)
+        load = (by_expert.any(1) & counts[:, None]).sum(0)
+        loss = scores.new_zeros(())
+        if self.balance_loss:
+            fit = ops.affinity(scores, self.scoring)
+            probs = fit / fit.sum(-1, keepdim=True)
+            balance = ops.balance_loss(probs, chosen=chosen, texts=texts)
+            loss = loss + self.balance_loss * balance
+        if self.z_loss:
+            loss = loss + self.z_loss * ops.z_loss(scores, counts=counts)
+        return Auxiliary(loss, load)
+
+
+def _largest(x: Tensor, k: int) -> Tensor:
+    return torch.sort(x, dim=-1, descending=True, stable=True).indices[..., :k]
