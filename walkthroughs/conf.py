@@ -1,10 +1,10 @@
 """Sphinx: the walkthroughs, executed, as a site. ``make site`` writes build/site.
 
-The build is the chapters' test. Every chapter runs in a kernel of its own with this directory as
-its working directory: its cells, and then the code in its folded answers, which no page shows. A
-chapter whose cells or answers raise, a picture without alt text, and any warning of Sphinx's fail
-the build. Outputs are kept in build/cells and used again until a line of the package or of the
-chapter changes.
+The build is the chapters' test. Every chapter runs in a kernel of its own (of many chapters, in a
+fork that has the imports: kernels.py) with this directory as its working directory: its cells, and
+then the code in its folded answers, which no page shows. A chapter whose cells or answers raise, a
+picture without alt text, and any warning of Sphinx's fail the build. Outputs are kept in
+build/cells and used again until a line of the package or of the chapter changes.
 
 A chapter may write files for the reader into ``_generated`` (git ignores it) and refer to them by
 that relative path; they are copied into the site under the same name. Chapter 13 writes
@@ -81,6 +81,13 @@ os.environ["IPYTHONDIR"] = str(ROOT / "build" / "ipython")
 profile = ROOT / "build" / "ipython" / "profile_default"
 profile.mkdir(parents=True, exist_ok=True)
 (profile / "ipython_kernel_config.py").write_text("get_config().IPKernelApp.log_level = 40\n")
+
+MANY = 5
+"""Chapters from which on it pays to import once, for all kernels, what some of them need."""
+if len(list(HERE.glob("[0-9]*.md"))) >= MANY:
+    sys.path.insert(0, str(HERE))
+    os.environ["MATPLOTLIBRC"] = str(HERE / "matplotlibrc")
+    importlib.import_module("kernels").fork_kernels()
 
 
 def _digest() -> str:

@@ -10,7 +10,7 @@ from npformer.config import ModelConfig
 from npformer.decode import Translator
 from npformer.errors import NpformerError, TokenizerError, counted
 from npformer.models import family
-from npformer.text.tokenizer import EOS, KINDS, Tokenizer
+from npformer.text.tokenizer import EOS, KINDS, MASK, Tokenizer
 from npformer.text.unknown import listed, unknown
 from npformer.train.engines import Loaded
 from npformer.train.run_directory import recommendation
@@ -108,12 +108,17 @@ def named(loaded: Loaded) -> str:
 
 
 def what_to_try(config: ModelConfig, run: Path) -> str:
-    """A command for a finished run: a translation, or a text that begins with what is given."""
+    """A command for a finished run: what its model is for, with a text."""
     model = family(config.family)
-    command = "translate" if "source" in model.streams else "generate"
+    command, text = "translate" if "source" in model.streams else "generate", "Some text."
     if not model.decodes:
-        command = "embed"
-    return f'npformer {command} {run} "Some text."'
+        command, text = ("fill", f"Some {MASK}.") if _predicts(config) else ("embed", text)
+    return f'npformer {command} {run} "{text}"'
+
+
+def _predicts(config: ModelConfig) -> bool:
+    """Whether a model that sees a text whole predicts hidden tokens."""
+    return bool(getattr(config, "masked_head", False))
 
 
 def read_text(file: Path | None) -> str:

@@ -51,7 +51,9 @@ class Command:
     then said, or is gone.
 
     A model that reads no source translates nothing: of it, the loss, the perplexity and the bits
-    for each byte of the texts are measured. Bits per byte compare models of other vocabularies.
+    for each byte of the texts are measured. Bits per byte compare models of other vocabularies. Of
+    a model that sees a text whole it is the loss of tokens that are hidden, the same ones each
+    time.
 
     Examples:
       npformer evaluate runs/demo --split test

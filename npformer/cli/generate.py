@@ -9,7 +9,14 @@ import numpy as np
 import tyro
 
 from npformer.cli.arguments import UsageError
-from npformer.cli.common import check_characters, named, note, note_unknown, read_text
+from npformer.cli.common import (
+    check_characters,
+    named,
+    note,
+    note_unknown,
+    read_text,
+    what_to_try,
+)
 from npformer.cli.figures import STANDARD_OUTPUT, reporter, write_figures
 from npformer.decode import generate
 from npformer.errors import ConfigError
@@ -73,8 +80,8 @@ class Command:
             )
         if not family(loaded.config.model.family).decodes:
             raise ConfigError(
-                "this model sees the whole text and predicts no next token; for vectors of texts: "
-                f"npformer embed {self.run}"
+                "this model sees the whole text and predicts no next token; try "
+                + what_to_try(loaded.config.model, self.run)
             )
         prompt = self.text if self.file is None else read_text(self.file).rstrip("\n")
         check_characters(tokenizer, prompt)

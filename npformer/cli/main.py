@@ -29,6 +29,7 @@ COMMANDS = {
     "plan": "estimate what training needs: GPU memory, arithmetic, time, cost",
     "translate": "translate text with a trained model, by lines or paragraphs",
     "generate": "go on with a text, by a trained language model",
+    "fill": "say what hidden tokens of a text are, by an encoder",
     "embed": "give each text a vector, by a loaded encoder",
     "evaluate": "score a trained model on sentences it has not seen",
     "attention": "draw what each head attends to in one sentence",
@@ -43,7 +44,7 @@ COMMANDS = {
 RENAMED = {"neighbour": "baseline"}
 """Names that commands had before, which keep working throughout 0.2."""
 
-WRITES_TEXT = ("translate", "generate", "embed")
+WRITES_TEXT = ("translate", "generate", "fill", "embed")
 """Commands whose output is a text for others; what cannot be written there is an error."""
 
 FIRST_STEPS = """\

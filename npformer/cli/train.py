@@ -54,7 +54,7 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Command:
-    """Train a model that translates or that goes on with text, and keep all that it leaves.
+    """Train a model that translates, goes on with text or fills it in, and keep all that it leaves.
 
     Checkpoints, metrics and the loss curve go into a directory.
 
@@ -68,8 +68,9 @@ class Command:
     runs, and where the corpus is may change then: other pairs than the run's are refused.
 
     --from begins with a model that was trained before: one that npformer load reads, but for
-    encoders, or a run. Its weights, its settings and its tokenizer are the new run's;
-    the settings of training are those for fine-tuning unless there is a preset.
+    encoders without a head that predicts tokens, or a run. Its weights, its settings and its
+    tokenizer are the new run's; the settings of training are those for fine-tuning unless there is
+    a preset.
 
     At the end stands which checkpoint the commands use that are given the directory: the last, the
     best or the mean of the last few, by the loss on the validation pairs, each with its figures.
@@ -83,6 +84,7 @@ class Command:
       npformer train runs/twin --preset small --corpus pairs.tsv.xz --engine torch --precision bf16
       npformer train runs/pre --model.norm pre --optim.warmup 1000 --updates 4000
       npformer train runs/gpt --model gpt --model.layers 2          a language model of the target
+      npformer train runs/bert --model bert --corpus texts.txt      hidden words of whole texts
       npformer train runs/few --lora 8 --lora-targets all           adapters alone, weights frozen
       npformer train runs/tuned --from downloads/SmolLM2-135M --lora 8 --corpus texts.txt
       npformer train runs/real --resume

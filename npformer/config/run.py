@@ -36,12 +36,19 @@ class DataConfig:
     """Longer pairs, in tokens, are left out of training and counted."""
     pack: bool = False
     """Put several texts into one row, up to max_length tokens, each apart (models of language)."""
+    mask_probability: float = 0.15
+    """Share of a text's tokens that are hidden, for a model that sees it whole and predicts them
+    (bert)."""
     shards: str = ""
     """Directory of the corpus as tokenised, memory-mapped shards; empty keeps it in memory."""
 
     def __post_init__(self) -> None:
         check_types(self)
         check(self.pairs >= 0, f"pairs is {self.pairs}; it must be 0 or more")
+        check(
+            0 < self.mask_probability < 1,
+            f"mask_probability is {self.mask_probability}; it must be > 0 and < 1",
+        )
         for name, least in (("vocab_size", 8), ("batch_tokens", 1), ("max_length", 2)):
             value = getattr(self, name)
             check(value >= least, f"{name} is {value}; it must be {least} or more")

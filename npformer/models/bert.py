@@ -206,7 +206,7 @@ class BERT(Model):
                 "this model has no head that predicts tokens (masked_head is off); it gives "
                 "vectors of texts: use encode, or npformer embed"
             )
-        states, cache = self.states(target, rng, types)
+        states, cache = self._states(target, rng, types)
         h, dense = self.head_dense.forward(states)
         h, activation = self.head_activation.forward(h)
         h, norm = self.head_norm.forward(h)
@@ -220,7 +220,7 @@ class BERT(Model):
         dh = self.head_norm.backward(dh, cache.norm)
         dh = self.head_activation.backward(dh, cache.activation)
         dstates = self.head_dense.backward(dh, cache.dense)
-        self.states_backward(dstates, cache.states)
+        self._states_backward(dstates, cache.states)
 
     def encode(
         self,
@@ -233,36 +233,50 @@ class BERT(Model):
 
         Raises ShapeError and IndexError as ``forward``.
         """
-        states, cache = self.states(target, rng, types)
+        states, cache = self._states(target, rng, types)
         vectors, pooling = self.pooling.forward(states, target != self.config.padding_id)
         return vectors, EncodeCache(cache, pooling)
 
     def encode_backward(self, dvectors: Array, cache: EncodeCache) -> None:
         """dvectors (B, D) -> nothing: the parameters have it all, but for those of the head."""
         dstates = self.pooling.backward(dvectors, cache.pooling)
-        self.states_backward(dstates, cache.states)
-
-    def vectors(self, target: Array) -> Array:
-        """target (B, T) ids -> vectors (B, D), without what a backward needs; as ``encode``."""
-        return self.encode(target)[0]
+        self._states_backward(dstates, cache.states)
 
     def states(
         self,
         target: Array,
         rng: np.random.Generator | None = None,
+        *,
         types: Array | None = None,
     ) -> tuple[Array, StatesCache]:
         """target (B, T) ids, types (B, T) -> the encoder's last states (B, T, D), cache.
 
         Raises ShapeError and IndexError as ``forward``.
         """
+        return self._states(target, rng, types)
+
+    def states_backward(self, dstates: Array, cache: StatesCache) -> None:
+        """dstates (B, T, D) -> nothing: the parameters have it all, but for those of the head."""
+        self._states_backward(dstates, cache)
+
+    def predictions(self, target: Array) -> Array:
+        """target (B, T) ids -> logits (B, T, V), without what a backward needs; as ``forward``."""
+        return self.forward(target)[0]
+
+    def vectors(self, target: Array) -> Array:
+        """target (B, T) ids -> vectors (B, D), without what a backward needs; as ``encode``."""
+        return self.encode(target)[0]
+
+    def _states(
+        self, target: Array, rng: np.random.Generator | None, types: Array | None
+    ) -> tuple[Array, StatesCache]:
+        """target (B, T) ids -> the encoder's last states (B, T, D), cache."""
         x, embed = self._embed_types(target, rng, types)
         mask = padding_mask(target, self.config.padding_id)  # (B, 1, 1, T)
         y, encoder = self.encoder.forward(x, mask=mask, rng=rng, at=self._places(target))
         return y, StatesCache(embed, encoder)
 
-    def states_backward(self, dy: Array, cache: StatesCache) -> None:
-        """dy (B, T, D) -> nothing: ids have no gradient."""
+    def _states_backward(self, dy: Array, cache: StatesCache) -> None:
         dx = self.encoder.backward(dy, cache.encoder)
         dx = self._embed_backward(dx, cache.embed.embed)
         if self.type_embedding is not None and cache.embed.types is not None:

@@ -88,11 +88,15 @@ class Model(Module):
     def rebalance(self, load: Array) -> None:
         """After a step in which layer l's expert e had load[l, e] tokens; see ``auxiliary``."""
 
-    def run_layers(self, *, checkpointed: bool) -> None:
-        """How layers run from now on: whether they keep their inputs alone (``Stack``)."""
+    def run_layers(self, *, checkpointed: bool, freed: bool = False) -> None:
+        """How layers run from now on: whether they keep their inputs alone (``Stack``).
+
+        With ``freed`` a backward drops the cache of each layer that it is done with, so that there
+        is one backward of a forward.
+        """
         for _, module in self.named_modules():
             if isinstance(module, Stack):
-                module.checkpointed = checkpointed
+                module.checkpointed, module.freed = checkpointed, freed
 
     def _embed(
         self,

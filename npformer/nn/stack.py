@@ -47,7 +47,8 @@ class Stack(Module):
     layer's attention has no norm before it; ``last_norm`` is whether there is a norm after the last
     layer. Raises ConfigError as ``Layer`` does.
 
-    Where ``checkpointed`` is set, layers run again in the backward and keep no activations.
+    Where ``checkpointed`` is set, layers run again in the backward and keep no activations. Where
+    ``freed`` is, a backward takes the caches of the layers out of its own, one by one.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Stack(Module):
         dtype: DTypeLike = np.float32,
         **settings: Any,
     ) -> None:
-        self.checkpointed = False
+        self.checkpointed = self.freed = False
         around: dict[str, Any] = {"norm": norm, "eps": eps, "norm_type": norm_type, **settings}
         self.positions: Positions | None = None
         if positions is not None:
@@ -131,7 +132,9 @@ class Stack(Module):
         if self.norm is not None and cache.norm is not None:
             dx = self.norm.backward(dx, cache.norm)
         dmemory: Array | None = None
-        for layer, layer_cache in zip(reversed(self.layers), reversed(cache.layers), strict=True):
+        caches = cache.layers if self.freed else list(cache.layers)
+        for layer in reversed(self.layers):
+            layer_cache = caches.pop()
             if isinstance(layer_cache, CheckpointedCache):
                 dx = checkpointed_backward(layer, dx, layer_cache)
             else:

@@ -6,6 +6,7 @@ Chapter     walkthroughs/10_optimizers.md
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -15,23 +16,24 @@ BLOCK = 65_536
 """Elements squared at a time, so that their float64 copy stays in cache."""
 
 
-def gradient_norm(gradient: Array) -> float:
-    """The Euclidean norm of a flat ``gradient`` (P,); NaN or infinite where an element is.
+def gradient_norm(*gradients: Array) -> float:
+    """The Euclidean norm of ``gradients``, taken as one vector; NaN or infinite if an element is.
 
     Squares are taken in float64 and added without rounding error between blocks. No float32
     element can overflow or vanish there; float64 elements near the ends of their own range are
     first divided by the largest. Norms of parts combine through ``math.hypot``.
     """
-    total = _sum_of_squares(gradient, 1.0)
-    if 1e-250 < total < math.inf or not gradient.size:
+    blocks = _blocks(gradients)
+    total = _sum_of_squares(blocks, 1.0)
+    if 1e-250 < total < math.inf or not blocks:
         return math.sqrt(total)
     largest = max(
-        (float(np.max(np.abs(block))) for block in _blocks(gradient)),
+        (float(np.max(np.abs(block))) for block in blocks),
         key=lambda value: math.inf if math.isnan(value) else value,
     )
     if largest == 0 or not math.isfinite(largest):
         return largest
-    return largest * math.sqrt(_sum_of_squares(gradient, largest))
+    return largest * math.sqrt(_sum_of_squares(blocks, largest))
 
 
 def clip_factor(norm: float, max_norm: float) -> float:
@@ -42,15 +44,18 @@ def clip_factor(norm: float, max_norm: float) -> float:
     return max_norm / norm if 0 < max_norm < norm else 1.0
 
 
-def _blocks(array: Array) -> list[Array]:
-    return [array[start : start + BLOCK] for start in range(0, array.size, BLOCK)]
+def _blocks(arrays: Iterable[Array]) -> list[Array]:
+    flat = [array.reshape(-1) for array in arrays]
+    return [a[start : start + BLOCK] for a in flat for start in range(0, a.size, BLOCK)]
 
 
-def _sum_of_squares(gradient: Array, unit: float) -> float:
+def _sum_of_squares(blocks: list[Array], unit: float) -> float:
     sums = []
-    for block in _blocks(gradient):
-        wide = block.astype(np.float64) / unit if unit != 1.0 else block.astype(np.float64)
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        for block in blocks:
+            wide = block.astype(np.float64)
+            if unit != 1.0:
+                wide /= unit
             sums.append(float(np.dot(wide, wide)))
     # fsum refuses infinities of both kinds and NaN in some mixtures; a plain sum carries them.
     return math.fsum(sums) if all(map(math.isfinite, sums)) else sum(sums)

@@ -51,15 +51,30 @@ class FlatParameters:
         size = sum(group[0].data.size for group in tied.values())
         dtype = kinds.pop() if kinds else np.dtype(np.float32)
         self.data: Array = np.zeros(size, dtype)  # (P,) every weight, in the order of the paths
-        self.grad: Array = np.zeros(size, dtype)  # (P,) every gradient, in the same order
-        views = zip(self.views(self.data).values(), self.views(self.grad).values(), strict=True)
-        for group, (data, grad) in zip(tied.values(), views, strict=True):
+        self.grad: Array  # (P,) every gradient, in the same order
+        for group, data in zip(tied.values(), self.views(self.data).values(), strict=True):
             data[...] = group[0].data
+            for parameter in group:
+                parameter.data = data
+        self._join_gradients(list(tied.values()))
+
+    def _join_gradients(self, groups: list[list[Parameter]]) -> None:
+        """Make the gradients of each group of tied parameters one, a view into ``grad``."""
+        self.grad = np.zeros_like(self.data)
+        for group, grad in zip(groups, self.views(self.grad).values(), strict=True):
             for parameter in group:
                 if parameter.grad is not None:
                     grad += parameter.grad
             for parameter in group:
-                parameter.data, parameter.grad = data, grad
+                parameter.grad = grad
+
+    def gradients(self) -> dict[str, Array]:
+        """Every gradient by path, of its parameter's shape; not copies."""
+        return self.views(self.grad)
+
+    def scaled_gradient(self, part: slice, factor: float, out: Array) -> None:
+        """``factor`` times the gradients of the numbers in ``part``, into ``out``."""
+        np.multiply(self.grad[part], factor, out=out)
 
     def views(self, flat: Array) -> dict[str, Array]:
         """Cut ``flat`` (P,) into views by path, each of its parameter's shape."""
@@ -89,7 +104,7 @@ class FlatParameters:
 
     def first_nonfinite(self) -> str | None:
         """The path of the first parameter whose gradient holds a NaN or an infinity, if any."""
-        for path, gradient in self.views(self.grad).items():
+        for path, gradient in self.gradients().items():
             if not np.isfinite(gradient).all():
                 return path
         return None

@@ -73,7 +73,7 @@ class Optimizer:
             for first in range(part.start, part.stop, BLOCK):
                 block = slice(first, min(first + BLOCK, part.stop))
                 gradient, spare = scratch[:, : block.stop - first]
-                np.multiply(self.flat.grad[block], grad_scale, out=gradient)
+                self.flat.scaled_gradient(block, grad_scale, gradient)
                 moments = [buffer[block] for buffer in self.buffers.values()]
                 rate = learning_rate * factor
                 self.update(self.flat.data[block], gradient, moments, spare, rate)

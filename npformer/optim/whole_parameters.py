@@ -5,6 +5,8 @@ Chapter     walkthroughs/23_steps_that_are_matrices.md
 
 from __future__ import annotations
 
+import numpy as np
+
 from npformer.nn.module import Array
 from npformer.optim.flat import FlatParameters
 from npformer.seam import method
@@ -30,9 +32,10 @@ class WholeParameters:
         stop: int | None = None,
     ) -> None:
         """The step of every parameter that begins in a range."""
-        weights, gradients = self.flat.views(self.flat.data), self.flat.views(self.flat.grad)
+        weights, spans = self.flat.views(self.flat.data), self.flat.spans()
         for path in self.flat.between(start, stop):
-            gradient = gradients[path] * gradients[path].dtype.type(grad_scale)
+            gradient = np.empty_like(weights[path])
+            self.flat.scaled_gradient(spans[path], grad_scale, gradient.reshape(-1))
             self.update_one(weights[path], gradient, self.kept[path], learning_rate)
 
     def update_one(

@@ -118,13 +118,15 @@ class EncodedPairs:
     """(pairs,) int64: the last id of each source; EOS of all if None."""
     pad: int = PAD
     """The id that fills a batch."""
+    beside: int = 1
+    """Ids that a batch holds of each side beside those of its text."""
 
     def __len__(self) -> int:
         return len(self.source)
 
     def lengths(self) -> np.ndarray:
         """(pairs, 2) int64: tokens of source and target as a batch holds them, EOS or BOS too."""
-        return np.stack([side.sizes + 1 for side in self._sides], axis=1)
+        return np.stack([side.sizes + self.beside for side in self._sides], axis=1)
 
     def gather(self, rows: np.ndarray) -> tuple[Ragged, Ragged]:
         """Source and target of the pairs at ``rows``, in the order of ``rows``."""
@@ -297,11 +299,16 @@ def evaluation_batches(
 
     A pair that is longer than the budget is a batch of its own: every pair is measured.
     """
+    batches = in_batches(pairs, batch_tokens, streams)
+    return [make_batch(pairs, rows, streams, no_target) for rows in batches]
+
+
+def in_batches(
+    pairs: Pairs, batch_tokens: int, streams: Collection[str] = SIDES
+) -> list[np.ndarray]:
+    """The rows of each batch of ``evaluation_batches``."""
     lengths = _lengths(pairs, streams)
-    order = _by_length(lengths, np.arange(len(pairs)))
-    return [
-        make_batch(pairs, rows, streams, no_target) for rows in _cut(order, lengths, batch_tokens)
-    ]
+    return _cut(_by_length(lengths, np.arange(len(pairs))), lengths, batch_tokens)
 
 
 def _lengths(pairs: Pairs, streams: Collection[str]) -> np.ndarray:

@@ -17,8 +17,10 @@ from npformer.text import sentencepiece_vocabulary
 from npformer.text.model_languages import Languages, listed
 from npformer.text.published_vocabulary import LibraryVocabulary, Vocabulary
 from npformer.text.sentencepiece_vocabulary import SentencePieceVocabulary
-from npformer.text.tokenizer import Tokenizer
+from npformer.text.tokenizer import MASK, Tokenizer
 
+MASKS = (MASK, "<mask>")
+"""What a hidden token is called."""
 KEY = "npformer"
 """What npformer adds to the file is under this."""
 
@@ -141,6 +143,19 @@ class PublishedTokenizer(Tokenizer):
     def encode(self, text: str) -> list[int]:
         """The ids of ``text`` alone. Raises TokenizerError for text that UTF-8 cannot write."""
         return self.vocabulary.encode(text)
+
+    @property
+    def mask(self) -> int | None:
+        """The id of a token that is hidden from a model; None if there is no such id."""
+        ids = self.vocabulary.ids()
+        return next((ids[name] for name in MASKS if name in ids), None)
+
+    def encode_masked(self, text: str) -> list[int]:
+        """``encode`` of a text in which ``[MASK]`` stands for a hidden token; raises as above."""
+        own = next((name for name in MASKS if name in self.vocabulary.ids()), None)
+        if own is None:
+            raise TokenizerError("this model's tokenizer has no [MASK] or <mask>")
+        return self.encode(text.replace(MASK, own))
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """``encode`` of each text."""

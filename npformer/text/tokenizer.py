@@ -39,6 +39,9 @@ KINDS = ("bpe", "word", "char")
 SPECIAL_NAMES = ("<pad>", "<unk>", "<bos>", "<eos>")
 """How ``Tokenizer.tokens`` shows the special ids."""
 
+MASK = "[MASK]"
+"""What stands for a hidden token where somebody writes a text."""
+
 UNKNOWN_MARK = "⁇"
 """What ``Tokenizer.decode`` writes for ``UNK``."""
 
@@ -61,6 +64,11 @@ class Tokenizer:
     """Ids that end a text which a model writes."""
     silent: tuple[int, ...] = (PAD, UNK, BOS)
     """Ids that a model does not write."""
+
+    @property
+    def mask(self) -> int | None:
+        """The id of a token that is hidden from a model; None if there is no such id."""
+        return UNK  # a token that nobody knows
 
     def __init__(self, core: tokenizers.Tokenizer, kind: str) -> None:
         core.encode_special_tokens = True  # "⟨pad⟩" in a text is text
@@ -177,6 +185,31 @@ class Tokenizer:
             return self._core.encode(text, add_special_tokens=False).ids
         except TypeError as error:
             raise not_text(text) from error
+
+    def encode_masked(self, text: str) -> list[int]:
+        """``encode`` of a text in which ``[MASK]`` stands for a hidden token.
+
+        Raises TokenizerError as ``encode``, and where there is no id of a hidden token.
+        """
+        if self.mask is None:
+            raise TokenizerError("this model's tokenizer has no [MASK] or <mask>")
+        first, *rest = text.split(MASK)
+        ids = self.encode(self._before_mask(first))
+        for n, piece in enumerate(rest, 1):
+            following = piece if n == len(rest) else self._before_mask(piece)
+            ids += [self.mask, *self._encode_rest(following)]
+        return ids
+
+    def _before_mask(self, piece: str) -> str:
+        """A hidden token has the space before it, as words have."""
+        return piece if self.kind == "char" else piece.removesuffix(" ")
+
+    def _encode_rest(self, piece: str) -> list[int]:
+        """The ids of what does not begin a text: no space is put before it."""
+        core = tokenizers.Tokenizer.from_str(self._core.to_str())
+        core.encode_special_tokens = True
+        core.normalizer = normalizers.Sequence([])
+        return core.encode(piece, add_special_tokens=False).ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """``encode`` of each text, on all cores."""

@@ -2,14 +2,15 @@
 
 NumPy lets go of the interpreter's lock inside matrix products and large elementwise work, so
 threads that each take some rows of the batch through the whole forward and backward run truly
-side by side. Each works on a replica of the model: the same weights, gradients of its own, which
-``update`` adds up. The mathematics in ``npformer/ops`` knows nothing of this.
+side by side. Each works on a replica of the model: the same weights, and gradients that are summed
+with the others' (``gradient_sums.py``). The mathematics in ``npformer/ops`` knows nothing of this.
 
 Chapter     walkthroughs/11_lockstep.md
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -25,14 +26,18 @@ from npformer.models.loss import LOSS
 from npformer.models.model import Model
 from npformer.nn.module import Array
 from npformer.ops.z_loss import z_loss_backward, z_loss_forward
-from npformer.optim import FlatParameters, clip_factor, gradient_norm, make_optimizer
+from npformer.optim import clip_factor, gradient_norm, make_optimizer
 from npformer.seam import quiet
 from npformer.text.batches import Batch
 from npformer.train.adapted import make_trained
 from npformer.train.checkpoint import save_arrays
 from npformer.train.engine import Step, not_finite
+from npformer.train.gradient_sums import SummedParameters
 from npformer.train.memory import keep_freed_memory, peak_memory
 from npformer.train.rates import rate_factors
+
+LOSS_BYTES = 2**21
+"""Of the logits whose loss is computed at one time."""
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -54,21 +59,18 @@ class NumpyEngine:
         keep_freed_memory()
         train = config.train
         self._model = make_trained(config, np.random.default_rng(train.seed), weights)
-        self._model.run_layers(checkpointed=train.checkpoint_activations)
+        self._model.run_layers(checkpointed=train.checkpoint_activations, freed=True)
         self._clip_norm = config.optim.clip_norm
         self._label_smoothing, self._z_loss = train.label_smoothing, train.z_loss
-        self._flat = FlatParameters(self._model.named_parameters())
+        self._flat = SummedParameters(self._model.named_parameters())
         self._optimizer = make_optimizer(config.optim, self._flat)
         self._optimizer.rates = rate_factors(config, self._flat.shapes)
-        self._grads = [self._flat.grad]
         self.loss = 0.0
         """Sum of the token losses since the last update."""
         self.tokens = 0
         """Valid target tokens since then."""
         self._load: Array | int = 0  # tokens of each layer's experts since then
-        self._replicas = [self._model]
-        for _ in range(train.workers - 1):
-            self._add_replica()
+        self._replicas = [self._flat.replica(self._model, w) for w in range(train.workers)]
         self._pool = ThreadPoolExecutor(train.workers, thread_name_prefix="worker")
         self._blas = ThreadpoolController()
 
@@ -93,36 +95,20 @@ class NumpyEngine:
         def run(worker: int, rows: Batch) -> tuple[float, Array | int]:
             model = self._replicas[worker]
             rng = np.random.default_rng([*seed, worker])
-            counted = rows.targets != rows.no_target
-            asked = {"counts": counted} if model.auxiliary else {}
-            logits, cache = model.forward(**rows.inputs, rng=rng, **asked)
-            loss, loss_cache = LOSS.forward(
-                logits,
-                rows.targets,
-                label_smoothing=self._label_smoothing,
-                ignore_index=rows.no_target,
-                reduction="sum",
-            )
-            total, z_cache = float(loss), None
-            if self._z_loss:
-                square, z_cache = z_loss_forward(logits, counts=counted)
-                total += self._z_loss * float(square)
-            load: Array | int = 0
+            counted = {"counts": rows.targets != rows.no_target} if model.auxiliary else {}
+            logits, cache = model.forward(**rows.inputs, rng=rng, **counted)
+            loss, load = self._loss_in_place(logits.reshape(-1, logits.shape[-1]), rows), 0
             if model.auxiliary:
-                total += float(cache.auxiliary.loss)
-                load = cache.auxiliary.load
-            del logits  # the largest array of the step; its gradient takes its place
-            dlogits = LOSS.backward(np.ones_like(loss), loss_cache)
-            del loss_cache
-            if z_cache is not None:
-                dlogits += z_loss_backward(np.full_like(loss, self._z_loss), z_cache)
-                del z_cache
-            model.backward(dlogits, cache)
-            return total, load
+                loss, load = loss + float(cache.auxiliary.loss), cache.auxiliary.load
+            model.backward(logits, cache)
+            return loss, load
 
-        for loss, load in self._parallel(run, self._cut(batch)):
+        parts = self._cut(batch)
+        self._flat.begin(len(parts))
+        for loss, load in self._parallel(run, parts):
             self.loss += loss
             self._load = self._load + load
+        self._flat.end()
         self.tokens += batch.tokens
 
     def update(self, learning_rate: float) -> Step:
@@ -132,28 +118,25 @@ class NumpyEngine:
         """
         loss, tokens, load = self.loss, self.tokens, self._load
         self.loss, self.tokens, self._load = 0.0, 0, 0
-        total = self._grads[0]
-        ranges = self._optimizer.ranges(len(self._replicas))
+        workers, gradients = len(self._replicas), self._flat.gradients()
 
-        def gather(worker: int, part: slice) -> float:
-            for grad in self._grads[1:]:
-                total[part] += grad[part]
-                grad[part] = 0
-            return gradient_norm(total[part])
+        def norm_of(worker: int, part: slice) -> float:
+            paths = self._flat.between(part.start, part.stop)
+            return gradient_norm(*(gradients[path] for path in paths if path in gradients))
 
-        norm = float(np.hypot.reduce(self._parallel(gather, ranges))) / tokens
+        norm = math.hypot(*self._parallel(norm_of, self._flat.ranges(workers))) / tokens
         if not np.isfinite([norm, loss]).all():
             name = self._flat.first_nonfinite()
-            total.fill(0)
+            self._flat.clear()
             raise NonFiniteError(not_finite(loss, name))
         scale = clip_factor(norm, self._clip_norm) / tokens
         self._optimizer.advance()
 
         def apply(worker: int, part: slice) -> None:
             self._optimizer.apply(learning_rate, scale, part.start, part.stop)
-            total[part] = 0
 
-        self._parallel(apply, ranges)
+        self._parallel(apply, self._optimizer.ranges(workers))
+        self._flat.clear()
         if self._model.auxiliary:
             self._model.rebalance(np.asarray(load))
         return Step(loss, tokens, norm)
@@ -199,14 +182,30 @@ class NumpyEngine:
         """The most bytes that this process has had in memory."""
         return peak_memory()
 
-    def _add_replica(self) -> None:
-        replica, grad = self._model.replica(), np.zeros_like(self._flat.grad)
-        views = self._flat.views(grad)
-        for path, parameter in replica.named_parameters():
-            if path in views:  # all but those that are not trainable
-                parameter.grad = views[path]
-        self._replicas.append(replica)
-        self._grads.append(grad)
+    def _loss_in_place(self, logits: Array, rows: Batch) -> float:
+        """logits (R, V) -> the sum of losses; the logits become their gradient, a few at a time.
+
+        They are the largest array of the step, so that there is no second one of their size.
+        """
+        targets, total = rows.targets.reshape(-1), 0.0
+        step = max(1, LOSS_BYTES // max(1, logits[:1].nbytes))
+        for start in range(0, len(logits), step):
+            part, t = logits[start : start + step], targets[start : start + step]
+            loss, cache = LOSS.forward(
+                part,
+                t,
+                label_smoothing=self._label_smoothing,
+                ignore_index=rows.no_target,
+                reduction="sum",
+            )
+            total += float(loss)
+            dlogits = LOSS.backward(np.ones_like(loss), cache)
+            if self._z_loss:
+                square, z_cache = z_loss_forward(part, counts=t != rows.no_target)
+                total += self._z_loss * float(square)
+                dlogits += z_loss_backward(np.full_like(loss, self._z_loss), z_cache)
+            part[...] = dlogits
+        return total
 
     def _cut(self, batch: Batch) -> list[Batch]:
         """The rows of a batch in as many parts as there are workers, none of them empty."""

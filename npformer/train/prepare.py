@@ -20,6 +20,7 @@ from npformer.text.batches import (
     evaluation_batches,
 )
 from npformer.text.corpus import ParallelCorpus, is_plain_text, load_corpus
+from npformer.text.masking import MaskedBatches, Masking, encode_whole, masked_evaluation
 from npformer.text.shard_manifest import MANIFEST, read_manifest
 from npformer.text.shards import ShardedPairs
 from npformer.text.tokenizer import KINDS, PAD, Tokenizer
@@ -97,7 +98,8 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
     (up to ``make_shards.TOKENIZER_PAIRS`` pairs) and the same batches.
 
     A model that reads no source may have a plain text for its corpus. Its documents are cut where
-    they are longer than ``data.max_length`` tokens.
+    they are longer than ``data.max_length`` tokens. One that sees a text whole predicts the tokens
+    of it that are hidden (``text/masking.py``).
 
     A resumed run passes the ``tokenizer`` of its checkpoint, one that begins with a trained model
     that model's. Of a published one that reads no source the texts are the targets, each with the
@@ -116,10 +118,11 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
         raise ConfigError(model.idle)
     if model.padding_id != PAD and not published:
         raise ConfigError(f"padding_id is {model.padding_id}; npformer's tokenizers pad with {PAD}")
-    if not family(model.family).decodes:
+    whole = not family(model.family).decodes
+    if whole and not model.masked_head:
         raise ConfigError(
-            f"npformer train makes models that predict the next token, and {model.family} sees it; "
-            "npformer load takes one that was trained elsewhere"
+            "this model has no head that predicts tokens (masked_head is off), and is trained by "
+            "nothing else; take one that has it"
         )
     streams = family(model.family).streams
     translates = "source" in streams
@@ -132,6 +135,11 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
         )
     pairs: Pairs
     if data.shards:
+        if whole:
+            raise ConfigError(
+                f"shards are read by models that predict the next token, and {model.family} sees "
+                "it: leave --shards out"
+            )
         if published:
             raise ConfigError(
                 "shards have a tokenizer that was trained with them, and this model has a "
@@ -152,6 +160,10 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
         if tokenizer is None:
             texts = training.target if plain else [*training.source, *training.target]
             tokenizer = Tokenizer.train(texts, data.tokenizer, data.vocab_size)
+        if whole:
+            return _prepare_whole(
+                config, tokenizer, training, held_out, "document" if plain else "pair"
+            )
         pad = model.padding_id if published and translates else PAD
         pairs = encoded = encode(training, tokenizer, data.max_length, text=text, pad=pad)
         left_out, empty, shared = encoded.left_out, training.empty, training.shared
@@ -189,6 +201,56 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
         shared=shared,
         validation_left_out=held_out_pairs.left_out,
         what="document" if plain else "pair",
+    )
+
+
+def masked_texts(
+    config: RunConfig, tokenizer: Tokenizer, corpus: ParallelCorpus, max_length: int
+) -> tuple[EncodedPairs, Masking]:
+    """A corpus for a model that sees a text whole, and how its tokens are hidden.
+
+    Raises ConfigError, CorpusError and TokenizerError.
+    """
+    padding = config.model.padding_id
+    probability = config.data.mask_probability
+    masking = Masking.of(tokenizer, probability, padding=padding, no_target=NO_TARGET)
+    return encode_whole(corpus, tokenizer, max_length, masking.around), masking
+
+
+def _prepare_whole(
+    config: RunConfig,
+    tokenizer: Tokenizer,
+    training: ParallelCorpus,
+    held_out: ParallelCorpus,
+    what: str,
+) -> Prepared:
+    """As ``prepare``, for a model that predicts hidden tokens of a text that it sees whole."""
+    data, model = config.data, config.model
+    if not tokenizer.fits(model.vocab_size):
+        config = dataclasses.replace(
+            config, model=dataclasses.replace(model, vocab_size=tokenizer.vocab_size)
+        )
+    texts, masking = masked_texts(config, tokenizer, training, data.max_length)
+    held_out_texts, _ = masked_texts(config, tokenizer, held_out, data.max_length)
+    return Prepared(
+        config=config,
+        tokenizer=tokenizer,
+        batches=MaskedBatches(texts, data.batch_tokens, config.train.seed, masking),
+        validation=Validation(
+            masked_evaluation(held_out_texts, max(data.batch_tokens, data.max_length), masking),
+            held_out.source,
+            held_out.target,
+            tokenizer,
+            count=0,
+            max_length=model.max_length,
+            beam=config.train.validation_beam,
+        ),
+        validation_corpus=held_out,
+        left_out=0,
+        notes=training.notes,
+        empty=training.empty,
+        shared=training.shared,
+        what=what,
     )
 
 

@@ -49,7 +49,7 @@ def published(name: str, directory: Path) -> tuple[Any, Path]:
     if name == "t5-1.1":
         untie(model)
     saved(model, directory)
-    save_tokenizer(directory)
+    save_tokenizer(directory, masks=kind == "AutoModelForMaskedLM")
     return model, directory
 
 
@@ -120,9 +120,11 @@ def greedy(model: Any, ids: np.ndarray, new: int) -> list[list[int]]:
     return whole[:, ids.shape[1] :].tolist()
 
 
-def save_tokenizer(directory: Path) -> None:
-    """Beside a model: a tokenizer of words, 0 the end of a text, 1 its beginning."""
+def save_tokenizer(directory: Path, *, masks: bool = False) -> None:
+    """Beside a model: a tokenizer of words, 0 the end of a text, 1 its beginning; 42 its mask."""
     words = ["</s>", "<s>", "<unk>", *(f"w{n}" for n in range(40))]
+    if masks:
+        words[-1] = "[MASK]"
     core = tokenizers.Tokenizer(
         tokenizers.models.WordLevel({word: n for n, word in enumerate(words)}, unk_token="<unk>")
     )
@@ -130,5 +132,5 @@ def save_tokenizer(directory: Path) -> None:
     core.post_processor = tokenizers.processors.TemplateProcessing(
         single="<s> $A", special_tokens=[("<s>", 1)]
     )
-    core.add_special_tokens(["</s>", "<s>"])
+    core.add_special_tokens(["</s>", "<s>", *(["[MASK]"] if masks else [])])
     core.save(str(directory / "tokenizer.json"))

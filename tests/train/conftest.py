@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cli.conftest import npformer  # noqa: F401  (a fixture)
+
 
 @pytest.fixture(autouse=True)
 def ctrl_c() -> Iterator[None]:

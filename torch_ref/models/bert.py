@@ -90,7 +90,7 @@ class BERT(Model):
         """
         if self.head_dense is None or self.head_activation is None or self.head_norm is None:
             raise ConfigError("this model has no head that predicts tokens (masked_head is off)")
-        h = self.head_activation(self.head_dense(self.states(target, rng, types)))
+        h = self.head_activation(self.head_dense(self._states(target, rng, types)))
         return self.head_norm(h)
 
     def encode(
@@ -101,8 +101,14 @@ class BERT(Model):
         types: Tensor | None = None,
     ) -> Tensor:
         """target (B, T) ids, types (B, T) -> vectors (B, D)."""
-        states = self.states(target, rng, types)
+        states = self._states(target, rng, types)
         return self.pooling(states, target != self.config.padding_id)
+
+    @torch.inference_mode()
+    def predictions(self, target: np.ndarray) -> np.ndarray:
+        """target (B, T) ids -> logits (B, T, V), in NumPy, without dropout."""
+        with inference(self):
+            return self(self._ids(target)).float().cpu().numpy()
 
     @torch.inference_mode()
     def vectors(self, target: np.ndarray) -> np.ndarray:
@@ -111,7 +117,7 @@ class BERT(Model):
             return self.encode(self._ids(target)).float().cpu().numpy()
 
     @method
-    def states(
+    def _states(
         self, target: Tensor, rng: np.random.Generator | None, types: Tensor | None
     ) -> Tensor:
         x = self._embed_types(target, rng, types)

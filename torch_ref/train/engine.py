@@ -125,10 +125,12 @@ class TorchEngine:
             ]
             lengths = np.concatenate(texts)
             return batch_flops(self.config.model, lengths, lengths)
+        model = self.config.model
         target = batch.targets != batch.no_target
-        padding = self.config.model.padding_id
-        read = batch.inputs["source"] != padding if "source" in batch.inputs else target
-        return batch_flops(self.config.model, read.sum(axis=1), target.sum(axis=1))
+        if getattr(model, "masked_head", False):  # few of the tokens have a target
+            target = batch.inputs["target"] != model.padding_id
+        read = batch.inputs["source"] != model.padding_id if "source" in batch.inputs else target
+        return batch_flops(model, read.sum(axis=1), target.sum(axis=1))
 
     def gradients(self, batch: Batch, seed: tuple[int, ...]) -> None:
         """Add the gradient of the summed token losses, without waiting for the device.

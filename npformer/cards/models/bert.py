@@ -90,17 +90,17 @@ card.wrong_method(
 
 
 @card.wrong_method("types-frozen", "the loss never reaches the types' embedding",
-                   BERT.states_backward)  # fmt: skip
+                   BERT._states_backward)  # fmt: skip
 def _frozen_types(self, dy, cache):
     embed = cache.embed._replace(types=None)
-    self.states_backward(dy, cache._replace(embed=embed))
+    self._states_backward(dy, cache._replace(embed=embed))
 
 
 @card.wrong_method("types-without-the-norm", "the types' gradient does not go through the norm of "
-                   "the sum", BERT.states_backward)  # fmt: skip
+                   "the sum", BERT._states_backward)  # fmt: skip
 def _types_past_the_norm(self, dy, cache):
     if self.type_embedding is None or self.embedding_norm is None:
-        return self.states_backward(dy, cache)
+        return self._states_backward(dy, cache)
     dx = self.encoder.backward(dy, cache.encoder)
     self._embed_backward(dx, cache.embed.embed)
     self.type_embedding.backward(
@@ -113,20 +113,20 @@ def _types_past_the_norm(self, dy, cache):
 def _no_activation(self, dlogits, cache):
     dh = self._project_backward(dlogits, cache.output)
     dh = self.head_norm.backward(dh, cache.norm)
-    self.states_backward(self.head_dense.backward(dh, cache.dense), cache.states)
+    self._states_backward(self.head_dense.backward(dh, cache.dense), cache.states)
 
 
 @card.wrong_method("head-skipped", "the gradient goes from the logits to the encoder, past the "
                    "head", BERT.backward)  # fmt: skip
 def _no_head(self, dlogits, cache):
-    self.states_backward(self._project_backward(dlogits, cache.output), cache.states)
+    self._states_backward(self._project_backward(dlogits, cache.output), cache.states)
 
 
-@card.wrong_method("padding-attended", "padding is attended to", BERT.states)
+@card.wrong_method("padding-attended", "padding is attended to", BERT._states)
 def _padding(self, target, rng, types):
     x, embed = self._embed_types(target, rng, types)
     y, encoder = self.encoder.forward(x, rng=rng, at=self._places(target))
-    _, cache = self.states(target, rng, types)
+    _, cache = self._states(target, rng, types)
     return y, cache._replace(encoder=encoder, embed=embed)
 
 
