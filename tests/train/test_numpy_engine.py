@@ -7,12 +7,14 @@ import pytest
 
 from npformer.config import OptimConfig, RunConfig, TrainConfig
 from npformer.errors import NonFiniteError, ShapeError
+from npformer.models.gpt import GPTConfig
 from npformer.models.transformer import TransformerConfig
 from npformer.nn import Layer
 from npformer.ops import cross_entropy_forward
 from npformer.seam import replacing
 from npformer.text.batches import Batch
 from npformer.train.numpy_engine import NumpyEngine
+from tests.models.decoders import DEEPSEEK, SIZES
 
 
 def make(
@@ -104,6 +106,27 @@ def test_gradients_add_up_over_batches() -> None:
     for rows in (slice(0, 1), slice(1, 6)):
         parts.gradients(full.rows(rows), (0,))
     assert whole.update(0.01) == pytest.approx(parts.update(0.01), rel=1e-12)
+
+
+def test_experts_are_balanced_alike_however_a_batch_is_cut() -> None:
+    """Over workers and micro-batches: the losses, the loads, and the bias that moves by them."""
+    settings = {**SIZES, **DEEPSEEK, "layers": 1, "dropout": 0.0, "expert_z_loss": 0.1}
+    model = GPTConfig(**{**settings, "max_length": 10})
+    states, ids = [], np.random.default_rng(1).integers(4, 17, (4, 6))
+    targets = np.where(np.arange(6) < [[6], [3], [6], [1]], ids, 0)
+    for workers, cuts in ((1, (0, 4)), (3, (0, 4)), (1, (0, 1, 4))):
+        train = TrainConfig(dtype="float64", workers=workers)
+        engine = NumpyEngine(RunConfig(model=model, train=train))
+        for step in range(2):
+            whole = Batch({"target": ids}, np.roll(targets, step, axis=0))
+            for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
+                engine.gradients(whole.rows(slice(start, stop)), (0, step))
+            engine.update(0.01)
+        states.append(engine.state())
+    assert states[0]["model/decoder.layers.0.feed_forward.balance_bias"].any()
+    for other in states[1:]:
+        for name, array in states[0].items():
+            np.testing.assert_allclose(other[name], array, rtol=1e-6, atol=1e-9, err_msg=name)
 
 
 def test_evaluation_is_the_plain_loss() -> None:
