@@ -1,0 +1,26 @@
+import numpy as np
+
+
+def balance_loss_forward(probs, chosen, texts):
+    """probs (R, E), chosen (R, k), texts (R,) -> loss (), cache."""
+    experts, k = probs.shape[1], chosen.shape[1]
+    loss = 0.0
+    for text in np.unique(texts[texts >= 0]):
+        of = texts == text
+        t = of.sum()
+        load = np.bincount(chosen[of].ravel(), minlength=experts)
+        loss += t * experts / k * ((load / t) * probs[of].mean(axis=0)).sum()
+    return np.asarray(loss), (chosen, texts, experts)
+
+
+def balance_loss_backward(dloss, cache):
+    chosen, texts, experts = cache
+    dprobs = np.zeros((len(texts), experts))
+    for r, text in enumerate(texts):
+        if text < 0:
+            continue
+        t = (texts == text).sum()
+        for s in np.flatnonzero(texts == text):
+            for e in chosen[s]:
+                dprobs[r, e] += float(dloss) * experts / (chosen.shape[1] * t)
+    return dprobs
