@@ -33,7 +33,7 @@ from npformer.text.formats.plain import is_plain
 GRAMMAR_PAIRS = 200_000
 """Training pairs that the grammar gives unless told how many."""
 HELD_OUT = 1000
-"""Pairs at the end of a corpus that validate if nothing else does: these, or 5 % if fewer."""
+"""Pairs of a corpus that validate if nothing else does: so many, or 5 % if that is fewer."""
 
 TAKEN, EMPTY, SHARED = "taken", "empty", "shared"
 """What becomes of a row: a training pair; a side is empty; validation has a sentence of it."""
@@ -65,8 +65,12 @@ def load_corpus(data: DataConfig, *, text: bool = False) -> tuple[ParallelCorpus
 
     Validation is what ``data.validation`` names; else the corpus's own validation split (the
     grammar, most datasets); else ``HELD_OUT`` pairs, spread evenly over the corpus, as a file may
-    be sorted. No training pair shares its source or its target sentence with validation: scores
-    are of sentences never seen. ``data.pairs`` counts what is left. Raises ``CorpusError``.
+    be sorted. Those follow its present length: a line more in the file, and they are others. A run
+    keeps its own (``train.kept_validation``); who loads a corpus that grows keeps them too, and
+    names their file as ``data.validation`` the next time.
+
+    No training pair shares its source or its target sentence with validation: scores are of
+    sentences never seen. ``data.pairs`` counts what is left. Raises ``CorpusError``.
     """
     validation = own_validation(data, text=text)
     if validation is None:

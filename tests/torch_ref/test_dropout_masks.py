@@ -55,7 +55,8 @@ def masks(run: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
 
 @pytest.fixture(scope="module")
 def compiled() -> nn.Module:
-    with inductor.patch(compile_threads=1):  # no pool that outlives us
+    # As in test_precision: no pool that outlives us, no programs that try vector instructions: 5 s.
+    with inductor.patch({"compile_threads": 1, "cpp.vec_isa_ok": True}):
         module = Branch().to(DEVICE).train()
         module.compile(dynamic=True)
         module(torch.ones(SHAPE, device=DEVICE, requires_grad=True))
