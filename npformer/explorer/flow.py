@@ -16,7 +16,6 @@ from npformer.explorer.arrays import encode
 from npformer.explorer.nodes import is_idle, token_side, use
 from npformer.inspect import record
 from npformer.inspect.recording import RecordedCall, Recording
-from npformer.models.loss import ignored
 from npformer.models.model import Model
 from npformer.ops.array import Array
 from npformer.text.batches import Batch
@@ -70,7 +69,7 @@ def position_gradients(model: Model, batch: Batch) -> tuple[list[TokenRows], lis
     rows: list[list[Array]] = []
     for start in range(0, positions, COPIES):
         wanted = np.arange(start, min(start + COPIES, positions))
-        found = places(record(model, _copies(batch, wanted, ignored(model.config))))
+        found = places(record(model, _copies(batch, wanted)))
         # The recorded loss is the mean over the copies.
         rows.append([np.linalg.norm(p.gradient, axis=-1) * len(wanted) for p in found])
     return found, [np.concatenate(parts) for parts in zip(*rows, strict=True)]
@@ -106,10 +105,10 @@ def places(recording: Recording) -> list[TokenRows]:
     return sorted(found, key=lambda place: place.order)
 
 
-def _copies(batch: Batch, wanted: Array, no_target: int) -> Batch:
+def _copies(batch: Batch, wanted: Array) -> Batch:
     """The one pair of ``batch`` again for each wanted position, with that position's loss alone."""
     copies = len(wanted)
-    targets = np.full((copies, batch.targets.shape[1]), no_target)
+    targets = np.full((copies, batch.targets.shape[1]), batch.no_target)
     targets[np.arange(copies), wanted] = batch.targets[0, wanted]
     inputs = {name: np.repeat(ids, copies, axis=0) for name, ids in batch.inputs.items()}
-    return Batch(inputs, targets)
+    return Batch(inputs, targets, batch.no_target)

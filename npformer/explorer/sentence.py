@@ -9,7 +9,7 @@ import numpy as np
 from npformer.errors import NpformerError
 from npformer.explorer.arrays import rounded
 from npformer.models import family
-from npformer.models.loss import LOSS
+from npformer.models.loss import LOSS, NO_TARGET
 from npformer.models.model import Model
 from npformer.ops.array import Array
 from npformer.text.batches import Batch
@@ -45,11 +45,11 @@ def one_pair(model: Model, tokenizer: Tokenizer, source: str, target: str) -> Ba
             )
     whole = np.array([tokenizer.whole(ids["target"])], np.int64)
     if not family(model.config.family).decodes:  # each token is predicted where it stands
-        return Batch({"target": whole}, whole)
+        return Batch({"target": whole}, whole, NO_TARGET)
     inputs = {"target": whole[:, :-1]}
     if "source" in ids:
         inputs = {"source": np.array([tokenizer.source(ids["source"])], np.int64), **inputs}
-    return Batch(inputs, whole[:, 1:])
+    return Batch(inputs, whole[:, 1:], NO_TARGET)
 
 
 def sentence_data(

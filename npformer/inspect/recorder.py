@@ -17,7 +17,7 @@ import numpy as np
 from npformer.inspect.observer import observing
 from npformer.inspect.recorded_calls import recorded_calls
 from npformer.inspect.recording import Recording
-from npformer.models.loss import LOSS, ignored
+from npformer.models.loss import LOSS
 from npformer.models.model import Model
 from npformer.nn.module import Module
 from npformer.text.batches import Batch
@@ -32,11 +32,11 @@ def record(
 ) -> Recording:
     """One forward, the loss, and one backward of ``model`` on ``batch``, with all that passed.
 
-    The loss is the mean cross-entropy of the target's tokens, padding left out. ``rng`` draws the
-    dropout; None drops nothing. The gradients that the model's parameters hold are afterwards as
-    they were, also when an exception ends the run; meanwhile no other thread may train it, while
-    other threads may record other models. The arrays are those that the model made, not copies.
-    Raises as the model's ``forward``.
+    The loss is the mean cross-entropy of the targets that are not ``batch.no_target``. ``rng``
+    draws the dropout; None drops nothing. The gradients that the model's parameters hold are
+    afterwards as they were, also when an exception ends the run; meanwhile no other thread may
+    train it, while other threads may record other models. The arrays are those that the model made,
+    not copies. Raises as the model's ``forward``.
     """
     with _gradients_set_aside(model), observing(model) as observer:
         logits, cache = model.forward(**batch.inputs, rng=rng)
@@ -44,7 +44,7 @@ def record(
             logits,
             batch.targets,
             label_smoothing=label_smoothing,
-            ignore_index=ignored(model.config),
+            ignore_index=batch.no_target,
         )
         dlogits = LOSS.backward(np.ones_like(loss), loss_cache)
         model.backward(dlogits, cache)

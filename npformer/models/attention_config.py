@@ -34,6 +34,8 @@ class AttentionConfig(RotaryConfig):
     """A norm of queries and keys before they turn: of each head, or of all heads together."""
     attention_scale: float | None = None
     """Factor of the scores; 1 / sqrt(H) unless given."""
+    scale_by_layer: bool = False
+    """Whether the scores of layer n, from 1, are divided by n too (GPT-2's option)."""
     softcap: float | None = None
     """Scores are held within this much of 0, by tanh."""
     sinks: bool = False
@@ -134,10 +136,18 @@ class AttentionConfig(RotaryConfig):
             "positions": self._positions(layer, local),
             "window": self.window if local else None,
             "softcap": self.softcap,
-            "scale": self.attention_scale,
+            "scale": self._scale(layer),
             "sinks": self.sinks,
             "gate": self.attention_gate,
         }
+
+    def _scale(self, layer: int) -> float | None:
+        """Factor of a layer's scores, as attention takes it."""
+        if not self.scale_by_layer:
+            return self.attention_scale
+        whole = self.attention_scale
+        whole = self.size_of_head**-0.5 if whole is None else whole
+        return whole / (layer + 1)
 
     @property
     def added_positions(self) -> str:

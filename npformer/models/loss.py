@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from npformer.config import ModelConfig
 from npformer.ops.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from npformer.seam import Call
 
@@ -29,11 +28,6 @@ class Loss(NamedTuple):
 
 NO_TARGET = -100
 """In place of a target that has no loss, for a model without an id that fills a batch."""
-
-
-def ignored(config: ModelConfig) -> int:
-    """The target that has no loss: the model's padding, if it has any."""
-    return NO_TARGET if config.padding_id is None else config.padding_id
 
 
 LOSS = Loss(cross_entropy_forward, cross_entropy_backward)

@@ -100,8 +100,12 @@ def _settings(table: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str,
         "rotary_fraction": float(table.pop("partial_rotary_factor")),
         "rotary_scaling": kind,
     }
+    if kind == "dynamic":  # which stretches texts longer than those of training, and none here is
+        table.pop("factor", None)
+        kind = settings["rotary_scaling"] = "default"
     if kind not in SCALINGS:
-        raise ConfigError(f"the config's rope_type is {kind!r}; npformer has {', '.join(SCALINGS)}")
+        has = ", ".join((*SCALINGS, "dynamic"))
+        raise ConfigError(f"the config's rope_type is {kind!r}; npformer has {has}")
     for name, value in table.items():
         if name not in SCALINGS[kind]:
             raise ConfigError(f"rope_type {kind!r} has {name} {value!r}, which npformer has not")

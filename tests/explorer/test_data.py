@@ -14,6 +14,7 @@ from npformer.explorer.nodes import is_idle, use
 from npformer.explorer.sentence import model_facts, one_pair
 from npformer.inspect import record
 from npformer.models.gpt import GPT, GPTConfig
+from npformer.models.loss import LOSS, NO_TARGET
 from npformer.text.batches import Batch
 from npformer.text.tokenizer import PAD
 from tests.explorer.conftest import SOURCE, TARGET, make_example
@@ -209,6 +210,20 @@ def test_numbers_that_are_none_make_a_page_too():
 def test_a_pair_that_the_model_cannot_read(example, source, target, said):
     with pytest.raises(NpformerError, match=said):
         one_pair(example.model, example.tokenizer, source, target)
+
+
+def test_padding_that_is_a_target_too_has_its_loss():
+    """As where the id that ends a text fills a batch."""
+    sizes = {"vocab_size": 9, "d_model": 8, "heads": 2, "d_ff": 8, "layers": 1, "max_length": 8}
+    model = GPT(GPTConfig(**sizes, padding_id=2, dropout=0.0), rng=np.random.default_rng(0))
+    ids = np.array([[3, 5, 4, 6, 2]])
+    batch = Batch({"target": ids[:, :-1]}, ids[:, 1:], NO_TARGET)
+    loss, _ = LOSS.forward(model.forward(ids[:, :-1])[0], ids[:, 1:], ignore_index=None)
+    assert record(model, batch).loss == pytest.approx(loss, rel=1e-6)
+    found, norms = flow.position_gradients(model, batch)
+    assert all(
+        norm[-1].any() for place, norm in zip(found, norms, strict=True) if not place.call.path
+    )
 
 
 def test_a_model_without_padding_has_the_gradients_of_one_position_at_a_time():

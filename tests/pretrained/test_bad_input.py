@@ -106,7 +106,7 @@ def test_an_index_that_points_outside(source, not_loaded):
         ({"vocab_size": 44}, "'model.embed_tokens.weight' is (43, 24) in"),
         ({"vocab_size": 44}, "by its config it is (44, 24)"),
         ({"num_attention_heads": 3}, "describes a model that cannot be: kv_heads is 2"),
-        ({"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4}}, "is 'dynamic'"),
+        ({"rope_parameters": {"rope_type": "resonance", "rope_theta": 1e4}}, "is 'resonance'"),
         ({"rope_parameters": {"rope_type": "linear", "beta": 1.0}}, "has beta 1.0"),
         ({"quantization_config": {"quant_method": "gptq"}}, "quant_method 'gptq'; npformer has"),
         ({"quantization_config": {"quant_method": "fp8", "weight_block_size": [64, 64]}}, "64, 64"),

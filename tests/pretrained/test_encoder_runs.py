@@ -158,7 +158,9 @@ def model_length(run):
     [
         ("bert", "AutoModelForMaskedLM"),
         ("minilm", "AutoModel"),
+        ("roberta", "AutoModelForMaskedLM"),
         ("modernbert", "AutoModelForMaskedLM"),
+        ("t5", "AutoModelForSeq2SeqLM"),
         ("t5-1.1", "AutoModelForSeq2SeqLM"),
         ("bart", "AutoModelForSeq2SeqLM"),
         ("marian", "AutoModelForSeq2SeqLM"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
+import transformers
 
+from npformer.models import make_model
 from npformer.pretrained import Pretrained, from_pretrained
 from npformer.pretrained.tensors import Exported
 from tests.pretrained import library
@@ -20,7 +23,7 @@ from tests.pretrained.measure import (
     of_numpy,
     rounding,
 )
-from tests.pretrained.specimens import SPECIMENS
+from tests.pretrained.specimens import SIZES, SPECIMENS
 from torch_ref.bridge import to_torch
 from torch_ref.models import make_twin
 
@@ -48,6 +51,38 @@ def both(request, published) -> Both:
 
 def test_logits_and_every_gradient_are_the_librarys(both):
     check_equal(of_numpy(both.ours, both.ids, both.dlogits), both.theirs)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        transformers.GPT2Config(
+            vocab_size=VOCAB, n_embd=24, n_layer=3, n_head=4, n_positions=32,
+            scale_attn_by_inverse_layer_idx=True,
+        ),
+        transformers.LlamaConfig(
+            **SIZES, rope_parameters={"rope_type": "dynamic", "rope_theta": 100.0, "factor": 4.0}
+        ),
+    ],
+    ids=["scores by layer", "dynamic"],
+)  # fmt: skip
+def test_what_a_config_says_seldom_is_the_librarys(tmp_path, config):
+    model = library.random_model(config)
+    ours = from_pretrained(library.saved(model, tmp_path), np.float64)
+    longest = ours.model.config.max_length
+    ids = np.random.default_rng(0).integers(3, VOCAB, (2, longest))
+    dlogits = np.random.default_rng(1).standard_normal((2, longest, VOCAB))
+    theirs = of_library(ours, model, ids, dlogits)
+    check_equal(of_numpy(ours, ids, dlogits), theirs)
+    twin = make_twin(ours.model.config, dtype=torch.float64)
+    to_torch(ours.model.state_dict(), twin)
+    logits = twin(torch.from_numpy(ids)).detach().numpy()
+    np.testing.assert_allclose(logits, theirs[0], rtol=0, atol=1e-12 * np.abs(logits).max())
+    if ours.model.config.scale_by_layer:
+        plain = dataclasses.replace(ours.model.config, scale_by_layer=False)
+        wrong = make_model(plain, rng=np.random.default_rng(0), dtype=np.float64)
+        wrong.load_state_dict(ours.model.state_dict())
+        assert np.abs(wrong.forward(ids)[0] - logits).max() > 1e-6
 
 
 def test_so_are_the_twins(both):

@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from npformer.inspect import memory_table, record
+from npformer.models.loss import LOSS, NO_TARGET
+from npformer.text.batches import Batch
 from tests.inspect.models import VARIANTS, make_batch, make_model
 from tests.inspect.test_recorder import assert_same
 from torch_ref import inspect as twins
@@ -203,3 +205,18 @@ def test_two_twins_may_be_recorded_one_inside_the_other(same):
     handle.remove()
     assert_same(found[0], expected)
     assert_same(around, alone)
+
+
+def test_padding_that_is_a_target_too_has_its_loss():
+    """As where the id that ends a text fills a batch; NumPy's recording has the same."""
+    model = make_model()
+    batch = make_batch()
+    targets = batch.targets.copy()
+    targets[:, -1] = model.config.padding_id
+    batch = Batch(batch.inputs, targets, NO_TARGET)
+    twin = Twin(model.config, dtype=torch.float64)
+    to_torch(model.state_dict(), twin)
+    logits, _ = model.forward(**batch.inputs)
+    loss, _ = LOSS.forward(logits, targets, ignore_index=None)
+    assert record(model, batch).loss == pytest.approx(loss, rel=1e-12)
+    assert twins.record(twin, batch).loss == pytest.approx(loss, rel=1e-12)

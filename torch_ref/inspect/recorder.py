@@ -36,12 +36,12 @@ def record(
 ) -> Recording:
     """One forward, the loss, and one backward of ``twin`` on ``batch``, with all that passed.
 
-    The loss is the mean cross-entropy of the target's tokens, padding left out. ``rng`` draws the
-    dropout that the NumPy model draws from it; None drops nothing, whatever the twin's mode. The
-    twin and its parameters' gradients are afterwards as they were. A call's ``kept`` holds what
-    PyTorch saved for its backward during the call, by dtype and shape; its ``internals`` hold
-    attention's probabilities and the gradients around them, which the fused kernel does not show
-    and are computed beside it. Raises as the model's ``forward``.
+    The loss is the mean cross-entropy of the targets that are not ``batch.no_target``. ``rng``
+    draws the dropout that the NumPy model draws from it; None drops nothing, whatever the twin's
+    mode. The twin and its parameters' gradients are afterwards as they were. A call's ``kept``
+    holds what PyTorch saved for its backward during the call, by dtype and shape; its ``internals``
+    hold attention's probabilities and the gradients around them, which the fused kernel does not
+    show and are computed beside it. Raises as the model's ``forward``.
     """
     device = twin.embedding.weight.device
     inputs = {name: torch.tensor(ids, device=device) for name, ids in batch.inputs.items()}
@@ -53,7 +53,7 @@ def record(
                 logits,
                 torch.tensor(batch.targets, device=device),
                 label_smoothing=label_smoothing,
-                ignore_index=twin.config.padding_id,
+                ignore_index=batch.no_target,
             )
         return _recording(observer, loss, twin)
 

@@ -37,9 +37,16 @@ def document_positions(documents: Tensor) -> Tensor:
     return documents_mask(documents)[:, 0].tril(-1).sum(-1)
 
 
-def padded_positions(ids: Tensor, padding_id: int) -> Tensor:
-    """ids (B, T) -> (B, T): where each token is in its text; padding on its left is at 0."""
-    begun = (ids != padding_id).cumsum(1) > 0
+def padded_positions(ids: Tensor, padding_id: int) -> int | Tensor:
+    """ids (B, T) -> (B, T): where each token is in its text; padding on its left is at 0.
+
+    Where no text has any, 0; on a device that would have to be waited for, the same as a tensor.
+    """
+    shown = ids != padding_id
+    seen = type(ids) is Tensor and ids.device.type == "cpu"  # no other kind has its values here
+    if not ids.shape[1] or (seen and bool(shown[:, 0].all())):
+        return 0
+    begun = shown.cumsum(1) > 0
     return (begun.cumsum(1) - 1).clamp(min=0)
 
 

@@ -44,7 +44,6 @@ class Gpt2(Family):
         """The settings of the model's config. Raises ConfigError for what npformer has not."""
         d_model = fields.take("n_embd", 768)
         fields.only("scale_attn_weights", True)
-        fields.only("scale_attn_by_inverse_layer_idx", False)
         fields.only("add_cross_attention", False)
         return {
             "vocab_size": fields.take("vocab_size", 50257),
@@ -54,6 +53,7 @@ class Gpt2(Family):
             "heads": fields.take("n_head", 12),
             "d_ff": fields.given("n_inner", 4 * d_model),
             "activation": fields.choose("activation_function", PLAIN, "gelu_new"),
+            "scale_by_layer": fields.take("scale_attn_by_inverse_layer_idx", False),
             "layer_norm_eps": fields.take("layer_norm_epsilon", 1e-5),
             "tie_output": fields.take("tie_word_embeddings", True),
             "padding_id": None,

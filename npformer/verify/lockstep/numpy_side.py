@@ -107,7 +107,6 @@ def _run(
     label_smoothing: float,
     rng: np.random.Generator | None,
 ) -> float:
-    padding = model.config.padding_id
     with watching(observer), np.errstate(all="ignore"):
         logits, cache = model.forward(**batch.inputs, rng=rng)
         value, loss_cache = observer.loss(
@@ -116,7 +115,7 @@ def _run(
             logits,
             batch.targets,
             label_smoothing=label_smoothing,
-            ignore_index=padding,
+            ignore_index=batch.no_target,
             weight=None,
             reduction="mean",
         )

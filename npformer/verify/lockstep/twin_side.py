@@ -102,7 +102,7 @@ def _run(
                 "logits": model(**inputs, rng=rng),
                 "targets": torch.tensor(batch.targets, device=device),
                 "label_smoothing": label_smoothing,
-                "ignore_index": model.config.padding_id,
+                "ignore_index": batch.no_target,
             }
             site = Site("loss", LOSS.name, LOSS.name)
             value: Tensor = observer.call(
