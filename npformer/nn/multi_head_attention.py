@@ -35,9 +35,13 @@ from npformer.ops.attention import AttentionCache, attention_backward, attention
 from npformer.ops.checks import check_choice, check_softcap, check_window
 from npformer.ops.linear import LinearCache
 from npformer.ops.sigmoid import SigmoidCache, sigmoid_backward, sigmoid_forward
+from npformer.ops.tiled_attention import tiled_attention_forward
 
 QK_NORMS = ("none", "head", "full")
 """No norm of queries and keys; of each head by itself; of all heads together."""
+LONG = 256
+"""A prompt of more tokens is read by attention in tiles, which is faster from there on, and whose
+memory does not grow with the square of the length. No backward comes, which would want probs."""
 BIASES = ("all", "qkv", "none")
 """Which projections have a bias; the gate's goes with those of queries, keys and values."""
 
@@ -65,7 +69,7 @@ class GateCache(NamedTuple):
 class MultiHeadAttentionCache(NamedTuple):
     q_proj: LinearCache
     keys_values: KeysValuesCache | None  # None where they were given; then there is no backward
-    attention: AttentionCache
+    attention: AttentionCache  # in decoding it may be of tiles
     out_proj: LinearCache
     has_memory: bool  # False for self-attention
     q_heads: HeadsCache = HeadsCache()
@@ -175,7 +179,10 @@ class MultiHeadAttention(Module):
         sinks = None if self.sinks is None else self.sinks.data
         settings: dict[str, Any] = {"window": self.window, "scale": self.scale}
         settings["softcap"] = self.softcap
-        y, attention = attention_forward(q, k, v, mask, bias, sinks, causal=causal, **settings)
+        attends: Any = attention_forward
+        if kept is not None and q.shape[1] > LONG:
+            attends = tiled_attention_forward
+        y, attention = attends(q, k, v, mask, bias, sinks, causal=causal, **settings)
         y, gate = self._through_gate(x, _merge(y))
         y, out_cache = self.out_proj.forward(y)
         has_memory = memory is not None

