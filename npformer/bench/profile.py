@@ -41,7 +41,7 @@ def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
 
 
 def table(preset: str, result: dict[str, Any]) -> RenderableType:
-    """The longest times first, by worker, with their bound: the larger of bytes and products."""
+    """The longest times first, by worker, with their bound: the larger of bytes and FLOPs."""
     rows = sorted(result["rows"], key=lambda row: -sum(row["seconds"]))
     large = [row for row in rows if sum(row["seconds"]) >= LEAST * result["watched"]]
     small = rows[len(large) :]
@@ -50,7 +50,7 @@ def table(preset: str, result: dict[str, Any]) -> RenderableType:
     for heading in ("", "pass"):
         drawn.add_column(heading, no_wrap=True)
     headings = [f"worker {number} ms" for number in range(1, workers + 1)]
-    for heading in ("calls", *headings, "share", "bound ms", "by", "time / bound"):
+    for heading in ("calls", *headings, "share", "bound ms", "by", "/ bound"):
         drawn.add_column(heading, justify="right")
     for row in large:
         _add(drawn, row["name"], row["kind"], row, result)
@@ -75,7 +75,7 @@ def _add(drawn: Table, name: str, kind: str, row: dict[str, Any], result: dict[s
     seconds = sum(row["seconds"])
     bounds = {
         "bytes": row["bytes"] / result["rates"]["bandwidth"],
-        "products": row["flops"] / result["rates"]["products"],
+        "flops": row["flops"] / result["rates"]["products"],
     }
     by, bound = max(bounds.items(), key=lambda item: item[1])
     drawn.add_row(

@@ -99,7 +99,7 @@ def tiled_attention_forward(
     scale: float | None = None,
     softcap: float | None = None,
     offsets: Array | None = None,
-    tile: int = 128,
+    tile: int = 256,
 ) -> tuple[Array, TiledAttentionCache]:
     """q (B, T, N, H), k (B, S, G, H), v (B, S, G, Hv), mask -> y (B, T, N, Hv), cache.
 
@@ -121,16 +121,18 @@ def tiled_attention_forward(
     cache = TiledAttentionCache(
         q, k, v, mask, bias, sink, first, last, scale, softcap, tile, y, lse
     )
+    scaled = q * scale
     for rows in _rows(cache):
         m = np.full((b, n, rows.stop - rows.start, 1), -np.inf, q.dtype)
         total = np.zeros_like(m)
         if sink is not None:
             m[:], total[:] = sink[:, None, None], 1
         for part in _tiles(rows, cache):
-            scores, _ = _scores(part, cache)
+            scores, _ = _scores(part, scaled, cache)
             highest = np.maximum(m, scores.max(axis=-1, keepdims=True))
             shift = np.where(highest == -np.inf, 0, highest)
-            p = np.exp(scores - shift)
+            scores -= shift
+            p = np.exp(scores, out=scores)
             stretch = np.exp(m - shift)
             total = total * stretch + p.sum(axis=-1, keepdims=True)
             y[:, rows] *= swap(stretch)
@@ -153,14 +155,17 @@ def tiled_attention_backward(dy: Array, cache: TiledAttentionCache) -> tuple[Arr
     dbias = None if bias is None else np.zeros_like(bias)
     D = swap(np.vecdot(dy, cache.y)[..., None])  # (B, N, T, 1)
     lse = np.where(cache.lse == -np.inf, 0, cache.lse)
+    scaled = q * cache.scale  # for dk; dq is scaled in the end
     for rows in _rows(cache):
         for part in _tiles(rows, cache):
             columns, seen = part.columns, part.seen
-            scores, slope = _scores(part, cache)
-            p = np.exp(scores - lse[:, :, rows])
+            scores, slope = _scores(part, scaled, cache)
+            scores -= lse[:, :, rows]
+            p = np.exp(scores, out=scores)
             dv[:, columns] += over_rows(p, dy[:, rows], seen, groups)
-            dp = scores_of(dy[:, rows], v[:, columns])
-            ds = p * (dp - D[:, :, rows])
+            ds = scores_of(dy[:, rows], v[:, columns])  # dp, until the next lines made it ds
+            ds -= D[:, :, rows]
+            ds *= p
             if seen is not None:
                 ds = np.where(seen, ds, 0)
             if dbias is not None:
@@ -168,9 +173,9 @@ def tiled_attention_backward(dy: Array, cache: TiledAttentionCache) -> tuple[Arr
                 of_part += sum_to(ds, of_part.shape)
             if slope is not None:
                 ds = np.where(p == 0, 0, ds * slope)
-            ds *= cache.scale
             dq[:, rows] += over_columns(ds, k[:, columns], seen)
-            dk[:, columns] += over_rows(ds, q[:, rows], seen, groups)
+            dk[:, columns] += over_rows(ds, scaled[:, rows], seen, groups)
+    dq *= cache.scale
     found = [dq, dk, dv] + ([] if dbias is None else [dbias])
     if sink is not None:
         dsink = -np.exp(sink[:, None, None] - lse) * D
@@ -200,10 +205,13 @@ def _tiles(rows: slice, cache: TiledAttentionCache) -> Iterator[Tile]:
     return tiles(rows, cache.first, cache.last, cache.mask, cache.k.shape[1], cache.tile)
 
 
-def _scores(part: Tile, cache: TiledAttentionCache) -> tuple[Array, Array | None]:
-    """A tile's scores (B, N, i, j), -inf where hidden, and the softcap's slope if there is one."""
+def _scores(part: Tile, scaled: Array, cache: TiledAttentionCache) -> tuple[Array, Array | None]:
+    """A tile's scores (B, N, i, j), -inf where hidden, and the softcap's slope if there is one.
+
+    ``scaled`` is scale * q (B, T, N, H).
+    """
     slope = None
-    scores = scores_of(cache.q[:, part.rows] * cache.scale, cache.k[:, part.columns])
+    scores = scores_of(scaled[:, part.rows], cache.k[:, part.columns])
     if cache.softcap is not None:
         scores, slope = capped(scores, cache.softcap)
     if cache.bias is not None:

@@ -137,7 +137,7 @@ def test_a_profile_has_the_products_of_the_floor_and_all_of_the_time(monkeypatch
     page = io.StringIO()
     for drawn in tables({"presets": {"tiny": result}}):
         Console(file=page, width=120).print(drawn)
-    assert "attention" in page.getvalue() and "products" in page.getvalue()
+    assert "attention" in page.getvalue() and "flops" in page.getvalue()
 
 
 def test_a_call_s_time_is_without_that_of_the_calls_inside(monkeypatch) -> None:

@@ -25,7 +25,7 @@ def tiled_attention(
     scale: float | None = None,
     softcap: float | None = None,
     offsets: Tensor | None = None,
-    tile: int = 128,
+    tile: int = 256,
 ) -> Tensor:
     """q (B, T, N, H), k (B, S, G, H), v (B, S, G, Hv), mask to (B, N, T, S) -> (B, T, N, Hv).
 

@@ -43,7 +43,7 @@ def _precise(
     mask: torch.Tensor | None = None,
     *others: Any,
     offsets: torch.Tensor | None = None,
-    tile: int = 128,
+    tile: int = 256,
     **options: Any,
 ) -> torch.Tensor:
     """Plain attention's, with the documents in the mask."""
@@ -82,7 +82,7 @@ card.variants = ({"causal": True, "window": 2, "softcap": 1.5, "offsets": np.arr
 
 
 @card.scale
-def scale(*, mask: Any = None, offsets: Any = None, tile: int = 128, **arguments: Any) -> Scales:
+def scale(*, mask: Any = None, offsets: Any = None, tile: int = 256, **arguments: Any) -> Scales:
     """Plain attention's: the errors of lse are those of the scores that it is made of."""
     if offsets is not None:
         packed = packed_mask(offsets, arguments["q"].shape[1])
