@@ -26,6 +26,8 @@ EXTRAS = {
     "gguf": "gguf",
     "sentencepiece": "sentencepiece",
     "jax": "jax",
+    "soundfile": "audio",
+    "soxr": "audio",
 }
 """The extra of setup.cfg that brings a package, by the package's import name."""
 
@@ -48,6 +50,10 @@ class CorpusError(NpformerError, ValueError):
 
 class TokenizerError(NpformerError, ValueError):
     """A tokenizer that cannot be trained or loaded, or a text that it cannot encode."""
+
+
+class AudioError(NpformerError, ValueError):
+    """A recording that is missing, damaged or empty, or no sound at all."""
 
 
 class CheckpointError(NpformerError):

@@ -150,7 +150,7 @@ def model_preset(name: str, family: str | None = None, **changes: Any) -> Any:
         )
     preset = dict(MODEL_PRESETS[name])
     own = preset.pop("family", models.DEFAULT)
-    config = models.family(family or own).Config
+    config = models.family_of_texts(family or own).Config
     known = {f.name for f in dataclasses.fields(config)}
     if family not in (None, own):
         known &= {*SIZES}

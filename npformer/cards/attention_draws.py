@@ -18,7 +18,7 @@ def draw_attention(source: Source, heads: int, size: int, length: int) -> dict[s
         return {}
     return {
         "kv_heads": source.choice([n for n in (heads, 1) if heads % n == 0]),
-        "bias": source.choice(("all", "qkv", "none")),
+        "bias": source.choice(("all", "qkv", "qvo", "none")),
         "qk_norm": source.choice(("none", "head", "full")),
         "norm_type": source.choice(NORM_TYPES),
         "positions": draw_positions(source, heads, size, length),

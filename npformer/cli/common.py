@@ -8,7 +8,7 @@ from pathlib import Path
 
 from npformer.config import ModelConfig
 from npformer.decode import Translator
-from npformer.errors import NpformerError, TokenizerError, counted
+from npformer.errors import ConfigError, NpformerError, TokenizerError, counted
 from npformer.models import family
 from npformer.text.tokenizer import EOS, KINDS, MASK, Tokenizer
 from npformer.text.unknown import listed, unknown
@@ -52,12 +52,23 @@ def note(message: str) -> None:
     print("npformer:", " ".join(message.split()), file=sys.stderr)
 
 
+def check_reads(loaded: Loaded) -> None:
+    """Raise ``ConfigError`` for a model that hears and is given a text."""
+    if family(loaded.config.model.family).heard:
+        raise ConfigError(
+            "this model hears, and reads no text; for what is said in a recording: npformer "
+            f"transcribe {loaded.checkpoint.path} recording.wav"
+        )
+
+
 def read_along(loaded: Loaded, text: str, target: str | None) -> str:
     """What the model reads along with ``text``: the ``target`` given, or its own translation.
 
     A model without a source reads the text itself. Raises ``NpformerError`` for a text of nothing
-    or one that is translated to nothing, and ``TokenizerError`` as ``check_characters``.
+    or one that is translated to nothing, ``TokenizerError`` as ``check_characters``, and
+    ``ConfigError`` as ``check_reads``.
     """
+    check_reads(loaded)
     if not text.strip():
         raise NpformerError("the text is empty; there is nothing to look into")
     check_characters(loaded.tokenizer, f"{text}{target or ''}")
@@ -113,6 +124,8 @@ def what_to_try(config: ModelConfig, run: Path) -> str:
     command, text = "translate" if "source" in model.streams else "generate", "Some text."
     if not model.decodes:
         command, text = ("fill", f"Some {MASK}.") if _predicts(config) else ("embed", text)
+    if model.heard:
+        return f"npformer transcribe {run} recording.wav"
     return f'npformer {command} {run} "{text}"'
 
 

@@ -22,8 +22,8 @@ class Command:
     """Compare a published model with the transformers library, forward and backward.
 
     Both read the text and get the same random gradient of their logits, or of the last states of a
-    model that gives vectors. A model that reads a source and writes a target is compared on the
-    first 12 tokens that it writes. Of every module the table
+    model that gives vectors. A model that reads a source, or hears one, and writes a target is
+    compared on the first 12 tokens that it writes. Of every module the table
     has the error of its output, of the gradient that arrives there, and of its weight's gradient,
     each relative to the library's largest entry; below it the worst gradient of all parameters is
     named, and where the two part first, if they do. The library runs in float64, with nothing in
@@ -36,13 +36,14 @@ class Command:
     Examples:
       npformer compare downloads/SmolLM2-135M "The capital of France is Paris."
       npformer compare downloads/all-MiniLM-L6-v2 "A dog barks."
+      npformer compare downloads/whisper-tiny.en recording.wav
       npformer compare downloads/gpt2 "It rains." --dtype float32 --json compared.json
     """
 
     source: tyro.conf.Positional[Path]
     """The directory of the published model."""
     text: tyro.conf.Positional[str]
-    """What both read."""
+    """What both read; of a model that hears, the file of a recording."""
     dtype: Literal["float64", "float32"] = "float64"
     """Precision of both runs."""
     seed: int = 0

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from npformer.cli import language
 from npformer.cli.arguments import UsageError
-from npformer.cli.common import named, note
+from npformer.cli.common import check_reads, named, note
 from npformer.cli.figures import reporter, tracked, write_figures
 from npformer.decode import Translator
 from npformer.decode.translator import Search
@@ -94,6 +94,7 @@ class Command:
     def report(self, loaded: Loaded, search: Search | None = None) -> int:
         """Translate the pairs with ``loaded``, by ``search`` if given, and print their scores."""
         console = reporter(self.json, self.quiet)
+        check_reads(loaded)
         translates = "source" in loaded.model.streams
         if not translates:
             self._refuse_what_translates()

@@ -11,6 +11,7 @@ import tyro
 from npformer.cli.arguments import UsageError
 from npformer.cli.common import (
     check_characters,
+    check_reads,
     named,
     note,
     note_unknown,
@@ -73,6 +74,7 @@ class Command:
         reporter(self.json)  # refuses a file that cannot be, before any work
         loaded = load_model(self.run, self.engine)
         model, tokenizer, _, checkpoint = loaded
+        check_reads(loaded)
         if "source" in model.streams:
             raise ConfigError(
                 "this model reads a source, so it translates and does not go on with a text: "

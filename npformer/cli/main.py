@@ -31,6 +31,7 @@ COMMANDS = {
     "generate": "go on with a text, by a trained language model",
     "fill": "say what hidden tokens of a text are, by an encoder",
     "embed": "give each text a vector, by a loaded encoder",
+    "transcribe": "write what is said in a recording, by a loaded model that hears",
     "evaluate": "score a trained model on sentences it has not seen",
     "attention": "draw what each head attends to in one sentence",
     "explore": "write one HTML page that shows tensors, gradients and attention",
@@ -44,7 +45,7 @@ COMMANDS = {
 RENAMED = {"neighbour": "baseline"}
 """Names that commands had before, which keep working throughout 0.2."""
 
-WRITES_TEXT = ("translate", "generate", "fill", "embed")
+WRITES_TEXT = ("translate", "generate", "fill", "embed", "transcribe")
 """Commands whose output is a text for others; what cannot be written there is an error."""
 
 FIRST_STEPS = """\

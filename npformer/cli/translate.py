@@ -11,7 +11,7 @@ import numpy as np
 import tyro
 
 from npformer.cli.arguments import UsageError
-from npformer.cli.common import named, note, note_unknown, read_text
+from npformer.cli.common import check_reads, named, note, note_unknown, read_text
 from npformer.decode import Translator
 from npformer.decode import sample as draw
 from npformer.decode.translator import Search
@@ -92,6 +92,7 @@ class Command:
             )
         loaded = load_model(self.run, self.engine)
         model, tokenizer, config, _ = loaded
+        check_reads(loaded)
         tokenizer = tokenizer.between(self.source_language, self.target_language)
         spoken = self.source_language or config.data.source_language
         translator = Translator(model, tokenizer, source_language=spoken)

@@ -39,6 +39,7 @@ Chapter     walkthroughs/12_decoding.md
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -77,11 +78,14 @@ def beam(
     alpha: float = 0.6,
     pad: int = 0,
     max_length: int | None = None,
+    banned: Collection[int] = (),
+    banned_first: Collection[int] = (),
 ) -> list[list[int]]:
     """source (B, S) ids, padded with ``pad`` -> the best hypothesis of each row, no BOS or EOS.
 
-    ``max_length`` counts EOS; each row's input length + 50 unless given. ``ConfigError`` for a
-    setting out of range, ``NonFiniteError`` if the model's logits are not finite.
+    ``max_length`` counts EOS; each row's input length + 50 unless given. ``banned`` ids are never
+    chosen, ``banned_first`` ones not as a text's first. ``ConfigError`` for a setting out of range,
+    ``NonFiniteError`` if the model's logits are not finite.
     """
     found = n_best(
         model,
@@ -93,6 +97,8 @@ def beam(
         alpha=alpha,
         pad=pad,
         max_length=max_length,
+        banned=banned,
+        banned_first=banned_first,
     )
     return [hypotheses[0].tokens for hypotheses in found]
 
@@ -109,6 +115,8 @@ def n_best(
     alpha: float = 0.6,
     pad: int = 0,
     max_length: int | None = None,
+    banned: Collection[int] = (),
+    banned_first: Collection[int] = (),
 ) -> list[list[Hypothesis]]:
     """As ``beam``, but for each row up to ``n`` <= ``beam`` hypotheses with scores, best first.
 
@@ -132,8 +140,10 @@ def n_best(
     live = _Live(np.arange(count), np.zeros(count), np.empty((count, limits.max()), dtype=np.int64))
     ids = np.full(count, bos, dtype=np.int64)
     state = model.start(source)
+    never = unwritten(pad, bos, eos, banned)
+    first = unwritten(pad, bos, eos, {*banned, *banned_first})
     for length in range(1, limits.max() + 1):
-        log_probs, tokens = top_next(model, ids, state, beam, unwritten(pad, bos, eos))
+        log_probs, tokens = top_next(model, ids, state, beam, never if length > 1 else first)
         total = live.log_prob[:, None] + log_probs
         room = beam - np.array([len(ended) for ended in finished])
         parents, places = _choose(live.sentence, total, room, beam)

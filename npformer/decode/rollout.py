@@ -5,7 +5,7 @@ Chapter     walkthroughs/12_decoding.md
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -73,10 +73,11 @@ class Begun:
 def output_limits(model: CachedModel, source: Array, pad: int, max_length: int | None) -> Array:
     """How many tokens, the end token included, each row of ``source`` (B, S) may get: (B,).
 
-    Without ``max_length`` a row gets its own input length plus 50, whatever it shares a batch
-    with. The model's own ``max_length`` bounds both. Raises ``ShapeError`` or ``ConfigError``.
+    A sound is (B, C, L), and needs ``max_length``. Without it a row gets its own input length plus
+    50, whatever it shares a batch with. The model's own ``max_length`` bounds both. Raises
+    ``ShapeError`` or ``ConfigError``.
     """
-    if source.ndim != 2:
+    if source.ndim != 2 and (max_length is None or source.ndim != 3):
         raise ShapeError(f"source has shape {source.shape}; it must be (batch, length)")
     if max_length is not None and max_length < 1:
         raise ConfigError(f"max_length is {max_length}; it must be 1 or more")
@@ -87,9 +88,12 @@ def output_limits(model: CachedModel, source: Array, pad: int, max_length: int |
     return np.minimum(wanted, model.config.max_length)
 
 
-def unwritten(pad: int, bos: int, eos: int) -> tuple[int, ...]:
-    """The ids that are never chosen: PAD and BOS, but where a text begins with what ends it."""
-    return tuple(sorted({pad, bos} - {eos}))
+def unwritten(pad: int, bos: int, eos: int, banned: Collection[int] = ()) -> tuple[int, ...]:
+    """The ids that are never chosen: PAD and BOS, but where a text begins with what ends it.
+
+    And those that are ``banned`` besides, be it the end.
+    """
+    return tuple(sorted(({pad, bos} - {eos}).union(banned)))
 
 
 def check_finite(best: Array) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "TransformerConfig",
     "families",
     "family",
+    "family_of_texts",
     "make_model",
     "model_config",
 ]
@@ -34,12 +35,29 @@ def families() -> dict[str, type[Model]]:
 
 def family(name: str) -> type[Model]:
     """The family of that name; raises ``ConfigError``, with the nearest name, if there is none."""
-    if name not in families():
+    return _chosen(name, families())
+
+
+def family_of_texts(name: str) -> type[Model]:
+    """The same of a family that reads texts alone, which a corpus has.
+
+    What hears sound is loaded, and not trained from a corpus. Raises ``ConfigError`` for it too.
+    """
+    known = {each: found for each, found in families().items() if not found.heard}
+    if name in families() and name not in known:
         raise ConfigError(
-            f"model {name!r} does not exist; choose one of {', '.join(families())}"
-            + nearest(name, families())
+            f"model {name!r} reads sound, and a corpus is texts; choose one of {', '.join(known)}"
         )
-    return families()[name]
+    return _chosen(name, known)
+
+
+def _chosen(name: str, known: dict[str, type[Model]]) -> type[Model]:
+    if name not in known:
+        raise ConfigError(
+            f"model {name!r} does not exist; choose one of {', '.join(known)}"
+            + nearest(name, known)
+        )
+    return known[name]
 
 
 def model_config(values: dict[str, Any]) -> ModelConfig:

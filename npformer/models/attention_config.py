@@ -26,8 +26,9 @@ class AttentionConfig(RotaryConfig):
 
     kv_heads: int | None = None
     """Heads of keys and values, each read by heads / kv_heads heads; as many as heads if None."""
-    attention_bias: Literal["all", "qkv", "none"] = "all"
-    """Which of attention's projections have a bias: all, all but the last, none."""
+    attention_bias: Literal["all", "qkv", "qvo", "none"] = "all"
+    """Which of attention's projections have a bias: all, all but the last, all but the keys' (which
+    no softmax can see), none."""
     feed_forward_bias: bool = True
     """Whether the feed-forward network's projections have a bias."""
     qk_norm: Literal["none", "head", "full"] = "none"

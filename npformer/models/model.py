@@ -57,6 +57,9 @@ class Model(Module):
     """Whether a training has losses beside the tokens'. The forward then takes ``counts`` (B, T),
     the tokens that they count, and its cache has them as ``auxiliary``: a sum, whose gradient the
     backward adds."""
+    heard: ClassVar[Mapping[str, str]] = {}
+    """Inputs that are sound, floats (B, C, L) in place of ids (B, L): of each the field of the
+    configuration that says C."""
     packs: ClassVar[bool] = False
     """Whether a row may hold several texts; the forward then takes ``documents``."""
 
@@ -80,8 +83,8 @@ class Model(Module):
 
     forward: Callable[..., tuple[Array, Any]]
     """The inputs that ``streams`` names, ``rng`` -> logits (B, T, V), cache."""
-    backward: Callable[..., None]
-    """dlogits (B, T, V), cache -> nothing: ids have no gradient."""
+    backward: Callable[..., Any]
+    """dlogits (B, T, V), cache -> nothing, for ids have no gradient; of a sound, its own."""
     encode: Callable[..., tuple[Array, Any]]
     """Of a family that gives vectors of texts: the same inputs -> vectors (B, D), cache."""
 

@@ -42,8 +42,8 @@ QK_NORMS = ("none", "head", "full")
 LONG = 256
 """A prompt of more tokens is read by attention in tiles, which is faster from there on, and whose
 memory does not grow with the square of the length. No backward comes, which would want probs."""
-BIASES = ("all", "qkv", "none")
-"""Which projections have a bias; the gate's goes with those of queries, keys and values."""
+BIASES = ("all", "qkv", "qvo", "none")
+"""Which projections have a bias; the gate's goes with the queries'."""
 
 
 class HeadsCache(NamedTuple):
@@ -127,9 +127,9 @@ class MultiHeadAttention(Module):
         self.full_norm = qk_norm == "full"
         inner = bias != "none"
         self.q_proj = Linear(d_model, heads * d_k, inner, rng=rng, dtype=dtype)
-        self.k_proj = Linear(d_model, groups * d_k, inner, rng=rng, dtype=dtype)
+        self.k_proj = Linear(d_model, groups * d_k, inner and bias != "qvo", rng=rng, dtype=dtype)
         self.v_proj = Linear(d_model, groups * d_v, inner, rng=rng, dtype=dtype)
-        self.out_proj = Linear(heads * d_v, d_model, bias == "all", rng=rng, dtype=dtype)
+        self.out_proj = Linear(heads * d_v, d_model, bias in ("all", "qvo"), rng=rng, dtype=dtype)
         self.q_norm = self.k_norm = None
         if qk_norm != "none":
             q_size, k_size = (n * d_k if self.full_norm else d_k for n in (heads, groups))

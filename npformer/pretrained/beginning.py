@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from npformer.config import RunConfig
-from npformer.errors import CheckpointError
+from npformer.errors import CheckpointError, ConfigError
 from npformer.files.manifest import MANIFEST
+from npformer.models import family
 from npformer.pretrained.load import config_of, load
 from npformer.pretrained.run import NOTE, note_of
 from npformer.pretrained.source import open_source
@@ -40,7 +41,7 @@ def read_beginning(
 
     Adapters of a run are merged. A model that is told languages by ids is told these, where they
     are given. Raises CheckpointError, TokenizerError and ConfigError for what cannot be read,
-    TokenizerError for languages that the model has not.
+    TokenizerError for languages that the model has not, ConfigError for a model that hears.
     """
     begun_from = str(path)
     if _is_own(path):
@@ -58,6 +59,8 @@ def read_beginning(
             f"{path} has a tokenizer of {tokenizer.vocab_size} entries and a model of "
             f"{config.vocab_size}; they do not belong together"
         )
+    if family(config.family).heard:
+        raise ConfigError(f"{path} is a model that hears ({config.family}), and a corpus is texts")
     if isinstance(tokenizer, PublishedTokenizer) and tokenizer.languages is not None:
         tokenizer = tokenizer.between(source_language, target_language)
     notes = {"begun_from": begun_from} | ({NOTE: published} if published else {})

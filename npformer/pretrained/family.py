@@ -68,10 +68,10 @@ class Family:
         """How the transformers library is asked for the same, for a model's config."""
         return DECODER
 
-    def read(self, given: str, tokenizer: Tokenizer) -> Array:
+    def read(self, given: str, tokenizer: Tokenizer, config: Any) -> Array:
         """What somebody gives on a command line as the source -> that of one text, (1, S) ids.
 
-        Raises TokenizerError for what has no ids.
+        ``config`` is the model's. Raises TokenizerError for what has no ids.
         """
         return np.array([tokenizer.source(tokenizer.encode(given))], np.int64)
 

@@ -31,6 +31,9 @@ DECODER = Library("AutoModelForCausalLM", {"target": "input_ids"})
 WHOLE = {"target": "input_ids", "types": "token_type_ids"}
 ENCODER = Library("AutoModelForMaskedLM", WHOLE)
 HEADLESS = Library("AutoModel", WHOLE, "last_hidden_state", "states")
+SPEECH = Library(
+    "AutoModelForSpeechSeq2Seq", {"audio": "input_features", "target": "decoder_input_ids"}
+)
 ENCODER_DECODER = Library(
     "AutoModelForSeq2SeqLM", {"source": "input_ids", "target": "decoder_input_ids"}
 )

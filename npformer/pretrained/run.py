@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,18 @@ def note_of(found: Pretrained) -> dict[str, Any]:
     source = found.source
     files = {name: source.files[name].decode() for name in KEPT if name in source.files}
     return {"config": source.config, "files": files}
+
+
+def generation_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What the files of a loaded model say of generating; empty for a model of npformer's own.
+
+    Older ones say it in their config.
+    """
+    note = checkpoint.notes.get(NOTE)
+    if not isinstance(note, dict):
+        return {}
+    said = json.loads(note.get("files", {}).get(GENERATION, "{}"))
+    return {**note["config"], **{name: value for name, value in said.items() if value is not None}}
 
 
 def export(checkpoint: Checkpoint, tokenizer: Tokenizer, directory: Path) -> int:

@@ -20,8 +20,9 @@ from npformer.pretrained import Pretrained, from_pretrained
 from tests.pretrained import library
 from tests.pretrained import test_encoder_decoders as encoder_decoders
 from tests.pretrained import test_encoders as encoders
+from tests.pretrained import test_speech as speech
 from tests.pretrained.measure import Run, greedy, of_library, of_numpy, quirks_of, rounding, worst
-from tests.pretrained.specimens import ENCODER_DECODERS, SPECIMENS
+from tests.pretrained.specimens import ENCODER_DECODERS, SPECIMENS, SPEECH
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "pretrained.md"
 
@@ -77,6 +78,26 @@ def of_encoder_decoder(name: str, directory: Path) -> dict[str, Any]:
     }
 
 
+def of_speech(name: str, directory: Path) -> dict[str, Any]:
+    """The figures of one model that hears; greedy and beam, of three, are twelve tokens."""
+    both = speech.loaded(lambda name: library.published(name, directory), name)
+    exact, narrow = speech.of_library(both, both.model), library.narrow(directory, speech.KIND)
+    theirs = speech.of_library(both, narrow, np.float32)
+    ours = speech.of_numpy(both, from_pretrained(directory), np.float32)
+    wide = speech.of_numpy(both, both.ours)
+    said = {"suppress_tokens": [0, 22, 42]}
+    writer = speech.transcriber(both, said)
+    searches = {"greedy": (decode.greedy, 1), "beam": (speech.BEAM, 3)}
+    return {
+        **figures(both.ours, wide, exact, ours, theirs),
+        **{
+            way: writer.tokens(both.audio, search=search, max_length=12)
+            == speech.generated(both, said, beams, 12)
+            for way, (search, beams) in searches.items()
+        },
+    }
+
+
 def figures(found: Pretrained, wide: Run, exact: Run, ours: Run, theirs: Run) -> dict[str, Any]:
     """What every table has."""
     logits, gradients = worst(wide, exact)
@@ -126,6 +147,7 @@ TABLES = {
     "decoders": lambda: head("greedy") + rows(SPECIMENS, measured),
     "encoders": lambda: head() + rows(encoders.PREDICTING, of_encoder),
     "encoder-decoders": lambda: head("greedy", "beam") + rows(ENCODER_DECODERS, of_encoder_decoder),
+    "speech": lambda: head("greedy", "beam") + rows(SPEECH, of_speech),
 }
 """By its name on the page: what makes a table. Names given on the command line choose some."""
 

@@ -36,8 +36,13 @@ def of_library(found: Pretrained, model: Any, ids: Any, dlogits: Any, **inputs: 
 
 
 def named(found: Pretrained, gradients: dict[str, Any]) -> dict[str, np.ndarray]:
-    """The gradients of the parameters as those of the tensors: the table is linear."""
-    return dict(Exported(found.family.entries(found.model.config), gradients))
+    """The gradients of the parameters as those of the tensors: the table is linear.
+
+    What is never trained has none.
+    """
+    entries = found.family.entries(found.model.config)
+    trained = [e for e in entries if all(gradients[path] is not None for path in e.ours)]
+    return dict(Exported(trained, gradients))
 
 
 def greedy(found: Pretrained, ids: np.ndarray, new: int) -> list[list[int]]:

@@ -187,6 +187,29 @@ ENCODER_DECODERS: dict[str, Callable[[], Any]] = {
 }
 """Those that write a second text."""
 
+WHISPER = dict(
+    vocab_size=43,
+    d_model=24,
+    encoder_layers=2,
+    decoder_layers=2,
+    encoder_attention_heads=3,
+    decoder_attention_heads=3,
+    encoder_ffn_dim=28,
+    decoder_ffn_dim=28,
+    num_mel_bins=8,
+    max_source_positions=11,
+    max_target_positions=32,
+    pad_token_id=0,
+    bos_token_id=0,
+    eos_token_id=0,
+    decoder_start_token_id=1,
+    begin_suppress_tokens=None,
+)
+SPEECH: dict[str, Callable[[], Any]] = {
+    "whisper": lambda: transformers.WhisperConfig(**WHISPER),
+}
+"""Those that hear."""
+
 
 def specimen(name: str) -> tuple[str, Any]:
     """The library's class of a specimen, and its config."""
@@ -195,4 +218,6 @@ def specimen(name: str) -> tuple[str, Any]:
         return kind, config()
     if name in ENCODER_DECODERS:
         return "AutoModelForSeq2SeqLM", ENCODER_DECODERS[name]()
+    if name in SPEECH:
+        return "AutoModelForSpeechSeq2Seq", SPEECH[name]()
     return "AutoModelForCausalLM", SPECIMENS[name]()

@@ -7,13 +7,15 @@ import json
 import numpy as np
 import pytest
 
+from npformer.audio.log_mel import RATE
 from npformer.nn import multi_head_attention
 from npformer.nn.multi_head_attention import MultiHeadAttention
 from npformer.ops import rms_norm_forward
 from npformer.pretrained import from_pretrained
 from npformer.verify.published import compare
+from tests.audio.test_read import wav
 from tests.pretrained import library
-from tests.pretrained.specimens import ENCODER_DECODERS, ENCODERS, SPECIMENS
+from tests.pretrained.specimens import ENCODER_DECODERS, ENCODERS, SPECIMENS, SPEECH
 
 LAYER, FIRST = "decoder.layers.0", "encoder.layers.0"
 ATTENTION, FEED_FORWARD = f"{LAYER}.self_attn", f"{LAYER}.feed_forward"
@@ -24,6 +26,9 @@ def compared(published, name, found):
     rng = np.random.default_rng(0)
     padding = found.model.config.padding_id
     inputs = {"target": rng.integers(3, 41, (2, 9))}
+    if found.model.heard:
+        c = found.model.config
+        inputs = {"audio": rng.standard_normal((2, c.mels, c.frames)), **inputs}
     if "source" in found.model.streams:
         inputs = {"source": rng.integers(3, 41, (3, 8)), "target": rng.integers(3, 41, (3, 6))}
         inputs["source"][1, 5:] = padding
@@ -35,7 +40,7 @@ def compared(published, name, found):
         return compare(found, published(name)[0], inputs, rng)
 
 
-@pytest.mark.parametrize("name", [*SPECIMENS, *ENCODERS, *ENCODER_DECODERS])
+@pytest.mark.parametrize("name", [*SPECIMENS, *ENCODERS, *ENCODER_DECODERS, *SPEECH])
 def test_every_module_gives_what_the_librarys_gives(published, name):
     found = from_pretrained(published(name)[1], np.float64)
     comparison = compared(published, name, found)
@@ -250,6 +255,15 @@ def test_the_command_compares_what_reads_a_text_whole_and_what_writes_another(
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["output"] == ("last_hidden_state" if name == "minilm" else "logits")
     assert f"{FIRST}.self_attn" in ended.out
+
+
+def test_the_command_compares_what_hears(npformer, refused, published, tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, RATE // 2)
+    source = published("whisper")[1]
+    ended = npformer("compare", source, wav(tmp_path / "short.wav", noise[: RATE // 5]))
+    assert ended.status == 0, ended.err
+    assert "conv2" in ended.out and "audio_positions" not in ended.out
+    assert "0.5 s long" in refused("compare", source, wav(tmp_path / "long.wav", noise))
 
 
 def test_what_cannot_be_compared_says_so(refused, published, tmp_path):

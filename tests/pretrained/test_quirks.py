@@ -14,11 +14,11 @@ from npformer.pretrained.families import families
 from npformer.text.batches import Batch
 from npformer.verify.bisect import Reference
 from tests.pretrained.measure import quirks_of
-from tests.pretrained.specimens import ENCODER_DECODERS, ENCODERS, SPECIMENS
+from tests.pretrained.specimens import ENCODER_DECODERS, ENCODERS, SPECIMENS, SPEECH
 from torch_ref.models import make_twin
 
 PREDICTING = [name for name, (kind, _) in ENCODERS.items() if kind == "AutoModelForMaskedLM"]
-NAMES = [*SPECIMENS, *PREDICTING, *ENCODER_DECODERS]
+NAMES = [*SPECIMENS, *PREDICTING, *ENCODER_DECODERS, *SPEECH]
 
 
 def batch_for(model):
@@ -26,6 +26,9 @@ def batch_for(model):
     rng = np.random.default_rng(0)
     ids = rng.integers(3, 42, (2, 10))
     read = {"target": ids[:, :-1] if model.decodes else ids}
+    c = model.config
+    if model.heard:
+        read = {"audio": rng.standard_normal((2, c.mels, c.frames)), **read}
     if "source" in model.streams:
         read = {"source": rng.integers(3, 42, (2, 8)), **read}
     return Batch(read, ids[:, 1:] if model.decodes else ids)

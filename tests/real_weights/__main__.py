@@ -11,7 +11,7 @@ from pathlib import Path
 
 import tests.real_weights
 
-OTHERS = ("packages", "report", "encoder_decoder", "speed_runner")
+OTHERS = ("packages", "report", "encoder_decoder", "ctranslate2", "speed_runner")
 NAMES = [
     file.name
     for file in pkgutil.iter_modules(tests.real_weights.__path__)

@@ -24,7 +24,8 @@ class Conv1d(nn.Module):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
-        self.stride, self.padding = stride, padding
+        self.stride = stride
+        self.padding = (padding, padding) if isinstance(padding, int) else tuple(padding)
         weight = torch.randn(out_channels, in_channels, width, dtype=dtype, device=device)
         self.weight = nn.Parameter(weight * (in_channels * width) ** -0.5)
         zeros = torch.zeros(out_channels, dtype=dtype, device=device)

@@ -57,7 +57,7 @@ class MultiHeadAttention(nn.Module):
         if heads % groups:
             raise ConfigError(f"kv_heads is {groups}, which does not divide heads, {heads}")
         for name, given, allowed in (
-            ("bias", bias, ("all", "qkv", "none")),
+            ("bias", bias, ("all", "qkv", "qvo", "none")),
             ("qk_norm", qk_norm, ("none", "head", "full")),
         ):
             if given not in allowed:
@@ -70,9 +70,9 @@ class MultiHeadAttention(nn.Module):
         self.full_norm = qk_norm == "full"
         inner = bias != "none"
         self.q_proj = Linear(d_model, heads * d_k, inner, **place)
-        self.k_proj = Linear(d_model, groups * d_k, inner, **place)
+        self.k_proj = Linear(d_model, groups * d_k, inner and bias != "qvo", **place)
         self.v_proj = Linear(d_model, groups * d_v, inner, **place)
-        self.out_proj = Linear(heads * d_v, d_model, bias == "all", **place)
+        self.out_proj = Linear(heads * d_v, d_model, bias in ("all", "qvo"), **place)
         self.q_norm = self.k_norm = None
         if qk_norm != "none":
             sizes = (heads * d_k, groups * d_k) if self.full_norm else (d_k, d_k)
@@ -135,7 +135,10 @@ class MultiHeadAttention(nn.Module):
         """What a decoding of up to ``max_length`` tokens keeps, of the weights as they are now."""
         maps = (self.q_proj, self.k_proj, self.v_proj)
         weight = torch.cat([m.weight for m in maps])
-        bias = None if self.q_proj.bias is None else torch.cat([m.bias for m in maps])
+        biases: list[Tensor] = [
+            weight.new_zeros(m.out_features) if m.bias is None else m.bias for m in maps
+        ]
+        bias = None if self.q_proj.bias is None else torch.cat(biases)
         device = weight.device.type
         if torch.is_autocast_enabled(device):
             dtype = torch.get_autocast_dtype(device)

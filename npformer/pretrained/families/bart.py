@@ -78,8 +78,8 @@ class Bart(Family):
             "d_model": fields.take("d_model"),
             "encoder_layers": fields.take("encoder_layers"),
             "decoder_layers": fields.take("decoder_layers"),
-            "heads": _same(fields, "attention_heads"),
-            "d_ff": _same(fields, "ffn_dim"),
+            "heads": same(fields, "attention_heads"),
+            "d_ff": same(fields, "ffn_dim"),
             "activation": fields.choose("activation_function", PLAIN, self.activation),
             "scale_embedding": fields.take("scale_embedding", self.scale),
             "padding_id": fields.given("pad_token_id", self.padding_id),
@@ -119,7 +119,7 @@ class Bart(Family):
             if config.norm != "post":
                 table += both(f"{stack}.norm", f"{stack}.layer_norm")
             for n in range(layers):
-                table += _layer(f"{stack}.layers.{n}", stack == "decoder")
+                table += layer(f"{stack}.layers.{n}", stack == "decoder")
         return table
 
     def entrance(self, config: Any, stack: str, prefix: str) -> list[Entry]:
@@ -139,8 +139,8 @@ class Bart(Family):
         return dict.fromkeys(names, "shared.weight")
 
 
-def _same(fields: Fields, what: str) -> Any:
-    """A size that encoder and decoder have in common."""
+def same(fields: Fields, what: str) -> Any:
+    """A size that encoder and decoder have in common; raises ConfigError where it differs."""
     sizes = [fields.take(f"{stack}_{what}") for stack in STACKS]
     if sizes[0] != sizes[1]:
         raise ConfigError(
@@ -150,7 +150,8 @@ def _same(fields: Fields, what: str) -> Any:
     return sizes[0]
 
 
-def _layer(path: str, decoder: bool) -> list[Entry]:
+def layer(path: str, decoder: bool) -> list[Entry]:
+    """Of one layer, whose path is the same here and there."""
     attentions = {"self_attn": "self_attn"} | ({"cross_attn": "encoder_attn"} if decoder else {})
     names = {"feed_forward.linear1": "fc1", "feed_forward.linear2": "fc2"}
     names["feed_forward_residual.norm"] = "final_layer_norm"

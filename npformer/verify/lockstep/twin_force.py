@@ -132,6 +132,8 @@ class TwinForce(TwinObserver):
         back = visit.back
         if back is None or back.dy is None:
             return []
+        if back.dy.shape != tuple(y.shape):  # the output was found to be of another shape
+            return [np.zeros(tuple(one.shape)) for one in running.captured.values()]
         running.seen.append(back.dy.astype(np.float64))
         self.stack.append(visit)
         self._running.append(running)

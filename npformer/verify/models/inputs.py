@@ -17,20 +17,26 @@ Inputs = dict[str, Array]
 
 @dataclass(frozen=True)
 class Stream:
-    """One input of a model: ids below ``vocabulary``, or vectors of ``width``."""
+    """One input of a model: ids below ``vocabulary``, or vectors of ``width``.
+
+    A ``sound`` is vectors too, and has its length last.
+    """
 
     name: str
     vocabulary: int = 0
     width: int = 0
     avoid: int | None = None
     """An id that fills a batch, and is drawn for nothing else."""
+    sound: bool = False
 
     @property
     def discrete(self) -> bool:
         return self.vocabulary > 0
 
     def draw(self, batch: int, length: int, rng: np.random.Generator) -> Array:
-        """(B, T) ids, or (B, T, D)."""
+        """(B, T) ids, (B, T, D), or (B, D, T) of a sound."""
+        if self.sound:
+            return rng.standard_normal((batch, self.width, length))
         if not self.discrete:
             return rng.standard_normal((batch, length, self.width))
         ids = rng.integers(0, self.vocabulary, (batch, length))
@@ -41,6 +47,8 @@ class Stream:
     def __str__(self) -> str:
         if self.discrete:
             return f"{self.name}: ids below {self.vocabulary}"
+        if self.sound:
+            return f"{self.name}: {self.width} bands of a sound"
         return f"{self.name}: vectors of width {self.width}" if self.width else self.name
 
 

@@ -141,13 +141,16 @@ def candidates(subject: Subject, given: Given) -> Iterator[tuple[Streams, int]]:
         for length in (examples[target].shape[1], *trials):
             yield Streams(like(examples), target), length
         return
-    names = _names(subject, given.call)
+    names, sounds = _names(subject, given.call), _sounds(subject)
     avoided = {name: id_said(subject, given.padding, name) for name in names}
     vocabularies = [vocabulary] if vocabulary else [] if width else _vocabularies(subject)
     widths = [width] if width else [] if vocabulary else _widths(subject)
     for length in trials:
         for size in vocabularies:
-            kinds = tuple(Stream(name, vocabulary=size, avoid=avoided[name]) for name in names)
+            kinds = tuple(
+                sounds.get(name) or Stream(name, vocabulary=size, avoid=avoided[name])
+                for name in names
+            )
             yield Streams(kinds, names[-1]), length
         for size in widths:
             yield Streams(tuple(Stream(name, width=size) for name in names), names[-1]), length
@@ -175,6 +178,15 @@ def _names(subject: Subject, call: Callable[..., Any] | None) -> list[str]:
         if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
     return (needed[1:] if call else needed) or ["x"]
+
+
+def _sounds(subject: Subject) -> dict[str, Stream]:
+    """Those of the streams that the model says it hears."""
+    heard = getattr(subject.module, "heard", {})
+    return {
+        name: Stream(name, width=getattr(subject.module.config, field), sound=True)
+        for name, field in heard.items()
+    }
 
 
 def _vocabularies(subject: Subject) -> list[int]:
