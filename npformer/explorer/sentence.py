@@ -24,6 +24,11 @@ def one_pair(model: Model, tokenizer: Tokenizer, source: str, target: str) -> Ba
 
     Raises ``NpformerError`` if a text is too long, or nothing at all.
     """
+    if not getattr(model.config, "masked_head", True):
+        raise NpformerError(
+            "this model predicts no token, so it has no loss to look into; npformer attention shows "
+            "its heads, and npformer compare every module's activation and gradient"
+        )
     texts = {"source": ("text", source), "target": ("target", target)}
     limit = model.config.max_length
     ids = {}

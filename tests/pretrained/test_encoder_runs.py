@@ -72,7 +72,7 @@ def test_what_embed_cannot_do_is_said_in_one_line(refused, runs, tmp_path):
     assert "41 tokens with those around it" in refused("embed", runs("minilm"), long)
     assert "gives no vectors of texts" in refused("embed", runs("llama"), "w3")
     assert "npformer embed" in refused("generate", runs("minilm"), "w3")
-    assert "no head that predicts tokens" in refused(
+    assert "npformer compare" in refused(
         "explore", "--checkpoint", runs("minilm"), "--text", "w3", "--out", tmp_path / "x.html"
     )
 
