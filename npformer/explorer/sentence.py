@@ -26,8 +26,8 @@ def one_pair(model: Model, tokenizer: Tokenizer, source: str, target: str) -> Ba
     """
     if not getattr(model.config, "masked_head", True):
         raise NpformerError(
-            "this model predicts no token, so it has no loss to look into; npformer attention shows "
-            "its heads, and npformer compare every module's activation and gradient"
+            "this model predicts no token, so it has no loss to look into; npformer attention "
+            "shows its heads, and npformer compare every module's activation and gradient"
         )
     texts = {"source": ("text", source), "target": ("target", target)}
     limit = model.config.max_length
