@@ -169,7 +169,8 @@ FINE_TUNING: dict[str, dict[str, Any]] = dict(
 def fine_tuning(source: RunConfig, preset: str | None = None) -> RunConfig:
     """A run that begins with the model of ``source``, under a preset's settings or FINE_TUNING's.
 
-    Its texts are not longer than the model takes. Raises ``ConfigError`` for an unknown preset.
+    Its texts are not longer than the model takes, and in the source's languages. Raises
+    ``ConfigError`` for an unknown preset.
     """
     model = source.model
     if preset is not None:
@@ -183,6 +184,8 @@ def fine_tuning(source: RunConfig, preset: str | None = None) -> RunConfig:
         )
     data = dataclasses.replace(
         run.data,
+        source_language=source.data.source_language,
+        target_language=source.data.target_language,
         tokenizer=source.data.tokenizer,
         vocab_size=source.data.vocab_size,
         max_length=min(run.data.max_length, model.max_length),

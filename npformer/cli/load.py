@@ -10,6 +10,7 @@ import tyro
 
 from npformer.cli.common import what_to_try
 from npformer.cli.figures import reporter
+from npformer.config import DataConfig
 from npformer.pretrained import from_pretrained
 from npformer.pretrained.run import check_free, save_run
 
@@ -53,7 +54,12 @@ class Command:
         check_free(self.run)
         found = from_pretrained(self.source, self.dtype)
         tokenizer = found.tokenizer().between(self.source_language, self.target_language)
-        save_run(found, tokenizer, self.run)
+        usual = DataConfig()
+        data = DataConfig(
+            source_language=self.source_language or usual.source_language,
+            target_language=self.target_language or usual.target_language,
+        )
+        save_run(found, tokenizer, self.run, data)
         model = found.model
         lines = [
             f"{found.source.config['model_type']}: {model.config.shape}, "

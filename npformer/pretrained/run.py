@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from npformer.config import RunConfig, TrainConfig
+from npformer.config import DataConfig, RunConfig, TrainConfig
 from npformer.errors import CheckpointError
 from npformer.files.array_file import write_arrays
 from npformer.files.atomic import abandon_directory, begin_directory, finish_directory
@@ -40,15 +40,19 @@ def check_free(directory: Path) -> None:
         raise CheckpointError(f"{directory} exists already; choose another, or delete it")
 
 
-def save_run(found: Pretrained, tokenizer: Tokenizer, run: Path) -> None:
+def save_run(
+    found: Pretrained, tokenizer: Tokenizer, run: Path, data: DataConfig | None = None
+) -> None:
     """Write a loaded model at ``run``, a checkpoint by itself, whole or not at all.
 
-    Raises CheckpointError if there is something at ``run`` already, or it cannot be written.
+    ``data`` says the languages of its texts, where they are known. Raises CheckpointError if there
+    is something at ``run`` already, or it cannot be written.
     """
     check_free(run)
     model = found.model
     dtype = str(model.parameters()[0].data.dtype)
-    config = RunConfig(model=model.config, train=TrainConfig(dtype=dtype))  # type: ignore[arg-type]
+    train = TrainConfig(dtype=dtype)  # type: ignore[arg-type]
+    config = RunConfig(model=model.config, train=train, data=data or DataConfig())
     weights = {f"model/{path}": array for path, array in model.state_dict().items()}
     save_checkpoint(
         run,

@@ -108,7 +108,7 @@ class SentencePieceVocabulary:
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ``ids``: special ids vanish, and those that there are none of."""
-        kept = [i for i in ids if i not in self._silent and self.name(i) is not None]
+        kept = [int(i) for i in ids if i not in self._silent and self.name(int(i)) is not None]
         text = ""
         for is_added, run in groupby(kept, self._added.__contains__):
             if is_added:

@@ -10,6 +10,8 @@ import torch
 import transformers
 
 from npformer.errors import TokenizerError
+from npformer.presets import fine_tuning
+from npformer.pretrained.beginning import beginning_config, read_beginning
 from npformer.text.model_languages import Languages
 from npformer.train.engines import load_model
 from tests.pretrained import library, spm
@@ -123,6 +125,12 @@ def test_a_translation_begins_with_the_language_that_is_given(
     assert npformer("load", saved, fixed, "--dtype", "float64", *told).status == 0
     again = npformer("translate", fixed, TEXT, "--beam", 1)
     assert again.out == ended.out
+    # A run that begins with it is in the same languages, unless others are given.
+    config = beginning_config(fixed)
+    assert fine_tuning(config).data.source_language == source
+    languages = (config.data.source_language, config.data.target_language)
+    told_again = read_beginning(fixed, "float64", *languages).tokenizer
+    assert told_again.to_bytes() == load_model(fixed).tokenizer.to_bytes()
     begun = load_model(fixed).tokenizer
     assert begun.begin == (model.config.decoder_start_token_id, language)
     assert begun.source(begun.encode(TEXT)) == inputs.input_ids[0].tolist()
