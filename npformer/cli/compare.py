@@ -94,6 +94,7 @@ def library_model(found: Pretrained, dtype: str) -> Any:
             found.source.path,
             dtype=getattr(torch, dtype),
             attn_implementation="eager",
+            experts_implementation="eager",
             local_files_only=True,
         ).eval()
     except (OSError, ValueError, RuntimeError, KeyError) as error:

@@ -11,6 +11,7 @@ import numpy as np
 import tokenizers
 import torch
 import transformers
+from transformers.core_model_loading import revert_weight_conversion
 
 from npformer.verify.true_float64 import exact
 from tests.pretrained.specimens import SPEECH, specimen
@@ -26,7 +27,9 @@ def random_model(config: Any, seed: int = 0, kind: str = "AutoModelForCausalLM")
     """
     rng = np.random.default_rng(seed)
     with exact():
-        model = getattr(transformers, kind).from_config(config, attn_implementation="eager")
+        model = getattr(transformers, kind).from_config(
+            config, attn_implementation="eager", experts_implementation="eager"
+        )
     with torch.no_grad():
         drawn_here = dict(model.named_parameters())
         if (bias := getattr(model, "final_logits_bias", None)) is not None:
@@ -70,7 +73,12 @@ def narrow(directory: Path, kind: str = "AutoModelForCausalLM") -> Any:
     """The library's model of a directory in float32, as anybody runs it."""
     return (
         getattr(transformers, kind)
-        .from_pretrained(directory, dtype=torch.float32, attn_implementation="eager")
+        .from_pretrained(
+            directory,
+            dtype=torch.float32,
+            attn_implementation="eager",
+            experts_implementation="eager",
+        )
         .eval()
     )
 
@@ -101,11 +109,10 @@ def run_to(
     with exact() if wide else nullcontext():
         y = output(model(**more))
         y.backward(torch.from_numpy(upstream).to(y.dtype))
-    return y.detach().numpy(), {
-        name: parameter.grad.numpy()
-        for name, parameter in model.named_parameters()
-        if parameter.grad is not None
-    }
+    gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    # By the names that a file has, where experts are tensors of their own: a split is linear.
+    gradients = revert_weight_conversion(model, gradients)
+    return y.detach().numpy(), {name: g.numpy() for name, g in gradients.items()}
 
 
 def greedy(model: Any, ids: np.ndarray, new: int) -> list[list[int]]:

@@ -49,6 +49,17 @@ SPECIMENS: dict[str, Callable[[], Any]] = {
     "qwen3": lambda: transformers.Qwen3Config(
         **SIZES, **LAST_LOCAL, rope_parameters=LINEAR
     ),
+    "mixtral": lambda: transformers.MixtralConfig(
+        **SIZES, num_local_experts=4, sliding_window=4, rope_parameters=YARN
+    ),
+    "qwen3-moe": lambda: transformers.Qwen3MoeConfig(
+        **SIZES, **LAST_LOCAL, moe_intermediate_size=12, num_experts=4, num_experts_per_tok=2,
+        norm_topk_prob=True, rope_parameters=LINEAR,
+    ),
+    "olmoe": lambda: transformers.OlmoeConfig(
+        **{name: size for name, size in SIZES.items() if name != "head_dim"},
+        num_experts=4, num_experts_per_tok=2, eos_token_id=3, rope_parameters=YARN,
+    ),
     "smollm3": lambda: transformers.SmolLM3Config(
         **SIZES, no_rope_layers=[1, 0], pad_token_id=None, rope_parameters=LLAMA3
     ),
