@@ -29,6 +29,8 @@ REPEATS = 1000.0
 """By how many eps of a result's largest entry two calls may differ: threads add up in any order."""
 REPEATS_MOST = 1 / 16
 """And by what share at most, where eps is large."""
+GRADIENT = "the gradient"
+"""What a directional derivative says is wrong: which of several, it cannot say."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def judged(
             bool((np.isnan(ref) & ~np.isnan(ours[name])).any()) for name, ref in exact.items()
         )
         if case.dy.dtype == np.float64 or (component.lenient and silent):
-            _check_directional(component, case.cast(np.float64), rng, outcome)
+            _check_directional(component, case.cast(np.float64), rng, outcome, GRADIENT in wrong)
     return outcome
 
 
@@ -364,14 +366,16 @@ def violation(finding: Finding, dtype: np.dtype) -> float:
     return worst(error_units(finding.value, finding.expected, finding.scale, dtype))
 
 
-def directional(component: Component, case: Case, rng: np.random.Generator) -> float | None:
+def directional(
+    component: Component, case: Case, rng: np.random.Generator, surely: bool = False
+) -> float | None:
     """The ``directional_gap`` of a case, which is in float64; None if it is not for this oracle."""
     largest = max((np.abs(a).max(initial=0.0) for a in case.inputs.values()), default=0.0)
     if largest > 1e3 or not joined(case.upstream).size or not component.smooth(case):
         return None
     try:
         with np.errstate(all="ignore"):
-            return directional_gap(component, case, rng)
+            return directional_gap(component, case, rng, surely)
     except Exception:  # a step away, or in a wider dtype, it may refuse
         if not component.lenient:
             raise
@@ -379,9 +383,9 @@ def directional(component: Component, case: Case, rng: np.random.Generator) -> f
 
 
 def _check_directional(
-    component: Component, case: Case, rng: np.random.Generator, to: Verdict
+    component: Component, case: Case, rng: np.random.Generator, to: Verdict, surely: bool
 ) -> None:
-    gap = to.directional = directional(component, case, rng)
+    gap = to.directional = directional(component, case, rng, surely)
     if gap is not None and not gap <= steps(component).gap:
         message = f"<dy, J v> and <J^T dy, v> differ by {gap:.3g} of their terms"
-        to.failures.append(Failure("the gradient", "directional derivative", message, gap, case))
+        to.failures.append(Failure(GRADIENT, "directional derivative", message, gap, case))

@@ -54,6 +54,8 @@ class Tally:
     """The first cases that failed, for the diagnosis."""
     passing: list[Case] = field(default_factory=list, repr=False, compare=False)
     """The first that did not."""
+    differentiated: list[Case] = field(default_factory=list, repr=False, compare=False)
+    """Those of them where the derivative of the forward was compared with the gradient."""
     refused: int = 0
     """Further cases, on which somebody's function raised."""
     refusal: str = ""
@@ -92,6 +94,8 @@ class Tally:
         kept = self.failing if outcome.failures else self.passing
         if len(kept) < KEPT:
             kept.append(case)
+            if not outcome.failures and outcome.directional is not None:
+                self.differentiated.append(case)
         for name, entries in outcome.entries.items():
             self.entries[name] = self.entries.get(name, 0) + entries
             self.compared[name] = self.compared.get(name, 0) + outcome.compared[name]

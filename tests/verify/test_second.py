@@ -82,6 +82,18 @@ def test_a_backward_without_a_graph_is_named():
     assert "the backward of NoGraph is detached" in result.failure.message
 
 
+class Once(Weighted):
+    """Says itself that it has no second derivative."""
+
+    backward = staticmethod(torch.autograd.function.once_differentiable(Weighted.backward))
+
+
+def test_a_backward_that_is_marked_once_differentiable_is_refused():
+    """``torch.autograd.grad`` would give zeros, and ``backward`` raises."""
+    with pytest.raises(VerifyError, match="marked with once_differentiable"):
+        check(lambda x, w: Once.apply(x.exp(), w), "bd, bd", double=True, cases=4)
+
+
 class Tanh(torch.autograd.Function):
     """Its backward is given a number that autograd does not know of."""
 

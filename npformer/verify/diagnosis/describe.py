@@ -12,7 +12,7 @@ from npformer.verify.diagnosis.diagnosis import Diagnosis, chapter_of
 from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.experiments import experiments
 from npformer.verify.diagnosis.known import known
-from npformer.verify.diagnosis.regions import regions
+from npformer.verify.diagnosis.regions import MOST, regions
 
 SCORE = 0.3
 
@@ -28,27 +28,27 @@ def describe(unexplained: Sequence[Evidence]) -> list[Diagnosis]:
     for name in first.names:
         others = [evidence for evidence in unexplained[1:] if name in evidence.names]
         for sentence in _patterns(first, name):
-            if all(sentence in _patterns(evidence, name) for evidence in others):
+            if all(sentence in _patterns(evidence, name, 0.0) for evidence in others):
                 found.append(Diagnosis(sentence, name, (), chapter, SCORE))
                 break
     return found
 
 
-def _patterns(evidence: Evidence, name: str) -> Iterator[str]:
+def _patterns(evidence: Evidence, name: str, share: float = MOST) -> Iterator[str]:
     wrong, right = evidence.wrong.get(name), evidence.right.get(name)
     if wrong is None or right is None or wrong.shape != right.shape or wrong.size < 2:
         return
-    yield from _where(evidence, name, evidence.entries_off(name))
+    yield from _where(evidence, name, evidence.entries_off(name), share)
 
 
-def _where(evidence: Evidence, name: str, off: Array) -> Iterator[str]:
-    """The places that have all that is wrong, and only that."""
+def _where(evidence: Evidence, name: str, off: Array, share: float) -> Iterator[str]:
+    """The places that have all that is wrong, and only that: more than this share of them."""
     kind = "NaN or infinite" if not np.isfinite(evidence.wrong[name][off]).all() else "wrong"
     for said, there in _places(evidence, name, off.shape):
-        if not off[~there].any() and not there.all() and off[there].mean() > 0.5:
+        if not off[~there].any() and not there.all() and off[there].mean() > share:
             yield f"{name} is {kind} {said}, and right elsewhere"
     for said, there in regions(off.shape):
-        if not off[~there].any() and off[there].mean() > 0.5:
+        if not off[~there].any() and off[there].mean() > share:
             yield f"{name} is {kind} at {said}, and right elsewhere"
 
 

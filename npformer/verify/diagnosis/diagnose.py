@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -11,11 +12,11 @@ import numpy as np
 
 from npformer.cards.case import Case
 from npformer.cards.strategies import GeneratorSource
-from npformer.verify.component import Component
+from npformer.verify.component import Component, Random
 from npformer.verify.diagnosis.common import Condition, condition
 from npformer.verify.diagnosis.describe import describe
 from npformer.verify.diagnosis.diagnosis import Diagnosis, chapter_of
-from npformer.verify.diagnosis.evidence import Evidence, observe, silence
+from npformer.verify.diagnosis.evidence import Evidence, is_derived, observe, silence
 from npformer.verify.diagnosis.generic import generic, together
 from npformer.verify.diagnosis.inside import mutants_inside
 from npformer.verify.diagnosis.known import known
@@ -23,6 +24,7 @@ from npformer.verify.diagnosis.pairs import pairs
 from npformer.verify.diagnosis.suspect import Suspect, single_mutants, when
 from npformer.verify.diagnosis.telling import NOTHING, Seen, most_telling
 from npformer.verify.diagnosis.wrong_shape import misshapen, wrong_shape
+from npformer.verify.judge import GRADIENT, check_case
 
 MORE = 40
 """Cases drawn, at most, to tell suspects apart that agree on the first."""
@@ -99,14 +101,24 @@ def diagnose_implementation(
             if len(unexplained) == STARTS:
                 break
 
-    def fails(case: Case) -> bool | None:
-        evidence = _evidence(component, case)
-        return None if evidence is None else bool(evidence.names)
-
-    only = condition(component, Seen(cases, seen.passing), fails)
+    only = condition(component, Seen(cases, seen.passing), partial(_fails, component, seed))
     limited = [] if only is None else _under(only, component, cases)
     described = unsure or (describe(unexplained) if unexplained else [])
     return described or limited if only is None or only.weak else limited
+
+
+def _fails(component: Component, seed: int, case: Case) -> bool | None:
+    """Whether it is wrong on a case; None if it does not take it."""
+    if case.dy.dtype != np.float64 or not is_derived(component):
+        evidence = _evidence(component, case)
+        return None if evidence is None else bool(evidence.names)
+    # Differences of every entry say which are wrong, and one derivative that some are.
+    plain = dataclasses.replace(component, entrywise=False)  # type: ignore[type-var]
+    try:
+        verdict = check_case(plain, case, np.random.default_rng(seed), (GRADIENT,))
+    except Random:
+        return None
+    return None if verdict.refused else bool(verdict.failures)
 
 
 def _under(only: Condition, component: Component, failing: Sequence[Case]) -> list[Diagnosis]:

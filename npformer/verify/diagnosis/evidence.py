@@ -15,7 +15,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result, is_output, joined
 from npformer.seam import quiet
 from npformer.verify.component import Component
-from npformer.verify.reference.jacobian import gradients
+from npformer.verify.reference.jacobian import STEP, gradients
 from npformer.verify.reference.kept import kept
 from npformer.verify.reference.oracles import reference
 from npformer.verify.units.error import CAP, RATIO, error_units, worst
@@ -83,14 +83,15 @@ class Evidence:
     scales: Result
     cache: dict[Any, Any] = field(default_factory=dict, repr=False)
     """What suspects predict here, computed once."""
+    asked: dict[Any, Result] = field(default_factory=dict, repr=False)
+    """The right results of other cases, whatever is to be explained."""
 
     @classmethod
     def of(cls, component: Component, case: Case, wrong: Mapping[str, Any]) -> Evidence:
         """The right result and the scales are computed here."""
         with silence():
             exact, _ = reference(component, case)
-            derived = getattr(component, "entrywise", False) and not _has_gradient(component)
-            if derived:
+            if is_derived(component):
                 scales = _doubts(component, case, exact)
             else:
                 scales = kept(component, "scales", case, lambda: component.scales(case))
@@ -162,9 +163,11 @@ class Evidence:
 
     def right_of(self, case: Case) -> Result:
         """The right result of another case."""
-        with silence():
-            exact = self.component.precise(case.cast(np.float64))
-        return {name: np.asarray(a).astype(self.case.dy.dtype) for name, a in exact.items()}
+        if (key := case.key) not in self.asked:
+            with silence():
+                exact = self.component.precise(case.cast(np.float64))
+            self.asked[key] = {n: np.asarray(a, self.case.dy.dtype) for n, a in exact.items()}
+        return self.asked[key]
 
     def _apart(self, name: str, other: Array | None) -> float:
         """Largest distance of the wrong result from ``other``, in rounding units."""
@@ -185,12 +188,16 @@ class Evidence:
         return np.where(np.isfinite(scale), scale, 0.0)
 
 
-def _has_gradient(component: Component) -> bool:
-    return bool(getattr(getattr(component, "against", None), "has_gradient", False))
+def is_derived(component: Component) -> bool:
+    """Whether the right gradients are finite differences, entry by entry."""
+    return getattr(component, "entrywise", False) and not getattr(component, "has_witness", True)
 
 
 def _doubts(component: Component, case: Case, exact: Result) -> Result:
-    """S where the right gradients are finite differences: what another step makes of them."""
+    """S where the right gradients are finite differences: what another step makes of them.
+
+    And what they drown in: near 1, an output moves by an eps or not at all.
+    """
     eps = float(np.finfo(case.dy.dtype).eps)
     names = list(case.inputs)
 
@@ -201,10 +208,13 @@ def _doubts(component: Component, case: Case, exact: Result) -> Result:
     dy = joined(case.cast(np.float64).upstream)
     again = gradients(forward, list(case.inputs.values()), dy, step=2e-5)
     other = dict(zip((name for name in exact if not is_output(name)), again, strict=True))
+    y = joined({name: np.asarray(a, np.float64) for name, a in exact.items() if is_output(name)})
+    noise = float(np.finfo(np.float64).eps / STEP * np.abs(dy * y).sum())
     scales = {}
     for name, array in exact.items():
         size = np.abs(np.asarray(array, np.float64))
         size = size + np.sqrt(np.mean(np.square(size))) if size.size else size
         doubt = np.abs(other[name] - array) if name in other else 0.0
+        doubt = doubt + (0.0 if is_output(name) else noise)
         scales[name] = np.maximum(8 * size, (1e-6 * size + doubt) / (ACCEPT * eps)) + 1e-300
     return scales

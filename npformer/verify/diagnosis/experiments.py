@@ -13,7 +13,7 @@ import numpy as np
 from npformer.cards.case import Array, Result
 from npformer.cards.values import in_layout, layout_of
 from npformer.verify.diagnosis.evidence import Evidence, observe
-from npformer.verify.diagnosis.regions import regions
+from npformer.verify.diagnosis.regions import MOST, regions
 
 SHOWS = 0.05
 """Of the gradient, or of its distance from the right one, what is not rounding."""
@@ -29,21 +29,24 @@ def experiments(unexplained: Sequence[Evidence]) -> dict[str, str]:
         with np.errstate(all="ignore"):
             for said in _told(first, name):
                 later = (e for e in unexplained[1:] if name in e.names)
-                if all(said in _told(evidence, name) for evidence in later):
+                if all(said in _told(evidence, name, 0.0) for evidence in later):
                     found[name] = said
                     break
     return found
 
 
-def _told(evidence: Evidence, name: str) -> Iterator[str]:
-    """The sentences about one result that hold here, the most telling first."""
+def _told(evidence: Evidence, name: str, share: float = MOST) -> Iterator[str]:
+    """The sentences about one result that hold here, the most telling first.
+
+    ``share`` of a region has to be wrong, and more, for it to be named.
+    """
     once = evidence.wrong.get(name)
     if once is None or name not in evidence.right or once.shape != evidence.right[name].shape:
         return
     other, both, twice, none = _tries(evidence, name)
     if other is None or not np.isfinite(once).all() or not np.isfinite(other).all():
         return
-    yield from _unwritten(evidence, name, once, other)
+    yield from _unwritten(evidence, name, once, other, share)
     size = np.abs(once).max(initial=0.0)
     away = min(size, np.abs(once - evidence.right[name]).max(initial=0.0))
 
@@ -58,7 +61,7 @@ def _told(evidence: Evidence, name: str) -> Iterator[str]:
         return
     # Rounding to a format keeps a factor of two, and not a sum.
     double = twice is not None and shows(twice - 2 * once, away)
-    added = both is not None and shows(both - once - other, size)
+    added = both is not None and shows(both - once - other, max(size, np.abs(other).max()))
     if double:
         yield f"{name} is not linear in dy: twice the dy does not give twice the gradient"
     if added:
@@ -100,12 +103,14 @@ def _run(evidence: Evidence, upstream: dict[str, Array]) -> Result:
         return {}
 
 
-def _unwritten(evidence: Evidence, name: str, once: Array, other: Array) -> Iterator[str]:
+def _unwritten(
+    evidence: Evidence, name: str, once: Array, other: Array, share: float
+) -> Iterator[str]:
     """Entries that are wrong and do not change with dy, where all of the others are right."""
     off = evidence.entries_off(name)
     if not off.any() or off.all() or not (once == other)[off].all():
         return
     value = "0" if not once[off].any() else "the same number"
     for said, there in regions(once.shape):
-        if not off[~there].any() and off[there].mean() > 0.5:
+        if not off[~there].any() and off[there].mean() > share:
             yield f"{name} is never written at {said}: it is {value} there whatever dy is"

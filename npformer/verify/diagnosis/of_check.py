@@ -10,6 +10,7 @@ from npformer.verify.component import Component
 from npformer.verify.diagnosis.as_used import diagnose_as_used
 from npformer.verify.diagnosis.diagnose import diagnose_implementation
 from npformer.verify.diagnosis.diagnosis import Diagnosis
+from npformer.verify.diagnosis.evidence import is_derived
 from npformer.verify.diagnosis.telling import Seen
 from npformer.verify.judge import Failure
 from npformer.verify.subjects.registered import RegisteredComponent
@@ -34,7 +35,12 @@ def diagnose_check(
         subject = dataclasses.replace(component, entrywise=True)
     seen = Seen(
         [case for tally in tallies for case in tally.failing],
-        [case for tally in tallies for case in tally.passing],
+        # Without a reference, nothing else has said that they are right.
+        [
+            case
+            for tally in tallies
+            for case in (tally.differentiated if is_derived(subject) else tally.passing)
+        ],
     )
     found: list[Diagnosis] = []
     with contextlib.suppress(Exception):

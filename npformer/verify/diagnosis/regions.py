@@ -9,6 +9,8 @@ import numpy as np
 from npformer.cards.case import Array
 
 MOST_INDICES = 8
+MOST = 0.5
+"""Of a part, what has to be wrong for it to be named; of other cases, a single entry will do."""
 
 
 def regions(shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:

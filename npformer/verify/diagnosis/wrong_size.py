@@ -65,6 +65,8 @@ def wrong_arrays(evidence: Evidence) -> Iterator[Mistake]:
     names = [*evidence.upstream, *evidence.case.inputs, *outputs]
     for array in names:
         yield Mistake(f"{{name}} is {array} itself", _itself(array))
+    for gradient in (name for name in evidence.right if not is_output(name)):
+        yield Mistake(f"{{name}} is what {gradient} should be", _right(gradient))
     for array in names:
         yield Mistake(f"{{name}} is multiplied by {array} once too often", _by(array, np.multiply))
         yield Mistake(f"{{name}} lacks the factor {array}", _by(array, np.divide))
@@ -74,6 +76,16 @@ def _itself(array: str) -> Callable[[Evidence, str], Array | None]:
     def predict(evidence: Evidence, name: str) -> Array | None:
         found = evidence.array(array)
         if found is None or name == array or found.shape != evidence.right[name].shape:
+            return None
+        return found
+
+    return predict
+
+
+def _right(gradient: str) -> Callable[[Evidence, str], Array | None]:
+    def predict(evidence: Evidence, name: str) -> Array | None:
+        found = evidence.right.get(gradient)
+        if found is None or name == gradient or found.shape != evidence.right[name].shape:
             return None
         return found
 

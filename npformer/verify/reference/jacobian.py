@@ -1,187 +1,199 @@
 """The derivative of a forward entry by entry, from which the gradient for any dy follows.
 
-Most forwards treat the rows of their first axis alike and apart. There an entry of every row is
-moved at once, which costs as much as one, and many such copies go in as further rows, so that one
-call does for many entries. A derivative in a random direction then says whether the rows are apart
-indeed, and if they are not, every entry is moved alone.
+Most forwards keep axes apart: a row of y depends on the same row of x alone, and a column on one
+entry of a weight. What is apart is moved at once, which costs as much as one entry does: one entry
+of every row of x, and all of the weight. Where rows are apart, many such copies go in as further
+rows, so that one call does for many entries. A derivative in a random direction then says whether
+they are apart indeed, and if they are not, every entry is moved alone.
+
+Chapter     walkthroughs/14_how_we_know.md
 """
 
 from __future__ import annotations
 
+import itertools
+import string
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-Array = np.ndarray
-Function = Callable[..., Array]
+from npformer.verify.reference.apart import STEP, Array, Function, Pairs, axes_apart
 
 MOST = 2**22
 """Entries of a Jacobian that are kept, at most: 32 MB."""
-STEP = 1e-5
 TOGETHER = 2**16
 """Entries of the arrays that go into one call with many copies of the rows."""
 SAME = 1e-8
 """Of the largest entry, by how much two derivatives may differ: rounding is 1e-11 of it."""
 
+Place = tuple[Any, ...]
+"""An index into an array: a number an axis, or a slice for all of an axis that is apart."""
+Moved = Iterator[tuple[Place, Array]]
+"""Places, and the derivative of y by what stands there."""
+
+
+class _Forward(NamedTuple):
+    """What is differentiated, and where."""
+
+    function: Function
+    arrays: list[Array]
+    step: float
+    apart: list[Pairs]
+    """Of each array."""
+
+    @classmethod
+    def of(cls, function: Function, arrays: Sequence[Array], step: float) -> _Forward:
+        copies = [np.array(a, np.float64) for a in arrays]
+        return cls(function, copies, step, [axes_apart(function, copies, a) for a in copies])
+
+    @property
+    def y(self) -> Array:
+        return np.array(self.function(*self.arrays))
+
 
 def jacobian(function: Function, arrays: Sequence[Array], step: float = STEP) -> list[Array]:
     """For each array (N entries) the matrix (N, entries of y), by central differences in float64.
 
-    Two evaluations an entry, as for the gradient of one dy.
+    Two evaluations for what can be moved at once, as for the gradient of one dy.
     """
-    arrays = [np.array(a, np.float64) for a in arrays]
-    found = []
-    for array in arrays:
-        whole = _by_rows(function, arrays, array, step)
-        if whole is None:
-            rows = [d.ravel() for _, d in _moved(function, arrays, array, step)]
-            whole = np.array(rows).reshape(array.size, -1)
-        found.append(whole)
-    return found
+    forward = _Forward.of(function, arrays, step)
+    shape = forward.y.shape
+
+    def matrix(array: Array, pairs: Pairs, moved: Moved) -> Array:
+        whole = np.zeros((*array.shape, *shape))
+        rows, columns = _letters(array.ndim, len(shape), pairs)
+        alone = "".join(letter for letter in rows if letter not in columns)
+        diagonal = np.einsum(f"{rows}{columns}->{alone}{columns}", whole)  # a view
+        for place, d in moved:
+            diagonal[tuple(at for at in place if not isinstance(at, slice))] = d
+        return whole.reshape(array.size, -1)
+
+    return _each(forward, matrix, lambda whole, v: v.ravel() @ whole, np.ravel)
 
 
 def gradients(
     function: Function, arrays: Sequence[Array], dy: Array, step: float = STEP
 ) -> list[Array]:
     """The gradients of <dy, function(*arrays)>, as ``jacobian``, without keeping one."""
-    arrays = [np.array(a, np.float64) for a in arrays]
+
+    def gradient(array: Array, pairs: Pairs, moved: Moved) -> Array:
+        dx = np.zeros_like(array)
+        rows, columns = _letters(array.ndim, dy.ndim, pairs)
+        kept = "".join(letter for letter in rows if letter in columns)
+        for place, d in moved:
+            dx[place] = np.einsum(f"{columns}->{kept}", d * dy)
+        return dx
+
+    forward = _Forward.of(function, arrays, step)
+    return _each(forward, gradient, lambda dx, v: np.sum(dx * v), lambda d: np.sum(d * dy))
+
+
+def _letters(of_array: int, of_y: int, pairs: Pairs) -> tuple[str, str]:
+    """A letter for each axis, the same for two that are apart together."""
+    rows = string.ascii_lowercase[:of_array]
+    columns = list(string.ascii_uppercase[:of_y])
+    for i, j in pairs:
+        columns[j] = rows[i]
+    return rows, "".join(columns)
+
+
+def _each(
+    forward: _Forward,
+    collect: Callable[[Array, Pairs, Moved], Array],
+    along: Callable[[Array, Array], Any],
+    expected: Callable[[Array], Any],
+) -> list[Array]:
+    """What ``collect`` makes of each array's derivatives, moved in the cheapest way that holds.
+
+    Where axes are taken to be apart, ``along`` a random direction of the array it has to be what is
+    ``expected`` of the derivative of y.
+    """
     found = []
-    for array in arrays:
-        dx = _gradient_by_rows(function, arrays, array, dy, step)
-        if dx is None:
-            dx = np.zeros_like(array)
-            for at, d in _moved(function, arrays, array, step):
-                dx[at] = np.sum(d * dy)
-        found.append(dx)
+    for array, pairs in zip(forward.arrays, forward.apart, strict=True):
+        if pairs:
+            v, d = _random_direction(forward, array)
+            for moved in (_moved_in_copies, _moved):
+                whole = collect(array, pairs, moved(forward, array, pairs))
+                if _same(along(whole, v), expected(d), float(np.abs(whole).max(initial=0.0))):
+                    break
+            else:
+                pairs = ()
+        if not pairs:
+            whole = collect(array, (), _moved(forward, array, ()))
+        found.append(whole)
     return found
 
 
-def _gradient_by_rows(
-    function: Function, arrays: Sequence[Array], array: Array, dy: Array, step: float
-) -> Array | None:
-    """The gradient where each row of y depends on the same row of ``array`` alone; None if not."""
-    if not _may_be_apart(array, dy):
-        return None
-    v, d = _random_direction(function, arrays, array, step)
-    for moved in (_moved_in_copies, _moved_in_rows):
-        dx = np.zeros_like(array)
-        for at, each in moved(function, arrays, array, step, dy):
-            place: Any = (slice(None), *at)
-            dx[place] = (each * dy).reshape(len(dy), -1).sum(1)
-        if _same(np.sum(dx * v), np.sum(dy * d), float(np.abs(dx).max(initial=0.0))):
-            return dx
-    return None
-
-
-def _by_rows(
-    function: Function, arrays: Sequence[Array], array: Array, step: float
-) -> Array | None:
-    """The matrix where each row of y depends on the same row of ``array`` alone; None if not."""
-    y = np.asarray(function(*arrays))
-    if not _may_be_apart(array, y):
-        return None
-    rows, width = len(y), y[0].size
-    v, direction = _random_direction(function, arrays, array, step)
-    for moved in (_moved_in_copies, _moved_in_rows):
-        whole = np.zeros((rows, array[0].size, rows, width))
-        for j, (_, d) in enumerate(moved(function, arrays, array, step, y)):
-            whole[np.arange(rows), j, np.arange(rows)] = d.reshape(rows, width)
-        whole = whole.reshape(array.size, y.size)
-        if _same(v.ravel() @ whole, direction.ravel(), float(np.abs(whole).max())):
-            return whole
-    return None
-
-
-def _may_be_apart(array: Array, y: Array) -> bool:
-    return array.ndim > 1 and y.ndim > 0 and len(y) == len(array) > 1 and array.size > 0 < y.size
-
-
 def _same(a: Array, b: Array, size: float) -> bool:
-    return bool(np.abs(a - b).max() <= SAME * size)
+    return bool(np.abs(a - b).max(initial=0.0) <= SAME * size)
 
 
-Moved = Iterator[tuple[tuple[int, ...], Array]]
-"""Indices into an array, or into each of its rows, and the derivative of y by that entry."""
+def _places(array: Array, pairs: Pairs) -> list[Place]:
+    whole = [i for i, _ in pairs]
+    axes = [[slice(None)] if i in whole else range(n) for i, n in enumerate(array.shape)]
+    return list(itertools.product(*axes))
 
 
-def _moved_in_copies(
-    function: Function, arrays: Sequence[Array], array: Array, step: float, y: Array
-) -> Moved:
-    """By every entry of a row, for all rows at once and many entries in one call.
+def _moved(forward: _Forward, array: Array, pairs: Pairs) -> Moved:
+    """Place by place, with two calls each."""
+    step = forward.step
+    for place in _places(array, pairs):
+        before = np.array(array[place])
+        array[place] = before + step
+        above = forward.y
+        array[place] = before - step
+        below = forward.y
+        array[place] = before
+        yield place, (above - below) / (2 * step)
 
-    ``y`` has the output's shape.
-    """
-    places = list(np.ndindex(array.shape[1:]))
+
+def _moved_in_copies(forward: _Forward, array: Array, pairs: Pairs) -> Moved:
+    """Many places in one call, in as many copies of the rows; none where rows are not apart."""
+    places, y = _places(array, pairs), forward.y
+    if (0, 0) not in pairs or len(places) == 1:
+        return
     number = max(1, TOGETHER // max(array.size, y.size))
-    for i in range(0, len(places), number):
-        chunk = places[i : i + number]
+    for start in range(0, len(places), number):
+        chunk = places[start : start + number]
         try:
-            found = _copies(function, arrays, array, step, y, chunk)
+            found = _copies(forward, array, y, chunk)
         except Exception:  # a function of so many rows alone: the next way will do
             return
         yield from zip(chunk, found, strict=True)
 
 
-def _moved_in_rows(
-    function: Function, arrays: Sequence[Array], array: Array, step: float, y: Array
-) -> Moved:
-    """By every entry of a row, for all rows at once."""
-    return _moved(function, arrays, array, step, rows=True)
+def _copies(forward: _Forward, array: Array, y: Array, places: Sequence[Place]) -> Array:
+    """The derivatives of y by each place: a copy of the rows each.
 
-
-def _copies(
-    function: Function,
-    arrays: Sequence[Array],
-    array: Array,
-    step: float,
-    y: Array,
-    places: Sequence[tuple[int, ...]],
-) -> Array:
-    """The derivatives of y by one entry of every row, for each place: a copy of the rows each.
-
-    Raises ``ValueError`` if the copies do not come back as as many rows.
+    ``y`` has the output's shape. Raises ``ValueError`` if the copies do not come back as as many
+    rows.
     """
-    number = len(places)
-    whole = [np.concatenate([a] * number) if _may_be_apart(a, y) else a for a in arrays]
-    moved = next(w for w, a in zip(whole, arrays, strict=True) if a is array)
+    number, rows, step = len(places), len(array), forward.step
+    whole = [
+        np.concatenate([a] * number) if (0, 0) in pairs else a
+        for a, pairs in zip(forward.arrays, forward.apart, strict=True)
+    ]
+    moved = next(w for w, a in zip(whole, forward.arrays, strict=True) if a is array)
     found = []
     for sign in (1, -1):
-        for i, at in enumerate(places):
-            rows: Any = (slice(i * len(array), (i + 1) * len(array)), *at)
-            column: Any = (slice(None), *at)
-            moved[rows] = array[column] + sign * step
-        found.append(np.array(function(*whole)))
-    shape = (number, *y.shape)
+        for i, place in enumerate(places):
+            moved[(slice(i * rows, (i + 1) * rows), *place[1:])] = array[place] + sign * step
+        found.append(np.array(forward.function(*whole)))
     if any(each.shape != (number * len(y), *y.shape[1:]) for each in found):
         raise ValueError("the rows are not apart")
-    above, below = (each.reshape(shape) for each in found)
+    above, below = (each.reshape(number, *y.shape) for each in found)
     return np.asarray((above - below) / (2 * step))
 
 
-def _moved(
-    function: Function, arrays: Sequence[Array], array: Array, step: float, rows: bool = False
-) -> Moved:
-    """Each index, and the derivative of y by that entry; with ``rows``, by that of every row."""
-    for at in np.ndindex(array.shape[1:] if rows else array.shape):
-        place: Any = (slice(None), *at) if rows else at
-        before = np.array(array[place])
-        array[place] = before + step
-        above = np.array(function(*arrays))
-        array[place] = before - step
-        yield at, (above - function(*arrays)) / (2 * step)
-        array[place] = before
-
-
-def _random_direction(
-    function: Function, arrays: Sequence[Array], array: Array, step: float
-) -> tuple[Array, Array]:
+def _random_direction(forward: _Forward, array: Array) -> tuple[Array, Array]:
     """A direction, and the derivative of y along it."""
+    step = forward.step
     v = np.random.default_rng(0).standard_normal(array.shape)
     before = array.copy()
     array += step * v
-    above = np.array(function(*arrays))
+    above = forward.y
     array[...] = before - step * v
-    d = (above - function(*arrays)) / (2 * step)
+    d = (above - forward.y) / (2 * step)
     array[...] = before
     return v, d

@@ -55,6 +55,8 @@ class Second(TorchCallable):
             create_graph=True,
             materialize_grads=True,
         )
+        if _is_closed(gradients):
+            raise RuntimeError("its backward is marked with once_differentiable")
         return dict(zip(given, gradients, strict=True))
 
     def _written(self, case: Case, given: Tensors, above: Tensors) -> Tensors:
@@ -71,3 +73,21 @@ class Second(TorchCallable):
 
     def _named(self, name: str) -> str:
         return f"d{name}" if name in self.upstream else self.first._named(name)
+
+
+def _is_closed(gradients: tuple[torch.Tensor, ...]) -> bool:
+    """Whether autograd ends at a once_differentiable backward on its way to the inputs.
+
+    ``Tensor.backward`` raises there; ``torch.autograd.grad`` finds no way and says nothing.
+    """
+    open_ = [g.grad_fn for g in gradients]
+    seen: set[object] = set()
+    while open_:
+        node = open_.pop()
+        if node is None or node in seen:
+            continue
+        if node.name() == "torch::autograd::Error":
+            return True
+        seen.add(node)
+        open_ += [following for following, _ in node.next_functions]
+    return False
