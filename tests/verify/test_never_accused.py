@@ -229,3 +229,15 @@ def test_a_kernel_of_one_precision_is_not_accused(name):
     function, inputs, against = FLOAT32[name]
     result = check(function, inputs, against=against, cases=cases(), seed=1, dtypes="float32")
     assert result, result
+
+
+@pytest.mark.parametrize("x", [-5.3, -6.87, -7.9])
+def test_the_digits_that_a_reference_loses_everywhere_are_not_asked_for(x):
+    """In the left tail ``F.gelu`` is 1 + erf: of one number alone, no other entry shows it."""
+    gelu = (ops.gelu_forward, ops.gelu_backward)
+    assert check(gelu, [np.full((2, 3), x)], against=F.gelu)
+
+    def rough(x):  # noise that no precision of the reference has
+        return F.silu(x) * (1 + 1e-9 * torch.sin(1e6 * x).detach())
+
+    assert not check(rough, [np.full((2, 3), x)], against=F.silu, shrink=False)

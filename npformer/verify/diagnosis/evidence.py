@@ -15,7 +15,8 @@ import numpy as np
 from npformer.cards.case import Array, Case, Result, is_output, joined
 from npformer.seam import quiet
 from npformer.verify.component import Component
-from npformer.verify.reference.jacobian import STEP, gradients
+from npformer.verify.reference.apart import STEP
+from npformer.verify.reference.jacobian import gradients
 from npformer.verify.reference.kept import kept
 from npformer.verify.reference.oracles import reference
 from npformer.verify.units.error import CAP, RATIO, error_units, worst

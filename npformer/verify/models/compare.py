@@ -81,8 +81,8 @@ def ask(
                     continue
                 asked += 1
                 if seen[0] > q.bound:
-                    found = _smallest(q, pairs, batch, length, training)
-                    return asked, found or _told(q, pair, *seen)
+                    small = q.smallest(1, length, lambda n: _first(q, pairs, batch, n, training))
+                    return asked, small or _told(q, pair, *seen)
     if not asked:
         raise NotAsked(refused or f"no length of {q.lengths} has anything to compare")
     return asked, None
@@ -97,20 +97,17 @@ def _moded(
             yield pair
 
 
-def _smallest(q: Question, pairs: Pairs, batch: int, length: int, training: bool) -> Broken | None:
-    """The first failure from the smallest size on."""
-    for small in range(1, length + 1):
-        if not q.runs(small):
-            continue
-        for rows in range(1, batch + 1):
-            for draw in range(SMALLER):
-                for pair in _moded(q, pairs, rows, small, draw, training):
-                    try:
-                        seen = _difference(q, pair)
-                    except Exception:
-                        break  # a size that the model refuses
-                    if seen[0] > q.bound:
-                        return _told(q, pair, *seen)
+def _first(q: Question, pairs: Pairs, most: int, length: int, training: bool) -> Broken | None:
+    """The first failure at this length, from one row to so many."""
+    for rows in range(1, most + 1):
+        for draw in range(SMALLER):
+            for pair in _moded(q, pairs, rows, length, draw, training):
+                try:
+                    seen = _difference(q, pair)
+                except Exception:
+                    break  # a size that the model refuses
+                if seen[0] > q.bound:
+                    return _told(q, pair, *seen)
     return None
 
 

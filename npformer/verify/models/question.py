@@ -12,6 +12,7 @@ import numpy as np
 
 from npformer.cards.case import Array
 from npformer.verify.models.inputs import Inputs, Streams
+from npformer.verify.models.result import Broken
 from npformer.verify.models.subject import Run, Subject
 
 BOUND = {"float64": 1e5, "float64, in part float32": 1e2}
@@ -119,6 +120,13 @@ class Question:
     def run(self, inputs: Inputs, training: bool = False, seed: int = 1, **more: Any) -> Run:
         """One forward."""
         return self.subject.forward(inputs, seed, training, more)
+
+    def smallest(
+        self, least: int, most: int, broken: Callable[[int], Broken | None]
+    ) -> Broken | None:
+        """What is broken at the smallest length that the model takes and where something is."""
+        found = (broken(length) for length in range(least, most + 1) if self.runs(length))
+        return next((each for each in found if each is not None), None)
 
     def units(self, a: Array, b: Array, scale: float) -> float:
         """The largest difference in units of eps x scale; NaN equals NaN, and nothing else."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from npformer.cards.case import Array
 from npformer.errors import VerifyError
-from npformer.verify.models.calls import Calls, ModuleCall
+from npformer.verify.models.calls import Calls
 from npformer.verify.models.inputs import Inputs
 from npformer.verify.models.replay import replayed
 from npformer.verify.models.subject import STEP, Gradients, Run
+from npformer.verify.models.torch_calls import array, watching
 
 NAMES = ("logits", "last_hidden_state", "output", "out", "x")
 """Of what a model returns by name, the first of these."""
@@ -105,9 +106,9 @@ class TorchSubject:
             with replayed(10_000 + self._backwards), self._defaults():
                 y.backward(torch.as_tensor(dy, dtype=y.dtype, device=y.device))
             given = {**leaves, **found}
-            return {name: _array(g) for name, t in given.items() if (g := t.grad) is not None}
+            return {name: array(g) for name, t in given.items() if (g := t.grad) is not None}
 
-        return Run(_array(y), backward)
+        return Run(array(y), backward)
 
     def zero(self) -> None:
         """Forget the parameters' gradients."""
@@ -116,7 +117,7 @@ class TorchSubject:
     def gradients(self) -> dict[str, Array | None]:
         """Of every trainable parameter; None where nothing reached it."""
         return {
-            name: None if p.grad is None else _array(p.grad)
+            name: None if p.grad is None else array(p.grad)
             for name, p in self.module.named_parameters()
             if p.requires_grad
         }
@@ -170,7 +171,7 @@ class TorchSubject:
             for new in _columns(target):
                 with torch.no_grad(), replayed(seed), self._defaults():
                     y, state = step(self.module, new, state, *others)
-                yield _array(output(y) if not isinstance(y, torch.Tensor) else y)
+                yield array(output(y) if not isinstance(y, torch.Tensor) else y)
 
         return walk
 
@@ -180,7 +181,7 @@ class TorchSubject:
         with torch.no_grad(), replayed(seed), self._defaults():
             state: Any = self.module.start(*others)  # type: ignore[operator]
             for new in _columns(target):
-                yield _array(self.module.step(new[:, 0], state))  # type: ignore[operator]
+                yield array(self.module.step(new[:, 0], state))  # type: ignore[operator]
 
     def _past(self, inputs: Inputs, seed: int) -> Iterator[Array]:
         target, others = self._split(inputs)
@@ -190,7 +191,7 @@ class TorchSubject:
             with torch.no_grad(), replayed(seed), self._defaults():
                 result = self.module(*others, new, past_key_values=state, use_cache=True)
             state = result.past_key_values
-            yield _array(output(result))
+            yield array(output(result))
 
     def _split(self, inputs: Inputs) -> tuple[Any, list[Any]]:
         """The last stream is the one that is written; the others are given whole."""
@@ -199,64 +200,9 @@ class TorchSubject:
         *others, target = (self._leaf(array).detach() for array in inputs.values())
         return target, others
 
-    @contextmanager
-    def watching(self, calls: Calls) -> Iterator[None]:
-        """Hooks on every module; a copy of each input, whose gradient is this call's alone."""
-        running: list[ModuleCall] = []
-        handles = []
-
-        def enter(path: str, own: tuple[str, ...]) -> Any:
-            def hook(module: Any, args: Any, kwargs: Any) -> Any:
-                call = calls.begin(path, type(module).__name__, own)
-                running.append(call)
-
-                def noted(value: Any) -> Any:
-                    if not isinstance(value, torch.Tensor):
-                        return value
-                    place = len(call.inputs)
-                    call.inputs.append(_array(value))
-                    call.dx.append(None)
-                    if not (value.requires_grad and torch.is_grad_enabled()):
-                        return value
-                    own_copy = value.clone()
-
-                    def arrived(gradient: torch.Tensor) -> None:
-                        if call not in calls.backwards:
-                            calls.backwards.append(call)
-                        call.dx[place] = _array(gradient)
-
-                    own_copy.register_hook(arrived)
-                    return own_copy
-
-                return _mapped(noted, args), _mapped(noted, kwargs)
-
-            return hook
-
-        def leave(module: Any, args: Any, kwargs: Any, result: Any) -> None:
-            call = running.pop()
-
-            def noted(value: Any) -> Any:
-                if isinstance(value, torch.Tensor):
-                    place = len(call.outputs)
-                    call.outputs.append(_array(value))
-                    call.dy.append(None)
-                    if value.requires_grad and torch.is_grad_enabled():
-                        value.register_hook(lambda g: call.dy.__setitem__(place, _array(g)))
-                return value
-
-            _mapped(noted, result)
-            calls.ended.append(call)
-
-        for path, module in self.module.named_modules():
-            names = [f"{path}.{n}".lstrip(".") for n, _ in module.named_parameters(recurse=False)]
-            entered = enter(path, tuple(names))
-            handles.append(module.register_forward_pre_hook(entered, with_kwargs=True))
-            handles.append(module.register_forward_hook(leave, with_kwargs=True))
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
+    def watching(self, calls: Calls) -> AbstractContextManager[None]:
+        """Every call of every module is noted."""
+        return watching(self.module, calls)
 
     def _leaf(self, array: Array) -> Any:
         tensor = torch.as_tensor(np.array(array), device=self._device)
@@ -351,22 +297,6 @@ def _columns(target: Any) -> Iterator[Any]:
 
 def _equal(a: Any, b: Any) -> bool:
     return a.shape == b.shape and bool(torch.equal(a, b))
-
-
-def _array(tensor: Any) -> Array:
-    found = tensor.detach()
-    if found.dtype in (torch.bfloat16, torch.float16):
-        found = found.float()
-    return found.cpu().numpy().copy()
-
-
-def _mapped(function: Callable[[Any], Any], value: Any) -> Any:
-    """Through tuples, lists and dictionaries, as PyTorch's hooks see them."""
-    if type(value) in (tuple, list):
-        return type(value)(_mapped(function, v) for v in value)
-    if type(value) is dict:
-        return {k: _mapped(function, v) for k, v in value.items()}
-    return function(value)
 
 
 def _move_constants(module: torch.nn.Module) -> None:

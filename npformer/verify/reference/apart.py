@@ -1,7 +1,4 @@
-"""Which axes of an input a forward keeps apart: a row of y may depend on the same row of x alone.
-
-Chapter     walkthroughs/14_how_we_know.md
-"""
+"""Axes of an input that a forward keeps apart: a row of y depends on the same row of x alone."""
 
 from __future__ import annotations
 

@@ -5,8 +5,6 @@ entry of a weight. What is apart is moved at once, which costs as much as one en
 of every row of x, and all of the weight. Where rows are apart, many such copies go in as further
 rows, so that one call does for many entries. A derivative in a random direction then says whether
 they are apart indeed, and if they are not, every entry is moved alone.
-
-Chapter     walkthroughs/14_how_we_know.md
 """
 
 from __future__ import annotations

@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 from npformer.cards.case import Array, Case
-from npformer.cards.strategies import FirstSource, GeneratorSource, HypothesisSource, Source
 from npformer.errors import VerifyError, nearest
-from npformer.verify.component import Component, Refused
+from npformer.verify.component import Component
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.registry import component
 from npformer.verify.inputs import InputSource, Spec, as_inputs
@@ -21,17 +20,15 @@ from npformer.verify.subjects.kinds import candidates, settle
 from npformer.verify.subjects.outputs import outputs_of, without_gradient
 from npformer.verify.subjects.readings import INTEGERS, readings
 from npformer.verify.subjects.registered import RegisteredComponent, fit
+from npformer.verify.subjects.samples import first_taken, samples
 from npformer.verify.subjects.subjects import ArgumentNames, Pair, Subject, count
 from npformer.verify.subjects.tensors import usable
 from npformer.verify.subjects.torch_subjects import TorchCallable, TorchModule
-from npformer.verify.subjects.user_component import UserComponent, split
+from npformer.verify.subjects.user_cases import split
+from npformer.verify.subjects.user_component import UserComponent
 from npformer.verify.units.sixteen import EPS, numpy_dtype
 
 S = TypeVar("S")
-T = TypeVar("T")
-
-SAMPLES = 30
-"""Draws, at most, among which to look for one that the functions take."""
 
 
 def prepare(
@@ -143,8 +140,8 @@ def _registered(
         if name in fitting.absent:
             raise VerifyError(f"{possible[0].name} takes no argument {name!r}")
     raw = RegisteredComponent(possible[0].name, possible[0], op, fitting, inputs, static)
-    case, subject = _first_taken(
-        _samples(raw.only_hypothesis, lambda source: raw.draw(source, dtype)),
+    case, subject = first_taken(
+        samples(raw.only_hypothesis, lambda source: raw.draw(source, dtype)),
         lambda case: (case, settle(possible, fitting.call, case)),
     )
     number, remarks = _outputs(subject, case)
@@ -218,8 +215,8 @@ def _read(
     """What the functions take, of the inputs as they stand or of a spec read in another way."""
 
     def taken(read: InputSource) -> S:
-        samples = _samples(read.only_hypothesis, lambda source: read.draw(source, dtype))
-        return _first_taken(samples, take)
+        drawn = samples(read.only_hypothesis, lambda source: read.draw(source, dtype))
+        return first_taken(drawn, take)
 
     try:
         return inputs, taken(inputs)
@@ -322,49 +319,3 @@ def _places(parameters: Any) -> int | None:
     if parameters is None or any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return None
     return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
-
-
-def _samples(only_hypothesis: bool, draw: Callable[[Source], T]) -> Iterator[T]:
-    """The plainest draw, then others: the functions may refuse some."""
-    if not only_hypothesis:
-        yield draw(FirstSource())
-        rng = np.random.default_rng(0)
-        yield from (draw(GeneratorSource(rng)) for _ in range(SAMPLES))
-        return
-    from hypothesis import HealthCheck, Phase, find, given, seed, settings
-    from hypothesis import strategies as st
-
-    @st.composite
-    def drawn(source: Any) -> T:
-        return draw(HypothesisSource(source))
-
-    plain = settings(database=None, deadline=None, suppress_health_check=list(HealthCheck))
-    yield find(drawn(), lambda _: True, settings=plain)
-    found: list[T] = []
-
-    @seed(0)
-    @settings(plain, max_examples=SAMPLES, phases=[Phase.generate])
-    @given(drawn())
-    def collect(sample: T) -> None:
-        found.append(sample)
-
-    collect()
-    yield from found
-
-
-def _first_taken(samples: Iterator[T], take: Callable[[T], S]) -> S:
-    """What ``take`` makes of the first sample that it accepts.
-
-    Raises ``VerifyError``, as it did for the first, if it accepts none.
-    """
-    refused: VerifyError | None = None
-    try:
-        for sample in samples:
-            try:
-                return take(sample)
-            except VerifyError as error:
-                refused = refused or error
-    except Refused as error:  # by what the cases are drawn for
-        refused = refused or VerifyError(str(error))
-    assert refused is not None
-    raise refused

@@ -20,7 +20,7 @@ from npformer.verify.component import Component, Refused
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.inputs import InputSource
 from npformer.verify.subjects.subjects import ArgumentNames, Subject
-from npformer.verify.subjects.user_component import split
+from npformer.verify.subjects.user_cases import split
 from npformer.verify.units.error import ACCEPT, RATIO
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,18 +29,15 @@ def look(q: Question) -> tuple[int, Any]:
                 raise NotAsked("no gradient reaches the inputs, or the vectors that ids look up")
             asked += 1
             if found:
-                return asked, _smallest(q, length) or found[0]
+                return asked, q.smallest(2, length, partial(_any_leak, q)) or found[0]
     if not asked:
         raise NotAsked("no length has two positions")
     return asked, None
 
 
-def _smallest(q: Question, length: int) -> Broken | None:
-    for small in range(2, length + 1):
-        for cut in range(1, small):
-            if q.runs(small) and (found := _leak(q, 1, small, cut)):
-                return found[0]
-    return None
+def _any_leak(q: Question, length: int) -> Broken | None:
+    leaks = (_leak(q, 1, length, cut) for cut in range(1, length))
+    return next((found[0] for found in leaks if found), None)
 
 
 def _leak(q: Question, batch: int, length: int, cut: int) -> list[Broken] | None:

@@ -29,7 +29,8 @@ def look(q: Question) -> tuple[int, Any]:
         missing = _missing(q, inputs, training)
         unjust = [path for path in missing if _matters(q, inputs, path, training)]
         if unjust:
-            return asked, _smallest(q, length, training) or _told(unjust, BATCH, length, training)
+            small = q.smallest(1, length - 1, lambda n: _unjust(q, n, training))
+            return asked, small or _told(unjust, BATCH, length, training)
         never = missing if never is None else never & missing
     if never:
         return len(q.lengths), _told(
@@ -64,16 +65,11 @@ def _apart(q: Question, before: Array, after: Array) -> bool:
     return q.units(before, after, size(before)) > q.bound
 
 
-def _smallest(q: Question, length: int, training: bool) -> Broken | None:
-    for small in range(1, length):
-        if not q.runs(small):
-            continue
-        inputs = q.draw(1, small)
-        missing = _missing(q, inputs, training)
-        unjust = [path for path in missing if _matters(q, inputs, path, training)]
-        if unjust:
-            return _told(unjust, 1, small, training)
-    return None
+def _unjust(q: Question, length: int, training: bool) -> Broken | None:
+    inputs = q.draw(1, length)
+    missing = _missing(q, inputs, training)
+    unjust = [path for path in missing if _matters(q, inputs, path, training)]
+    return _told(unjust, 1, length, training) if unjust else None
 
 
 def _told(
