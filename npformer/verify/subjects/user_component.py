@@ -16,7 +16,7 @@ from npformer.verify.units.error import error_units, worst
 from npformer.verify.units.inside import ACCEPT as INSIDE
 from npformer.verify.units.inside import TINY, computes_in
 from npformer.verify.units.measured import ACCEPT, CAREFUL, RATIO, TRIALS, measured_scales
-from npformer.verify.units.rounding import at_least_usual, errors_near, own_scale, spread
+from npformer.verify.units.rounding import at_least_usual, errors_near, of_noise, own_scale, spread
 from npformer.verify.units.sixteen import EPS
 
 STEPPED = 6
@@ -54,6 +54,7 @@ class UserComponent(UserReference):
 
     def reconsidered(self, case: Case, name: str, ours: Result, exact: Result) -> Array | None:
         scale: Array = self._careful_scales(case, exact)[name]
+        scale = of_noise(scale, exact[name], case.dy.dtype)
         units = worst(error_units(ours[name], exact[name], scale, case.dy.dtype))
         if self.against is None or self.accepts(units, 0.0):
             return scale

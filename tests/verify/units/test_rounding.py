@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from npformer.cards.case import Case
-from npformer.verify.units.rounding import own_scale
+from npformer.verify.units.rounding import of_noise, own_scale
 
 CASE = Case({"x": np.array([1.0, 2.0, 3.0, 4.0])}, {}, np.ones(1))
 SCALE = np.array([1e-8, 1e-8, 1e-8, 1e-8])
@@ -53,3 +53,17 @@ def test_what_does_not_shrink_with_eps_is_wrong():
     for dtype in (np.float32, np.float64):
         case = CASE.cast(dtype)
         assert own_scale(run, right, case, "dx", np.zeros(4), SCALE) is None
+
+
+def test_where_rounding_is_larger_than_most_of_a_result_its_share_is_chance():
+    """An entry that scattered little by luck has the unit of the others."""
+    scale = np.array([1e10, 1e9, 1e7, 1e9])
+    exact = np.array([1.0, -2.0, 3.0, 0.0])
+    assert (of_noise(scale, exact, np.float32) == 1e10).all()
+
+
+def test_digits_that_are_left_keep_their_units():
+    """Also beside entries that are 0, such as the gradient of a maximum, and where few are lost."""
+    scale = np.array([1e10, 1.0, 1.0, 1.0])
+    for exact in (np.array([1.0, 1.0, 1.0, 1.0]), np.array([1.0, 0.0, 0.0, 0.0])):
+        assert (of_noise(scale, exact, np.float32) == scale).all()
