@@ -87,7 +87,10 @@ class _Rules:
     def completed(
         self, source: Source, order: list[str], fixed: Sizes, usual: Sequence[int]
     ) -> Sizes:
-        """A size for every letter, ``usual`` ones for those that are neither fixed nor given."""
+        """A size for every letter, ``usual`` ones for those that are neither fixed nor given.
+
+        Raises ``ValueError`` where a relation leaves a letter no size.
+        """
         sizes: Sizes = {}
         left = list(usual)
         for letter in order:

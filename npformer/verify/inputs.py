@@ -290,7 +290,12 @@ def _plain(value: Any) -> Array:
 def _as(dtype: np.dtype, value: Any) -> Array:
     array = _plain(value) if _is_array(value) else np.asarray(value)
     if array.dtype.kind not in "fiub":
-        raise VerifyError(f"an input has the dtype {array.dtype}; it must be real")
+        hint = (
+            "; give the numbers in float32, and dtypes='bfloat16' for a function of tensors"
+            if array.dtype.name == "bfloat16"
+            else ""
+        )
+        raise VerifyError(f"an input has the dtype {array.dtype}; it must be real{hint}")
     if array.dtype.kind == "f" and array.dtype != dtype:
         with np.errstate(all="ignore"):
             return array.astype(dtype)

@@ -89,6 +89,7 @@ class _Units:
         return self.root == "tmx"
 
     def feed(self, piece: bytes, *, last: bool = False) -> None:
+        """Read on; raises ``CorpusError`` where the file is no XML."""
         try:
             self.parser.Parse(piece, last)
         except expat.ExpatError as error:

@@ -216,17 +216,17 @@ def _plainer(array: Array) -> Iterator[Array]:
         yield np.where(np.abs(array) < 1e6, rounded, array)
 
 
-Place = tuple[Callable[[Case], Array], Callable[[Case, Array], Case]]
+Slot = tuple[Callable[[Case], Array], Callable[[Case, Array], Case]]
 """How an array of a case is read, and the case with another in its place."""
 
 
-def _arrays(case: Case) -> list[Place]:
+def _arrays(case: Case) -> list[Slot]:
     """Every input and every upstream gradient."""
 
-    def given(name: str) -> Place:
+    def given(name: str) -> Slot:
         return lambda c: c.inputs[name], lambda c, a: c.with_inputs({name: a})
 
-    def upstream(name: str) -> Place:
+    def upstream(name: str) -> Slot:
         return lambda c: c.upstream[name], lambda c, a: c.with_upstream({name: a})
 
     return [*map(given, case.inputs), *map(upstream, case.upstream)]

@@ -25,9 +25,9 @@ TOGETHER = 2**16
 SAME = 1e-8
 """Of the largest entry, by how much two derivatives may differ: rounding is 1e-11 of it."""
 
-Place = tuple[Any, ...]
+Index = tuple[Any, ...]
 """An index into an array: a number an axis, or a slice for all of an axis that is apart."""
-Moved = Iterator[tuple[Place, Array]]
+Moved = Iterator[tuple[Index, Array]]
 """Places, and the derivative of y by what stands there."""
 
 
@@ -127,14 +127,14 @@ def _same(a: Array, b: Array, size: float) -> bool:
     return bool(np.abs(a - b).max(initial=0.0) <= SAME * size)
 
 
-def _places(array: Array, pairs: Pairs) -> list[Place]:
+def _places(array: Array, pairs: Pairs) -> list[Index]:
     whole = [i for i, _ in pairs]
     axes = [[slice(None)] if i in whole else range(n) for i, n in enumerate(array.shape)]
     return list(itertools.product(*axes))
 
 
 def _moved(forward: _Forward, array: Array, pairs: Pairs) -> Moved:
-    """Place by place, with two calls each."""
+    """Index by place, with two calls each."""
     step = forward.step
     for place in _places(array, pairs):
         before = np.array(array[place])
@@ -161,7 +161,7 @@ def _moved_in_copies(forward: _Forward, array: Array, pairs: Pairs) -> Moved:
         yield from zip(chunk, found, strict=True)
 
 
-def _copies(forward: _Forward, array: Array, y: Array, places: Sequence[Place]) -> Array:
+def _copies(forward: _Forward, array: Array, y: Array, places: Sequence[Index]) -> Array:
     """The derivatives of y by each place: a copy of the rows each.
 
     ``y`` has the output's shape. Raises ``ValueError`` if the copies do not come back as as many

@@ -91,7 +91,16 @@ def prepare(
 
 
 def _of_bfloat16(possible: list[Subject]) -> list[Subject]:
-    """Those that take tensors: NumPy has no bfloat16."""
+    """Those that take tensors: NumPy has no bfloat16.
+
+    Raises ``VerifyError`` for a function of another engine's arrays.
+    """
+    engine = possible[0].engine
+    if engine.xp is not None:
+        raise VerifyError(
+            f"bfloat16 is checked of PyTorch's tensors, and {possible[0].name} is of {engine} "
+            "arrays; check it in float32 or float16"
+        )
     tensors = [s for s in possible if isinstance(s, TorchCallable)]
     if not tensors:
         raise VerifyError(

@@ -141,3 +141,10 @@ def test_a_function_of_the_engine_alone_has_no_gradient():
 def test_numpy_s_own_arrays_stay_as_they_are():
     array = np.ones(2)
     assert NUMPY.given(array) is array and NUMPY.numpy((array, None)) == (array, None)
+
+
+def test_bfloat16_of_another_engine_is_refused_by_name():
+    with pytest.raises(
+        VerifyError, match="bfloat16 is checked of PyTorch's tensors, and .* arrays"
+    ):
+        check((strict.swish, strict.swish), "bd", against=torch.sin, dtypes="bfloat16")
