@@ -116,10 +116,13 @@ class NumpyWatch(NumpyObserver):
         after = before if parameter.grad is None else parameter.grad
         if np.shape(gradient) != before.shape or not equal(before + gradient, after):
             self.accumulations.append(Accumulation(path, before, gradient, np.array(after), tick))
+        share = gradient
         if self._backs:
-            add_share(self._backs[-1].shares, path, gradient)
+            shares = self._backs[-1].shares
+            add_share(shares, path, gradient)
+            share = shares[path]
         # Most parameters are used once, and what they hold need not be there a third time.
-        same = gradient if parameter.grad is not None and equal(gradient, after) else None
+        same = share if parameter.grad is not None and equal(share, after) else None
         self._gathered.told(path, parameter, same)
 
     def finish(self) -> None:
