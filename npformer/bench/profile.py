@@ -49,7 +49,7 @@ def table(preset: str, result: dict[str, Any]) -> RenderableType:
     drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for heading in ("", "pass"):
         drawn.add_column(heading, no_wrap=True)
-    headings = [f"worker {number} ms" for number in range(1, workers + 1)]
+    headings = [f"ms {number}" for number in range(1, workers + 1)]
     for heading in ("calls", *headings, "share", "bound ms", "by", "/ bound"):
         drawn.add_column(heading, justify="right")
     for row in large:
@@ -91,7 +91,7 @@ def _add(drawn: Table, name: str, kind: str, row: dict[str, Any], result: dict[s
 def _note(result: dict[str, Any]) -> str:
     rates = result["rates"]
     return (
-        "processor time of each thread; a step that is watched took "
+        "ms 1, ms 2 ...: processor time of each worker's thread; a step that is watched took "
         f"{result['watched'] / result['busy']:.2f} times as long, and most of what it took more is "
         "in the lines of modules (capitals). A "
         f"thread copies {rates['bandwidth'] / 1e9:.1f} GB/s and multiplies at "
