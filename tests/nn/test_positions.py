@@ -154,7 +154,8 @@ def test_a_head_that_is_narrower_than_the_width():
 
 
 def test_layers_that_turn_alike_share_their_tables_for_as_long_as_they_live():
-    one, two, other = made("rotary"), made("rotary"), made("rotary", theta=500.0)
+    own = {"theta": 777.0}  # which no layer of another test has
+    one, two, other = made("rotary", **own), made("rotary", **own), made("rotary", theta=500.0)
     assert one.tables is two.tables is one.replica().tables
     assert one.tables is not other.tables
     assert not one.tables.cos.flags.writeable
