@@ -65,6 +65,9 @@ class ModuleCard(Card):
         self.causal = lambda static: True  # what mixes no positions
         self.frozen: Callable[[Case], Frozen] = lambda case: {}
         """What of a parameter gets no gradient although the output depends on it: a row, or all."""
+        self.idle: Callable[[Mapping[str, Any]], set[str]] = lambda static: set()
+        """The static arguments of a case -> the trainable parameters that no output changes with,
+        whatever the inputs."""
         self.plain: Callable[[Case], bool] = lambda case: True
         """Whether a case has nothing that an exercise on the module does not speak of."""
 

@@ -187,7 +187,11 @@ ENCODER_DECODERS: dict[str, Callable[[], Any]] = {
     "t5-1.1": lambda: transformers.T5Config(
         **T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False
     ),
-    "bart": lambda: transformers.BartConfig(**TWO_STACKS, forced_eos_token_id=None),
+    # Unless told, BART pads with 1, the tokenizer's beginning of a text: every text would begin
+    # with padding, for which the library counts a position and npformer none.
+    "bart": lambda: transformers.BartConfig(
+        **TWO_STACKS, pad_token_id=42, forced_eos_token_id=None
+    ),
     "marian": lambda: transformers.MarianConfig(**MARIAN),
     "marian-two-vocabularies": lambda: transformers.MarianConfig(
         **MARIAN | {"vocab_size": 45, "pad_token_id": 42},

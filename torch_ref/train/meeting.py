@@ -198,15 +198,21 @@ class Meeting:
             count = self.store.add("failures", 0)
             keys = [f"failure/{number}" for number in range(1, count + 1)]
             failures = [RankFailure(*json.loads(self.store.get(key))) for key in keys]
+            # Another rank may have told the same already, which did not know yet of this one.
+            told = speaks(failures, rank) and self._first_to_tell("" if lost else message)
             self.store.add("heard", 1)
             deadline = time.monotonic() + SETTLE
             while self._host and self.store.add("heard", 0) < count:
                 if time.monotonic() > deadline:
                     break
                 time.sleep(LOOK)
-            return speaks(failures, rank)
+            return told
         except RuntimeError:
             return True
+
+    def _first_to_tell(self, message: str) -> bool:
+        own = str(self.place.rank)
+        return self.store.compare_set(f"told/{message}", "", own).decode() == own
 
 
 def first(error: BaseException) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -130,10 +130,20 @@ def _own(component: Any, case: Case, result: Result, scales: Result) -> Iterator
         yield from own_positions(component, case, result, scales)
 
 
+def _idle(static: Mapping[str, Any]) -> set[str]:
+    """The router, where a share is 1 whatever the scores and no loss reads them."""
+    s = static["settings"]
+    whole = s["normalize"] or (s["experts"] == 1 and s["scoring"] == "softmax")
+    alone = s["experts_per_token"] == 1 and static.get("texts") is None
+    return {"router.weight"} if alone and whole else set()
+
+
+card.idle = _idle
+
+
 @card.invariant("the share of one expert teaches the router nothing", "router-told-twice")
 def _one(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
-    s = _settings(case)
-    if s["experts_per_token"] == 1 and s["normalize"] and _counted(case) is None:
+    if _idle(case.static):
         yield Finding(result["grad router.weight"], 0.0, 0.0)
 
 

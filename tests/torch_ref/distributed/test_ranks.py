@@ -81,6 +81,20 @@ def test_of_what_failed_one_rank_tells():
     assert [rank for rank in range(3) if speaks(two, rank)] == [0, 1]
 
 
+def test_what_was_told_is_not_told_again_by_one_that_fails_late(monkeypatch):
+    """Rank 1 does not know yet that rank 0, which comes first by its number, fails of the same."""
+    monkeypatch.setattr(meeting, "SETTLE", 0.1)
+
+    def work(ranks):
+        if ranks.rank == 0:
+            time.sleep(0.5)
+        raise CorpusError("no pairs")
+
+    ended = with_ranks(2, work)
+    assert [end.status for end in ended] == [2, 2]
+    assert lines(ended) == ["npformer: no pairs"]
+
+
 @pytest.mark.parametrize("hosted", [True, False], ids=["torchruns store", "rank 0s store"])
 @pytest.mark.parametrize("size", [1, 2, 4])
 def test_ranks_add_gather_and_wait(size, hosted):

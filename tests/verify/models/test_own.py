@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from npformer.cards import CARDS
-from npformer.cards.module_card import ModuleCard
+from npformer.cards.module_card import BUILDING, ModuleCard
 from npformer.cards.strategies import GeneratorSource
 from npformer.errors import ConfigError
 from npformer.models import families
@@ -108,5 +108,8 @@ def test_a_module_has_those_that_its_card_says(card):
         causal = card.causal(static)
         given = {"call": call, "causal": causal, "lengths": (sizes["T"],), "options": {}}
         result = check_model(module, inputs, **given)
-        assert result.passed, str(result)
+        idle = card.idle({n: v for n, v in static.items() if n in (*BUILDING, *card.keeps)})
+        assert {a.name: set(a.broken.parameters) for a in result.broken} == (
+            {"trained": idle} if idle else {}
+        ), str(result)
         assert {a.name for a in result.held} >= ALWAYS | (IF_CAUSAL if causal else set())
