@@ -283,6 +283,8 @@ def _hooked(model: Any, paths: set[str]) -> Iterator[dict[str, list[Array]]]:
 
     def hook(path: str) -> Any:
         def look(module: Any, inputs: Any, output: Any) -> None:
+            if isinstance(output, tuple):  # a router's scores, with what it made of them
+                output = output[0]
             seen[path] = [_numpy(inputs[0]), _numpy(output)]
             output.register_hook(lambda gradient: seen[path].append(_numpy(gradient)))
 
