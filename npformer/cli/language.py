@@ -13,9 +13,10 @@ from npformer.cli.figures import tracked, write_figures
 from npformer.errors import counted
 from npformer.models import family
 from npformer.models.loss import NO_TARGET
-from npformer.text.batches import Batch, encode_texts, evaluation_batches
+from npformer.text.batches import Batch, evaluation_batches
 from npformer.text.corpus import ParallelCorpus
 from npformer.text.masking import masked_evaluation
+from npformer.text.pairs import encode_texts
 from npformer.train.data_record import record_of
 from npformer.train.engines import EngineName, Loaded, make_scorer
 from npformer.train.prepare import masked_texts

@@ -11,15 +11,9 @@ shards       tokenised pairs as memory-mapped files, for a corpus larger than me
 scores       BLEU, chrF, CER, WER and exact match
 """
 
-from npformer.text.batches import (
-    Batch,
-    Batches,
-    EncodedPairs,
-    encode_pairs,
-    evaluation_batches,
-    make_batch,
-)
+from npformer.text.batches import Batch, Batches, evaluation_batches, make_batch
 from npformer.text.corpus import ParallelCorpus, load_corpus, read_pairs
+from npformer.text.pairs import EncodedPairs, encode_pairs
 from npformer.text.scores import scores
 from npformer.text.sentences import join_paragraphs, split_paragraphs, split_sentences
 from npformer.text.shards import ShardedPairs

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from npformer.errors import ConfigError, CorpusError
-from npformer.text.batches import Batch, Batches, EncodedPairs, Ragged, in_batches
+from npformer.text.batches import Batch, Batches, in_batches
 from npformer.text.corpus import ParallelCorpus
+from npformer.text.pairs import EncodedPairs, Ragged
 from npformer.text.tokenizer import Tokenizer
 
 READ_AS_MASK, READ_AS_ANY = 0.8, 0.1

@@ -27,8 +27,8 @@ import numpy as np
 
 from npformer.config import DataConfig
 from npformer.errors import CorpusError
-from npformer.text.batches import Ragged, spans
 from npformer.text.corpus import ParallelCorpus
+from npformer.text.pairs import Ragged, spans
 from npformer.text.pairs_file import pairs_from_bytes
 from npformer.text.shard_manifest import TOKENIZER, VALIDATION, File, Manifest, read_manifest
 from npformer.text.tokenizer import BOS, EOS, PAD, Tokenizer

@@ -24,8 +24,8 @@ from npformer.config import DataConfig
 from npformer.errors import CheckpointError
 from npformer.files.atomic import write_file
 from npformer.files.manifest import sha256_of, to_json
-from npformer.text.batches import Pairs
 from npformer.text.corpus import ParallelCorpus
+from npformer.text.pairs import Pairs
 from npformer.text.pairs_file import pairs_to_bytes
 from npformer.text.shard_manifest import MANIFEST
 from npformer.train.checkpoint import Checkpoint

@@ -11,16 +11,10 @@ from npformer.config import DataConfig, RunConfig
 from npformer.errors import ConfigError, counted
 from npformer.models import family
 from npformer.models.loss import NO_TARGET
-from npformer.text.batches import (
-    Batches,
-    EncodedPairs,
-    Pairs,
-    encode_pairs,
-    encode_texts,
-    evaluation_batches,
-)
+from npformer.text.batches import Batches, evaluation_batches
 from npformer.text.corpus import ParallelCorpus, is_plain_text, load_corpus
 from npformer.text.masking import MaskedBatches, Masking, encode_whole, masked_evaluation
+from npformer.text.pairs import EncodedPairs, Pairs, encode_pairs, encode_texts
 from npformer.text.shard_manifest import MANIFEST, read_manifest
 from npformer.text.shards import ShardedPairs
 from npformer.text.tokenizer import KINDS, PAD, Tokenizer

@@ -8,14 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npformer.errors import ConfigError, CorpusError
-from npformer.text.batches import (
-    Batches,
-    EncodedPairs,
-    encode_pairs,
-    evaluation_batches,
-    make_batch,
-)
+from npformer.text.batches import Batches, evaluation_batches, make_batch
 from npformer.text.corpus import ParallelCorpus
+from npformer.text.pairs import EncodedPairs, encode_pairs
 from npformer.text.tokenizer import BOS, EOS, PAD, Tokenizer
 
 lengths = st.integers(0, 20)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from npformer.cli.main import main
 from npformer.config import OptimConfig, RunConfig, TrainConfig
 from npformer.models.gpt import GPTConfig
-from npformer.text.batches import Batch, Batches, EncodedPairs, make_batch
+from npformer.text.batches import Batch, Batches, make_batch
+from npformer.text.pairs import EncodedPairs
 from npformer.text.tokenizer import BOS, EOS, PAD
 from npformer.train.numpy_engine import NumpyEngine
 from torch_ref.train import TorchEngine

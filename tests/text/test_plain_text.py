@@ -7,8 +7,9 @@ import pytest
 
 from npformer.config import DataConfig
 from npformer.errors import CorpusError
-from npformer.text.batches import encode_texts, evaluation_batches
+from npformer.text.batches import evaluation_batches
 from npformer.text.corpus import ParallelCorpus, is_plain_text, load_corpus, read_pairs
+from npformer.text.pairs import encode_texts
 from npformer.text.tokenizer import BOS, EOS, Tokenizer
 
 TEXTS = ["abcdefg", "ab", "abcd", "abcde"]

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from npformer.config import DataConfig
 from npformer.errors import CorpusError
 from npformer.files import atomic
-from npformer.text.batches import Batches, encode_pairs
+from npformer.text.batches import Batches
 from npformer.text.corpus import load_corpus
+from npformer.text.pairs import encode_pairs
 from npformer.text.shard_manifest import MANIFEST, read_manifest
 from npformer.text.shards import ShardedPairs, check_shards
 from npformer.text.tokenizer import Tokenizer

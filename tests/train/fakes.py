@@ -15,7 +15,8 @@ from npformer.errors import NonFiniteError
 from npformer.models.transformer import TransformerConfig
 from npformer.nn.module import Parameter
 from npformer.optim import FlatParameters, clip_factor, gradient_norm, make_optimizer
-from npformer.text.batches import Batch, Batches, EncodedPairs
+from npformer.text.batches import Batch, Batches
+from npformer.text.pairs import EncodedPairs
 from npformer.train.checkpoint import save_arrays
 from npformer.train.engine import Step, not_finite
 

@@ -9,7 +9,8 @@ import pytest
 
 from npformer.config import AdapterConfig, OptimConfig, RunConfig, TrainConfig, TwinConfig
 from npformer.models.gpt import GPTConfig
-from npformer.text.batches import Batches, EncodedPairs
+from npformer.text.batches import Batches
+from npformer.text.pairs import EncodedPairs
 from npformer.train.ranks import Alone
 from tests.torch_ref.distributed.example import with_twin
 from tests.torch_ref.distributed.harness import results, with_ranks
