@@ -17,6 +17,8 @@ IGNORED = {
     "router_jitter_noise": "in training alone",
 }
 """Fields that are passed over, each with the reason."""
+SAME = {name: name for name in ("gate_proj", "up_proj", "down_proj")}
+"""What most families call the projections of an expert: as we do."""
 
 
 def expert_settings(fields: Fields, experts: int, per_token: int) -> dict[str, Any]:
@@ -27,7 +29,9 @@ def expert_settings(fields: Fields, experts: int, per_token: int) -> dict[str, A
     }
 
 
-def expert_entries(config: Any, ours: str, theirs: str, names: Mapping[str, str]) -> list[Entry]:
+def expert_entries(
+    config: Any, ours: str, theirs: str, names: Mapping[str, str] = SAME
+) -> list[Entry]:
     """The table of a layer's mixture; ``names`` are of our three projections in an expert."""
     table = [whole(f"{ours}.router.weight", f"{theirs}.gate.weight")]
     for own, their in names.items():

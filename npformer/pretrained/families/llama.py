@@ -35,6 +35,7 @@ class Llama(Family):
     """``head_dim`` where a config has none."""
     activation_field: ClassVar[str] = "hidden_act"
     activation: ClassVar[str] = "silu"
+    feed_forward_name: ClassVar[str] = "mlp"
     norms: ClassVar[dict[str, str]] = {
         "self_attn_residual.norm": "input_layernorm",
         "feed_forward_residual.norm": "post_attention_layernorm",
@@ -114,7 +115,8 @@ class Llama(Family):
             for own, their in self.norms.items()
         ]
         table += self.attention(config, f"{ours}.self_attn", f"{theirs}.self_attn")
-        return table + self.feed_forward(config, f"{ours}.feed_forward", f"{theirs}.mlp")
+        theirs_of = f"{theirs}.{self.feed_forward_name}"
+        return table + self.feed_forward(config, f"{ours}.feed_forward", theirs_of)
 
     def attention(self, config: Any, ours: str, theirs: str) -> list[Entry]:
         """The part of a layer's attention."""

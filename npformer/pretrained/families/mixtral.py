@@ -10,6 +10,8 @@ from npformer.pretrained.families.llama import Llama
 from npformer.pretrained.fields import Fields
 from npformer.pretrained.tensors import Entry
 
+NAMES = {"gate_proj": "w1", "up_proj": "w3", "down_proj": "w2"}
+
 
 class Mixtral(Llama):
     """The weights of the chosen are divided by their sum."""
@@ -18,6 +20,7 @@ class Mixtral(Llama):
     theta: ClassVar[float] = 1_000_000.0
     eps: ClassVar[float] = 1e-5
     kv_heads: ClassVar[int | None] = 8
+    feed_forward_name: ClassVar[str] = "block_sparse_moe"
     ignored_fields: ClassVar = {**Llama.ignored_fields, **IGNORED}
     quirks: ClassVar = {
         **Llama.quirks,
@@ -36,13 +39,6 @@ class Mixtral(Llama):
             "window": fields.take("sliding_window", None),
         }
 
-    def layer(self, config: Any, ours: str, theirs: str) -> list[Entry]:
-        """The part of one layer, whose mixture has a name of its own."""
-        names = {"gate_proj": "w1", "up_proj": "w3", "down_proj": "w2"}
-        theirs_of = f"{theirs}.block_sparse_moe"
-        table = [
-            entry
-            for entry in super().layer(config, ours, theirs)
-            if not entry.ours[0].startswith(f"{ours}.feed_forward.")
-        ]
-        return table + expert_entries(config, f"{ours}.feed_forward", theirs_of, names)
+    def feed_forward(self, config: Any, ours: str, theirs: str) -> list[Entry]:
+        """The part of a layer's mixture."""
+        return expert_entries(config, ours, theirs, NAMES)

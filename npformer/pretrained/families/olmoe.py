@@ -41,5 +41,4 @@ class Olmoe(Llama):
 
     def feed_forward(self, config: Any, ours: str, theirs: str) -> list[Entry]:
         """The part of a layer's mixture."""
-        names = {name: name for name in ("gate_proj", "up_proj", "down_proj")}
-        return expert_entries(config, ours, theirs, names)
+        return expert_entries(config, ours, theirs)
