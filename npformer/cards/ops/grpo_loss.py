@@ -169,6 +169,11 @@ def _never(log_probs, **given):
     return grpo_loss_forward(log_probs, **{**given, "clip_low": 1.0, "clip_high": 1e30})
 
 
+@card.wrong_forward("not-clipped", "gain has a slope where it is clipped")
+def _not_clipped(log_probs, **given):
+    return grpo_loss_forward(log_probs, **given)[0], _never(log_probs, **given)[1]
+
+
 @card.wrong_forward("one-clip-for-both", "the lower bound is used above too")
 def _one_clip(log_probs, **given):
     return grpo_loss_forward(log_probs, **{**given, "clip_high": given.get("clip_low", 0.2)})
@@ -187,12 +192,6 @@ def _turned(log_probs, **given):
     if reference is None:
         return grpo_loss_forward(log_probs, **given)
     return grpo_loss_forward(log_probs, **{**given, "reference": 2 * log_probs - reference})
-
-
-@card.wrong_backward("not-clipped", "gain has a slope where it is clipped")
-def _not_clipped(dloss, cache):
-    slope = np.where(cache.gain_slope == 0, 1, cache.gain_slope).astype(cache.gain_slope.dtype)
-    return grpo_loss_backward(dloss, cache._replace(gain_slope=slope))
 
 
 @card.wrong_backward("kl-of-k1", "the KL's slope is beta: that of log_probs - reference alone")

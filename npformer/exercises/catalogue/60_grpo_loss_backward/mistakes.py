@@ -57,7 +57,7 @@ def _ratio_forgotten(ratio, worth, low, high):
 MISTAKES = [
     ("clipped on both sides: a ratio that should come back has no gradient", _wrong(_both_sides)),
     ("the slope of the ratio is taken for 1; it is the ratio", _wrong(_ratio_forgotten)),
-    ("gain has a slope where it is clipped", "grpo_loss/not-clipped"),
+    ("gain has a slope where it is clipped", _wrong(lambda ratio, worth, low, high: -ratio * worth)),
     ("the KL gets no gradient", "grpo_loss/kl-detached"),
     ("the KL's slope is beta, without 1 - exp(r)", "grpo_loss/kl-of-k1"),
     ("share is forgotten", "grpo_loss/share-forgotten"),

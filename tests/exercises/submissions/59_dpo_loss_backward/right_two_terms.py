@@ -1,0 +1,23 @@
+import numpy as np
+
+
+def logistic(x):
+    """1 / (1 + exp(-x))."""
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-x))
+
+
+def dpo_loss_forward(
+    chosen, rejected, reference_chosen, reference_rejected, *, beta=0.1, label_smoothing=0.0
+):
+    """Log-probabilities (P,) of the policy and of the reference -> loss (), cache."""
+    m = beta * ((chosen - reference_chosen) - (rejected - reference_rejected))
+    right, wrong = np.logaddexp(0, -m), np.logaddexp(0, m)  # -log sigmoid(m), -log sigmoid(-m)
+    loss = ((1 - label_smoothing) * right + label_smoothing * wrong).sum()
+    return np.asarray(loss), (m, beta, label_smoothing)
+
+
+def dpo_loss_backward(dloss, cache):
+    m, beta, e = cache
+    dm = dloss * (e * logistic(m) - (1 - e) * logistic(-m))
+    return dm * beta, dm * -beta
