@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from npformer.cards.strategies import Source
+from npformer.cards.strategies import Source, rarely
 from npformer.models.stack_config import Placement
 
 STILL: tuple[dict[str, Any], ...] = ({}, *({"positions": n} for n in ("none", "alibi", "t5")))
@@ -17,6 +17,8 @@ SCALINGS: tuple[dict[str, Any], ...] = (
 
 def draw_later(source: Source, settings: dict[str, Any]) -> dict[str, Any]:
     """What came after 2017."""
+    if rarely(source, 4):
+        return _draw_latents(source, settings)
     window = source.choice((None, 2))
     turns = {
         "positions": source.choice(("rotary", "rotary_interleaved")),
@@ -42,6 +44,23 @@ def draw_later(source: Source, settings: dict[str, Any]) -> dict[str, Any]:
         "norm": source.choice(get_args(Placement)),
         **source.choice((turns, *STILL) if _even(settings) else STILL),
     }
+
+
+def _draw_latents(source: Source, settings: dict[str, Any]) -> dict[str, Any]:
+    """Keys and values of a latent, and a key of two columns that all heads share."""
+    return {
+        "positions": source.choice(("rotary", "rotary_interleaved")),
+        "head_size": 5,
+        "rotary_fraction": 0.4,
+        "rotary_theta": 100.0,
+        "latent_size": source.choice((4, 3)),
+        "query_latent_size": source.choice((None, 4)),
+        "value_size": source.choice((None, 2)),
+        "layer_norm_eps": 0.1,  # of so few columns some row is nearly constant
+        "attention_bias": "none",
+        **source.choice(({}, {"rotary_scaling": "yarn", "rotary_factor": 2.0,
+                              "rotary_original_length": 4})),
+    }  # fmt: skip
 
 
 def _even(settings: dict[str, Any]) -> bool:

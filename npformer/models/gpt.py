@@ -33,6 +33,7 @@ from npformer.errors import ShapeError
 from npformer.fields import check
 from npformer.models.decoder_state import DecoderState
 from npformer.models.expert_config import ExpertConfig
+from npformer.models.latent_config import LatentConfig
 from npformer.models.model import EmbedCache, Model
 from npformer.models.stack_config import Activation, Placement, PositionKind
 from npformer.nn import Dropout, Embedding, Linear, Stack
@@ -53,7 +54,7 @@ from npformer.ops.softcap import SoftcapCache, softcap_backward, softcap_forward
 
 
 @dataclass(frozen=True, kw_only=True)
-class GPTConfig(ExpertConfig):
+class GPTConfig(LatentConfig, ExpertConfig):
     """The shape of a decoder-only Transformer; the defaults are GPT-2's smallest."""
 
     family: Literal["gpt"] = "gpt"
@@ -100,6 +101,11 @@ class GPTConfig(ExpertConfig):
             self.experts is None,
             "mup_base_width has no rule for a router, whose inputs grow and whose experts do not; "
             "leave it or experts out",
+        )
+        check(
+            self.latent_size is None,
+            "mup_base_width has no rule for latents, which do not grow with the width; leave it or "
+            "latent_size out",
         )
         check(base >= 1, f"mup_base_width is {base}; it must be 1 or more, or not given")
         for name in ("heads", "kv_heads", "d_ff"):

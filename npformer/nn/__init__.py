@@ -12,6 +12,7 @@ from npformer.nn.feed_forward import FeedForward, make_feed_forward
 from npformer.nn.gated_activation import GatedActivation
 from npformer.nn.gated_feed_forward import GatedFeedForward
 from npformer.nn.grouped_linear import GroupedLinear
+from npformer.nn.latent_attention import LatentAttention
 from npformer.nn.layer import Layer
 from npformer.nn.layer_norm import LayerNorm
 from npformer.nn.linear import Linear
@@ -48,6 +49,7 @@ __all__ = [
     "GatedActivation",
     "GatedFeedForward",
     "GroupedLinear",
+    "LatentAttention",
     "Layer",
     "LayerNorm",
     "LearnedPositions",

@@ -9,14 +9,21 @@ Chapter     walkthroughs/22_decoder_only.md
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from npformer.nn.module import Array
+from npformer.ops.attention import attention_forward
+from npformer.ops.tiled_attention import tiled_attention_forward
 
 FIRST_ROOM = 32
 """Positions that there is room for at first; room is doubled whenever it runs out."""
+
+LONG = 256
+"""A prompt of more tokens is read by attention in tiles, which is faster from there on, and whose
+memory does not grow with the square of the length. No backward comes, which would want probs."""
 
 
 class KeysValues(NamedTuple):
@@ -98,6 +105,11 @@ class RingCache(KeyValueCache):
         """Keep ``rows``, in that order; a row may come more than once."""
         if self._kept is not None:
             self._kept = KeysValues(*(kept[rows] for kept in self._kept))
+
+
+def attention_to_kept(queries: int) -> Callable[..., Any]:
+    """The forward by which so many new queries read what is kept."""
+    return tiled_attention_forward if queries > LONG else attention_forward
 
 
 def _room(x: Array, places: int) -> Array:

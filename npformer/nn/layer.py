@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from npformer.nn.feed_forward import make_feed_forward
+from npformer.nn.latent_attention import LatentAttention
 from npformer.nn.layer_state import KeptMemory, LayerState
 from npformer.nn.mixture_of_experts import Auxiliary, MixtureOfExperts
 from npformer.nn.module import Array, Module
@@ -39,7 +40,8 @@ class Layer(Module):
     """Self-attention, cross-attention if ``cross_attention``, and the feed-forward network.
 
     ``attention`` are further settings of self-attention, and ``memory_attention`` of
-    cross-attention, those of ``MultiHeadAttention``; ``bias`` is whether the feed-forward network
+    cross-attention, those of ``MultiHeadAttention``; with a ``latent_size`` among them, those of
+    ``LatentAttention``; ``bias`` is whether the feed-forward network
     has one. Without ``first_norm`` self-attention has no norm, for a stream that is normed already.
     ``shared_positions`` are those of its stack, a bias of self-attention's scores. ``experts`` are
     settings of ``MixtureOfExperts``, which takes the feed-forward network's place.
@@ -78,7 +80,14 @@ class Layer(Module):
 
         self.causal = causal
         self.self_attn_residual = residual(norm if first_norm else "none")
-        self.self_attn = attends(shared_positions=shared_positions, **(attention or {}))
+        self.self_attn: Any
+        if attention is not None and "latent_size" in attention:
+            assert d_k is not None and d_v is not None
+            self.self_attn = LatentAttention(
+                d_model, heads, d_k, d_v, **attention, rng=rng, dtype=dtype
+            )
+        else:
+            self.self_attn = attends(shared_positions=shared_positions, **(attention or {}))
         self.cross_attn_residual = residual(norm) if cross_attention else None
         self.cross_attn = attends(**(memory_attention or {})) if cross_attention else None
         self.feed_forward_residual = residual(norm)
@@ -113,7 +122,7 @@ class Layer(Module):
 
         def attend(h: Array) -> tuple[Array, Any]:
             kept = None if state is None else state.self_attn
-            return self.self_attn.forward(h, None, mask, causal=self.causal, at=at, kept=kept)
+            return self.self_attn.forward(h, mask=mask, causal=self.causal, at=at, kept=kept)
 
         def attend_memory(h: Array) -> tuple[Array, Any]:
             assert self.cross_attn is not None

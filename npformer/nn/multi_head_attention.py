@@ -26,7 +26,12 @@ from numpy.typing import DTypeLike
 
 from npformer.errors import ConfigError
 from npformer.nn.init import constant
-from npformer.nn.key_value_cache import KeysValues, KeyValueCache, RingCache
+from npformer.nn.key_value_cache import (
+    KeysValues,
+    KeyValueCache,
+    RingCache,
+    attention_to_kept,
+)
 from npformer.nn.linear import Linear
 from npformer.nn.module import Array, Module, require_positive
 from npformer.nn.norms import make_norm
@@ -35,13 +40,9 @@ from npformer.ops.attention import AttentionCache, attention_backward, attention
 from npformer.ops.checks import check_choice, check_softcap, check_window
 from npformer.ops.linear import LinearCache
 from npformer.ops.sigmoid import SigmoidCache, sigmoid_backward, sigmoid_forward
-from npformer.ops.tiled_attention import tiled_attention_forward
 
 QK_NORMS = ("none", "head", "full")
 """No norm of queries and keys; of each head by itself; of all heads together."""
-LONG = 256
-"""A prompt of more tokens is read by attention in tiles, which is faster from there on, and whose
-memory does not grow with the square of the length. No backward comes, which would want probs."""
 BIASES = ("all", "qkv", "qvo", "none")
 """Which projections have a bias; the gate's goes with the queries'."""
 
@@ -179,9 +180,7 @@ class MultiHeadAttention(Module):
         sinks = None if self.sinks is None else self.sinks.data
         settings: dict[str, Any] = {"window": self.window, "scale": self.scale}
         settings["softcap"] = self.softcap
-        attends: Any = attention_forward
-        if kept is not None and q.shape[1] > LONG:
-            attends = tiled_attention_forward
+        attends = attention_forward if kept is None else attention_to_kept(q.shape[1])
         y, attention = attends(q, k, v, mask, bias, sinks, causal=causal, **settings)
         y, gate = self._through_gate(x, _merge(y))
         y, out_cache = self.out_proj.forward(y)

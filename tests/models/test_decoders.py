@@ -14,7 +14,7 @@ from npformer.fields import from_dict, to_dict
 from npformer.inspect import record
 from npformer.models import make_model
 from npformer.models.gpt import GPTConfig
-from npformer.nn import multi_head_attention
+from npformer.nn import key_value_cache
 from npformer.seam import watching
 from npformer.text.batches import Batch
 from npformer.verify.bisect import bisect
@@ -75,7 +75,7 @@ def test_a_long_prompt_is_read_in_tiles(settings, monkeypatch):
     documents[0, :4] = 0
     whole, _ = model.forward(ids)
     padded, _ = model.forward(ids, documents=documents)
-    monkeypatch.setattr(multi_head_attention, "LONG", 3)
+    monkeypatch.setattr(key_value_cache, "LONG", 3)
 
     def observer(call, run, *args, **kwargs):
         called.append(call.name)

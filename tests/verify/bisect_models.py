@@ -73,6 +73,20 @@ VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
         },
         3,
     ),
+    "a decoder alone: latents and a shared key": (
+        {
+            "family": "gpt",
+            "norm_type": "rms_norm",
+            "positions": "rotary_interleaved",
+            "head_size": 7,
+            "rotary_fraction": 4 / 7,
+            "latent_size": 6,
+            "query_latent_size": 5,
+            "value_size": 3,
+            "attention_bias": "none",
+        },
+        None,
+    ),
 }
 
 

@@ -45,6 +45,7 @@ CANNOT_SHOW = {
     "attention/window-replaces-the-mask": "a decoder alone has no mask of padding",
     "attention/bias-lost-beside-a-mask": "a decoder alone has no mask of padding",
     "Linear/replaced": "each is used once",
+    "LatentAttention/first-sentence-s-mask": "a decoder alone has no mask of padding",
     "LayerNorm/replaced": "each is used once",
     "LearnedPositions/from-the-start": "the one number that is ever given is 0",
     "BERT/places-count-padding": "padding is on the right",

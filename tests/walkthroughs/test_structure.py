@@ -37,6 +37,7 @@ EXPECTED = [
     "23_steps_that_are_matrices",
     "24_a_model_from_elsewhere",
     "25_choosing_experts",
+    "26_attention_through_a_narrow_door",
     "27_memory_as_a_matrix",
     "29_learning_from_preferences",
     "playground",

@@ -12,6 +12,7 @@ from torch_ref.nn.feed_forward import FeedForward, make_feed_forward
 from torch_ref.nn.gated_activation import GatedActivation
 from torch_ref.nn.gated_feed_forward import GatedFeedForward
 from torch_ref.nn.grouped_linear import GroupedLinear
+from torch_ref.nn.latent_attention import LatentAttention
 from torch_ref.nn.layer import Layer
 from torch_ref.nn.layer_norm import LayerNorm
 from torch_ref.nn.linear import Linear
@@ -47,6 +48,7 @@ __all__ = [
     "GatedActivation",
     "GatedFeedForward",
     "GroupedLinear",
+    "LatentAttention",
     "Layer",
     "LayerNorm",
     "LearnedPositions",

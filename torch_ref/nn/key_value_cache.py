@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,6 +24,20 @@ class FusedProjection(NamedTuple):
 
     weight: Tensor  # (N H + G (H + Hv), D)
     bias: Tensor | None  # (N H + G (H + Hv),)
+
+
+def fused_projection(maps: Sequence[Any]) -> FusedProjection:
+    """The product of several linear layers of one input, of the weights as they are now."""
+    weight = torch.cat([m.weight for m in maps])
+    bias = None
+    if maps[0].bias is not None:
+        biases = [weight.new_zeros(m.out_features) if m.bias is None else m.bias for m in maps]
+        bias = torch.cat(biases)
+    device = weight.device.type
+    if torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+        weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
+    return FusedProjection(weight, bias)
 
 
 Sizes = tuple[tuple[int, int], tuple[int, int]]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from torch_ref.nn.feed_forward import make_feed_forward
+from torch_ref.nn.latent_attention import LatentAttention
 from torch_ref.nn.layer_state import KeptMemory, LayerState
 from torch_ref.nn.mixture_of_experts import Auxiliary, MixtureOfExperts
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
@@ -59,7 +60,12 @@ class Layer(nn.Module):
 
         self.causal = causal
         self.self_attn_residual = residual(norm if first_norm else "none")
-        self.self_attn = attends(shared_positions=shared_positions, **(attention or {}))
+        self.self_attn: Any
+        if attention is not None and "latent_size" in attention:
+            assert d_k is not None and d_v is not None
+            self.self_attn = LatentAttention(d_model, heads, d_k, d_v, **attention, **place)
+        else:
+            self.self_attn = attends(shared_positions=shared_positions, **(attention or {}))
         self.cross_attn_residual = residual(norm) if cross_attention else None
         self.cross_attn = attends(**(memory_attention or {})) if cross_attention else None
         self.feed_forward_residual = residual(norm)
@@ -91,7 +97,7 @@ class Layer(nn.Module):
 
         def attend(h: Tensor) -> Tensor:
             kept = None if state is None else state.self_attn
-            return self.self_attn(h, None, mask, causal=self.causal, at=at, kept=kept)
+            return self.self_attn(h, mask=mask, causal=self.causal, at=at, kept=kept)
 
         def attend_memory(h: Tensor) -> Tensor:
             assert self.cross_attn is not None

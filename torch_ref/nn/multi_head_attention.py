@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from npformer.errors import ConfigError
 from torch_ref import ops
 from torch_ref.nn.key_value_cache import (
-    FusedProjection,
     KeysValues,
     KeyValueCache,
     WindowCache,
+    fused_projection,
 )
 from torch_ref.nn.linear import Linear
 from torch_ref.nn.norms import make_norm
@@ -134,18 +134,9 @@ class MultiHeadAttention(nn.Module):
     def start(self, max_length: int) -> KeyValueCache:
         """What a decoding of up to ``max_length`` tokens keeps, of the weights as they are now."""
         maps = (self.q_proj, self.k_proj, self.v_proj)
-        weight = torch.cat([m.weight for m in maps])
-        biases: list[Tensor] = [
-            weight.new_zeros(m.out_features) if m.bias is None else m.bias for m in maps
-        ]
-        bias = None if self.q_proj.bias is None else torch.cat(biases)
-        device = weight.device.type
-        if torch.is_autocast_enabled(device):
-            dtype = torch.get_autocast_dtype(device)
-            weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
         k, v = (m.out_features // self.kv_heads for m in maps[1:])
         sizes = (self.kv_heads, k), (self.kv_heads, v)
-        fused = FusedProjection(weight, bias)
+        fused = fused_projection(maps)
         if self.window is None:
             return KeyValueCache(fused, sizes, max_length)
         return WindowCache(fused, sizes, max_length, self.window)
