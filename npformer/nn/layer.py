@@ -20,7 +20,6 @@ from npformer.nn.layer_state import KeptMemory, LayerState
 from npformer.nn.mixture_of_experts import Auxiliary, MixtureOfExperts
 from npformer.nn.module import Array, Module
 from npformer.nn.multi_head_attention import MultiHeadAttention
-from npformer.nn.positions import Positions
 from npformer.nn.residual import Residual, ResidualCache
 from npformer.nn.sentence_grid import SentenceGrid
 
@@ -41,9 +40,8 @@ class Layer(Module):
 
     ``attention`` are further settings of self-attention, and ``memory_attention`` of
     cross-attention, those of ``MultiHeadAttention``; with a ``latent_size`` among them, those of
-    ``LatentAttention``; ``bias`` is whether the feed-forward network
-    has one. Without ``first_norm`` self-attention has no norm, for a stream that is normed already.
-    ``shared_positions`` are those of its stack, a bias of self-attention's scores. ``experts`` are
+    ``LatentAttention``; ``bias`` is whether the feed-forward network has one. Without
+    ``first_norm`` self-attention has no norm, for a stream that is normed already. ``experts`` are
     settings of ``MixtureOfExperts``, which takes the feed-forward network's place.
     Raises ConfigError as its parts do.
     """
@@ -67,7 +65,6 @@ class Layer(Module):
         attention: Mapping[str, Any] | None = None,
         memory_attention: Mapping[str, Any] | None = None,
         first_norm: bool = True,
-        shared_positions: Positions | None = None,
         experts: Mapping[str, Any] | None = None,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
@@ -87,7 +84,7 @@ class Layer(Module):
                 d_model, heads, d_k, d_v, **attention, rng=rng, dtype=dtype
             )
         else:
-            self.self_attn = attends(shared_positions=shared_positions, **(attention or {}))
+            self.self_attn = attends(**(attention or {}))
         self.cross_attn_residual = residual(norm) if cross_attention else None
         self.cross_attn = attends(**(memory_attention or {})) if cross_attention else None
         self.feed_forward_residual = residual(norm)
@@ -111,18 +108,23 @@ class Layer(Module):
         state: LayerState | None = None,
         at: int | Array | None = None,
         texts: Array | None = None,
+        bias: Array | None = None,
     ) -> tuple[Array, LayerCache]:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> y, cache.
 
         With the ``state`` of a decoding, x are the positions after those that it keeps, and its
         memory is read in place of ``memory``; then there is no backward. ``at`` are the positions
         of x's tokens, where they are others. ``texts`` (B, T) are those that the experts'
-        auxiliary losses are of, as in ``MixtureOfExperts``; None asks for no such loss.
+        auxiliary losses are of, as in ``MixtureOfExperts``; None asks for no such loss. ``bias`` is
+        added to the scores of self-attention.
         """
 
         def attend(h: Array) -> tuple[Array, Any]:
             kept = None if state is None else state.self_attn
-            return self.self_attn.forward(h, mask=mask, causal=self.causal, at=at, kept=kept)
+            biased = {} if bias is None else {"bias": bias}
+            return self.self_attn.forward(
+                h, mask=mask, **biased, causal=self.causal, at=at, kept=kept
+            )
 
         def attend_memory(h: Array) -> tuple[Array, Any]:
             assert self.cross_attn is not None
@@ -146,16 +148,17 @@ class Layer(Module):
         return y, LayerCache(self_attn, cross_attn, feed_forward)
 
     def backward(self, dy: Array, cache: LayerCache) -> Any:
-        """dy (B, T, D) -> dx (B, T, D), and with cross-attention dmemory (B, S, D) after it."""
+        """dy (B, T, D) -> dx (B, T, D), then dmemory (B, S, D) and dbias where they were given."""
         dx = self.feed_forward_residual.backward(dy, cache.feed_forward, self.feed_forward.backward)
-        dmemory = None
+        memories: list[Array] = []
         if self.cross_attn_residual is not None and self.cross_attn is not None:
             assert cache.cross_attn is not None
-            dx, dmemory = self.cross_attn_residual.backward(
+            dx, *memories = self.cross_attn_residual.backward(
                 dx, cache.cross_attn, self.cross_attn.backward
             )
         dx = self.self_attn_residual.backward(dx, cache.self_attn, self.self_attn.backward)
-        return dx if dmemory is None else (dx, dmemory)
+        dx, *biases = dx if isinstance(dx, tuple) else (dx,)
+        return (dx, *memories, *biases) if memories or biases else dx
 
     def start(self, max_length: int, memory: Array | None = None) -> LayerState:
         """memory (B, S, D) or None -> the state of a decoding of up to ``max_length`` tokens."""

@@ -74,7 +74,7 @@ class MultiHeadAttentionCache(NamedTuple):
     out_proj: LinearCache
     has_memory: bool  # False for self-attention
     q_heads: HeadsCache = HeadsCache()
-    bias: Any = None
+    bias: Any = None  # of its own positions
     gate: GateCache | None = None
 
 
@@ -83,8 +83,7 @@ class MultiHeadAttention(Module):
 
     ``kv_heads`` keys and values are read by heads / kv_heads heads each, unless every head has its
     own. ``bias`` is one of ``BIASES``, ``qk_norm`` of ``QK_NORMS``, of the kind ``norm_type``;
-    ``positions`` are the arguments of ``make_positions`` for those that turn or bias, and
-    ``shared_positions`` a bias that belongs to the stack around it. ``window``,
+    ``positions`` are the arguments of ``make_positions`` for those that turn or bias. ``window``,
     ``softcap`` and ``scale`` are those of the op; with ``sinks`` each head learns one, and with
     ``gate`` a sigmoid of another projection of x multiplies what the heads found.
 
@@ -108,7 +107,6 @@ class MultiHeadAttention(Module):
         norm_type: str = "rms_norm",
         eps: float = 1e-5,
         positions: Mapping[str, Any] | None = None,
-        shared_positions: Positions | None = None,
         window: int | None = None,
         softcap: float | None = None,
         scale: float | None = None,
@@ -139,9 +137,6 @@ class MultiHeadAttention(Module):
         self.positions: Positions | None = None
         if positions is not None:
             self.positions = make_positions(**positions, d_model=d_model, rng=rng, dtype=dtype)
-        self._shared = () if shared_positions is None else (shared_positions,)  # the stack's
-        if self._shared and self.positions is not None and self.positions.biases:
-            raise ConfigError("positions are a bias, and so are shared_positions; give one of them")
         self.sinks = constant(0.0, heads, dtype) if sinks else None
         self.gate_proj = Linear(d_model, heads * d_v, inner, rng=rng, dtype=dtype) if gate else None
 
@@ -150,6 +145,7 @@ class MultiHeadAttention(Module):
         x: Array,
         memory: Array | KeysValues | None = None,
         mask: Array | None = None,
+        bias: Array | None = None,
         *,
         causal: bool = False,
         at: int | Array | None = None,
@@ -158,9 +154,11 @@ class MultiHeadAttention(Module):
         """x (B, T, D), memory (B, S, D) or None, mask (B|1, N|1, T|1, S) -> y (B, T, D), cache.
 
         Without a memory x attends to itself. The mask is boolean, True where a query may attend.
+        A ``bias`` (B|1, N|1, T|1, S) is added to the scores, for attention that has no positions
+        of its own that bias them.
         ``at`` are the positions of x's tokens, of which the first has 0 unless given.
         In decoding, the memory may come as the keys and values that ``keys_values`` once made of
-        it, and those of x join the earlier positions' in ``kept``, on which the mask is then.
+        it, and those of x join the earlier positions' in ``kept``, on which mask and bias are then.
         """
         if at is None:
             at = 0 if kept is None else kept.length
@@ -172,11 +170,12 @@ class MultiHeadAttention(Module):
             (k, v), kv_cache = self.keys_values(x if memory is None else memory, at)
         if kept is not None:
             k, v = kept.append(k, v)
-            if mask is not None:
-                mask = mask[..., -k.shape[1] :]  # a window's keys are the last ones
-        bias, bias_cache = None, None
-        if self._biasing is not None:
-            bias, bias_cache = self._biasing.bias(q.shape[1], k.shape[1])
+            held = slice(-k.shape[1], None)  # a window's keys are the last ones
+            mask = None if mask is None else mask[..., held]
+            bias = None if bias is None else bias[..., held]
+        bias_cache = None
+        if self.positions is not None and self.positions.biases:
+            bias, bias_cache = self.positions.bias(q.shape[1], k.shape[1])
         sinks = None if self.sinks is None else self.sinks.data
         settings: dict[str, Any] = {"window": self.window, "scale": self.scale}
         settings["softcap"] = self.softcap
@@ -190,17 +189,17 @@ class MultiHeadAttention(Module):
         )
 
     def backward(self, dy: Array, cache: MultiHeadAttentionCache) -> Any:
-        """dy (B, T, D) -> dx (B, T, D), and with a memory dmemory (B, S, D) after it."""
+        """dy (B, T, D) -> dx (B, T, D), then dmemory (B, S, D) and dbias where they were given."""
         assert cache.keys_values is not None, "decoding has no backward"
         dy = self.out_proj.backward(dy, cache.out_proj)
         dx_gate = None
         if cache.gate is not None:
             dy, dx_gate = self._back_through_gate(dy, cache.gate)
         dq, dk, dv, *others = attention_backward(self._split(dy), cache.attention)
-        if self._biasing is not None:
-            self._biasing.bias_backward(others.pop(0), cache.bias)
         if self.sinks is not None:
-            self.sinks.accumulate(others.pop(0))
+            self.sinks.accumulate(others.pop())
+        if self.positions is not None and self.positions.biases:
+            self.positions.bias_backward(others.pop(), cache.bias)
         keys_values = cache.keys_values
         dq = self._from_heads(dq, self.q_norm, cache.q_heads)
         dk = self._from_heads(dk, self.k_norm, keys_values.k_heads)
@@ -209,7 +208,8 @@ class MultiHeadAttention(Module):
             dx = dx + dx_gate
         dmemory = self.k_proj.backward(dk, keys_values.k_proj)
         dmemory = dmemory + self.v_proj.backward(_merge(dv), keys_values.v_proj)
-        return (dx, dmemory) if cache.has_memory else dx + dmemory
+        found = (dx, dmemory) if cache.has_memory else (dx + dmemory,)
+        return (*found, *others) if cache.has_memory or others else found[0]
 
     def keys_values(self, memory: Array, at: int | Array = 0) -> tuple[KeysValues, KeysValuesCache]:
         """memory (B, S, D) of tokens at ``at`` -> k (B, S, G, H), v (B, S, G, Hv), cache."""
@@ -224,14 +224,6 @@ class MultiHeadAttention(Module):
         if self.window is None:
             return KeyValueCache(max_length)
         return RingCache(max_length, self.window)
-
-    @property
-    def _biasing(self) -> Positions | None:
-        """What biases the scores: its own positions, or those of the stack that it is in."""
-        for positions in (*self._shared, self.positions):
-            if positions is not None and positions.biases:
-                return positions
-        return None
 
     def _to_heads(
         self, x: Array, heads: int, norm: Any, at: int | Array

@@ -28,6 +28,7 @@ from npformer.nn.positions import Positions, make_positions
 class StackCache(NamedTuple):
     layers: list[LayerCache | CheckpointedCache]
     norm: Any  # of the last norm's op; None in post-norm
+    bias: Any = None  # of the shared positions
 
     @property
     def auxiliary(self) -> Auxiliary | None:
@@ -45,7 +46,7 @@ class Stack(Module):
     through a window and some at everything. ``positions``, arguments of ``make_positions``, are a
     bias that the self-attention of every layer shares, as in T5. Without ``first_norm`` the first
     layer's attention has no norm before it; ``last_norm`` is whether there is a norm after the last
-    layer. Raises ConfigError as ``Layer`` does.
+    layer. Raises ConfigError as ``Layer`` does, and for a bias beside one of a layer's own.
 
     Where ``checkpointed`` is set, layers run again in the backward and keep no activations. Where
     ``freed`` is, a backward takes the caches of the layers out of its own, one by one.
@@ -74,7 +75,6 @@ class Stack(Module):
         self.positions: Positions | None = None
         if positions is not None:
             self.positions = make_positions(**positions, d_model=d_model, rng=rng, dtype=dtype)
-            around["shared_positions"] = self.positions
         self.layers = [
             Layer(
                 d_model,
@@ -88,6 +88,9 @@ class Stack(Module):
             )
             for index, each in enumerate(of_each(attention, layers))
         ]
+        own = (layer.self_attn.positions for layer in self.layers)
+        if self.positions is not None and any(p is not None and p.biases for p in own):
+            raise ConfigError("positions are a bias, and so are those of attention; give one")
         last = norm != "post" if last_norm is None else last_norm
         self.norm = make_norm(norm_type, d_model, eps, dtype=dtype) if last else None
 
@@ -109,9 +112,13 @@ class Stack(Module):
         """
         caches: list[LayerCache | CheckpointedCache] = []
         cache: LayerCache | CheckpointedCache
+        bias, bias_cache = None, None
+        if self.positions is not None:
+            before = 0 if states is None else states[0].self_attn.length
+            bias, bias_cache = self.positions.bias(x.shape[1], before + x.shape[1])
         for index, layer in enumerate(self.layers):
             state = None if states is None else states[index]
-            arguments = (x, memory, mask, memory_mask, rng, state, at, texts)
+            arguments = (x, memory, mask, memory_mask, rng, state, at, texts, bias)
             if self.checkpointed and state is None:
                 x, cache = checkpointed_forward(layer, *arguments)
             else:
@@ -121,17 +128,17 @@ class Stack(Module):
         norm: Any = None
         if self.norm is not None:
             x, norm = self.norm.forward(x)
-        return x, StackCache(caches, norm)
+        return x, StackCache(caches, norm, bias_cache)
 
     def backward(self, dy: Array, cache: StackCache) -> Any:
         """dy (B, T, D) -> dx (B, T, D), and with cross-attention dmemory (B, S, D) after it.
 
-        Every layer reads the memory, so its gradient is the sum over the layers.
+        Every layer reads the memory and the bias, so their gradients are sums over the layers.
         """
         dx = dy
         if self.norm is not None and cache.norm is not None:
             dx = self.norm.backward(dx, cache.norm)
-        dmemory: Array | None = None
+        shared: list[Array] = []  # dmemory and dbias, of those that there are
         caches = cache.layers if self.freed else list(cache.layers)
         for layer in reversed(self.layers):
             layer_cache = caches.pop()
@@ -139,10 +146,11 @@ class Stack(Module):
                 dx = checkpointed_backward(layer, dx, layer_cache)
             else:
                 dx = layer.backward(dx, layer_cache)
-            if isinstance(dx, tuple):
-                dx, share = dx
-                dmemory = share if dmemory is None else dmemory + share
-        return dx if dmemory is None else (dx, dmemory)
+            dx, *shares = dx if isinstance(dx, tuple) else (dx,)
+            shared = [a + b for a, b in zip(shared, shares, strict=True)] if shared else shares
+        if self.positions is not None:
+            self.positions.bias_backward(shared.pop(), cache.bias)
+        return (dx, *shared) if shared else dx
 
     def start(self, max_length: int, memory: Array | None = None) -> list[LayerState]:
         """memory (B, S, D) or None -> what each layer keeps, up to ``max_length`` tokens."""

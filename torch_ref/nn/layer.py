@@ -14,7 +14,6 @@ from torch_ref.nn.latent_attention import LatentAttention
 from torch_ref.nn.layer_state import KeptMemory, LayerState
 from torch_ref.nn.mixture_of_experts import Auxiliary, MixtureOfExperts
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
-from torch_ref.nn.positions import Positions
 from torch_ref.nn.residual import Residual
 from torch_ref.nn.sentence_grid import SentenceGrid
 
@@ -44,7 +43,6 @@ class Layer(nn.Module):
         attention: Mapping[str, Any] | None = None,
         memory_attention: Mapping[str, Any] | None = None,
         first_norm: bool = True,
-        shared_positions: Positions | None = None,
         experts: Mapping[str, Any] | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
@@ -65,7 +63,7 @@ class Layer(nn.Module):
             assert d_k is not None and d_v is not None
             self.self_attn = LatentAttention(d_model, heads, d_k, d_v, **attention, **place)
         else:
-            self.self_attn = attends(shared_positions=shared_positions, **(attention or {}))
+            self.self_attn = attends(**(attention or {}))
         self.cross_attn_residual = residual(norm) if cross_attention else None
         self.cross_attn = attends(**(memory_attention or {})) if cross_attention else None
         self.feed_forward_residual = residual(norm)
@@ -87,17 +85,20 @@ class Layer(nn.Module):
         state: LayerState | None = None,
         at: int | Tensor | None = None,
         texts: Tensor | None = None,
+        bias: Tensor | None = None,
     ) -> Any:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> (B, T, D).
 
         With the ``state`` of a decoding, x are the positions after those that it keeps, and its
         memory is read in place of ``memory``. ``at`` are the positions of x's tokens, where they
         are others. With ``texts`` (B, T), the experts' ``Auxiliary`` comes after it.
+        ``bias`` is added to the scores of self-attention.
         """
 
         def attend(h: Tensor) -> Tensor:
             kept = None if state is None else state.self_attn
-            return self.self_attn(h, mask=mask, causal=self.causal, at=at, kept=kept)
+            biased = {} if bias is None else {"bias": bias}
+            return self.self_attn(h, mask=mask, **biased, causal=self.causal, at=at, kept=kept)
 
         def attend_memory(h: Tensor) -> Tensor:
             assert self.cross_attn is not None

@@ -19,7 +19,7 @@ from torch_ref.nn.key_value_cache import (
 )
 from torch_ref.nn.linear import Linear
 from torch_ref.nn.norms import make_norm
-from torch_ref.nn.positions import Positions, make_positions
+from torch_ref.nn.positions import make_positions
 
 
 class MultiHeadAttention(nn.Module):
@@ -41,7 +41,6 @@ class MultiHeadAttention(nn.Module):
         norm_type: str = "rms_norm",
         eps: float = 1e-5,
         positions: Mapping[str, Any] | None = None,
-        shared_positions: Positions | None = None,
         window: int | None = None,
         softcap: float | None = None,
         scale: float | None = None,
@@ -80,9 +79,6 @@ class MultiHeadAttention(nn.Module):
         self.positions = None
         if positions is not None:
             self.positions = make_positions(**positions, d_model=d_model, **place)
-        self._shared = () if shared_positions is None else (shared_positions,)  # the stack's
-        if self._shared and self.positions is not None and self.positions.biases:
-            raise ConfigError("positions are a bias, and so are shared_positions; give one of them")
         self.sinks = nn.Parameter(torch.zeros(heads, **place)) if sinks else None
         self.gate_proj = Linear(d_model, heads * d_v, inner, **place) if gate else None
 
@@ -91,6 +87,7 @@ class MultiHeadAttention(nn.Module):
         x: Tensor,
         memory: Tensor | KeysValues | None = None,
         mask: Tensor | None = None,
+        bias: Tensor | None = None,
         *,
         causal: bool = False,
         at: int | Tensor | None = None,
@@ -98,26 +95,27 @@ class MultiHeadAttention(nn.Module):
     ) -> Tensor:
         """x (B, T, D), memory (B, S, D) or None, mask (B|1, N|1, T|1, S) -> (B, T, D).
 
-        Without a memory x attends to itself. ``at`` are the positions of x's tokens, of which the
-        first has 0 unless given. In decoding, the memory may come as the keys and values that
-        ``keys_values`` once made of it, and those of x join the earlier positions' in ``kept``,
-        which may have a mask of its own.
+        Without a memory x attends to itself. A ``bias`` (B|1, N|1, T|1, S) is added to the scores,
+        for attention that has no positions of its own that bias them. ``at`` are the positions of
+        x's tokens, of which the first has 0 unless given. In decoding, the memory may come as the
+        keys and values that ``keys_values`` once made of it, and those of x join the earlier
+        positions' in ``kept``, which may have a mask of its own.
         """
         if at is None:
             at = 0 if kept is None else kept.length
         if kept is not None:
             q, k, v = self._queries_keys_values(x, kept, at)
             k, v, own = kept.append(k, v)
-            mask = mask[..., -k.shape[1] :] if own is None and mask is not None else own
+            held = slice(-k.shape[1], None)  # a window's keys are the last ones
+            mask = mask[..., held] if own is None and mask is not None else own
+            bias = None if bias is None else bias[..., held]
         elif isinstance(memory, KeysValues):
             q, (k, v) = self._to_heads(self.q_proj(x), self.heads, self.q_norm, at), memory
         else:
             q = self._to_heads(self.q_proj(x), self.heads, self.q_norm, at)
             k, v = self.keys_values(x if memory is None else memory, at)
-        bias = None
-        for positions in (*self._shared, self.positions):
-            if positions is not None and positions.biases:
-                bias = positions.bias(q.shape[1], k.shape[1])
+        if self.positions is not None and self.positions.biases:
+            bias = self.positions.bias(q.shape[1], k.shape[1])
         settings: dict[str, Any] = {"window": self.window, "scale": self.scale}
         y = ops.attention(
             q, k, v, mask, bias, self.sinks, causal=causal, softcap=self.softcap, **settings

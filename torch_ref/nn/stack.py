@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from npformer.errors import ConfigError
 from torch_ref.nn.call_layer import call_layer
 from torch_ref.nn.layer import Layer
 from torch_ref.nn.layer_state import LayerState
@@ -21,7 +22,7 @@ class Stack(nn.Module):
     """``layers`` layers; but in post-norm a last norm. ``settings`` are those of ``Layer``.
 
     ``attention`` may be one for each layer; ``positions`` are a bias that all of them share.
-    Raises ConfigError as ``Layer`` does.
+    Raises ConfigError as ``Layer`` does, and for a bias beside one of a layer's own.
     """
 
     layers: Sequence[Layer]
@@ -53,7 +54,6 @@ class Stack(nn.Module):
         self.positions: Positions | None = None
         if positions is not None:
             self.positions = make_positions(**positions, d_model=d_model, **place)
-            around["shared_positions"] = self.positions
         self.layers = nn.ModuleList(  # type: ignore[assignment]
             Layer(
                 d_model,
@@ -66,6 +66,9 @@ class Stack(nn.Module):
             )
             for index, one in enumerate(each)
         )
+        own = (layer.self_attn.positions for layer in self.layers)
+        if self.positions is not None and any(p is not None and p.biases for p in own):
+            raise ConfigError("positions are a bias, and so are those of attention; give one")
         last = norm != "post" if last_norm is None else last_norm
         self.norm = make_norm(norm_type, d_model, eps, **place) if last else None
 
@@ -86,9 +89,13 @@ class Stack(nn.Module):
         as there. With ``texts`` (B, T), the ``Auxiliary`` of all layers comes after it.
         """
         each: list[Auxiliary] = []
+        bias = None
+        if self.positions is not None:
+            before = 0 if states is None else states[0].self_attn.length
+            bias = self.positions.bias(x.shape[1], before + x.shape[1])
         for index, layer in enumerate(self.layers):
             state = None if states is None else states[index]
-            arguments = (x, memory, mask, memory_mask, rng, state, at, texts)
+            arguments = (x, memory, mask, memory_mask, rng, state, at, texts, bias)
             x = call_layer(layer, *arguments, checkpointed=self.checkpointed)
             if texts is not None:
                 x, auxiliary = x

@@ -109,7 +109,9 @@ def _one_of_self(pick):
     def backward(self, dy, cache):
         if cache.has_memory:
             return self.backward(dy, cache)
-        return pick(*self.backward(dy, cache._replace(has_memory=True)))
+        dquery, dmemory, *others = self.backward(dy, cache._replace(has_memory=True))
+        dx = pick(dquery, dmemory)
+        return (dx, *others) if others else dx
 
     return backward
 
@@ -138,8 +140,8 @@ def _memory_lost(self, dy, cache):
     gradients = self.backward(dy, cache)
     if self.cross_attn is None:
         return gradients
-    dx, dmemory = gradients
-    return dx, np.zeros_like(dmemory)
+    dx, dmemory, *others = gradients
+    return dx, np.zeros_like(dmemory), *others
 
 
 card.wrong_method("not-causal", "self-attention sees the future", MultiHeadAttention.forward)(

@@ -79,10 +79,10 @@ def _without(which, weight):
             norm = copy.deepcopy(self.k_norm)  # whose own gradients are nobody's
             share = self._from_heads(share, norm, cache.keys_values.k_heads)
         share = share.reshape(*share.shape[:2], len(matrix)) @ matrix
-        if not cache.has_memory:
-            return gradients - share
-        dx, dmemory = gradients
-        return dx, dmemory - share
+        dx, *others = gradients if isinstance(gradients, tuple) else (gradients,)
+        if cache.has_memory:
+            return dx, others[0] - share, *others[1:]
+        return (dx - share, *others) if others else dx - share
 
     return backward
 
@@ -116,9 +116,9 @@ def _not_permuted(self, dy, cache):
     smallest="x (1, 2, 3)",
     missed_by=option("no causal mask", causal=False),
 )
-def not_causal(self, x, memory=None, mask=None, *, causal=False, at=None, kept=None):
+def not_causal(self, x, *args, causal=False, **options):
     """Sees the future."""
-    return self.forward(x, memory, mask, at=at, kept=kept)
+    return self.forward(x, *args, **options)
 
 
 def _one_head(case):

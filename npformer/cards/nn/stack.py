@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
+from npformer.cards.altered import altered
 from npformer.cards.attention_draws import BIASES
 from npformer.cards.case import Case, Result
 from npformer.cards.invariant import Finding
@@ -15,7 +17,7 @@ from npformer.cards.module_invariants import product
 from npformer.cards.nn.layer import MEMORY, draw_layers
 from npformer.cards.strategies import Source
 from npformer.nn.residual import PLACEMENTS
-from npformer.nn.stack import Stack, StackCache
+from npformer.nn.stack import Stack
 
 card = ModuleCard.of(Stack)
 card.inputs, card.output = {"x": "BTD", "memory": "BSD"}, "BTD"
@@ -73,56 +75,42 @@ LAST = {
 
 
 @card.wrong_method("mask-in-first-layer-only", "later layers attend to padding", Stack.forward)
-def _first_mask(self, x, memory=None, mask=None, memory_mask=None, rng=None, states=None):
-    layers = []
-    for layer in self.layers:
-        x, cache = layer.forward(x, memory, mask, memory_mask, rng)
-        layers.append(cache)
-        mask = memory_mask = None
-    norm_cache = None
-    if self.norm is not None:
-        x, norm_cache = self.norm.forward(x)
-    return x, StackCache(layers, norm_cache)
+def _first_mask(self, x, *args, **options):
+    def unmasked(right):
+        return lambda x, memory, mask, memory_mask, *others: right(x, memory, None, None, *others)
+
+    with ExitStack() as stack:
+        for layer in self.layers[1:]:
+            stack.enter_context(altered(layer, forward=unmasked(layer.forward)))
+        return self.forward(x, *args, **options)
 
 
-@card.wrong_method(
-    "shared-bias-of-first-layer",
-    "the bias that the layers share has the gradient of the first layer alone",
-    Stack.backward,
-)
-def _first_bias(self, dy, cache):
-    if self.positions is None or not self.positions.parameters():
-        return self.backward(dy, cache)
-    weight = self.positions.parameters()[0]
-    dx = self.norm.backward(dy, cache.norm) if self.norm is not None else dy
-    shares = []
-    for layer, layer_cache in zip(reversed(self.layers), reversed(cache.layers), strict=True):
-        weight.grad = None
-        dx = layer.backward(dx, layer_cache)
-        if isinstance(dx, tuple):
-            dx, share = dx
-            shares.append(share)
-    return (dx, sum(shares)) if shares else dx
+def _walked_back(memory=sum, bias=sum, norm=True):
+    """A stack that makes something else of its layers' shares, or whose norm is left out.
 
-
-def _walked_back(layers, norm=True):
-    """A stack whose memory gradient comes from some of its layers, or whose norm is left out."""
+    The last layer's share comes first.
+    """
 
     def backward(self, dy, cache):
         dx = self.norm.backward(dy, cache.norm) if self.norm is not None and norm else dy
-        shares = []
+        each = []
         for layer, layer_cache in zip(reversed(self.layers), reversed(cache.layers), strict=True):
             dx = layer.backward(dx, layer_cache)
-            if isinstance(dx, tuple):
-                dx, share = dx
-                shares.append(share)
-        return (dx, layers(shares)) if shares else dx
+            dx, *shares = dx if isinstance(dx, tuple) else (dx,)
+            each.append(shares)
+        shared = list(zip(*each, strict=True))
+        if self.positions is not None:
+            self.positions.bias_backward(bias(shared.pop()), cache.bias)
+        return (dx, memory(shared.pop())) if shared else dx
 
     return backward
 
 
 for _name, _text, _function in (
     ("last-norm-skipped", "the last norm is not walked back", _walked_back(sum, norm=False)),
+    ("shared-bias-of-first-layer",
+     "the bias that the layers share has the gradient of the first layer alone",
+     _walked_back(bias=lambda shares: shares[-1])),
     ("memory-of-last-layer", "dmemory comes from the last layer alone",
      _walked_back(lambda shares: shares[0])),
     ("memory-of-first-layer", "dmemory comes from the first layer alone",
