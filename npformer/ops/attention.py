@@ -161,18 +161,17 @@ def attention_backward(dy: Array, cache: AttentionCache) -> tuple[Array, ...]:
     others = _dbias_dsink(dscores, mean, cache)
     if slope is not None:
         dscores *= slope
-    dscores *= scale
-    dq = dscores @ k
-    dk = dscores.mT @ q
+    dq = scale * (dscores @ k)
+    dk = scale * (dscores.mT @ q)
     # What is not finite in k is in the dq of every query; in q, dy or v, in the dk of every key.
     if not (finite(dq[:, :, :1]) and finite(dk[:, :, :1])):
         seen = probs != 0  # (B, G, N/G * T, S)
         dv = sum_of_seen(seen.mT, probs.mT, dy)
         dscores, mean = dscores_of_seen(seen, probs, dy @ v.mT)
         others = _dbias_dsink(dscores, mean, cache)
-        dscores = scale * (dscores if slope is None else np.where(seen, dscores * slope, 0))
-        dq = sum_of_seen(seen, dscores, k)
-        dk = sum_of_seen(seen.mT, dscores.mT, q)
+        dscores = dscores if slope is None else np.where(seen, dscores * slope, 0)
+        dq = scale * sum_of_seen(seen, dscores, k)
+        dk = scale * sum_of_seen(seen.mT, dscores.mT, q)
     return by_position(dq, cache.q.shape[2]), swap(dk), swap(dv), *others
 
 
