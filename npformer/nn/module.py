@@ -43,8 +43,10 @@ class Parameter:
         if not self.trainable:
             return
         if self.grad is None:
-            self.grad = np.zeros_like(self.data)
-        self.grad += gradient
+            self.grad = np.empty_like(self.data)
+            self.grad[...] = gradient
+        else:
+            self.grad += gradient
 
     def __repr__(self) -> str:
         return f"Parameter{self.data.shape}"
