@@ -44,14 +44,16 @@ import numpy as np
 from npformer.ops.array import Array, finite, rows, summed_rows
 from npformer.seam import op
 
-FEW = 4
-"""Rows up to which y is made entry by entry, a dot product each, from a weight that is not small.
+ALONE = 3
+"""Rows up to which each is multiplied by itself with a weight that is not small.
 
-The weight's bytes are then what takes time, and BLAS's products of a matrix with so few rows read
-it at a half to a fifth of the speed of dot products with one row after the other.
+The weight's bytes are then what takes time. A matrix times a vector reads them at the rate of the
+memory, on all of BLAS's threads; a product with two or three rows at once takes twice as long.
 """
+FEW = 8
+"""Rows up to which the weight stands first, which such products take less time for."""
 SMALL = 2**18
-"""Bytes of a weight that stays in the cache beside the core, where BLAS is as fast as it counts."""
+"""Bytes of a weight that stays in the cache beside the core, where the order does not matter."""
 
 
 class LinearCache(NamedTuple):
@@ -88,8 +90,8 @@ def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array | None,
 
 def _product(x: Array, weight: Array) -> Array:
     """x (R, I), weight (O, I) -> x weight^T (R, O)."""
-    if len(x) > FEW or weight.nbytes <= SMALL:
+    if not 0 < len(x) <= FEW or weight.nbytes <= SMALL:
         return x @ weight.T
-    y = np.empty((len(x), len(weight)), np.result_type(x, weight))
-    np.vecdot(weight[:, None], x, out=y.T)  # the weight is read once, whatever R is
-    return y
+    if len(x) <= ALONE:
+        return np.stack([weight @ row for row in x])
+    return np.ascontiguousarray((weight @ x.T).T)

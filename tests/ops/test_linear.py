@@ -5,7 +5,7 @@ import pytest
 
 from npformer.ops import linear_backward, linear_forward
 from npformer.ops.array import summed_rows
-from npformer.ops.linear import FEW, SMALL
+from npformer.ops.linear import ALONE, FEW, SMALL
 
 
 def test_without_a_bias_there_is_no_bias_gradient():
@@ -39,14 +39,14 @@ def test_leading_axes_are_rows_and_nothing_more():
 
 def test_an_input_of_the_wrong_width_is_refused():
     """Two rows of 6 are also four rows of 3; reshaping must not make them so."""
-    for rows, out in ((2, 4), (2, SMALL), (2 * FEW, SMALL)):
+    for rows, out in ((2, 4), (2, SMALL), (FEW, SMALL), (2 * FEW, SMALL)):
         with pytest.raises(ValueError, match="mismatch in its core dimension"):
             linear_forward(np.ones((rows, 6), np.float32), np.ones((out, 3), np.float32))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("rows", [0, 1, 2, FEW, FEW + 1])
+@pytest.mark.parametrize("rows", [0, 1, ALONE, ALONE + 1, FEW, FEW + 1])
 def test_few_rows_of_a_large_weight_are_those_of_many(rows, order, dtype):
     """Up to FEW rows a weight above SMALL is read otherwise; the products are the same."""
     rng = np.random.default_rng(5)

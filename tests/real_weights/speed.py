@@ -35,8 +35,8 @@ TOKENS = 512
 """Of a prompt that is read at once, and of a forward and backward."""
 WRITTEN = 32
 """Tokens that decoding writes in a round."""
-FLOORS = ("matrix-vector products", "dot products")
-FORWARD = (*FLOORS, "llama.cpp")
+FLOOR = "matrix-vector products"
+FORWARD = (FLOOR, "llama.cpp")
 """What has no backward."""
 
 
@@ -63,7 +63,7 @@ def main(wheels: Path) -> str:
             "load": os.getloadavg()[2],
         }
         head = ", ".join(f"{name} {value}" for name, value in facts.items())
-        return f"{head}\n{table(found, weights)}"
+        return f"{head}\n{table(found, weights)}\n\n{ratios(found)}"
 
 
 def directory(file: Path, home: Path) -> int:
@@ -110,11 +110,11 @@ def measure(paths: dict[str, str], threads: int) -> dict[str, dict[str, Any]]:
             assert answer is not None, processes[name].close()
             answer["wall"] = time.perf_counter() - begun
             found[name].setdefault("first", []).extend([answer] * (turn > 0))
-    tokens = {found[name]["first"][0]["token"] for name in paths if name not in FLOORS}
+    tokens = {found[name]["first"][0]["token"] for name in paths if name != FLOOR}
     assert len(tokens) == 1, "they answer differently"
     for what, count, idle in (
         ("decode", WRITTEN, ()),
-        ("prefill", TOKENS, FLOORS),
+        ("prefill", TOKENS, (FLOOR,)),
         ("gradients", TOKENS, FORWARD),
     ):
         taking = {name: process for name, process in processes.items() if name not in idle}
@@ -148,9 +148,27 @@ def table(found: dict[str, dict[str, list[Answer]]], weights: int) -> str:
         "|---|--:|--:|--:|--:|--:|--:|",
     ]
     for name in found:
-        first = ("", "") if name in FLOORS else (cell(name, "first"), peak(name, "first"))
+        first = ("", "") if name == FLOOR else (cell(name, "first"), peak(name, "first"))
         rest = [cell(name, what) for what in ("decode", "prefill", "gradients")]
         lines.append(f"| {' | '.join([name, *first, *rest, peak(name, 'gradients')])} |")
+    return "\n".join(lines)
+
+
+def ratios(found: dict[str, dict[str, list[Answer]]]) -> str:
+    """What the others take on the clock, and in memory, over what npformer takes, in Markdown."""
+    own = found["npformer"]
+    lines = ["| over npformer | first token | a token | prompt | gradients | their peak |"]
+    lines.append("|---|--:|--:|--:|--:|--:|")
+    each = [(what, "wall") for what in ("first", "decode", "prefill", "gradients")]
+    for name, answers in found.items():
+        cells = [
+            f"{median(answers[what], clock) / median(own[what], clock):.2f}"
+            if what in answers and not (name == FLOOR and what == "first")
+            else ""
+            for what, clock in (*each, ("gradients", "peak"))
+        ]
+        if name != "npformer":
+            lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -35,6 +35,7 @@ class Npformer:
 
         keep_freed_memory()  # as the command line does
         self.model = from_pretrained(path).model
+        self.model.run_layers(checkpointed=False, freed=True)  # as training does
 
     def start(self, ids: np.ndarray) -> Callable[[], int]:
         """ids (1, T) -> what writes the next token."""
@@ -55,7 +56,8 @@ class Npformer:
         from npformer.models.loss import LOSS
         from npformer.seam import quiet
 
-        self.model.zero_grad()
+        for parameter in self.model.parameters():
+            parameter.grad = None  # as after an update
         with quiet():
             logits, cache = self.model.forward(ids[:, :-1])
             _, loss = LOSS.forward(logits, ids[:, 1:])
@@ -91,7 +93,7 @@ class Transformers:
 
     def gradients(self, ids: np.ndarray) -> None:
         """Forward, loss and backward."""
-        self.model.zero_grad(set_to_none=False)
+        self.model.zero_grad()  # to None
         tokens = self.torch.from_numpy(ids)
         self.model(tokens, labels=tokens, use_cache=False).loss.backward()
 
@@ -136,21 +138,9 @@ class Products:
         """What makes all products once."""
 
         def write() -> int:
-            return sum(len(self.product(w, self.rows[w.shape[1]])) for w in self.weights)
+            return sum(len(w @ self.rows[w.shape[1]]) for w in self.weights)
 
         return write
-
-    def product(self, weight: np.ndarray, row: np.ndarray) -> np.ndarray:
-        """weight (O, I), row (I,) -> (O,)."""
-        return weight @ row
-
-
-class DotProducts(Products):
-    """The same, each entry a dot product by itself, as ``npformer/ops/linear.py`` makes them."""
-
-    def product(self, weight: np.ndarray, row: np.ndarray) -> np.ndarray:
-        """weight (O, I), row (I,) -> (O,)."""
-        return np.vecdot(weight, row)
 
 
 ENGINES: dict[str, Any] = {
@@ -158,7 +148,6 @@ ENGINES: dict[str, Any] = {
     "transformers": Transformers,
     "llama.cpp": LlamaCpp,
     "matrix-vector products": Products,
-    "dot products": DotProducts,
 }
 
 
