@@ -42,6 +42,15 @@ class DecoderState:
         new = slice(self.length, end)
         return document_positions(of_all)[:, new], documents_mask(of_all)[:, :, new]
 
+    def rewind(self, length: int) -> None:
+        """Forget all but the first ``length`` ids, as if the others had never been given.
+
+        Raises ``ShapeError`` for more than a window's cache can take back.
+        """
+        for layer in self.layers:
+            layer.rewind(length)
+        self.length = length
+
     def select(self, rows: Array) -> None:
         """Keep ``rows`` of the batch, in that order; a row may come more than once.
 

@@ -252,12 +252,26 @@ class GPT(Model):
 
         Raises ShapeError once a text has ``config.max_length`` ids.
         """
-        newest = ids[:, None] if ids.ndim == 1 else ids
-        at, mask = state.place(newest.shape[1])
-        x, _ = self._embed(newest, at=at)
+        return self._logits(self._read(ids[:, None] if ids.ndim == 1 else ids, state)[:, -1])
+
+    def score(self, ids: Array, state: DecoderState) -> Array:
+        """The next ids (R, T) -> logits (R, T, V) of what follows each of them.
+
+        Raises ShapeError once a text has ``config.max_length`` ids.
+        """
+        return self._logits(self._read(ids, state))
+
+    def _read(self, ids: Array, state: DecoderState) -> Array:
+        """ids (R, T) -> their last states (R, T, D)."""
+        at, mask = state.place(ids.shape[1])
+        x, _ = self._embed(ids, at=at)
         y, _ = self.decoder.forward(x, mask=mask, states=state.layers, at=at)
-        state.length += newest.shape[1]
-        return self._cap(self._project(self._scaled(y[:, -1]))[0])[0]
+        state.length += ids.shape[1]
+        return y
+
+    def _logits(self, y: Array) -> Array:
+        """The last states (..., D) -> logits (..., V)."""
+        return self._cap(self._project(self._scaled(y))[0])[0]
 
     def _cap(self, logits: Array) -> tuple[Array, SoftcapCache | None]:
         """logits (..., V) -> held within the cap, if there is one; cache."""

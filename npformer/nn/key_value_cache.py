@@ -14,12 +14,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from npformer.errors import ShapeError
 from npformer.nn.module import Array
 from npformer.ops.attention import attention_forward
 from npformer.ops.tiled_attention import tiled_attention_forward
 
 FIRST_ROOM = 32
 """Positions that there is room for at first; room is doubled whenever it runs out."""
+SPARE = 16
+"""Positions that a window's cache keeps besides, so that as many can be taken back."""
 
 LONG = 256
 """A prompt of more tokens is read by attention in tiles, which is faster from there on, and whose
@@ -58,6 +61,10 @@ class KeyValueCache:
         self.length, self._kept = end, kept
         return KeysValues(*(buffer[:, :end] for buffer in kept))
 
+    def rewind(self, length: int) -> None:
+        """Forget every position but the first ``length``."""
+        self.length = length
+
     def select(self, rows: Array) -> None:
         """Keep ``rows``, in that order; a row may come more than once."""
         if self._kept is not None:
@@ -67,18 +74,19 @@ class KeyValueCache:
 class RingCache(KeyValueCache):
     """Those of the last ``window`` positions, which no later query looks past.
 
-    Position p lies in place p modulo ``window``, where the one that left the window has been, so
-    memory stays what it is however long the text becomes.
+    With w for the window and ``SPARE``, position p lies in place p modulo w, where one has been
+    that nobody looks at any more, so memory stays what it is however long the text becomes.
     """
 
     def __init__(self, max_length: int, window: int) -> None:
         super().__init__(max_length)
-        self._places = min(window, max_length)
+        self._window = min(window, max_length)
+        self._places = min(window + SPARE, max_length)
 
     @property
     def held(self) -> int:
-        """Positions whose keys and values are kept."""
-        return min(self.length, self._places)
+        """Positions whose keys and values are looked at."""
+        return min(self.length, self._window)
 
     def append(self, k: Array, v: Array) -> KeysValues:
         """k (R, T, G, H), v of the next T positions -> those, after all that the first one sees.
@@ -87,7 +95,7 @@ class RingCache(KeyValueCache):
         """
         if self._kept is None:
             self._kept = KeysValues(*(_room(new, self._places) for new in (k, v)))
-        first = max(0, self.length - self._places + 1)
+        first = max(0, self.length - self._window + 1)
         before = np.arange(first, self.length) % self._places
         found = KeysValues(
             *(
@@ -100,6 +108,19 @@ class RingCache(KeyValueCache):
         for kept, new in zip(self._kept, (k, v), strict=True):
             kept[:, newest % self._places] = new[:, k.shape[1] - len(newest) :]
         return found
+
+    def rewind(self, length: int) -> None:
+        """Forget every position but the first ``length``.
+
+        Raises ``ShapeError`` for more than ``SPARE`` positions.
+        """
+        gone = self.length - length
+        if gone > SPARE:
+            raise ShapeError(
+                f"{gone} positions to take back; a window's cache keeps what is needed for {SPARE} "
+                "at most"
+            )
+        self.length = length
 
     def select(self, rows: Array) -> None:
         """Keep ``rows``, in that order; a row may come more than once."""

@@ -32,6 +32,10 @@ class LayerState:
         """Keep ``rows``, in that order; a row may come more than once."""
         self.self_attn.select(rows)
 
+    def rewind(self, length: int) -> None:
+        """Forget every position but the first ``length``."""
+        self.self_attn.rewind(length)
+
     def select_sentences(self, sentences: Array) -> None:
         """Keep the memory of ``sentences`` alone, in that order."""
         if self.memory is not None:

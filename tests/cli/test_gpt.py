@@ -48,6 +48,27 @@ def test_a_bisection_says_target_for_what_it_embeds(npformer, gpt):
     assert "source" not in ended.out
 
 
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
+def test_a_draft_changes_nothing_of_the_text(npformer, gpt, engine):
+    arguments = ("generate", gpt, "3 H", "--temperature", 0, "--engine", engine)
+    alone = npformer(*arguments)
+    drafted = npformer(*arguments, "--draft", gpt, "--ahead", 3)
+    assert drafted.status == 0, drafted.err
+    assert drafted.out == alone.out
+    assert "tokens of the draft were kept" in drafted.err
+    figures = json.loads(npformer(*arguments, "--draft", gpt, "--json", "-").out)
+    assert figures["proposed"] == figures["kept"]  # a draft of itself
+
+
+def test_a_draft_of_another_kind_is_refused(refused, gpt, trained, npformer, tmp_path, corpus):
+    assert "a draft is a language model" in refused("generate", gpt, "3", "--draft", trained)
+    other = tmp_path / "other"
+    changed = [{"char": "bpe", "2": "1"}.get(word, word) for word in GPT]
+    assert npformer("train", other, "--corpus", corpus, *changed).status == 0
+    assert "needs the same tokenizer" in refused("generate", gpt, "3", "--draft", other)
+    assert "ahead is 0" in refused("generate", gpt, "3", "--draft", gpt, "--ahead", 0)
+
+
 def test_it_cannot_translate(refused, gpt):
     assert "this model reads no source" in refused("translate", gpt, "3 dogs.")
     assert "leave --beam, --alpha out" in refused("evaluate", gpt, "--beam", 2, "--alpha", 1)

@@ -38,11 +38,29 @@ class DecoderState:
     def advance(self, model: Decodes, ids: np.ndarray, choice: Choice) -> Chosen:
         """The step after ``ids`` (R,): what ``choice`` takes of the rows' logits."""
         newest = torch.as_tensor(ids, dtype=torch.int64, device=self._device)
-        count = 1 if newest.ndim == 1 else newest.shape[1]
+        return choice(model.logits_of(self._read(model, newest)[:, -1]))
+
+    def score(self, model: Decodes, ids: np.ndarray) -> Tensor:
+        """The step after ``ids`` (R, T): logits (R, T, V) of what follows each of them."""
+        newest = torch.as_tensor(ids, dtype=torch.int64, device=self._device)
+        return model.logits_of(self._read(model, newest))
+
+    def rewind(self, length: int) -> None:
+        """Forget all but the first ``length`` ids, as if the others had never been given.
+
+        Raises ``ShapeError`` for more than a window's cache can take back.
+        """
+        for layer in self.layers:
+            layer.rewind(length)
+        self.length = length
+
+    def _read(self, model: Decodes, ids: Tensor) -> Tensor:
+        """ids (R,) or (R, T) -> their last states (R, T, D)."""
+        count = 1 if ids.ndim == 1 else ids.shape[1]
         at, mask = self._place(count, model)
-        y = model.decode(newest, at, self.layers, self.memory_mask, mask)
+        y = model.read(ids, at, self.layers, self.memory_mask, mask)
         self.length += count
-        return choice(y)
+        return y
 
     def _place(self, count: int, model: Decodes) -> tuple[int | Tensor, Tensor | None]:
         """Of the next ``count`` ids: their positions, and what they see of all up to the last."""

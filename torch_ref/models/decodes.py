@@ -27,6 +27,21 @@ class Decodes(Protocol):
         """ids (R,) at ``position`` -> logits (R, V) of the next token."""
         ...
 
+    def read(
+        self,
+        ids: Tensor,
+        position: int | Tensor,
+        states: Sequence[LayerState],
+        memory_mask: Tensor | None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """ids (R,) or (R, T) at ``position`` -> their last states (R, T, D)."""
+        ...
+
+    def logits_of(self, y: Tensor) -> Tensor:
+        """Last states (..., D) -> logits (..., V)."""
+        ...
+
     def too_long(self, length: int) -> ShapeError:
         """What to raise for a sequence of ``length`` tokens."""
         ...

@@ -83,9 +83,23 @@ class Decoding(nn.Module):
         in float32 if they would be less precise. Raises ShapeError for a position past the model's
         last.
         """
+        return self.logits_of(self.read(ids, position, states, memory_mask, mask)[:, -1])
+
+    def read(
+        self,
+        ids: Tensor,
+        position: int | Tensor,
+        states: Sequence[LayerState],
+        memory_mask: Tensor | None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """As ``decode``, -> the last states (R, T, D)."""
         y = self._embed(ids[:, None] if ids.ndim == 1 else ids, at=position)
-        y = self.decoder(y, mask=mask, memory_mask=memory_mask, states=states, at=position)
-        logits = self.logits(self._scaled(y[:, -1]))
+        return self.decoder(y, mask=mask, memory_mask=memory_mask, states=states, at=position)
+
+    def logits_of(self, y: Tensor) -> Tensor:
+        """The last states (..., D) -> logits (..., V), in float32 if they would be less precise."""
+        logits = self.logits(self._scaled(y))
         return logits.float() if logits.dtype.itemsize < 4 else logits
 
     def _advance(

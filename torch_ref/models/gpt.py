@@ -138,6 +138,12 @@ class GPT(Model):
             layers = self.decoder.start(self.config.max_length)
             return DecoderState(layers, self.embedding.weight.device, documents=documents)
 
+    @torch.inference_mode()
+    def score(self, ids: np.ndarray, state: DecoderState) -> np.ndarray:
+        """The next ids (R, T) -> logits (R, T, V) of what follows each of them, in NumPy."""
+        with inference(self):
+            return state.score(self, ids).cpu().numpy()
+
     def _check_documents(self, documents: Tensor, ids: Tensor | None = None) -> None:
         shape = tuple(documents.shape) if ids is None else tuple(ids.shape)
         if documents.ndim != 2 or documents.shape != shape or documents.is_floating_point():

@@ -8,8 +8,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from npformer.errors import ShapeError
+
 FIRST_ROOM = 32
 """Positions that there is room for at first; room is doubled whenever it runs out."""
+SPARE = 16
+"""Positions that a window's cache keeps besides, so that as many can be taken back."""
 
 
 class KeysValues(NamedTuple):
@@ -71,6 +75,10 @@ class KeyValueCache:
         self.length, self._kept = end, kept
         return kept.k[:, :end], kept.v[:, :end], None
 
+    def rewind(self, length: int) -> None:
+        """Forget every position but the first ``length``."""
+        self.length = length
+
     def select(self, rows: Tensor) -> None:
         """Keep ``rows``, in that order; a row may come more than once."""
         if self._kept is not None:
@@ -86,14 +94,28 @@ class WindowCache(KeyValueCache):
 
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """k, v (R, T, G, H) of the next T positions -> those, after all that the first one sees."""
-        self.length += k.shape[1]
-        if self._kept is not None and self._window > 1:
-            k, v = (
-                torch.cat([kept[:, -(self._window - 1) :], new], 1)
-                for kept, new in zip(self._kept, (k, v), strict=True)
+        new, before = k.shape[1], 0
+        self.length += new
+        if self._kept is not None:
+            before = min(self._window - 1, self._kept.k.shape[1])
+            k, v = (torch.cat(pair, 1) for pair in zip(self._kept, (k, v), strict=True))
+        self._kept = KeysValues(*(x[:, -(self._window + SPARE) :].clone() for x in (k, v)))
+        return k[:, -(before + new) :], v[:, -(before + new) :], None
+
+    def rewind(self, length: int) -> None:
+        """Forget every position but the first ``length``.
+
+        Raises ``ShapeError`` for more than ``SPARE`` positions.
+        """
+        gone = self.length - length
+        if gone > SPARE:
+            raise ShapeError(
+                f"{gone} positions to take back; a window's cache keeps what is needed for {SPARE} "
+                "at most"
             )
-        self._kept = KeysValues(*(x[:, -self._window :].clone() for x in (k, v)))
-        return k, v, None
+        if gone and self._kept is not None:
+            self._kept = KeysValues(*(x[:, :-gone] for x in self._kept))
+        self.length = length
 
     def select(self, rows: Tensor) -> None:
         """Keep ``rows``, in that order; a row may come more than once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -82,10 +83,13 @@ def _counted(case: Case) -> Array:
     return np.ones(case.inputs["log_probs"].shape, bool) if given is None else given
 
 
+_forward = inspect.unwrap(card.pair[0])
+
+
 @card.scale
 def scale(log_probs: Array, *, dy: Array, fp: FloatInfo, **given: Any) -> Scales:
     """An exponential of a difference; each share times its terms."""
-    _, cache = grpo_loss_forward(log_probs, **given)
+    _, cache = _forward(log_probs, **given)
     counts, reference = given.get("counts"), given.get("reference")
     counted = np.ones(log_probs.shape, bool) if counts is None else counts
     moved = np.where(counted, log_probs - given["old"], 0)

@@ -45,6 +45,10 @@ def _wrong(slope):
     return {"grpo_loss_forward": grpo_loss_forward, "grpo_loss_backward": backward}
 
 
+def _not_clipped(ratio, worth, low, high):
+    return -ratio * worth
+
+
 def _both_sides(ratio, worth, low, high):
     return np.where((ratio < 1 - low) | (ratio > 1 + high), 0, -ratio * worth)
 
@@ -57,7 +61,7 @@ def _ratio_forgotten(ratio, worth, low, high):
 MISTAKES = [
     ("clipped on both sides: a ratio that should come back has no gradient", _wrong(_both_sides)),
     ("the slope of the ratio is taken for 1; it is the ratio", _wrong(_ratio_forgotten)),
-    ("gain has a slope where it is clipped", _wrong(lambda ratio, worth, low, high: -ratio * worth)),
+    ("gain has a slope where it is clipped", _wrong(_not_clipped)),
     ("the KL gets no gradient", "grpo_loss/kl-detached"),
     ("the KL's slope is beta, without 1 - exp(r)", "grpo_loss/kl-of-k1"),
     ("share is forgotten", "grpo_loss/share-forgotten"),
