@@ -97,7 +97,7 @@ CONFIGS = {
         train=TrainConfig(dtype="float64", workers=1, seed=8),
     ),
     "experts": RunConfig(
-        model=GPTConfig(**{**SIZES, **DEEPSEEK, "expert_z_loss": 1e-3, "layers": 1}),
+        model=GPTConfig(**{**SIZES, **DEEPSEEK, "expert_z_loss": 1e-3}),
         optim=OptimConfig(name="muon", schedule="constant", learning_rate=0.05),
         train=TrainConfig(dtype="float64", workers=1, seed=9, checkpoint_activations=True),
     ),

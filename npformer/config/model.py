@@ -56,6 +56,11 @@ class ModelConfig:
         return ""
 
     @property
+    def alike(self) -> bool:
+        """Whether all layers of a stack have the same parts, so that a few tell of all."""
+        return True
+
+    @property
     def depths(self) -> tuple[int, ...]:
         """Layers of each stack: the fields whose names end in ``layers``."""
         names = (f.name for f in dataclasses.fields(self) if f.name.endswith("layers"))

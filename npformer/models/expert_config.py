@@ -23,8 +23,12 @@ class ExpertConfig(AttentionConfig):
     """
 
     experts: int | None = None
-    """Feed-forward networks of each layer, of width d_ff, among which each token chooses; one for
-    all tokens if None."""
+    """Feed-forward networks of each layer among which each token chooses; one for all tokens if
+    None."""
+    expert_d_ff: int | None = None
+    """Width of an expert's hidden layer; d_ff unless given."""
+    dense_first: int = 0
+    """How many layers at the start have one network of width d_ff, and no experts."""
     experts_per_token: int = 2
     """Experts that a token chooses."""
     expert_scoring: Literal["softmax", "sigmoid", "sqrt_softplus"] = "softmax"
@@ -69,9 +73,15 @@ class ExpertConfig(AttentionConfig):
                 "experts, experts_per_token, expert_groups and kept_expert_groups do not go "
                 f"together: {error}"
             ) from None
+        for name in ("expert_d_ff", "shared_d_ff"):
+            size = getattr(self, name)
+            check(
+                size is None or size >= 1, f"{name} is {size}; it must be 1 or more, or not given"
+            )
         check(
-            self.shared_d_ff is None or self.shared_d_ff >= 1,
-            f"shared_d_ff is {self.shared_d_ff}; it must be 1 or more, or not given",
+            0 <= self.dense_first < max(self.depths),
+            f"dense_first is {self.dense_first} of {max(self.depths)} layers; the last one at "
+            "least has experts, or leave experts out",
         )
         check(self.expert_scale > 0, f"expert_scale is {self.expert_scale}; it must be > 0")
         for name in ("expert_balance_loss", "expert_z_loss", "expert_bias_rate"):
@@ -91,16 +101,22 @@ class ExpertConfig(AttentionConfig):
         return super().idle
 
     @property
+    def alike(self) -> bool:
+        """Not where the first layers have no experts."""
+        return not self.dense_first
+
+    @property
     def auxiliary(self) -> bool:
         """Whether a training has losses beside the tokens', or counts each expert's tokens."""
         losses = self.expert_balance_loss or self.expert_z_loss or self.expert_bias_rate
         return self.experts is not None and bool(losses)
 
     def stack_settings(self, layers: int) -> dict[str, Any]:
-        """As of a stack without experts; ``experts`` are the settings of ``MixtureOfExperts``."""
+        """As of a stack without experts; ``experts`` are the settings of each layer's mixture."""
         settings = super().stack_settings(layers)
         if self.experts is not None:
-            settings["experts"] = {
+            mixture = {
+                "d_ff": self.expert_d_ff or self.d_ff,
                 "experts": self.experts,
                 "experts_per_token": self.experts_per_token,
                 "scoring": self.expert_scoring,
@@ -113,4 +129,6 @@ class ExpertConfig(AttentionConfig):
                 "balance_loss": self.expert_balance_loss,
                 "z_loss": self.expert_z_loss,
             }
+            dense = self.dense_first
+            settings["experts"] = [None if layer < dense else mixture for layer in range(layers)]
         return settings

@@ -228,7 +228,8 @@ class GPT(Model):
     def rebalance(self, load: Array) -> None:
         """load (layers, E) -> nothing: the biases of the choices move, if there are any."""
         if self.config.expert_bias_rate is not None:
-            for layer, of_layer in zip(self.decoder.layers, load, strict=True):
+            mixtures = self.decoder.layers[self.config.dense_first :]
+            for layer, of_layer in zip(mixtures, load, strict=True):
                 layer.feed_forward.rebalance(of_layer, self.config.expert_bias_rate)
 
     def start(self, documents: Array | None = None) -> DecoderState:

@@ -42,7 +42,8 @@ class Layer(Module):
     cross-attention, those of ``MultiHeadAttention``; with a ``latent_size`` among them, those of
     ``LatentAttention``; ``bias`` is whether the feed-forward network has one. Without
     ``first_norm`` self-attention has no norm, for a stream that is normed already. ``experts`` are
-    settings of ``MixtureOfExperts``, which takes the feed-forward network's place.
+    settings of ``MixtureOfExperts``, which takes the feed-forward network's place, and may have a
+    ``d_ff`` of its own.
     Raises ConfigError as its parts do.
     """
 
@@ -94,9 +95,9 @@ class Layer(Module):
                 d_model, d_ff, activation, bias=bias, rng=rng, dtype=dtype
             )
         else:
-            self.feed_forward = MixtureOfExperts(
-                d_model, d_ff, activation, bias=bias, **experts, rng=rng, dtype=dtype
-            )
+            settings: dict[str, Any] = {"d_ff": d_ff, "activation": activation, "bias": bias}
+            settings |= experts
+            self.feed_forward = MixtureOfExperts(d_model, **settings, rng=rng, dtype=dtype)
 
     def forward(
         self,
@@ -135,8 +136,10 @@ class Layer(Module):
             )
             return state.memory.grid.collect(h), cache
 
+        counted = texts is not None and isinstance(self.feed_forward, MixtureOfExperts)
+
         def feed(h: Array) -> tuple[Array, Any]:
-            if texts is None:
+            if not counted:
                 return self.feed_forward.forward(h)
             return self.feed_forward.forward(h, texts)
 

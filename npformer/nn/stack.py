@@ -43,10 +43,11 @@ class Stack(Module):
     """``layers`` layers; but in post-norm a last norm, as nothing else norms the sum.
 
     ``settings`` are those of ``Layer``; ``attention`` may be one for each layer, of which some look
-    through a window and some at everything. ``positions``, arguments of ``make_positions``, are a
-    bias that the self-attention of every layer shares, as in T5. Without ``first_norm`` the first
-    layer's attention has no norm before it; ``last_norm`` is whether there is a norm after the last
-    layer. Raises ConfigError as ``Layer`` does, and for a bias beside one of a layer's own.
+    through a window and some at everything, and so may ``experts``, None in a layer without.
+    ``positions``, arguments of ``make_positions``, are a bias that the self-attention of every
+    layer shares, as in T5. Without ``first_norm`` the first layer's attention has no norm before
+    it; ``last_norm`` is whether there is a norm after the last layer. Raises ConfigError as
+    ``Layer`` does, and for a bias beside one of a layer's own.
 
     Where ``checkpointed`` is set, layers run again in the backward and keep no activations. Where
     ``freed`` is, a backward takes the caches of the layers out of its own, one by one.
@@ -63,6 +64,7 @@ class Stack(Module):
         eps: float = 1e-5,
         norm_type: str = "layer_norm",
         attention: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        experts: Mapping[str, Any] | Sequence[Mapping[str, Any] | None] | None = None,
         positions: Mapping[str, Any] | None = None,
         first_norm: bool = True,
         last_norm: bool | None = None,
@@ -81,12 +83,15 @@ class Stack(Module):
                 heads,
                 d_ff,
                 attention=each,
+                experts=mixture,
                 first_norm=first_norm or index > 0,
                 **around,
                 rng=rng,
                 dtype=dtype,
             )
-            for index, each in enumerate(of_each(attention, layers))
+            for index, (each, mixture) in enumerate(
+                zip(of_each(attention, layers), of_each(experts, layers), strict=True)
+            )
         ]
         own = (layer.self_attn.positions for layer in self.layers)
         if self.positions is not None and any(p is not None and p.biases for p in own):
@@ -158,11 +163,11 @@ class Stack(Module):
 
 
 def of_each(
-    attention: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None, layers: int
+    settings: Mapping[str, Any] | Sequence[Mapping[str, Any] | None] | None, layers: int
 ) -> Sequence[Mapping[str, Any] | None]:
-    """The settings of attention in each layer. Raises ConfigError for another number of them."""
-    if attention is None or isinstance(attention, Mapping):
-        return [attention] * layers
-    if len(attention) != layers:
-        raise ConfigError(f"settings of attention for {len(attention)} layers of {layers}")
-    return attention
+    """The settings of a part in each layer. Raises ConfigError for another number of them."""
+    if settings is None or isinstance(settings, Mapping):
+        return [settings] * layers
+    if len(settings) != layers:
+        raise ConfigError(f"settings of a part for {len(settings)} layers of {layers}")
+    return settings

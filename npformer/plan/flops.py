@@ -74,6 +74,8 @@ def forward_flops(config: ModelConfig) -> Polynomial:
                 objective(*ids(Shape(1, LEAST + source, LEAST + target), objective))
             counts = counter.get_flop_counts()
             layers = {name.partition(".")[2]: sum(c.values()) for name, c in counts.items()}
+            if not config.alike:  # all layers were counted
+                return counter.get_total_flops()
             more = ((depth - 1) * layers.get(f"{stack}.0", 0) for stack, depth in depths.items())
             return counter.get_total_flops() + sum(more)
 

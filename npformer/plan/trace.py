@@ -3,7 +3,8 @@
 The twin is built with two layers a stack at most, and its forward and backward are recorded. In a
 deeper stack, the layers between behave as the first one does: what it keeps exists once more for
 each of them from its forward to its backward, and its gradients from its backward on. While the
-first layer's backward is at work, the others' may be done or still to come: both are moments.
+first layer's backward is at work, the others' may be done or still to come: both are moments. A
+model whose layers are not alike is recorded whole.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def trace(
         for stack, depth in depths.items():
             first: Unit = (stack, 0)
             ours = [m for m in range(count) if units[m] == first and traced.places[m].backward]
-            if depth <= LAYERS or not ours:
+            if depth <= LAYERS or not ours or not config.model.alike:
                 continue
             more, begins, over = depth - LAYERS, ours[0], ours[0] if done else ours[-1] + 1
             forward = [

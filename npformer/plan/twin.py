@@ -59,8 +59,11 @@ def ids(shape: Shape, objective: TwinObjective) -> tuple[dict[str, Tensor], Tens
 def shallow(model: ModelConfig, layers: int) -> ModelConfig:
     """The configuration with ``layers`` layers in each stack, or fewer where it has fewer.
 
-    A stack's depth is a field whose name ends in ``layers``.
+    A stack's depth is a field whose name ends in ``layers``. One whose layers are not alike is as
+    it is.
     """
+    if not model.alike:
+        return model
     names = [f.name for f in dataclasses.fields(model) if f.name.endswith("layers")]
     depths = {name: min(layers, getattr(model, name)) for name in names}
     return dataclasses.replace(model, **depths)

@@ -6,6 +6,7 @@ ones have ``rope_theta`` and ``rope_scaling``, and perhaps ``rope_local_base_fre
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -106,8 +107,31 @@ def _settings(table: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str,
     if kind not in SCALINGS:
         has = ", ".join((*SCALINGS, "dynamic"))
         raise ConfigError(f"the config's rope_type is {kind!r}; npformer has {has}")
+    if kind == "yarn":
+        _to_factor(table)
     for name, value in table.items():
         if name not in SCALINGS[kind]:
             raise ConfigError(f"rope_type {kind!r} has {name} {value!r}, which npformer has not")
         settings[SCALINGS[kind][name]] = tuple(value) if isinstance(value, list) else value
     return settings
+
+
+def _to_factor(table: dict[str, Any]) -> None:
+    """Replace mscale and mscale_all_dim by the factor of cosines and sines, their quotient."""
+    both = [table.pop(name, None) for name in ("mscale", "mscale_all_dim")]
+    if all(both) and table.get("attention_factor") is None:
+        above, below = (_stretched(table["factor"], each) for each in both)
+        table["attention_factor"] = above / below
+
+
+def stretched_scale(fields: Fields) -> float:
+    """What a family whose heads turn in part multiplies scores by, where they are stretched."""
+    table = _tables(fields, 1.0, None)[GLOBAL]
+    kind = table.get("rope_type", table.get("type", "default"))
+    of_all = table.get("mscale_all_dim")
+    return _stretched(table["factor"], of_all) ** 2 if of_all and kind != "default" else 1.0
+
+
+def _stretched(factor: float, share: float) -> float:
+    """YaRN's growth of a score's factors, ``share`` of it, for texts that are so much longer."""
+    return 0.1 * share * math.log(max(factor, 1.0)) + 1

@@ -29,6 +29,13 @@ YARN = dict(rope_type="yarn", rope_theta=100.0, factor=4.0, original_max_positio
 LINEAR = dict(rope_type="linear", rope_theta=100.0, factor=4.0)
 LAST_LOCAL = dict(use_sliding_window=True, sliding_window=4, max_window_layers=1)
 FAST = dict(rope_type="default", rope_theta=100.0)
+DEEPSEEK: dict[str, Any] = dict(
+    **{name: SIZES[name] for name in ("vocab_size", "hidden_size", "max_position_embeddings")},
+    num_hidden_layers=2, num_attention_heads=3, num_key_value_heads=3, intermediate_size=28,
+    moe_intermediate_size=12,
+    n_routed_experts=8, num_experts_per_tok=2, n_group=2, topk_group=1, n_shared_experts=2,
+    first_k_dense_replace=1, kv_lora_rank=16, qk_nope_head_dim=6, qk_rope_head_dim=4, v_head_dim=5,
+)  # fmt: skip
 KINDS = ["sliding_attention", "full_attention"]
 
 SPECIMENS: dict[str, Callable[[], Any]] = {
@@ -59,6 +66,14 @@ SPECIMENS: dict[str, Callable[[], Any]] = {
     "olmoe": lambda: transformers.OlmoeConfig(
         **{name: size for name, size in SIZES.items() if name != "head_dim"},
         num_experts=4, num_experts_per_tok=2, eos_token_id=3, rope_parameters=YARN,
+    ),
+    "deepseek-v3": lambda: transformers.DeepseekV3Config(
+        **DEEPSEEK, q_lora_rank=20,
+        rope_parameters={**YARN, "mscale": 1.0, "mscale_all_dim": 1.0},
+    ),
+    "deepseek-v3-plain-queries": lambda: transformers.DeepseekV3Config(
+        **DEEPSEEK, q_lora_rank=None,
+        rope_parameters={**YARN, "mscale": 0.7, "mscale_all_dim": 0.5},
     ),
     "smollm3": lambda: transformers.SmolLM3Config(
         **SIZES, no_rope_layers=[1, 0], pad_token_id=None, rope_parameters=LLAMA3

@@ -119,7 +119,7 @@ class GPT(Model):
         if rate is None:
             return []
         steps = rate * torch.sign(load.mean(-1, keepdim=True) - load)
-        mixtures: Any = [layer.feed_forward for layer in self.decoder.layers]
+        mixtures: Any = [m.feed_forward for m in self.decoder.layers[self.config.dense_first :]]
         return [(m.balance_bias, step) for m, step in zip(mixtures, steps, strict=True)]
 
     @torch.inference_mode()

@@ -71,9 +71,9 @@ class Layer(nn.Module):
         if experts is None:
             self.feed_forward = make_feed_forward(d_model, d_ff, activation, bias=bias, **place)
         else:
-            self.feed_forward = MixtureOfExperts(
-                d_model, d_ff, activation, bias=bias, **experts, **place
-            )
+            settings: dict[str, Any] = {"d_ff": d_ff, "activation": activation, "bias": bias}
+            settings |= experts
+            self.feed_forward = MixtureOfExperts(d_model, **settings, **place)
 
     def forward(
         self,
@@ -110,8 +110,10 @@ class Layer(nn.Module):
 
         auxiliary: list[Auxiliary] = []
 
+        counted = texts is not None and isinstance(self.feed_forward, MixtureOfExperts)
+
         def feed(h: Tensor) -> Tensor:
-            if texts is None:
+            if not counted:
                 return self.feed_forward(h)
             y, of_experts = self.feed_forward(h, texts)
             auxiliary.append(of_experts)
@@ -121,7 +123,7 @@ class Layer(nn.Module):
         if self.cross_attn_residual is not None:
             x = self.cross_attn_residual(x, attend_memory, rng)
         x = self.feed_forward_residual(x, feed, rng)
-        return x if texts is None else (x, auxiliary[0])
+        return (x, auxiliary[0]) if counted else x
 
     def start(self, max_length: int, memory: Tensor | None = None) -> LayerState:
         """memory (B, S, D) or None -> the state of a decoding of up to ``max_length`` tokens."""

@@ -21,8 +21,8 @@ from torch_ref.nn.positions import Positions, make_positions
 class Stack(nn.Module):
     """``layers`` layers; but in post-norm a last norm. ``settings`` are those of ``Layer``.
 
-    ``attention`` may be one for each layer; ``positions`` are a bias that all of them share.
-    Raises ConfigError as ``Layer`` does, and for a bias beside one of a layer's own.
+    ``attention`` and ``experts`` may be one for each layer; ``positions`` are a bias that all of
+    them share. Raises ConfigError as ``Layer`` does, and for a bias beside one of a layer's own.
     """
 
     layers: Sequence[Layer]
@@ -38,6 +38,7 @@ class Stack(nn.Module):
         eps: float = 1e-5,
         norm_type: str = "layer_norm",
         attention: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        experts: Mapping[str, Any] | Sequence[Mapping[str, Any] | None] | None = None,
         positions: Mapping[str, Any] | None = None,
         first_norm: bool = True,
         last_norm: bool | None = None,
@@ -49,8 +50,7 @@ class Stack(nn.Module):
         self.checkpointed = False
         place: dict[str, Any] = {"dtype": dtype, "device": device}
         around: dict[str, Any] = {"norm": norm, "eps": eps, "norm_type": norm_type, **settings}
-        alike = attention is None or isinstance(attention, Mapping)
-        each: Any = [attention] * layers if alike else attention
+        each, mixtures = (_of_each(of, layers) for of in (attention, experts))
         self.positions: Positions | None = None
         if positions is not None:
             self.positions = make_positions(**positions, d_model=d_model, **place)
@@ -60,11 +60,12 @@ class Stack(nn.Module):
                 heads,
                 d_ff,
                 attention=one,
+                experts=mixture,
                 first_norm=first_norm or index > 0,
                 **around,
                 **place,
             )
-            for index, one in enumerate(each)
+            for index, (one, mixture) in enumerate(zip(each, mixtures, strict=True))
         )
         own = (layer.self_attn.positions for layer in self.layers)
         if self.positions is not None and any(p is not None and p.biases for p in own):
@@ -97,7 +98,7 @@ class Stack(nn.Module):
             state = None if states is None else states[index]
             arguments = (x, memory, mask, memory_mask, rng, state, at, texts, bias)
             x = call_layer(layer, *arguments, checkpointed=self.checkpointed)
-            if texts is not None:
+            if isinstance(x, tuple):  # of a layer with experts, where texts are given
                 x, auxiliary = x
                 each.append(auxiliary)
         x = x if self.norm is None else self.norm(x)
@@ -109,3 +110,8 @@ class Stack(nn.Module):
     def start(self, max_length: int, memory: Tensor | None = None) -> list[LayerState]:
         """memory (B, S, D) or None -> what each layer keeps, up to ``max_length`` tokens."""
         return [layer.start(max_length, memory) for layer in self.layers]
+
+
+def _of_each(settings: Any, layers: int) -> Sequence[Any]:
+    alike = settings is None or isinstance(settings, Mapping)
+    return [settings] * layers if alike else settings
