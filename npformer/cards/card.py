@@ -23,6 +23,9 @@ class Card:
     """Attributes without which a card is not complete."""
     words: Mapping[str, str]
     """What step makes a result, by the result's name."""
+    straight_through: bool = False
+    """Whether the gradient is by agreement another one than the forward's derivative, so that no
+    difference of the forward can tell whether it is right."""
     step: Callable[[Any, str], str] | None = None
     """(visit, result) -> which step inside the component is wrong, by what the visit shows."""
 

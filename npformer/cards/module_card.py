@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -54,6 +54,8 @@ class ModuleCard(Card):
     """(a module of float64, case) -> whether no choice that it makes is a close one."""
     calls: Callable[[Any], str] | None = None
     """A module -> the op that it calls, where its code does not name it."""
+    kinds: Sequence[str] = KINDS
+    """Of values that inputs may have; where a rounding decides, a tie has two right answers."""
     passes: Mapping[tuple[str, str, str], str]
     """(phase, argument, end of the receiver's name) -> the step that makes what it passes."""
 
@@ -113,12 +115,12 @@ class ModuleCard(Card):
         assert self.draws is not None, f"the card of {self.name} draws nothing"
         sizes, static = self.draws(source)
         inputs = {
-            name: draw_array(source, _shape(letters, sizes), dtype, kinds=KINDS)
+            name: draw_array(source, _shape(letters, sizes), dtype, kinds=self.kinds)
             for name, letters in self.inputs.items()
             if set(letters) <= sizes.keys()
         }
         parameters = draw_parameters(self.build(static, np.float64), draw_rng(source), dtype)
-        dy = draw_array(source, _shape(self.output, sizes), dtype, kinds=KINDS)
+        dy = draw_array(source, _shape(self.output, sizes), dtype, kinds=self.kinds)
         shown = set("".join(self.letters.values()))
         hidden = {letter: n for letter, n in sizes.items() if letter not in shown}
         if hidden:

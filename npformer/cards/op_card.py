@@ -138,6 +138,8 @@ class OpCard(Card):
 
     def smooth(self, arrays: Iterable[Array], static: Static) -> bool:
         """Whether all entries of the op's inputs are far enough from its kinks."""
+        if self.straight_through:
+            return False
         kink = self.kink(static) if callable(self.kink) else self.kink
         return kink is None or all((np.abs(np.abs(a) - kink) > 0.01).all() for a in arrays)
 

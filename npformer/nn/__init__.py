@@ -31,6 +31,7 @@ from npformer.nn.positions import (
     RotaryPositions,
     SinusoidalPositions,
 )
+from npformer.nn.quantized_linear import QuantizedLinear
 from npformer.nn.residual import Residual
 from npformer.nn.rms_norm import RMSNorm
 from npformer.nn.stack import Stack
@@ -62,6 +63,7 @@ __all__ = [
     "PatchEmbedding",
     "Pooling",
     "Positions",
+    "QuantizedLinear",
     "RMSNorm",
     "RelativePositions",
     "Residual",

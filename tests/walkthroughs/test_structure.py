@@ -40,6 +40,7 @@ EXPECTED = [
     "26_attention_through_a_narrow_door",
     "27_memory_as_a_matrix",
     "29_learning_from_preferences",
+    "30_numbers_with_few_bits",
     "playground",
 ]
 FRONT_MATTER = """---

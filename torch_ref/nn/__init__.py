@@ -30,6 +30,7 @@ from torch_ref.nn.positions import (
     RotaryPositions,
     SinusoidalPositions,
 )
+from torch_ref.nn.quantized_linear import QuantizedLinear
 from torch_ref.nn.residual import Residual
 from torch_ref.nn.rms_norm import RMSNorm
 from torch_ref.nn.stack import Stack
@@ -59,6 +60,7 @@ __all__ = [
     "PatchEmbedding",
     "Pooling",
     "Positions",
+    "QuantizedLinear",
     "RMSNorm",
     "RelativePositions",
     "Residual",

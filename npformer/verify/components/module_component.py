@@ -92,6 +92,8 @@ class ModuleComponent(Component):
 
     def smooth(self, case: Case) -> bool:
         """As the card says, or the op's own rule for a module that hands its inputs to one op."""
+        if self.card.straight_through:
+            return False
         if self.card.clear is not None:
             return self.card.clear(self._module(case.cast(np.float64)), case)
         if self.card.calls is None:
