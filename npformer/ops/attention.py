@@ -130,7 +130,7 @@ def attention_forward(
     if bias is not None:
         scores += bias
     if mask is not None:
-        scores = np.where(mask, scores, -np.inf)
+        np.copyto(scores, -np.inf, where=~mask)
     probs, sink_probs = _softmax(scores, sink)
     y = probs.reshape(grouped) @ swap(v)
     if mask is not None and not finite(y):

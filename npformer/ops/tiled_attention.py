@@ -167,7 +167,7 @@ def tiled_attention_backward(dy: Array, cache: TiledAttentionCache) -> tuple[Arr
             ds -= D[:, :, rows]
             ds *= p
             if seen is not None:
-                ds = np.where(seen, ds, 0)
+                np.copyto(ds, 0, where=~seen)
             if dbias is not None:
                 of_part = part.of(dbias)
                 of_part += sum_to(ds, of_part.shape)
@@ -217,5 +217,5 @@ def _scores(part: Tile, scaled: Array, cache: TiledAttentionCache) -> tuple[Arra
     if cache.bias is not None:
         scores += part.of(cache.bias)
     if part.seen is not None:
-        scores = np.where(part.seen, scores, -np.inf)
+        np.copyto(scores, -np.inf, where=~part.seen)
     return scores, slope
