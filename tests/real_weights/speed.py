@@ -53,7 +53,6 @@ def main(wheels: Path) -> str:
         else:
             in_float32(file, home / "f32.gguf")
             paths["llama.cpp"] = str(home / "f32.gguf")
-        found = measure(paths, threads)
         facts = {
             **machine(),
             "transformers": version("transformers"),
@@ -62,6 +61,7 @@ def main(wheels: Path) -> str:
             "rounds": ROUNDS,
             "load": os.getloadavg()[2],
         }
+        found = measure(paths, threads)
         head = ", ".join(f"{name} {value}" for name, value in facts.items())
         return f"{head}\n{table(found, weights)}\n\n{ratios(found)}"
 
