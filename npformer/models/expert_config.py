@@ -35,6 +35,8 @@ class ExpertConfig(AttentionConfig):
     """What an expert's score is before it is a weight."""
     normalize_expert_weights: bool = True
     """Divide the weights of the chosen experts by their sum."""
+    expert_router_bias: bool = False
+    """Whether scores have a bias, which is trained as the router's matrix is."""
     expert_scale: float = 1.0
     """Factor of the weights."""
     shared_d_ff: int | None = None
@@ -122,6 +124,7 @@ class ExpertConfig(AttentionConfig):
                 "scoring": self.expert_scoring,
                 "normalize": self.normalize_expert_weights,
                 "scale": self.expert_scale,
+                "router_bias": self.expert_router_bias,
                 "shared_d_ff": self.shared_d_ff,
                 "groups": self.expert_groups,
                 "kept_groups": self.kept_expert_groups,

@@ -75,6 +75,7 @@ class MixtureOfExperts(Module):
 
     Args:
         scoring, normalize, scale: as in ``expert_weights``.
+        router_bias: whether scores have a bias, as gpt-oss's.
         shared_d_ff: the width of a network that every token has besides; none unless given.
         groups, kept_groups: a token chooses among its best groups of experts.
         balance_bias: whether the choice has a bias, which is no weight and has no gradient.
@@ -94,6 +95,7 @@ class MixtureOfExperts(Module):
         scoring: str = "softmax",
         normalize: bool = True,
         scale: float = 1.0,
+        router_bias: bool = False,
         shared_d_ff: int | None = None,
         groups: int = 1,
         kept_groups: int | None = None,
@@ -110,7 +112,7 @@ class MixtureOfExperts(Module):
         self.scoring, self.normalize, self.scale = scoring, normalize, scale
         self.groups, self.kept_groups = groups, kept_groups
         self.balance_loss, self.z_loss = balance_loss, z_loss
-        self.router = Linear(d_model, experts, False, rng=rng, dtype=dtype)
+        self.router = Linear(d_model, experts, router_bias, rng=rng, dtype=dtype)
         self.balance_bias: Parameter | None = None
         if balance_bias:
             self.balance_bias = Parameter(np.zeros(experts, dtype), trainable=False)

@@ -25,7 +25,7 @@ def check_stored(fields: Fields) -> None:
     if fields.take("quantization_config", None) is None:
         return
     how = fields.inside("quantization_config")
-    how.choose("quant_method", {"fp8": "fp8"})
+    how.choose("quant_method", {"fp8": "fp8", "mxfp4": "mxfp4"})
     block = how.given("weight_block_size", [BLOCK, BLOCK])
     if block != [BLOCK, BLOCK]:
         raise ConfigError(

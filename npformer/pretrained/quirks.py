@@ -84,5 +84,7 @@ SHARES_UNDIVIDED = Quirk(lambda c: {"normalize_expert_weights": False}, "feed_fo
 SHARES_UNSCALED = Quirk(lambda c: {"expert_scale": 1.0}, "feed_forward")
 SCORED_BY_SOFTMAX = Quirk(lambda c: {"expert_scoring": "softmax"}, "feed_forward")
 GROUPS_IGNORED = Quirk(lambda c: {"kept_expert_groups": None}, "feed_forward")
+EXPERTS_UNCLAMPED = Quirk(lambda c: {"activation": "swiglu"}, "feed_forward.experts.activation")
+BOUNDS_ROUNDED = Quirk(lambda c: {"rotary_truncate": True}, ROTATION)
 SHARES_DIVIDED = Quirk(lambda c: {"normalize_expert_weights": True}, "feed_forward")
 EXPERTS_GELU = Quirk(OTHER_GELU.wrong, "feed_forward.experts.activation")

@@ -13,6 +13,7 @@ from npformer.errors import CheckpointError
 from npformer.files.array_file import ArrayFile
 from npformer.ops.array import Array
 from npformer.pretrained.float8 import Float8Blocks
+from npformer.pretrained.mxfp4 import Mxfp4Blocks
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
@@ -24,15 +25,20 @@ def read(directory: Path) -> Mapping[str, Array] | None:
     tensors than the index says, and shards without an index.
     """
     if (directory / INDEX).exists():
-        return Float8Blocks(_Shards(directory, _index(directory / INDEX)))
+        return _widened(_Shards(directory, _index(directory / INDEX)))
     if (directory / SINGLE).exists():
-        return Float8Blocks(ArrayFile(directory / SINGLE))
+        return _widened(ArrayFile(directory / SINGLE))
     if shards := sorted(directory.glob("model-*-of-*.safetensors")):
         raise CheckpointError(
             f"{directory} holds shards such as {shards[0].name} and no {INDEX}, which says what "
             "is in which; it belongs to the download"
         )
     return None
+
+
+def _widened(tensors: Mapping[str, Array]) -> Mapping[str, Array]:
+    """The tensors, with those whole that are kept in few bits and scales."""
+    return Float8Blocks(Mxfp4Blocks(tensors))
 
 
 def _index(path: Path) -> dict[str, str]:

@@ -1,7 +1,4 @@
-"""Parameters that lie in one tensor of a file by turns: some rows of one, then some of the next.
-
-Chapter     walkthroughs/24_a_model_from_elsewhere.md
-"""
+"""Parameters that lie in one tensor of a file by turns: some rows of one, then some of the next."""
 
 from __future__ import annotations
 

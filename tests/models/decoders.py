@@ -58,6 +58,8 @@ GPT_OSS: dict[str, Any] = dict(
     rotary_beta_fast=2.0,
     rotary_attention_factor=1.2,
     rotary_truncate=False,
+    experts=4,
+    expert_router_bias=True,
 )
 PHI: dict[str, Any] = dict(
     norm_type="rms_norm",

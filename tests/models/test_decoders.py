@@ -132,7 +132,11 @@ def test_a_right_decoder_is_bisected_to_nothing(settings):
         ("llama", "rotary/not-turned-back", "decoder.layers.1.self_attn.positions"),
         ("gemma", "rms_norm/xhat-term-dropped", "decoder.layers.0.self_attn.k_norm"),
         ("qwen", "sigmoid/y-alone", "decoder.layers.1.self_attn"),
-        ("gpt-oss", "swiglu_clamped/alpha-forgotten", "decoder.layers.0.feed_forward.activation"),
+        (
+            "gpt-oss",
+            "swiglu_clamped/alpha-forgotten",
+            "decoder.layers.0.feed_forward.experts.activation",
+        ),
         ("gemma", "softcap/slope-missing", ""),
     ],
 )

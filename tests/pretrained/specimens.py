@@ -75,6 +75,10 @@ SPECIMENS: dict[str, Callable[[], Any]] = {
         **DEEPSEEK, q_lora_rank=None,
         rope_parameters={**YARN, "mscale": 0.7, "mscale_all_dim": 0.5},
     ),
+    "gpt-oss": lambda: transformers.GptOssConfig(
+        **SIZES, num_local_experts=4, num_experts_per_tok=2, sliding_window=4,
+        rope_parameters={**YARN, "beta_slow": 0.1, "truncate": False},
+    ),
     "smollm3": lambda: transformers.SmolLM3Config(
         **SIZES, no_rope_layers=[1, 0], pad_token_id=None, rope_parameters=LLAMA3
     ),

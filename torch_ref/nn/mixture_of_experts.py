@@ -37,6 +37,7 @@ class MixtureOfExperts(nn.Module):
         scoring: str = "softmax",
         normalize: bool = True,
         scale: float = 1.0,
+        router_bias: bool = False,
         shared_d_ff: int | None = None,
         groups: int = 1,
         kept_groups: int | None = None,
@@ -53,7 +54,7 @@ class MixtureOfExperts(nn.Module):
         self.scoring, self.normalize, self.scale = scoring, normalize, scale
         self.groups, self.kept_groups = groups, kept_groups
         self.balance_loss, self.z_loss = balance_loss, z_loss
-        self.router = Linear(d_model, experts, False, **place)
+        self.router = Linear(d_model, experts, router_bias, **place)
         self.balance_bias: nn.Parameter | None = None
         if balance_bias:
             self.balance_bias = nn.Parameter(torch.zeros(experts, **place), requires_grad=False)

@@ -48,6 +48,7 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
         "z_loss": source.choice((0.0, 0.3)),
         "bias": source.choice((False, True)),
     }
+    settings["router_bias"] = settings["bias"]
     activation = source.choice(("swiglu", "relu_squared", "geglu", "silu"))
     static: dict[str, Any] = {
         "build": (c["d_model"], c["d_ff"], activation),
@@ -84,7 +85,7 @@ card.call, card.call_twin = _call, _call_twin
 def _clear(module: Any, case: Case) -> bool:
     """Whether every token prefers those it chose by more than ``MARGIN``."""
     x = rows(case.inputs["x"].astype(np.float64))
-    fit = affinity(x @ module.router.weight.data.T, module.scoring)  # (R, E)
+    fit = affinity(module.router.forward(x)[0], module.scoring)  # (R, E)
     if module.balance_bias is not None:
         fit = fit + module.balance_bias.data
     if module.groups == 1:
@@ -130,7 +131,8 @@ def _idle(static: Mapping[str, Any]) -> set[str]:
     s = static["settings"]
     whole = s["normalize"] or (s["experts"] == 1 and s["scoring"] == "softmax")
     alone = s["experts_per_token"] == 1 and static.get("texts") is None
-    return {"router.weight"} if alone and whole else set()
+    router = {"router.weight", "router.bias"} if s["router_bias"] else {"router.weight"}
+    return router if alone and whole else set()
 
 
 card.idle = _idle

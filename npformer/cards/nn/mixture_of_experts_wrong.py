@@ -59,7 +59,7 @@ def _weighs(self, x, texts=None):
     y, cache = self.forward(x, texts)
     if self.balance_bias is None:
         return y, cache
-    scores = cache.router.x @ self.router.weight.data.T
+    scores, _ = self.router.forward(cache.router.x)
     fit = affinity(scores, self.scoring) + self.balance_bias.data
     w = np.take_along_axis(fit, cache.weights.chosen, -1)
     w = w / w.sum(-1, keepdims=True) if self.normalize else w

@@ -1,7 +1,4 @@
-"""DeepSeek-V3 and R1 (DeepSeek-AI, 2024, arXiv:2412.19437): latents, and 256 experts, of which 8.
-
-Chapter     walkthroughs/26_attention_through_a_narrow_door.md
-"""
+"""DeepSeek-V3 and R1 (DeepSeek-AI, 2024, arXiv:2412.19437): latents, and 256 experts, of which 8."""
 
 from __future__ import annotations
 
