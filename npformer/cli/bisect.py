@@ -12,10 +12,9 @@ import numpy as np
 import tyro
 
 from npformer.cli.arguments import UsageError
-from npformer.cli.common import origin, read_along, read_texts
 from npformer.cli.figures import reporter, write_figures
+from npformer.cli.reading import read
 from npformer.errors import NpformerError, VerifyError, nearest
-from npformer.explorer.sentence import one_pair
 from npformer.train.engines import Loaded, load_model
 
 FOUND = 1
@@ -26,10 +25,10 @@ Against = Literal["torch", "numpy"]
 class Command:
     """Name the first activation and the first gradient that are wrong, by module and operation.
 
-    Two implementations of one model read the same sentence and its translation, forward, loss and
-    backward. Every call of the first is judged by the inputs that it saw itself: what arrives
-    wrong is not its mistake. So the line that is named is the one to look at, and nothing below it
-    that merely passes the error on.
+    Two implementations of one model read the same sentence and its translation, or a recording and
+    what is said in it, forward, loss and backward. Every call of the first is judged by the inputs
+    that it saw itself: what arrives wrong is not its mistake. So the line that is named is the one
+    to look at, and nothing below it that merely passes the error on.
 
     Without more, the NumPy model is walked beside its PyTorch twin, which finds nothing.
     --implementation names a class of yours in the NumPy model's place, or in the twin's: a
@@ -49,10 +48,12 @@ class Command:
 
     checkpoint: Path
     """A run's directory, or one checkpoint in it."""
-    text: str
+    text: str | None = None
     """The sentence to read."""
+    recording: Path | None = None
+    """In its place the file of a sound, for a model that hears."""
     target: str | None = None
-    """The translation to read along; the model's own unless given."""
+    """The translation to read along, or what is said; the model's own unless given."""
     implementation: str | None = None
     """MODULE:CLASS of your model; the module may be in the working directory."""
     plant: str | None = None
@@ -88,9 +89,9 @@ class Command:
 
         mutant = None if self.plant is None else find_mutant(self.plant)
         cls = None if self.implementation is None else find_class(self.implementation)
-        loaded = load_model(self.checkpoint)
-        target = read_along(loaded, self.text, self.target)
-        batch = one_pair(loaded.model, loaded.tokenizer, self.text, target)
+        loaded = load_model(self.checkpoint, keeps_freed_memory=False)
+        read_now = read(loaded, self.text, self.recording, self.target)
+        batch = read_now.reading.batch
         if smoothing is None:
             smoothing = loaded.config.train.label_smoothing
 
@@ -104,9 +105,8 @@ class Command:
                 found = bisect(ours, reference, batch, loss=loss, **options)
 
         console = reporter(self.json, self.quiet)
-        texts = read_texts(loaded, self.text, target)
-        against = f"The loss is against {origin(loaded, self.target)}."
-        console.print(f"{texts}\n{against}\n", highlight=False, markup=False, soft_wrap=True)
+        said = f"{read_now.texts}\nThe loss is against {read_now.against}.\n"
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
         console.print(found.table(every_call=self.every_call))
         console.print()
         console.print(str(found), highlight=False, markup=False, soft_wrap=True)

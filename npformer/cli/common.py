@@ -7,9 +7,9 @@ from collections import Counter
 from pathlib import Path
 
 from npformer.config import ModelConfig
-from npformer.decode import Translator
 from npformer.errors import ConfigError, NpformerError, TokenizerError, counted
 from npformer.models import family
+from npformer.models.model import Model
 from npformer.text.tokenizer import EOS, KINDS, MASK, Tokenizer
 from npformer.text.unknown import listed, unknown
 from npformer.train.engines import Loaded
@@ -61,44 +61,6 @@ def check_reads(loaded: Loaded) -> None:
         )
 
 
-def read_along(loaded: Loaded, text: str, target: str | None) -> str:
-    """What the model reads along with ``text``: the ``target`` given, or its own translation.
-
-    A model without a source reads the text itself. Raises ``NpformerError`` for a text of nothing
-    or one that is translated to nothing, ``TokenizerError`` as ``check_characters``, and
-    ``ConfigError`` as ``check_reads``.
-    """
-    check_reads(loaded)
-    if not text.strip():
-        raise NpformerError("the text is empty; there is nothing to look into")
-    check_characters(loaded.tokenizer, f"{text}{target or ''}")
-    if target is not None:
-        return target
-    if "source" not in loaded.model.streams:
-        return text
-    (target,) = Translator(loaded.model, loaded.tokenizer).translate_sentences([text])
-    if not target.strip():
-        raise NpformerError(
-            "the model translates this text to nothing; give a translation with --target"
-        )
-    return target
-
-
-def origin(loaded: Loaded, target: str | None) -> str:
-    """Which target ``read_along`` takes, as the loss is against it."""
-    if target is not None:
-        return "the translation given"
-    if "source" not in loaded.model.streams:
-        return "the text itself"
-    return "the model's own translation, which it finds likely (--target gives another)"
-
-
-def read_texts(loaded: Loaded, text: str, target: str) -> str:
-    """Those of the two that the model reads, a line each."""
-    texts = {"source": text, "target": target}
-    return "\n".join(texts[stream] for stream in loaded.model.streams)
-
-
 def recommended(run: Path) -> list[str]:
     """What stands at the end of a run: its checkpoints with their figures, the one to use first."""
     advice = recommendation(run)
@@ -127,6 +89,11 @@ def what_to_try(config: ModelConfig, run: Path) -> str:
     if model.heard:
         return f"npformer transcribe {run} recording.wav"
     return f'npformer {command} {run} "{text}"'
+
+
+def predicts_tokens(model: Model) -> bool:
+    """Whether it has logits, and so a loss; one that sees a text whole may give vectors alone."""
+    return bool(getattr(model.config, "masked_head", True))
 
 
 def _predicts(config: ModelConfig) -> bool:

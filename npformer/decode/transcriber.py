@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,9 +96,7 @@ class Transcriber:
         The language of all of them is that of the first, unless it is known. There are
         ``max_length`` at most, the end among them; as many as the model takes unless given.
         """
-        if self._language is None and self.ids.languages:
-            self._language = self._told(audio[:1])
-        *begun, bos = self.ids.begin(self._language, self.task)
+        *begun, bos = self._begin(audio)
         marks: dict[str, Any] = {
             "bos": bos,
             "eos": min(self.ids.ends),
@@ -108,6 +106,16 @@ class Transcriber:
             "max_length": max_length or self.model.config.max_length,
         }
         return search(Begun(self.model, begun), audio, **marks)
+
+    def whole(self, audio: Array, ids: Iterable[int]) -> list[int]:
+        """The ids of what is said in audio (1, M, A), with those that begin and end it."""
+        return [*self._begin(audio), *ids, min(self.ids.ends)]
+
+    def _begin(self, audio: Array) -> list[int]:
+        """What texts begin with, in the language of the first of audio (B, M, A)."""
+        if self._language is None and self.ids.languages:
+            self._language = self._told(audio[:1])
+        return self.ids.begin(self._language, self.task)
 
     def _told(self, audio: Array) -> int:
         """The language that the model finds likeliest for a piece (1, M, A)."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,63 +23,91 @@ PARAMETER_SIDE = 64
 """The same for a parameter, of which there are many, and whose rows have no token's name."""
 SCORES = ("scores", "probs", "dscores", "dprobs", "keep")
 """Names of (B, N, T, S) arrays; every other array of four axes is (B, T, N, H)."""
+ATTENTION_SIDE = 256
+"""Positions up to which attention is kept entry by entry, to be read so."""
 
 _TOP = 14  # a scaled magnitude is below 2 ** (_TOP + 1), and float16 ends at 2 ** 16
 
 
-class Arrays:
-    """Every tensor of a page, each once: the output of one node is the input of the next."""
+class Layout(NamedTuple):
+    """How a tensor stands on the page."""
 
-    def __init__(self) -> None:
+    heads: int
+    """The axis of its heads, each of which is a panel; 0 where there are none."""
+    panels: tuple[int, int, int]
+    """Panels, rows, columns, unpooled."""
+    block: tuple[int, int]
+    """Rows and columns of a cell."""
+
+    @classmethod
+    def of(cls, shape: Sequence[int], name: str = "", parameter: bool = False) -> Layout:
+        """Of an array of that shape; ``name`` tells how four axes are laid out."""
+        heads = 0 if len(shape) != 4 or shape[0] != 1 else 1 if name in SCORES else 2
+        last = shape[-1] if shape else 1
+        panels = (shape[heads], shape[3 - heads], last) if heads else (1, _rows(shape), last)
+        sides = (PARAMETER_SIDE,) * 2 if parameter else (PANEL_ROWS, PANEL_COLUMNS)
+        if panels[1] == 1:
+            sides = (1, PANEL_COLUMNS)
+        if heads == 1 and max(panels[1:]) <= ATTENTION_SIDE:
+            sides = panels[1:]
+        rows, columns = (
+            math.ceil(n / max(most, 1)) or 1 for n, most in zip(panels[1:], sides, strict=True)
+        )
+        return cls(heads, panels, (rows, columns))
+
+    def kept(self, heads: Sequence[int] | None, of: int) -> list[int]:
+        """The panels of some of the ``of`` heads: a key's head may serve several queries'."""
+        if heads is None or not self.heads:
+            return list(range(self.panels[0]))
+        return sorted({head * self.panels[0] // of for head in heads})
+
+    def cells(self) -> int:
+        """Of one panel, pooled."""
+        return math.prod(-(-n // by) for n, by in zip(self.panels[1:], self.block, strict=True))
+
+
+class Arrays:
+    """Every tensor of a page, each once: the output of one node is the input of the next.
+
+    Of tensors with heads, ``heads`` are kept of the ``of`` that queries have; None keeps all.
+    """
+
+    def __init__(self, heads: Sequence[int] | None = None, of: int = 1) -> None:
         self.entries: list[dict[str, Any]] = []
         self._known: dict[tuple[object, ...], int] = {}
+        self._heads, self._of = heads, of
 
     def add(self, array: Array, *, name: str = "", parameter: bool = False) -> int:
         """array (...) -> its number in ``entries``. ``name`` tells how four axes are laid out."""
-        panel_axis = 1 if name in SCORES else 2
-        digest = hashlib.sha256(array.tobytes()).digest()
-        key = (array.shape, array.dtype.str, panel_axis if array.ndim == 4 else 0, digest)
+        layout = Layout.of(array.shape, name, parameter)
+        digest = hashlib.sha256(np.ascontiguousarray(array).data).digest()
+        key = (array.shape, array.dtype.str, layout, digest)
         if key not in self._known:
             self._known[key] = len(self.entries)
-            self.entries.append(_entry(array, panel_axis, parameter))
+            self.entries.append(self._entry(array, layout))
         return self._known[key]
 
-
-def _entry(array: Array, panel_axis: int, parameter: bool) -> dict[str, Any]:
-    panels = _panels(array, panel_axis)  # (panels, rows, columns)
-    sides = (PARAMETER_SIDE, PARAMETER_SIDE) if parameter else (PANEL_ROWS, PANEL_COLUMNS)
-    if panels.shape[1] == 1:
-        sides = (1, PANEL_COLUMNS)
-    if array.ndim == 4 and panel_axis == 1:
-        sides = panels.shape[1:]  # attention is read entry by entry
-    block = [
-        math.ceil(n / max(most, 1)) or 1 for n, most in zip(panels.shape[1:], sides, strict=True)
-    ]
-    view = pool(panels, block[0], block[1])
-    wide = array.astype(np.float64)
-    finite = wide[np.isfinite(wide)]
-    return {
-        "shape": list(array.shape),
-        "view": list(view.shape),
-        "block": block,
-        "heads": panel_axis if array.ndim == 4 else 0,
-        "min": rounded(finite.min(initial=np.inf)) if finite.size else None,
-        "max": rounded(finite.max(initial=-np.inf)) if finite.size else None,
-        "rms": rounded(math.sqrt(np.square(finite).mean())) if finite.size else None,
-        **encode(view),
-    }
+    def _entry(self, array: Array, layout: Layout) -> dict[str, Any]:
+        whole = np.moveaxis(array[0], layout.heads - 1, 0) if layout.heads else array
+        kept = layout.kept(self._heads, self._of)
+        view = pool(whole.reshape(layout.panels)[kept], *layout.block)
+        finite = array if array.dtype.kind != "f" else array[np.isfinite(array)]
+        rms = math.sqrt(np.square(finite, dtype=np.float64).mean()) if finite.size else None
+        return {
+            "shape": list(array.shape),
+            "view": list(view.shape),
+            "block": list(layout.block),
+            "heads": layout.heads,
+            **({"panels": kept} if len(kept) < layout.panels[0] else {}),
+            "min": rounded(float(finite.min())) if finite.size else None,
+            "max": rounded(float(finite.max())) if finite.size else None,
+            "rms": None if rms is None else rounded(rms),
+            **encode(view),
+        }
 
 
-def _panels(array: Array, panel_axis: int) -> Array:
-    """(panels, rows, columns) of an array; a batch of one sentence loses its first axis."""
-    if array.ndim >= 3 and len(array) == 1:
-        array = array[0]
-        panel_axis -= 1
-    if array.ndim == 3:
-        return np.moveaxis(array, panel_axis, 0)
-    if array.ndim <= 2:
-        return array.reshape(1, *(1,) * (2 - array.ndim), *array.shape)
-    return array.reshape(1, -1, array.shape[-1])
+def _rows(shape: Sequence[int]) -> int:
+    return math.prod(shape[:-1]) if shape else 1
 
 
 def pool(panels: Array, rows: int, columns: int) -> Array:

@@ -8,6 +8,8 @@ gradient at every node.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,14 +17,17 @@ import numpy as np
 from npformer.explorer.arrays import encode
 from npformer.explorer.nodes import is_idle, token_side, use
 from npformer.inspect import record
+from npformer.inspect.reading import Reading
 from npformer.inspect.recording import RecordedCall, Recording
 from npformer.models.model import Model
 from npformer.ops.array import Array
 from npformer.text.batches import Batch
 
-LAYER = re.compile(r"\w+\.layers\.\d+")
-COPIES = 16
-"""Target positions in one backward; bounds the memory of long sentences."""
+LAYER = re.compile(r"\w+\.layers\.(\d+)")
+"""The path of a layer, and the beginning of the path of what is in it."""
+COPIES, TOKENS = 16, 256
+"""Target positions in one backward, and how many tokens or frames they may read together; one
+position is always there. They bound the memory of long texts and large models."""
 
 
 class TokenRows(NamedTuple):
@@ -41,13 +46,18 @@ class TokenRows(NamedTuple):
     """dL/dy, (B, positions, features)."""
 
 
-def flow_data(model: Model, batch: Batch) -> list[dict[str, Any]]:
+def flow_data(model: Model, reading: Reading, keeps: Callable[[str], bool]) -> list[dict[str, Any]]:
     """The places from the loss down, each with ``norms`` of its gradient (T, positions).
 
     Row t is of the loss at target position t alone, not divided by T; each entry is the Euclidean
-    norm of dL_t/dy at one position of y.
+    norm of dL_t/dy at one position of y. The residual stream is there in every layer, the rest in
+    those that the page ``keeps``.
     """
-    places, norms = position_gradients(model, batch)
+    places, norms = position_gradients(model, reading.batch)
+    norms = [
+        reading.length(norm) if place.side == "source" else norm
+        for place, norm in zip(places, norms, strict=True)
+    ]
     return [
         {
             "path": place.call.path,
@@ -59,19 +69,24 @@ def flow_data(model: Model, batch: Batch) -> list[dict[str, Any]]:
             **encode(norm),
         }
         for place, norm in zip(places, norms, strict=True)
+        if place.stream or keeps(place.call.path)
     ]
 
 
 def position_gradients(model: Model, batch: Batch) -> tuple[list[TokenRows], list[Array]]:
     """Every place in the order of the backward, and each one's norms (T, positions)."""
     positions = batch.targets.shape[1]
+    read = max(read.shape[-1] for read in batch.inputs.values())  # tokens, or frames of a sound
+    together = min(COPIES, max(1, TOKENS // read))
     found: list[TokenRows] = []
     rows: list[list[Array]] = []
-    for start in range(0, positions, COPIES):
-        wanted = np.arange(start, min(start + COPIES, positions))
-        found = places(record(model, _copies(batch, wanted)))
-        # The recorded loss is the mean over the copies.
-        rows.append([np.linalg.norm(p.gradient, axis=-1) * len(wanted) for p in found])
+    with _frozen(model):
+        for start in range(0, positions, together):
+            wanted = np.arange(start, min(start + together, positions))
+            found = []  # before the next ones are recorded, which are as large
+            found = places(record(model, _copies(batch, wanted)))
+            # The recorded loss is the mean over the copies.
+            rows.append([np.linalg.norm(p.gradient, axis=-1) * len(wanted) for p in found])
     return found, [np.concatenate(parts) for parts in zip(*rows, strict=True)]
 
 
@@ -103,6 +118,19 @@ def places(recording: Recording) -> list[TokenRows]:
                 )
             )
     return sorted(found, key=lambda place: place.order)
+
+
+@contextmanager
+def _frozen(model: Model) -> Iterator[None]:
+    """No parameter gathers a gradient, which would take the memory of a model, in the block."""
+    trained = [parameter for parameter in model.parameters() if parameter.trainable]
+    try:
+        for parameter in trained:
+            parameter.trainable = False
+        yield
+    finally:
+        for parameter in trained:
+            parameter.trainable = True
 
 
 def _copies(batch: Batch, wanted: Array) -> Batch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from npformer.explorer.arrays import SCORES, Arrays, rounded
@@ -16,10 +16,17 @@ Errors = Mapping[str, tuple[float, float]]
 
 
 def node_data(
-    recording: Recording, parameters: dict[str, Array], arrays: Arrays, errors: Errors | None
+    recording: Recording,
+    parameters: dict[str, Array],
+    arrays: Arrays,
+    errors: Errors | None,
+    keeps: Callable[[str], bool],
 ) -> dict[str, Any]:
-    """``calls`` in the order of the forward, ``docs``, ``tree``, and the steps of both passes."""
-    shown = [call for call in recording.calls if not is_idle(call)]
+    """``calls`` in the order of the forward, ``docs``, ``tree``, and the steps of both passes.
+
+    Of the calls, those of paths that the page ``keeps``.
+    """
+    shown = [call for call in recording.calls if keeps(call.path) and not is_idle(call)]
     callers = {call.caller for call in shown}
     docs: dict[str, dict[str, Any]] = {}
     calls = []
@@ -77,10 +84,11 @@ def use(call: RecordedCall, recording: Recording) -> str:
 
 def token_side(call: RecordedCall, name: str, recording: Recording) -> str:
     """Whose tokens stand along a tensor's rows: ``source`` or ``target``."""
-    if "source" not in recording.streams:
+    first, *others = recording.streams
+    if not others:
         return "target"
-    of_source = call.path.startswith(("source_", recording.streams["source"]))
-    if of_source or use(call, recording) == "source":
+    of_source = call.path.startswith((f"{first}_", recording.streams[first]))
+    if of_source or use(call, recording) == first:
         return "source"
     parent, _, last = call.path.rpartition(".")
     if "cross_attn" in call.path and last in ("k_proj", "v_proj"):

@@ -11,11 +11,15 @@ from typing import Any
 
 import npformer
 from npformer.explorer.arrays import Arrays, rounded
+from npformer.explorer.choice import Choice, chosen
 from npformer.explorer.flow import flow_data
 from npformer.explorer.nodes import Errors, node_data
-from npformer.explorer.sentence import model_facts, one_pair, sentence_data
+from npformer.explorer.sentence import model_facts, sentence_data
 from npformer.inspect import record
+from npformer.inspect.reading import Reading
+from npformer.inspect.recording import Recording
 from npformer.models.model import Model
+from npformer.ops.array import Array
 from npformer.text.tokenizer import Tokenizer
 
 LIBRARIES = ("d3.min.js", "plot.umd.min.js")
@@ -45,24 +49,25 @@ SCRIPTS = (
 def build_page(
     model: Model,
     tokenizer: Tokenizer,
-    source: str,
-    target: str,
+    reading: Reading,
     *,
+    choice: Choice | None = None,
     errors: Errors | None = None,
     against: str = "this target",
 ) -> str:
-    """The page on ``source`` and its translation ``target``, as the text of an HTML file.
+    """The page on what is read (``npformer.inspect.read_pair``), as the text of an HTML file.
 
-    ``errors`` is what ``npformer.verify.node_errors`` measured on the same pair; without it the
-    page says how to get it. ``against`` says what ``target`` is, as the losses are against it.
-    Raises ``NpformerError`` for a text that is empty or too long.
+    ``choice`` says which layers and heads are shown; without one, as many as make a page of 8 MB
+    (``chosen``, which also says what it raises). ``errors`` is what ``npformer.verify.node_errors``
+    measured on the same batch; without it the page says how to get it. ``against`` says what the
+    target is, as the losses are against it.
     """
-    data = page_data(model, tokenizer, source, target, errors=errors, against=against)
+    data = page_data(model, tokenizer, reading, choice=choice, errors=errors, against=against)
     libraries = [_asset("vendor", name) for name in LIBRARIES]
     script = "\n".join(_asset("assets", name) for name in SCRIPTS)
     scripts = [*libraries, f'(() => {{\n"use strict";\n{script}\n}})();\n']
     parts = {
-        "title": html.escape(f"npformer explorer: {source}"),
+        "title": html.escape(f"npformer explorer: {reading.source or reading.target}"),
         "policy": html.escape(_policy(scripts)),
         "style": _asset("assets", "explorer.css"),
         "data": _json(data),
@@ -81,33 +86,50 @@ def build_page(
 def page_data(
     model: Model,
     tokenizer: Tokenizer,
-    source: str,
-    target: str,
+    reading: Reading,
     *,
+    choice: Choice | None = None,
     errors: Errors | None = None,
     against: str = "this target",
 ) -> dict[str, Any]:
-    """Everything that the page shows, as JSON takes it."""
-    batch = one_pair(model, tokenizer, source, target)
-    recording = record(model, batch)
-    arrays = Arrays()
-    nodes = node_data(recording, model.state_dict(), arrays, errors)
+    """Everything that the page shows, as JSON takes it; the arguments of ``build_page``."""
+    choice = choice or chosen(model, reading)
+    recording = record(model, reading.batch)
+    arrays = Arrays(choice.heads, choice.of_heads)
+    nodes = node_data(recording, model.state_dict(), arrays, errors, choice.keeps)
     maps = [
-        {"path": path, "array": arrays.add(probs, name="probs")}
+        {"path": path, "array": arrays.add(_map(path, probs, recording, reading), name="probs")}
         for path, probs in recording.attention.items()
+        if choice.keeps(path)
     ]
+    sentence = sentence_data(tokenizer, reading, recording[""].output)
+    loss, stacks = rounded(recording.loss), list(recording.streams.values())
+    del recording  # the next ones are as large
     return {
         "version": npformer.__version__,
-        "loss": rounded(recording.loss),
+        "loss": loss,
         "against": against,
-        "sentence": sentence_data(tokenizer, batch, recording[""].output, source, target),
+        "sentence": sentence,
         "facts": model_facts(model),
+        "stacks": stacks,
+        "causal": model.decodes,
+        "choice": choice._asdict(),
         "measured": errors is not None,
         **nodes,
         "maps": maps,
-        "flow": flow_data(model, batch),
+        "flow": flow_data(model, reading, choice.keeps),
         "arrays": arrays.entries,
     }
+
+
+def _map(path: str, probs: Array, recording: Recording, reading: Reading) -> Array:
+    """Attention's probabilities, of a source's positions by the columns that it has."""
+    source = next(iter(recording.streams.values()))
+    if not reading.sources:
+        return probs
+    if path.startswith(source):
+        return reading.looking(reading.looked_at(probs))
+    return reading.looked_at(probs) if path.endswith("cross_attn") else probs
 
 
 def _asset(folder: str, name: str) -> str:

@@ -8,7 +8,7 @@ Chapter     walkthroughs/13_looking_inside.md
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,16 @@ def attention_maps(
     ``decoder.layers.0.cross_attn`` and so on, in the order of the forward. Raises as the
     model's ``forward``.
     """
-    watcher = _Watcher(model)
     ids = {"source": source_ids, "target": target_ids}
+    return maps_of(model, {name: np.array([ids[name]], np.int64) for name in model.streams})
+
+
+def maps_of(model: Model, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """The same of a model's ``inputs``, a batch of one: ids, or a sound's frames."""
+    watcher = _Watcher(model)
     with seam.watching(watcher):
         run = model.forward if model.decodes else model.encode  # which needs no head
-        run(**{name: np.array([ids[name]], np.int64) for name in model.streams})
+        run(**inputs)
     return watcher.maps
 
 

@@ -19,7 +19,7 @@ from npformer.inspect.recorded_calls import recorded_calls
 from npformer.inspect.recording import Recording
 from npformer.models.loss import LOSS
 from npformer.models.model import Model
-from npformer.nn.module import Module
+from npformer.nn.module import Array, Module
 from npformer.text.batches import Batch
 
 
@@ -32,28 +32,40 @@ def record(
 ) -> Recording:
     """One forward, the loss, and one backward of ``model`` on ``batch``, with all that passed.
 
-    The loss is the mean cross-entropy of the targets that are not ``batch.no_target``. ``rng``
+    The loss is the mean cross-entropy of the targets that are not ``batch.no_target``; of a model
+    of vectors it is the sum of them times the targets, which so are their gradient. ``rng``
     draws the dropout; None drops nothing. The gradients that the model's parameters hold are
     afterwards as they were, also when an exception ends the run; meanwhile no other thread may
     train it, while other threads may record other models. The arrays are those that the model made,
     not copies. Raises as the model's ``forward``.
     """
     with _gradients_set_aside(model), observing(model) as observer:
-        logits, cache = model.forward(**batch.inputs, rng=rng)
-        loss, loss_cache = LOSS.forward(
-            logits,
-            batch.targets,
-            label_smoothing=label_smoothing,
-            ignore_index=batch.no_target,
-        )
-        dlogits = LOSS.backward(np.ones_like(loss), loss_cache)
-        model.backward(dlogits, cache)
+        if batch.targets.dtype.kind == "f":
+            vectors, cache = model.encode(**batch.inputs, rng=rng)
+            dvectors = batch.targets.astype(vectors.dtype)
+            loss = (vectors * dvectors).sum()
+            model.encode_backward(dvectors, cache)
+        else:
+            logits, cache = model.forward(**batch.inputs, rng=rng)
+            loss, loss_cache = LOSS.forward(
+                logits,
+                batch.targets,
+                label_smoothing=label_smoothing,
+                ignore_index=batch.no_target,
+            )
+            dlogits = LOSS.backward(np.ones_like(loss), loss_cache)
+            model.backward(dlogits, cache)
         gradients = {
-            path: np.zeros_like(parameter.data) if parameter.grad is None else parameter.grad
+            path: _zeros(parameter.data) if parameter.grad is None else parameter.grad
             for path, parameter in model.named_parameters()
         }
     calls = recorded_calls(observer, [parameter.data for parameter in model.parameters()])
     return Recording(calls, float(loss), gradients, model.streams)
+
+
+def _zeros(like: Array) -> Array:
+    """Zeros that take no memory: frozen parameters may be most of a model."""
+    return np.broadcast_to(np.zeros((), like.dtype), like.shape)
 
 
 @contextmanager

@@ -87,6 +87,8 @@ class Model(Module):
     """dlogits (B, T, V), cache -> nothing, for ids have no gradient; of a sound, its own."""
     encode: Callable[..., tuple[Array, Any]]
     """Of a family that gives vectors of texts: the same inputs -> vectors (B, D), cache."""
+    encode_backward: Callable[..., None]
+    """dvectors (B, D), cache -> nothing."""
 
     def rebalance(self, load: Array) -> None:
         """After a step in which layer l's expert e had load[l, e] tokens; see ``auxiliary``."""

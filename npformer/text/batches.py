@@ -29,7 +29,8 @@ class Batch:
     ids. A model that reads the target alone has no source, and may have ``documents`` (B, T): of
     several texts in one row, the number of each token's; 0 for padding."""
     targets: np.ndarray
-    """(B, T) ids, EOS: what follows each token of the target."""
+    """(B, T) ids, EOS: what follows each token of the target. Or (B, D) floats, of a model that
+    gives vectors and no logits: their gradient, the loss being the sum of both's products."""
     no_target: int = PAD
     """What stands in ``targets`` at padding, where there is no loss; no id that a text may have."""
 

@@ -117,8 +117,14 @@ class Loaded(NamedTuple):
     checkpoint: Checkpoint
 
 
-def load_model(path: Path, engine: EngineName = "numpy") -> Loaded:
+def load_model(
+    path: Path, engine: EngineName = "numpy", *, keeps_freed_memory: bool = True
+) -> Loaded:
     """The model of a run's directory, or of one checkpoint, on either engine.
+
+    The process keeps the memory that NumPy frees, as every step of decoding takes what the last
+    one took; without ``keeps_freed_memory``, for who looks at a large model from several sides one
+    after the other, it goes back.
 
     The checkpoint may come from the other engine. Adapters are merged into the weights. Raises
     ``CheckpointError``; a warning, of a damaged checkpoint that was passed over, goes to standard
@@ -133,6 +139,8 @@ def load_model(path: Path, engine: EngineName = "numpy") -> Loaded:
             f"{checkpoint.path} has a tokenizer of {tokenizer.vocab_size} entries and a model of "
             f"{checkpoint.config.model.vocab_size}; they do not belong together"
         )
+    if engine == "numpy" and keeps_freed_memory:
+        keep_freed_memory()
     build = _torch_model if engine == "torch" else _numpy_model
     try:
         checkpoint = merged(checkpoint)
@@ -162,7 +170,6 @@ def make_scorer(loaded: Loaded, engine: EngineName) -> Engine:
 
 
 def _numpy_model(checkpoint: Checkpoint) -> Model:
-    keep_freed_memory()  # every step of decoding takes what the last one took
     config = checkpoint.config
     model = make_model(config.model, rng=Undrawn(), dtype=np.dtype(config.train.dtype))
     model.load_state_dict(checkpoint.weights, assign=True)

@@ -105,7 +105,7 @@ class Reference:
             self._own.loss,
             np.dtype(judge.dtype).name,
             len(suspect.visits),
-            tuple(self._batch.inputs),
+            tuple(n for n, read in self._batch.inputs.items() if read.dtype.kind != "f"),
             (suspect, self._own, judge),
         )
 
@@ -136,7 +136,7 @@ def _side(model: Any, what: str) -> Any:
 
 
 def _weights(model: Any) -> dict[str, np.ndarray]:
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for path, parameter in model.named_parameters():
         data = parameter.data
         found[path] = data if isinstance(data, np.ndarray) else data.detach().cpu().numpy()

@@ -131,7 +131,7 @@ def test_an_empty_text(refused, trained):
 
 def test_a_model_that_translates_to_nothing(refused, trained, monkeypatch):
     monkeypatch.setattr(
-        "npformer.cli.common.Translator.translate_sentences", lambda self, texts: [" "]
+        "npformer.cli.reading.Translator.translate_sentences", lambda self, texts: [" "]
     )
     said = refused("bisect", "--checkpoint", trained, "--text", "7 dogs.")
     assert "give a translation with --target" in said
@@ -139,7 +139,7 @@ def test_a_model_that_translates_to_nothing(refused, trained, monkeypatch):
 
 def test_the_models_own_translation_is_read(npformer, trained, monkeypatch):
     monkeypatch.setattr(
-        "npformer.cli.common.Translator.translate_sentences", lambda self, texts: ["9 Bäume."]
+        "npformer.cli.reading.Translator.translate_sentences", lambda self, texts: ["9 Bäume."]
     )
     ended = npformer("bisect", "--checkpoint", trained, "--text", "9 trees.")
     assert ended.status == 0

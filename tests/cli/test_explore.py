@@ -53,7 +53,7 @@ def test_the_page_of_a_given_translation_with_errors(npformer, trained, director
 
 def test_the_models_own_translation_is_the_target(npformer, trained, directory, monkeypatch):
     monkeypatch.setattr(
-        "npformer.cli.common.Translator.translate_sentences", lambda self, texts: ["9 Bäume."]
+        "npformer.cli.reading.Translator.translate_sentences", lambda self, texts: ["9 Bäume."]
     )
     ended = npformer(*explore(trained, "9 trees.", "--out", "trees.html"))
     assert ended.status == 0

@@ -13,8 +13,7 @@ import pytest
 
 from npformer.explorer import build_page, page_data
 from npformer.explorer.nodes import Errors
-from npformer.explorer.sentence import one_pair
-from npformer.inspect import Recording, record
+from npformer.inspect import Reading, Recording, read_pair, record
 from npformer.models.transformer import Transformer, TransformerConfig
 from npformer.text.batches import Batch
 from npformer.text.tokenizer import Tokenizer
@@ -32,8 +31,12 @@ class Example(NamedTuple):
 
     model: Transformer
     tokenizer: Tokenizer
-    batch: Batch
+    reading: Reading
     recording: Recording
+
+    @property
+    def batch(self) -> Batch:
+        return self.reading.batch
 
 
 def make_example(**changes: Any) -> Example:
@@ -43,8 +46,8 @@ def make_example(**changes: Any) -> Example:
         encoder_layers=2, decoder_layers=2, dropout=0.1,
     )  # fmt: skip
     model = Transformer(TransformerConfig(**{**sizes, **changes}), rng=np.random.default_rng(5))
-    batch = one_pair(model, tokenizer, SOURCE, TARGET)
-    return Example(model, tokenizer, batch, record(model, batch))
+    reading = read_pair(model, tokenizer, SOURCE, TARGET)
+    return Example(model, tokenizer, reading, record(model, reading.batch))
 
 
 @pytest.fixture(scope="session")
@@ -66,12 +69,12 @@ def errors(example) -> Errors:
 
 @pytest.fixture(scope="session")
 def data(example, errors) -> dict[str, Any]:
-    return page_data(example.model, example.tokenizer, SOURCE, TARGET, errors=errors)
+    return page_data(example.model, example.tokenizer, example.reading, errors=errors)
 
 
 @pytest.fixture(scope="session")
 def text(example, errors) -> str:
-    return build_page(example.model, example.tokenizer, SOURCE, TARGET, errors=errors)
+    return build_page(example.model, example.tokenizer, example.reading, errors=errors)
 
 
 @pytest.fixture(scope="session")

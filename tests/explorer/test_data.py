@@ -11,8 +11,8 @@ from npformer.errors import NpformerError
 from npformer.explorer import flow, page_data
 from npformer.explorer.arrays import decode, encode
 from npformer.explorer.nodes import is_idle, use
-from npformer.explorer.sentence import model_facts, one_pair
-from npformer.inspect import record
+from npformer.explorer.sentence import model_facts
+from npformer.inspect import read_pair, record
 from npformer.models.gpt import GPT, GPTConfig
 from npformer.models.loss import LOSS, NO_TARGET
 from npformer.text.batches import Batch
@@ -57,7 +57,7 @@ def test_attention_turns_queries_then_keys(example):
         positions="rotary", norm_type="rms_norm",
     )  # fmt: skip
     model = GPT(config, rng=np.random.default_rng(5))
-    recording = record(model, one_pair(model, example.tokenizer, "", TARGET))
+    recording = record(model, read_pair(model, example.tokenizer, "", TARGET).batch)
     turned = [call for call in recording.calls if call.path.endswith("self_attn.positions")]
     assert [use(call, recording) for call in turned] == ["queries", "keys"] * 2
     assert ["Norms", "pre, rms_norm"] in model_facts(model)
@@ -132,7 +132,7 @@ def test_errors_are_those_given(data, errors):
 
 
 def test_without_errors_the_page_knows_that_none_were_measured(example):
-    data = page_data(example.model, example.tokenizer, SOURCE, TARGET)
+    data = page_data(example.model, example.tokenizer, example.reading)
     assert not data["measured"]
     assert {json.dumps(node["error"]) for node in data["calls"]} == {"null"}
 
@@ -182,7 +182,7 @@ def test_no_gradient_reaches_a_later_token(example):
 )
 def test_every_configuration_has_a_page(changes):
     example = make_example(**changes)
-    data = page_data(example.model, example.tokenizer, SOURCE, TARGET)
+    data = page_data(example.model, example.tokenizer, example.reading)
     json.dumps(data, allow_nan=False)
     assert len(data["forward"]) == len(data["backward"]) > 20
     assert {place["side"] for place in data["flow"]} == {"source", "target"}
@@ -191,7 +191,7 @@ def test_every_configuration_has_a_page(changes):
 def test_numbers_that_are_none_make_a_page_too():
     example = make_example()
     example.model.decoder.layers[1].feed_forward.linear2.weight.data[0, 0] = np.nan
-    data = page_data(example.model, example.tokenizer, SOURCE, TARGET)
+    data = page_data(example.model, example.tokenizer, example.reading)
     json.dumps(data, allow_nan=False)
     assert data["loss"] is None
     assert set(data["sentence"]["target"]["loss"]) == {None}
@@ -209,7 +209,7 @@ def test_numbers_that_are_none_make_a_page_too():
 )
 def test_a_pair_that_the_model_cannot_read(example, source, target, said):
     with pytest.raises(NpformerError, match=said):
-        one_pair(example.model, example.tokenizer, source, target)
+        read_pair(example.model, example.tokenizer, source, target)
 
 
 def test_padding_that_is_a_target_too_has_its_loss():

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from npformer.explorer import build_page, page
+from npformer.inspect import read_pair
 from npformer.models.transformer import Transformer
 from npformer.presets import model_preset
 from npformer.text.tokenizer import Tokenizer
@@ -51,7 +52,9 @@ def test_under_5_mb_for_a_tiny_model_and_20_tokens():
     tokenizer = Tokenizer.train([" ".join(words)], kind="word", vocab_size=3000)
     config = model_preset("tiny", vocab_size=tokenizer.vocab_size)
     model = Transformer(config, rng=np.random.default_rng(0))
-    text = build_page(model, tokenizer, " ".join(words[:19]), " ".join(words[19:38]))
+    text = build_page(
+        model, tokenizer, read_pair(model, tokenizer, " ".join(words[:19]), " ".join(words[19:38]))
+    )
     assert len(text.encode()) < 5e6
 
 
@@ -95,7 +98,7 @@ def test_a_text_that_looks_like_html_stays_text():
     sizes = dict(d_model=8, heads=2, d_ff=8, vocab_size=tokenizer.vocab_size)
     config = model_preset("tiny", **sizes)
     model = Transformer(config, rng=np.random.default_rng(0))
-    page_text = build_page(model, tokenizer, nasty, nasty)
+    page_text = build_page(model, tokenizer, read_pair(model, tokenizer, nasty, nasty))
     parts = Parts(page_text)
     assert [kind for kind, _ in parts.scripts] == ["application/json", None, None, None]
     assert json.loads(parts.scripts[0][1])["sentence"]["source"]["text"] == nasty

@@ -72,7 +72,7 @@ def test_what_embed_cannot_do_is_said_in_one_line(refused, runs, tmp_path):
     assert "41 tokens with those around it" in refused("embed", runs("minilm"), long)
     assert "gives no vectors of texts" in refused("embed", runs("llama"), "w3")
     assert "npformer embed" in refused("generate", runs("minilm"), "w3")
-    assert "npformer compare" in refused(
+    assert "npformer bisect" in refused(
         "explore", "--checkpoint", runs("minilm"), "--text", "w3", "--out", tmp_path / "x.html"
     )
 
@@ -88,6 +88,16 @@ def test_pooling_is_what_the_source_says(published, tmp_path):
     dense = [*MODULES, {"path": "3", "type": "sentence_transformers.models.Dense"}]
     with pytest.raises(ConfigError, match="has a module Dense"):
         sentence_vectors({"modules.json": json.dumps(dense).encode()})
+
+
+def test_a_model_of_vectors_is_drawn_and_bisected(npformer, runs, tmp_path):
+    for words in (
+        ("attention", runs("minilm"), "w3 w4 w5", "--out", tmp_path / "maps"),
+        ("bisect", "--checkpoint", runs("minilm"), "--text", "w3 w4 w5"),
+    ):
+        ended = npformer(*words)
+        assert ended.status == 0, ended.err
+        assert "a random direction" in ended.out
 
 
 @pytest.mark.parametrize("name", ["bert", "marian"])

@@ -89,9 +89,6 @@ def test_a_model_that_hears_reads_no_text(refused, run, tmp_path):
         ("translate", run, "w3 w4"),
         ("generate", run, "w3 w4"),
         ("evaluate", run),
-        ("attention", run, "w3 w4"),
-        ("explore", "--checkpoint", run, "--text", "w3 w4"),
-        ("bisect", "--checkpoint", run, "--text", "w3 w4"),
     ):
         assert "npformer transcribe" in refused(*words), words
 

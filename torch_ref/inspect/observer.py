@@ -134,9 +134,12 @@ class ModelObserver(TorchFunctionMode):
 
     def _end(self, y: Tensor) -> Tensor:
         call, arrived = self._inside.pop(), self.arrived
+        order = (
+            call.order
+        )  # the hook must not hold the call: a graph that holds itself is never freed
         # What has no gradient in training, such as a fixed bias, is shown the one that arrives.
         call.output = y.view_as(y) if y.requires_grad else y.detach().requires_grad_()
-        call.output.register_hook(lambda gradient: arrived.append(call.order))
+        call.output.register_hook(lambda gradient: arrived.append(order))
         return call.output
 
 

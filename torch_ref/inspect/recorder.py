@@ -36,25 +36,34 @@ def record(
 ) -> Recording:
     """One forward, the loss, and one backward of ``twin`` on ``batch``, with all that passed.
 
-    The loss is the mean cross-entropy of the targets that are not ``batch.no_target``. ``rng``
+    The loss is the mean cross-entropy of the targets that are not ``batch.no_target``; of a model
+    of vectors it is the sum of them times the targets, which so are their gradient. ``rng``
     draws the dropout that the NumPy model draws from it; None drops nothing, whatever the twin's
     mode. The twin and its parameters' gradients are afterwards as they were. A call's ``kept``
     holds what PyTorch saved for its backward during the call, by dtype and shape; its ``internals``
     hold attention's probabilities and the gradients around them, which the fused kernel does not
     show and are computed beside it. Raises as the model's ``forward``.
     """
-    device = twin.embedding.weight.device
-    inputs = {name: torch.tensor(ids, device=device) for name, ids in batch.inputs.items()}
+    like = twin.embedding.weight
+    device = like.device
+    inputs = {name: torch.tensor(read, device=device) for name, read in batch.inputs.items()}
+    for name, read in inputs.items():
+        if read.is_floating_point():  # a sound has a gradient
+            inputs[name] = read.to(like.dtype).requires_grad_()
     observer = ModelObserver(twin)
     with innermost(observer):
         with inference(twin), observer.watching(twin), torch.enable_grad():
-            logits = twin(**inputs, rng=rng)
-            loss = ops.cross_entropy(
-                logits,
-                torch.tensor(batch.targets, device=device),
-                label_smoothing=label_smoothing,
-                ignore_index=batch.no_target,
-            )
+            targets = torch.tensor(batch.targets, device=device)
+            if targets.is_floating_point():
+                vectors = twin.encode(**inputs, rng=rng)
+                loss = (vectors * targets.to(vectors)).sum()
+            else:
+                loss = ops.cross_entropy(
+                    twin(**inputs, rng=rng),
+                    targets,
+                    label_smoothing=label_smoothing,
+                    ignore_index=batch.no_target,
+                )
         return _recording(observer, loss, twin)
 
 
@@ -74,7 +83,8 @@ def _recording(observer: ModelObserver, loss: Tensor, twin: Model) -> Recording:
     gradient |= {id(one): torch.zeros_like(one) for one in frozen}
     backward_order = {order: n for n, order in enumerate(observer.arrived)}
     calls = tuple(_call(seen, gradient, backward_order[seen.order]) for seen in observer.seen)
-    gradients = {path: to_array(gradient[id(one)]) for path, one in parameters.items()}
+    # In autograd's own memory: copies would be as large as the model.
+    gradients = {path: gradient[id(one)].detach().cpu().numpy() for path, one in parameters.items()}
     return Recording(calls, loss.item(), gradients, twin.streams)
 
 

@@ -93,6 +93,7 @@ class BERT(Model):
         h = self.head_activation(self.head_dense(self._states(target, rng, types)))
         return self.head_norm(h)
 
+    @method
     def encode(
         self,
         target: Tensor,

@@ -47,6 +47,8 @@ class Model(Decoding):
         for name in vars(cls).keys() & {"_embed", "_project"}:
             setattr(cls, name, method(vars(cls)[name]))
 
+    encode: Callable[..., Tensor]
+    """Of a family that gives vectors of texts: the same inputs -> vectors (B, D)."""
     hidden: Callable[..., Any]
     """The inputs that ``streams`` names, ``rng`` -> what is projected to the logits (B, T, D).
 

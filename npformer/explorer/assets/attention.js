@@ -1,9 +1,13 @@
 // A token chosen: what it attends to in every head, and what its loss's gradient reaches.
 
 const looking = { side: "target", at: 0 };
+const selfAttention = (stack) => ({
+  match: new RegExp(`^${stack}\\..*self_attn$`),
+  title: `${stack[0].toUpperCase()}${stack.slice(1)} self-attention`,
+});
 const KINDS = {
-  encoder: { match: /^encoder\..*self_attn$/, title: "Encoder self-attention" },
-  decoder: { match: /^decoder\..*self_attn$/, title: "Decoder self-attention" },
+  source: selfAttention(sourceStack),
+  target: selfAttention(targetStack),
   cross: { match: /cross_attn$/, title: "Cross-attention" },
 };
 const layerOf = (path) => Number(path.match(/layers\.(\d+)/)[1]);
@@ -12,7 +16,10 @@ let sourceRow = null;
 let targetRow = null;
 
 function tokensView() {
-  sourceRow = tokenRow(sourceTokens, { label: "Source tokens", choose: (i) => look("source", i) });
+  sourceRow = tokenRow(sourceTokens, {
+    label: heard ? "Stretches of sound" : "Source tokens",
+    choose: (i) => look("source", i),
+  });
   targetRow = tokenRow(targetWritten, {
     label: "Target tokens",
     choose: (i) => look("target", i),
@@ -22,20 +29,28 @@ function tokensView() {
     h(
       "p",
       { class: "lead" },
-      hasSource
-        ? "Point at a token, or reach it with Tab and the arrow keys. A source token looks at the source; a target position looks at the source and back at what was written before it."
-        : "Point at a token, or reach it with Tab and the arrow keys. Each position looks back at what was written before it.",
+      `Point at a token, or reach it with Tab and the arrow keys. ${lookingText()}`,
     ),
     h(
       "div",
       { class: "pickers" },
-      hasSource ? picker("Source", sourceRow) : null,
+      hasSource ? picker(heard ? "Sound" : "Source", sourceRow) : null,
       picker(hasSource ? "Target" : "Text", targetRow),
     ),
     h("div", { id: "looks" }),
   );
   look("target", d3.maxIndex(page.sentence.target.loss), { quiet: true });
   whenRecoloured(() => look(looking.side, looking.at, { quiet: true }));
+}
+
+function lookingText() {
+  if (heard)
+    return "A stretch of sound looks at the sound; a target position looks at the sound and back at what was written before it.";
+  if (hasSource)
+    return "A source token looks at the source; a target position looks at the source and back at what was written before it.";
+  return page.causal
+    ? "Each position looks back at what was written before it."
+    : "Each position looks at the text, before it and after it.";
 }
 
 function picker(name, { row }) {
@@ -54,11 +69,15 @@ function look(side, at, { quiet = false } = {}) {
 function sourceBlocks(s) {
   const token = sourceTokens[s];
   return [
-    h("h2", { class: "look-title" }, `“${token}”, source position ${s}`),
+    h(
+      "h2",
+      { class: "look-title" },
+      heard ? `Sound from ${token}` : `“${token}”, source position ${s}`,
+    ),
     h(
       "div",
       { class: "look-grid" },
-      heatTable("Encoder self-attention", sourceTokens, attentionRows("encoder", s), {
+      heatTable(KINDS.source.title, sourceTokens, attentionRows("source", s), {
         note: "In percent of each head's attention.",
       }),
       heatTable(
@@ -68,7 +87,7 @@ function sourceBlocks(s) {
         { note: "Norm of the gradient at this token, of the loss of each target position." },
       ),
     ),
-    overview("encoder", s),
+    overview("source", s),
   ];
 }
 
@@ -78,29 +97,36 @@ function targetBlocks(t) {
     h(
       "h2",
       { class: "look-title" },
-      `“${targetWritten[t]}”, written after “${targetRead[t]}”, target position ${t}, loss ${number(loss)}`,
+      page.causal
+        ? `“${targetWritten[t]}”, written after “${targetRead[t]}”, target position ${t}, loss ${number(loss)}`
+        : `“${targetWritten[t]}”, position ${t}, loss ${number(loss)}`,
     ),
     h(
       "div",
       { class: "look-grid" },
       hasSource ? acrossTable(t) : null,
       heatTable(
-        "Decoder self-attention, and the earlier tokens its gradient reaches",
+        `${KINDS.target.title}, and the ${page.causal ? "earlier " : ""}tokens its gradient reaches`,
         targetRead,
         [
-          ...attentionRows("decoder", t),
+          ...attentionRows("target", t),
           ...reachRows(targetPlaces(), (place) => targetRead.map((_, s) => entryOf(place, t, s))),
         ],
-        {
-          last: t,
-          note: "Hatched: later tokens, hidden by the causal mask; nothing is seen there and no gradient arrives.",
-        },
+        page.causal
+          ? {
+              last: t,
+              note: "Hatched: later tokens, hidden by the causal mask; nothing is seen there and no gradient arrives.",
+            }
+          : { note: BLUE_AND_ORANGE },
       ),
     ),
     hasSource ? overview("cross", t) : null,
-    overview("decoder", t),
+    overview("target", t),
   ].filter(Boolean);
 }
+
+const BLUE_AND_ORANGE =
+  "Blue: attention, in percent. Orange: the norm of this position's loss gradient at each column.";
 
 function acrossTable(t) {
   return heatTable(
@@ -111,7 +137,7 @@ function acrossTable(t) {
       ...reachRows(sourcePlaces(), (place) => sourceTokens.map((_, s) => entryOf(place, t, s))),
     ],
     {
-      note: "Blue: attention, in percent. Orange: the norm of this position's loss gradient at each source token.",
+      note: BLUE_AND_ORANGE,
     },
   );
 }
@@ -124,7 +150,7 @@ function attentionRows(kind, query) {
     const [heads, queries, keys] = entry.view;
     const data = values(entry);
     return d3.range(heads).map((head) => ({
-      name: `layer ${layerOf(path)} · head ${head}`,
+      name: `layer ${layerOf(path)} · head ${headOf(entry, head)}`,
       first: head === 0,
       cells: d3.range(keys).map((key) => data[(head * queries + query) * keys + key]),
       show: (value) => [
@@ -155,13 +181,13 @@ function reachRows(places, read) {
 const placeOf = (path, use) => page.flow.find((place) => place.path === path && place.use === use);
 const sourcePlaces = () =>
   [
-    ["memory", placeOf("encoder", "")],
-    ["embedding", placeOf("encoder", "input")],
+    ["memory", placeOf(sourceStack, "")],
+    ["embedding", placeOf(sourceStack, "input")],
   ].filter(([, place]) => place);
 // Above the first layer's output nothing has mixed positions on the way down, if it is the last.
 const targetPlaces = () =>
   [
-    ["layer 0", maps("decoder").length > 1 && placeOf("decoder.layers.0", "")],
-    ["embedding", placeOf("decoder", "input")],
+    ["layer 0", page.choice.of_layers > 1 && placeOf(`${targetStack}.layers.0`, "")],
+    ["embedding", placeOf(targetStack, "input")],
   ].filter(([, place]) => place);
 const entryOf = (place, t, s) => values(place)[t * place.shape[1] + s];

@@ -26,18 +26,20 @@ function drawFlow(moving) {
   if (currentView !== "gradient") return;
   const width = box.clientWidth || 900;
   const narrow = width < 760;
+  const strips = page.stacks.length;
+  const card = narrow ? width : (width - 320) / strips - 16;
   const charts = (hasSource ? ["target", "source"] : ["target"]).map((side) => {
     const chosen = rows.filter(({ place }) => place.side === side);
     const tokens = side === "source" ? sourceTokens : targetRead;
     const title =
       side === "source"
-        ? "2  Across to the memory, down the encoder"
-        : `${hasSource ? "1  " : ""}From the loss down the decoder`;
+        ? `2  Across to the memory, down the ${sourceStack}`
+        : `${hasSource ? "1  " : ""}From the loss down the ${targetStack}`;
     return h(
       "figure",
       { class: "card flow-card", "data-side": side },
       h("figcaption", {}, title),
-      strip(chosen, tokens, side, narrow ? width - 42 : (width - 320 - 32) / 2 - 42, moving),
+      strip(chosen, tokens, side, card - 42, moving),
     );
   });
   box.replaceChildren(

@@ -3,6 +3,9 @@
 const page = JSON.parse(document.getElementById("data").textContent);
 const sourceTokens = page.sentence.source.tokens; // none, if the model reads the target alone
 const hasSource = sourceTokens.length > 0;
+const heard = page.sentence.source.heard; // a sound, of which stretches of time are named
+const targetStack = page.stacks.at(-1);
+const sourceStack = page.stacks[0];
 const targetRead = page.sentence.target.read;
 const targetWritten = page.sentence.target.written;
 
@@ -71,6 +74,28 @@ function bytes(count) {
       ? `${(count / 1024).toFixed(1)} KiB`
       : `${(count / 1024 ** 2).toFixed(1)} MiB`;
 }
+
+/** The head of a panel: not all of a tensor may be on the page. */
+const headOf = (entry, panel) => (entry.panels ? entry.panels[panel] : panel);
+
+/** Which layers and heads are on the page; null where all are. */
+function leftOut() {
+  const listed = (numbers) =>
+    numbers.length > 2 && numbers.at(-1) === numbers.length - 1
+      ? `0 to ${numbers.at(-1)}`
+      : numbers.join(", ");
+  const one = (what, numbers, all) =>
+    numbers.length === all ? null : `${what} ${listed(numbers)} of ${all}`;
+  const { layers, heads, of_layers, of_heads } = page.choice;
+  const found = [one("layers", layers, of_layers), one("heads", heads, of_heads)].filter(Boolean);
+  return found.length
+    ? `On this page: ${found.join("; ")}, counted from 0. Others: npformer explore --layers, --heads.`
+    : null;
+}
+
+/** A target position: what is written there, and after what, unless it is read where it stands. */
+const positionText = (t) =>
+  page.causal ? `“${targetWritten[t]}” after “${targetRead[t]}”` : `“${targetWritten[t]}”`;
 
 const shapeText = (shape) =>
   shape.length ? `(${shape.join(", ")}${shape.length === 1 ? "," : ""})` : "()";

@@ -77,8 +77,8 @@ function depthChart(rows, width) {
     h(
       "p",
       { class: "keys small" },
-      h("span", { class: "key target" }, "▲ decoder, target"),
-      hasSource ? h("span", { class: "key source" }, "● encoder, source") : null,
+      h("span", { class: "key target" }, `▲ ${targetStack}, target`),
+      hasSource ? h("span", { class: "key source" }, `● ${sourceStack}, ${heard ? "sound" : "source"}`) : null,
       h("span", { class: "muted" }, "top: the loss; bottom: the embeddings"),
     ),
   );

@@ -16,7 +16,7 @@ function gradientView() {
     h(
       "p",
       { class: "lead" },
-      `Choose a target position. Only its loss counts, and this is where the gradient of that loss goes: down the decoder${hasSource ? ", across to the memory, and down the encoder" : ""}.`,
+      `Choose a target position. Only its loss counts, and this is where the gradient of that loss goes: down the ${targetStack}${hasSource ? `, across to the memory, and down the ${sourceStack}` : ""}.`,
     ),
     h(
       "div",
@@ -40,11 +40,11 @@ function gradientView() {
             drawFlow(false);
           },
         }),
-        " every operation",
+        leftOut() ? " every operation of the layers on this page" : " every operation",
       ),
     ),
     h("div", { class: "flow-head" }, positionRow.row, h("div", { id: "flow-scale" })),
-    h("div", { class: "flow-grid", id: "flow" }),
+    h("div", { class: "flow-grid", id: "flow", style: { "--strips": page.stacks.length } }),
     h("div", { id: "flow-table" }),
   );
   document.addEventListener("keydown", (event) => {
@@ -96,7 +96,7 @@ function choosePosition(t, { quiet = false, playing = false } = {}) {
   const loss = page.sentence.target.loss[t];
   byId("position-now").replaceChildren(
     h("strong", { class: "backward" }, `← position ${t}`),
-    ` of 0 to ${targetWritten.length - 1}: “${targetWritten[t]}” after “${targetRead[t]}”`,
+    ` of 0 to ${targetWritten.length - 1}: ${positionText(t)}`,
     h("span", { class: "step-path" }, `loss ${number(loss)}`),
   );
   drawFlow(!quiet);

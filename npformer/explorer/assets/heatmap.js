@@ -25,7 +25,7 @@ function heatmap(entry, { name, label, side = null, keys = null }) {
       height: rows,
       tabindex: 0,
       role: "img",
-      "aria-label": `${about}${panels > 1 ? `, head ${panel} of ${panels}` : ""}. Arrow keys read entries.`,
+      "aria-label": `${about}${panels > 1 ? `, head ${headOf(entry, panel)}` : ""}. Arrow keys read entries.`,
       "aria-describedby": readout.id,
     });
     paint(
@@ -74,7 +74,9 @@ function heatmap(entry, { name, label, side = null, keys = null }) {
       announce(readout.textContent);
     });
     const names = rowNames();
-    const caption = panels > 1 ? h("p", { class: "head-name" }, `head ${panel}`) : null;
+    const caption = entry.heads
+      ? h("p", { class: "head-name" }, `head ${headOf(entry, panel)}`)
+      : null;
     return h("div", { class: "panel" }, caption, h("div", { class: "with-names" }, names, frame));
   }
 
@@ -152,9 +154,10 @@ function indexText(entry, panel, row, column) {
   const c = range(column, wide, shape[last]);
   if (shape.length === 2) return `${r}, ${c}`;
   if (shape.length === 3) return `0, ${r}, ${c}`;
+  const head = headOf(entry, panel);
   return entry.heads === 1
-    ? `0, ${panel}, ${r}, ${c}`
-    : `0, ${range(row, high, shape[1])}, ${panel}, ${c}`;
+    ? `0, ${head}, ${r}, ${c}`
+    : `0, ${range(row, high, shape[1])}, ${head}, ${c}`;
 }
 
 /** The scale's colours from end to end, with its numbers below. */

@@ -2,8 +2,8 @@
 
 /** A small map a head of every layer; the row of the chosen position is framed. */
 function overview(kind, query) {
-  const byKeys = kind === "decoder" ? targetRead : sourceTokens;
-  const byQueries = kind === "encoder" ? sourceTokens : targetWritten;
+  const byKeys = kind === "target" ? targetRead : sourceTokens;
+  const byQueries = kind === "source" ? sourceTokens : targetWritten;
   const figures = maps(kind).flatMap(({ path, array }) => {
     const entry = page.arrays[array];
     const [heads, queries, keys] = entry.view;
@@ -13,7 +13,7 @@ function overview(kind, query) {
         width: keys,
         height: queries,
         role: "img",
-        "aria-label": `${KINDS[kind].title}, layer ${layerOf(path)}, head ${head}: ${queries} positions by ${keys} tokens`,
+        "aria-label": `${KINDS[kind].title}, layer ${layerOf(path)}, head ${headOf(entry, head)}: ${queries} positions by ${keys} tokens`,
       });
       paint(
         canvas,
@@ -54,7 +54,7 @@ function overview(kind, query) {
             style: { top: `${(100 * query) / queries}%`, height: `${100 / queries}%` },
           }),
         ),
-        h("figcaption", {}, `layer ${layerOf(path)} · head ${head}`),
+        h("figcaption", {}, `layer ${layerOf(path)} · head ${headOf(entry, head)}`),
       );
     });
   });

@@ -39,7 +39,7 @@ function summary() {
     const guesses = target.guesses[t]
       .map(([name, p]) => `${name} ${(100 * p).toFixed(1)} %`)
       .join(" · ");
-    note.textContent = `“${targetWritten[t]}” after “${targetRead[t]}”: loss ${number(target.loss[t])}. Likeliest: ${guesses}`;
+    note.textContent = `${positionText(t)}: loss ${number(target.loss[t])}. Likeliest: ${guesses}`;
   }
   note.textContent = `Loss per token, in nats, against ${page.against}; a mean of ${number(page.loss)}. Point at a token for what the model expected.`;
   byId("summary").append(
@@ -59,6 +59,7 @@ function summary() {
   byId("facts").append(
     ...page.facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
   );
+  if (leftOut()) byId("main").prepend(h("p", { class: "lead" }, leftOut()));
   byId("foot").append(
     h(
       "p",

@@ -42,6 +42,15 @@ class Gathered:
             same = np.array(grad)
         self._known[path] = same
 
+    def in_the_end(self) -> dict[str, Array]:
+        """Of every parameter, once all is told: the arrays that are known, or zeros."""
+        return {
+            path: np.broadcast_to(np.zeros((), one.data.dtype), one.data.shape)
+            if (known := self._known[path]) is None
+            else known
+            for path, one in self._parameters.values()
+        }
+
     def untold(self, within: str, parameter: Any = None) -> Iterator[Untold]:
         """What has changed untold below a module's path, or of one parameter; it is told now.
 

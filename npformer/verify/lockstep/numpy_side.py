@@ -47,17 +47,13 @@ def trace(
         for parameter in frozen:
             parameter.trainable = True
         value = _run(model, batch, watch, loss, label_smoothing, rng)
-        watch.finish()
-        gradients = {
-            path: np.zeros_like(p.data) if p.grad is None else np.array(p.grad)
-            for path, p in model.named_parameters()
-        }
+        gradients = watch.finish()
     finally:
         for parameter, gradient in before:
             parameter.grad = gradient
         for parameter in frozen:
             parameter.trainable = False
-    dtype = next(iter(gradients.values())).dtype
+    dtype = before[0][0].data.dtype
     return Trace(
         watch.visits, value, gradients, watch.accumulations, dtype, watch.ticks, watch.unseen
     )
@@ -108,6 +104,11 @@ def _run(
     rng: np.random.Generator | None,
 ) -> float:
     with watching(observer), np.errstate(all="ignore"):
+        if batch.targets.dtype.kind == "f":  # of vectors, whose gradient is given
+            vectors, cache = model.encode(**batch.inputs, rng=rng)
+            dvectors = batch.targets.astype(vectors.dtype)
+            model.encode_backward(dvectors, cache)
+            return float((vectors * dvectors).sum())
         logits, cache = model.forward(**batch.inputs, rng=rng)
         value, loss_cache = observer.loss(
             "forward",

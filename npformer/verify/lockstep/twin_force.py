@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor, nn
 
-from npformer.verify.lockstep.alignment import aligned, counterpart
+from npformer.verify.lockstep.alignment import aligned, counterpart, one_of
 from npformer.verify.lockstep.twin_graph import Graph, Handed
 from npformer.verify.lockstep.twin_observer import Arguments, TwinObserver
 from npformer.verify.lockstep.twin_watch import plain
@@ -83,8 +83,13 @@ class TwinForce(TwinObserver):
                 here.captured[id(arguments[name])] = arguments[name]
             found = theirs[name]
             self.judge.passed(by, visit, name, value, found, terms, "forward", visit.begin)
-        wide = {n: v.astype(np.float64) if real(v) else v for n, v in theirs.items()}
-        given = {n: to_tensor(v) if isinstance(v, np.ndarray) else v for n, v in wide.items()}
+        wide = {n: one_of(own[n], v) for n, v in theirs.items()}
+        given: dict[str, Any] = {}
+        for n, v in wide.items():
+            if isinstance(arguments[n], nn.Parameter) and v is own[n]:
+                given[n] = arguments[n].detach()  # a weight need not be there twice
+            else:
+                given[n] = to_tensor(v) if isinstance(v, np.ndarray) else v
         for name, value in given.items():
             if isinstance(value, Tensor) and value.is_floating_point():
                 given[name] = value.requires_grad_()

@@ -22,7 +22,6 @@ from npformer.verify.lockstep.twin_watch import TwinWatch
 from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.visits import Array, Site, Trace, bind
 from torch_ref import ops
-from torch_ref.bridge import to_tensor
 
 
 def trace(
@@ -74,14 +73,12 @@ def force(
 
 def widened(model: nn.Module, weights: dict[str, Array]) -> nn.Module:
     """A copy of the twin in float64, on the CPU, with other weights."""
-    wide = copy.deepcopy(model).cpu().double()
-    with torch.no_grad():
-        for path, parameter in wide.named_parameters():
-            parameter.copy_(to_tensor(weights[path].astype(np.float64)))
-    for parameter in wide.parameters():
-        parameter.grad = None
-        parameter.requires_grad_()
-    return wide
+    # What is copied are the buffers; the model's own weights would take as much memory again.
+    own: dict[int, Any] = {
+        id(parameter): nn.Parameter(torch.from_numpy(weights[path].astype(np.float64)))
+        for path, parameter in model.named_parameters()
+    }
+    return copy.deepcopy(model, own).cpu().double()
 
 
 def _run(
@@ -98,6 +95,9 @@ def _run(
     model.eval()
     try:
         with observed(model, observer), torch.enable_grad():
+            if batch.targets.dtype.kind == "f":  # of vectors, whose gradient is given
+                vectors = model.encode(**inputs, rng=rng)
+                return (vectors * torch.tensor(batch.targets).to(vectors)).sum()
             arguments = {
                 "logits": model(**inputs, rng=rng),
                 "targets": torch.tensor(batch.targets, device=device),

@@ -6,7 +6,10 @@ finds each call's own share of a gradient.
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -35,7 +38,7 @@ class TwinWatch(TwinObserver):
     """Notes every call."""
 
     def __init__(self, model: nn.Module, light: bool = False) -> None:
-        """``light`` leaves out the parameters' gradients, which are most of the memory."""
+        """``light`` leaves out the parameters' gradients, which are most of the memory and time."""
         super().__init__(model)
         self._light = light
         self.visits: list[Visit] = []
@@ -89,23 +92,31 @@ class TwinWatch(TwinObserver):
         """Everything watched, with the gradients that ``loss`` sends there; raises Stopped."""
         begun: dict[int, int] = {}
         ended: dict[int, int] = {}
+        # Hooks must not hold this object: a graph that holds itself is never freed.
+        clock = itertools.count(self.ticks + 1)
         for index, output in enumerate(self._outputs):
             if output.requires_grad:
-                output.register_hook(lambda _, index=index: self._note(begun, index))
+                output.register_hook(functools.partial(_note, begun, index, clock))
             for alias in self._inputs[index].values():
-                alias.register_hook(lambda _, index=index: self._note(ended, index))
+                alias.register_hook(functools.partial(_note, ended, index, clock))
         leaves = [
-            *self.parameters.values(),
-            *(alias for aliases in self._inputs for alias in aliases.values()),
+            *([] if self._light else self.parameters.values()),
+            *(
+                alias
+                for aliases, used in zip(self._inputs, self._used, strict=True)
+                for name, alias in aliases.items()
+                if not (self._light and name in used)
+            ),
             *(output for output in self._outputs if output.requires_grad),
         ]
         with naming(Site("", "forward", ""), 0, "backward"):
             found = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+        self.ticks = next(clock)
         of = {id(leaf): to_array(g) for leaf, g in zip(leaves, found, strict=True)}
         for index, visit in enumerate(self.visits):
             self._finish(index, visit, of, begun, ended)
-        gradients = {path: of[id(p)] for path, p in self.parameters.items()}
-        dtype = next(iter(gradients.values())).dtype
+        gradients = {} if self._light else {path: of[id(p)] for path, p in self.parameters.items()}
+        dtype = to_array(next(iter(self.parameters.values())).flatten()[:0]).dtype
         return Trace(self.visits, loss.item(), gradients, [], dtype, self.ticks)
 
     def _finish(
@@ -136,12 +147,13 @@ class TwinWatch(TwinObserver):
                 if name in aliases:
                     add_share(visit.parent.back.shares, path, of[id(aliases[name])])
 
-    def _note(self, table: dict[int, int], index: int) -> None:
-        table[index] = self._tick()
-
     def _tick(self) -> int:
         self.ticks += 1
         return self.ticks
+
+
+def _note(table: dict[int, int], index: int, clock: Iterator[int], _: Tensor) -> None:
+    table[index] = next(clock)
 
 
 def plain(arguments: Arguments) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class Verdicts:
     frozen: set[str] = field(default_factory=set)
     """Parameters that are not trained; what is added to their gradients is not judged."""
     expected: dict[str, Array] = field(default_factory=dict)
-    """By parameter, the sum of what the reference adds."""
+    """By unseen parameter, the sum of what the reference adds."""
     absent: dict[tuple[int, str], tuple[str, str]] = field(default_factory=dict)
     """By id of the visit and phase, the first call that the reference makes there alone."""
     pytorch: bool = False
@@ -132,7 +132,7 @@ class Verdicts:
         """What a call added to a parameter's gradient."""
         back = visit.back
         assert back is not None
-        if expected is not None:
+        if expected is not None and path in self.unseen:
             self.expected[path] = self.expected.get(path, 0.0) + np.asarray(expected)
         if path in self.unseen or path in self.frozen:
             return

@@ -10,6 +10,7 @@ from npformer.errors import ShapeError
 from npformer.inspect import record
 from npformer.seam import watching
 from npformer.verify import node_errors
+from npformer.verify.lockstep import nodes
 from npformer.verify.units.error import ACCEPT
 from tests.inspect.models import VARIANTS, make_batch, make_model
 from torch_ref.models.transformer import Transformer as Twin
@@ -82,3 +83,23 @@ def test_a_twin_of_another_configuration(changes):
     config = make_model(**changes).config
     with pytest.raises(ShapeError, match="in the weights|in the model"):
         node_errors(model, Twin(config, dtype=dtype), make_batch())
+
+
+@pytest.mark.parametrize("entries", [1, 3000])
+def test_of_a_large_model_some_entries_are_compared(monkeypatch, entries):
+    model, twin = pair()
+    whole = node_errors(model, twin, make_batch())
+    monkeypatch.setattr(nodes, "ENTRIES", entries)
+    some = node_errors(model, twin, make_batch())
+    assert some.keys() == whole.keys()
+    assert max(max(error) for error in some.values()) <= ACCEPT
+    assert max(error.gradient for error in some.values()) > 0
+
+
+def test_entries_are_spread_over_rows_and_columns():
+    array = np.arange(60 * 64).reshape(60, 64)
+    found = nodes.spread(array, 200)
+    assert found.size <= 200
+    assert len({*found // 64}) == 60
+    assert len({*found % 64}) == 64
+    np.testing.assert_array_equal(nodes.spread(array, array.size), array)
