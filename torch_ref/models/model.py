@@ -13,6 +13,7 @@ from npformer.errors import ShapeError
 from npformer.seam import method
 from torch_ref.models.decoding import Decoding
 from torch_ref.nn import Dropout, Embedding, Linear, Positions, Stack
+from torch_ref.nn.token_grid import TokenGrid
 
 
 class Entrance(NamedTuple):
@@ -61,6 +62,15 @@ class Model(Decoding):
         """What to add to which biases after a step in which layer l's expert e had load[l, e]
         tokens."""
         return []
+
+    def grids(self, inputs: Mapping[str, Tensor], counts: Tensor) -> Mapping[str, TokenGrid] | None:
+        """The tokens of ``inputs`` that a loss needs at ``counts`` (B, T), for ``hidden``; those of
+        the target are ``to``.
+
+        None where that is all of them, or where ``hidden`` takes no grids. What is in them is
+        looked at, which a GPU would have to be waited for.
+        """
+        return None
 
     def stacks(self) -> list[Stack]:
         """The stacks of layers, in the order of the forward."""

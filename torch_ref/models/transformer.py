@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch_ref.models.model import Entrance, Model
 from torch_ref.models.static_state import StaticState
 from torch_ref.nn import Dropout, Embedding, Linear, Stack, make_norm
 from torch_ref.nn.positions import make_positions
+from torch_ref.nn.token_grid import PackedMask, TokenGrid
 from torch_ref.ops.masks import padded_positions, padding_mask
 
 
@@ -80,14 +82,52 @@ class Transformer(Model):
         return self._project(self.hidden(source, target, rng))
 
     def hidden(
-        self, source: Tensor, target: Tensor, rng: np.random.Generator | None = None
+        self,
+        source: Tensor,
+        target: Tensor,
+        rng: np.random.Generator | None = None,
+        *,
+        grids: Mapping[str, TokenGrid] | None = None,
     ) -> Tensor:
-        """What ``forward`` projects to the logits: the decoder's last states (B, T, D)."""
-        x = self._embed(source, rng, self._places(source), stream="source")
+        """What ``forward`` projects to the logits: the decoder's last states (B, T, D).
+
+        With ``grids`` they are those of their n tokens alone (1, n, D).
+        """
         mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
+        if grids is not None:
+            return self._scaled(self._packed(source, target, mask, **grids))
+        x = self._embed(source, rng, self._places(source), stream="source")
         memory = self.encoder(x, mask=mask, rng=rng)
         y = self.decoder(self._embed(target, rng), memory, memory_mask=mask, rng=rng)
         return self._scaled(y)
+
+    def _packed(
+        self, source: Tensor, target: Tensor, mask: Tensor, of: TokenGrid, to: TokenGrid
+    ) -> Tensor:
+        """The decoder's states (1, n, D) of what is in the grids ``of`` a source, ``to`` a target.
+
+        Only attention knows of sentences, and all that tells places apart has those of the grids.
+        """
+        at = self._places(source)
+        at = of.places if isinstance(at, int) else of.collect(at)
+        x = self._embed(of.collect(source), at=at, stream="source")
+        memory = self.encoder(x, mask=PackedMask(of, of, mask), at=of.places)
+        return self.decoder(
+            self._embed(to.collect(target), at=to.places),
+            memory,
+            mask=PackedMask(to, to, None),
+            memory_mask=PackedMask(to, of, mask),
+            at=to.places,
+        )
+
+    def grids(self, inputs: Mapping[str, Tensor], counts: Tensor) -> Mapping[str, TokenGrid] | None:
+        """Those of a target up to its last counted token, which sees nothing after it, and of what
+        is not padding in a source; None also where nothing is left."""
+        to = counts.flip(1).cumsum(1).flip(1) > 0
+        of = inputs["source"] != self.config.padding_id
+        if (to.all() and of.all()) or not (to.any() and of.any()):
+            return None
+        return {"to": TokenGrid(to), "of": TokenGrid(of)}
 
     def entrance(self, stream: str) -> Entrance:
         """The parts that embed the ids of an input."""

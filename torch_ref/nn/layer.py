@@ -16,6 +16,7 @@ from torch_ref.nn.mixture_of_experts import Auxiliary, MixtureOfExperts
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
 from torch_ref.nn.residual import Residual
 from torch_ref.nn.sentence_grid import SentenceGrid
+from torch_ref.nn.token_grid import PackedMask
 
 
 class Layer(nn.Module):
@@ -79,8 +80,8 @@ class Layer(nn.Module):
         self,
         x: Tensor,
         memory: Tensor | None = None,
-        mask: Tensor | None = None,
-        memory_mask: Tensor | None = None,
+        mask: Tensor | PackedMask | None = None,
+        memory_mask: Tensor | PackedMask | None = None,
         rng: np.random.Generator | None = None,
         state: LayerState | None = None,
         at: int | Tensor | None = None,
@@ -88,6 +89,8 @@ class Layer(nn.Module):
         bias: Tensor | None = None,
     ) -> Any:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> (B, T, D).
+
+        Or, where masks are ``PackedMask``, their tokens without padding, (1, n, D).
 
         With the ``state`` of a decoding, x are the positions after those that it keeps, and its
         memory is read in place of ``memory``. ``at`` are the positions of x's tokens, where they

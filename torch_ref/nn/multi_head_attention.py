@@ -20,6 +20,7 @@ from torch_ref.nn.key_value_cache import (
 from torch_ref.nn.linear import Linear
 from torch_ref.nn.norms import make_norm
 from torch_ref.nn.positions import make_positions
+from torch_ref.nn.token_grid import PackedMask
 
 
 class MultiHeadAttention(nn.Module):
@@ -86,7 +87,7 @@ class MultiHeadAttention(nn.Module):
         self,
         x: Tensor,
         memory: Tensor | KeysValues | None = None,
-        mask: Tensor | None = None,
+        mask: Tensor | PackedMask | None = None,
         bias: Tensor | None = None,
         *,
         causal: bool = False,
@@ -99,11 +100,13 @@ class MultiHeadAttention(nn.Module):
         for attention that has no positions of its own that bias them. ``at`` are the positions of
         x's tokens, of which the first has 0 unless given. In decoding, the memory may come as the
         keys and values that ``keys_values`` once made of it, and those of x join the earlier
-        positions' in ``kept``, which may have a mask of its own.
+        positions' in ``kept``, which may have a mask of its own. With a ``PackedMask``, x (1, n, D)
+        and the memory (1, m, D) are tokens without padding; a bias is of their grids.
         """
         if at is None:
             at = 0 if kept is None else kept.length
         if kept is not None:
+            assert not isinstance(mask, PackedMask)
             q, k, v = self._queries_keys_values(x, kept, at)
             k, v, own = kept.append(k, v)
             held = slice(-k.shape[1], None)  # a window's keys are the last ones
@@ -114,12 +117,18 @@ class MultiHeadAttention(nn.Module):
         else:
             q = self._to_heads(self.q_proj(x), self.heads, self.q_norm, at)
             k, v = self.keys_values(x if memory is None else memory, at)
+        packed = mask if isinstance(mask, PackedMask) else None
+        if packed is not None:
+            q, k, v = packed.spread(q, k, v)
+            mask = packed.mask
         if self.positions is not None and self.positions.biases:
             bias = self.positions.bias(q.shape[1], k.shape[1])
         settings: dict[str, Any] = {"window": self.window, "scale": self.scale}
         y = ops.attention(
             q, k, v, mask, bias, self.sinks, causal=causal, softcap=self.softcap, **settings
         ).flatten(2)
+        if packed is not None:
+            y = packed.queries.collect(y)
         if self.gate_proj is not None:
             y = y * ops.sigmoid(self.gate_proj(x))
         return self.out_proj(y)

@@ -16,6 +16,7 @@ from torch_ref.nn.layer_state import LayerState
 from torch_ref.nn.mixture_of_experts import Auxiliary
 from torch_ref.nn.norms import make_norm
 from torch_ref.nn.positions import Positions, make_positions
+from torch_ref.nn.token_grid import PackedMask
 
 
 class Stack(nn.Module):
@@ -77,14 +78,16 @@ class Stack(nn.Module):
         self,
         x: Tensor,
         memory: Tensor | None = None,
-        mask: Tensor | None = None,
-        memory_mask: Tensor | None = None,
+        mask: Tensor | PackedMask | None = None,
+        memory_mask: Tensor | PackedMask | None = None,
         rng: np.random.Generator | None = None,
         states: Sequence[LayerState] | None = None,
         at: int | Tensor | None = None,
         texts: Tensor | None = None,
     ) -> Any:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> (B, T, D).
+
+        Or, where masks are ``PackedMask``, their tokens without padding, (1, n, D).
 
         With the ``states`` of a decoding, one a layer, as ``Layer.forward`` with its state; ``at``
         as there. With ``texts`` (B, T), the ``Auxiliary`` of all layers comes after it.
@@ -93,7 +96,8 @@ class Stack(nn.Module):
         bias = None
         if self.positions is not None:
             before = 0 if states is None else states[0].self_attn.length
-            bias = self.positions.bias(x.shape[1], before + x.shape[1])
+            length = mask.queries.shape[1] if isinstance(mask, PackedMask) else x.shape[1]
+            bias = self.positions.bias(length, before + length)
         for index, layer in enumerate(self.layers):
             state = None if states is None else states[index]
             arguments = (x, memory, mask, memory_mask, rng, state, at, texts, bias)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from torch_ref.models import make_twin
 from torch_ref.models.model import Model
 from torch_ref.nn import Linear
 from torch_ref.nn.adapters import add_adapters
+from torch_ref.nn.token_grid import TokenGrid
 from torch_ref.train.linear_cross_entropy import (
     OfChunk,
     capped,
@@ -87,7 +88,9 @@ class TwinObjective(Objective):
     """The twin, its output projection and its loss.
 
     With ``chunk`` > 0, the logits of so many target positions exist at one time, and ``of_chunk``
-    makes their loss.
+    makes their loss. On a CPU, if ``packed``, what pads a batch is left out wherever the model can;
+    loss and gradients are the same. A generator's dropout masks are those of padded batches, which
+    stay so.
     """
 
     model: Model
@@ -99,8 +102,10 @@ class TwinObjective(Objective):
         *,
         chunk: int = 0,
         of_chunk: OfChunk = cross_entropy_and_gradient,
+        packed: bool = True,
     ) -> None:
         super().__init__(model, model.streams, precision)
+        self.packed = packed
         self.chunk = chunk
         self.of_chunk = of_chunk
 
@@ -121,6 +126,9 @@ class TwinObjective(Objective):
             counts = (targets != options["ignore_index"]).view_as(inputs["target"])
             hidden, auxiliary = self.model.hidden(**inputs, rng=rng, counts=counts)
             loss, self.load = auxiliary.loss, auxiliary.load
+        elif grids := self._grids(inputs, targets, rng, options["ignore_index"]):
+            hidden = self.model.hidden(**inputs, grids=grids)
+            targets = grids["to"].collect(targets.view_as(inputs["target"]))[0]
         else:
             hidden = self.model.hidden(**inputs, rng=rng)
         hidden = hidden.flatten(0, 1)  # (B T, D)
@@ -135,6 +143,18 @@ class TwinObjective(Objective):
         if cap is not None:
             logits = ops.softcap(logits, cap=cap)
         return loss + summed_loss(logits, targets, **options)
+
+    def _grids(
+        self,
+        inputs: dict[str, Tensor],
+        targets: Tensor,
+        rng: np.random.Generator | None,
+        ignore_index: int,
+    ) -> Mapping[str, TokenGrid] | None:
+        here = type(targets) is Tensor and targets.is_cpu  # no other kind has its values here
+        if not here or not self.packed or rng is not None:
+            return None
+        return self.model.grids(inputs, (targets != ignore_index).view_as(inputs["target"]))
 
 
 def summed_loss(
@@ -159,5 +179,11 @@ def make_objective(config: RunConfig, precision: Precision, device: torch.device
         add_adapters(model, **adapter_arguments(config.adapters, sorted(names)))
     model.run_layers(compiled=twin.compile, checkpointed=config.train.checkpoint_activations)
     of_chunk = compiled_cross_entropy() if twin.compile else cross_entropy_and_gradient
-    objective = TwinObjective(model, precision, chunk=twin.loss_chunk, of_chunk=of_chunk)
+    objective = TwinObjective(
+        model,
+        precision,
+        chunk=twin.loss_chunk,
+        of_chunk=of_chunk,
+        packed=not twin.compile,  # which would compile anew for other numbers of tokens
+    )
     return objective.eval()
