@@ -7,20 +7,19 @@ what is refused are those of ``TorchEngine``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from npformer.models.transformer import TransformerConfig
 from torch_ref.train import TorchEngine
 from torch_ref.train.objective import Objective, summed_loss
 from torch_ref.train.precision import Precision
 
-Forward = Callable[[Tensor, Tensor], Tensor]
-"""source (B, S), target (B, T) ids -> logits (B, T, V)."""
+Forward = Callable[..., Tensor]
+"""source (B, S), if there is one, and target (B, T) ids -> logits (B, T, V)."""
 
 
 class ModuleEngine(TorchEngine):
@@ -31,10 +30,12 @@ class ModuleEngine(TorchEngine):
     """
 
     saves_frozen = False
+    streams: ClassVar[Sequence[str]] = ("source", "target")
+    """What the module is called with."""
     module: Any
     """The module itself."""
 
-    def module_of(self, config: TransformerConfig) -> nn.Module:
+    def module_of(self, config: Any) -> nn.Module:
         """A module of the configuration, its weights drawn from PyTorch's generator."""
         raise NotImplementedError
 
@@ -48,14 +49,16 @@ class ModuleEngine(TorchEngine):
         forward = self.forward_of(self.module)
         if self.config.twin.compile:
             forward = torch.compile(forward)
-        return ModuleObjective(self.module, self.precision, forward).eval()
+        return ModuleObjective(self.module, self.streams, self.precision, forward).eval()
 
 
 class ModuleObjective(Objective):
     """Any module and its loss, over all logits at once. Dropout is PyTorch's own."""
 
-    def __init__(self, model: nn.Module, precision: Precision, forward: Forward) -> None:
-        super().__init__(model, ("source", "target"), precision)
+    def __init__(
+        self, model: nn.Module, streams: Sequence[str], precision: Precision, forward: Forward
+    ) -> None:
+        super().__init__(model, streams, precision)
         self._logits = forward
 
     def summed(
@@ -66,5 +69,5 @@ class ModuleObjective(Objective):
         **options: Any,
     ) -> Tensor:
         """Of what ``forward`` gives for the ids; ``rng`` is not asked."""
-        logits = self._logits(inputs["source"], inputs["target"]).flatten(0, 1)  # (B T, V)
+        logits = self._logits(*(inputs[name] for name in self.streams)).flatten(0, 1)  # (B T, V)
         return summed_loss(logits, targets, **options)

@@ -6,6 +6,7 @@ so many tokens (see ``process.py``).
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable
 
@@ -75,10 +76,8 @@ def _engine(name: str, config: RunConfig) -> Engine:
     from torch_ref.train.engine import TorchEngine
 
     torch.set_num_threads(config.train.workers)
-    engine = TorchEngine(config)
-    if name == "torch.compile":
-        engine.model.compile()
-    return engine
+    twin = dataclasses.replace(config.twin, compile=name == "torch.compile")
+    return TorchEngine(dataclasses.replace(config, twin=twin))
 
 
 def main(arguments: list[str]) -> None:

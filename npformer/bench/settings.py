@@ -8,8 +8,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from npformer import models
-from npformer.bench.shapes import workload
+from npformer.bench.shapes import bench_config, workload
+from npformer.config import RunConfig
 from npformer.errors import ConfigError
+from npformer.models.gpt import GPTConfig
+from npformer.presets import LATER
+
+BASELINES: dict[str, tuple[str, ...]] = {"transformer": ("nn", "marian"), "gpt": ("llama",)}
+"""Of a family, the models of others that are the same function."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +50,10 @@ class BenchConfig:
     """Of the NumPy step alone: the time of each op and worker, beside what it takes at least."""
 
     def __post_init__(self) -> None:
-        if self.engine == "torch" and "source" not in models.family(self.model).streams:
+        if self.engine == "torch" and not self.baselines:
             raise ConfigError(
-                f"--engine torch has baselines of models that translate, and {self.model} does "
-                "not; measure it with --engine numpy"
+                f"--engine torch has no baselines of {self.model}; measure it with --engine numpy, "
+                f"or one of {', '.join(BASELINES)}"
             )
         if self.engine == "torch" and self.profile:
             raise ConfigError("profile is of the NumPy step; leave --engine torch out")
@@ -58,6 +64,22 @@ class BenchConfig:
             raise ConfigError(f"batch is {self.batch}; it must be 0 or more")
         for preset in self.presets:
             workload(preset)
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """What --engine torch compares the twin with."""
+        return BASELINES.get(self.model, ())
+
+    def run(self, preset: str) -> RunConfig:
+        """What every implementation of --engine torch is made from: a decoder alone, as Llama's."""
+        run = bench_config(preset, self.model, workers=self.workers, dropout=self.dropout)
+        model = run.model
+        if isinstance(model, GPTConfig):
+            model = dataclasses.replace(model, **{**LATER, "kv_heads": None}, dropout=0.0)
+        twin = dataclasses.replace(
+            run.twin, device=self.device, precision=self.precision, compile=self.compile
+        )
+        return dataclasses.replace(run, model=model, twin=twin)
 
     def to_json(self) -> str:
         """For the process of an implementation."""

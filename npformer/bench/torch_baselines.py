@@ -1,4 +1,4 @@
-"""``--engine torch``: the twin, torch.nn.Transformer and MarianMTModel, by turns, side by side."""
+"""``--engine torch``: the twin and others' models of the same function, by turns, side by side."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from rich.text import Text
 
 from npformer.bench.process import Answer, BenchProcess, take_turns
 from npformer.bench.settings import BenchConfig
-from npformer.bench.shapes import bench_config
 from npformer.errors import install
+from npformer.models import family
 
-IMPLEMENTATIONS = {"twin": "twin", "nn": "PyTorch", "marian": "Marian"}
+IMPLEMENTATIONS = {"twin": "twin", "nn": "PyTorch", "marian": "Marian", "llama": "Llama"}
 """The twin and its baselines, and what a table calls them."""
-LEFT_OUT = f"MarianMTModel is left out: transformers is not installed; {install('marian')}"
+OF_TRANSFORMERS = {"marian": "MarianMTModel", "llama": "LlamaForCausalLM"}
+LEFT_OUT = f"is left out: transformers is not installed; {install('marian')}"
 
 
 class Decoding(NamedTuple):
@@ -65,7 +66,8 @@ def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
     """One preset's figures; ``left_out`` says who is missing, and why."""
     settings = config.to_json()
     here = importlib.util.find_spec("transformers") is not None
-    names = [name for name in IMPLEMENTATIONS if here or name != "marian"]
+    absent = {} if here else OF_TRANSFORMERS
+    names = [name for name in ("twin", *config.baselines) if name not in absent]
     running = {
         name: BenchProcess(
             "npformer.bench.torch_runner", name, preset, settings, threads=config.workers
@@ -80,7 +82,8 @@ def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
     rows: dict[str, Any] = {
         name: _training({**facts[name][0], "peak_flops": peak}, trained[name]) for name in running
     }
-    for way in DECODINGS:
+    translates = "source" in family(config.model).streams
+    for way in DECODINGS if translates else ():
         request: dict[str, Any] = {**way._asdict(), "tokens": config.decode_tokens}
         decoded, failed = take_turns(running, config.rounds, what="decode", **request)
         failures |= failed
@@ -89,7 +92,7 @@ def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
     for process in running.values():
         process.close()
     rows |= {name: {**rows.get(name, {}), "failed": why} for name, why in failures.items()}
-    model = bench_config(preset, config.model, workers=config.workers, dropout=config.dropout).model
+    model = config.run(preset).model
     return {
         "vocab_size": model.vocab_size,
         "dropout": model.dropout,
@@ -97,7 +100,7 @@ def measure(preset: str, config: BenchConfig) -> dict[str, Any]:
         "compile": config.compile,
         "decode_tokens": config.decode_tokens,
         "implementations": {name: rows[name] for name in names},
-        "left_out": [] if here else [LEFT_OUT],
+        "left_out": [f"{absent[n]} {LEFT_OUT}" for n in config.baselines if n in absent],
     }
 
 
@@ -162,7 +165,9 @@ def _notes(result: dict[str, Any]) -> list[str]:
         if "failed" in row
     ]
     counts = {row["parameters"] for row in rows.values() if "parameters" in row}
+    peak = next((row["peak_flops"] for row in rows.values() if row.get("peak_flops")), 0.0)
     return [
+        *([f"model FLOP utilisation is of {peak / 1e12:,.4g} TFLOP/s"] if peak else []),
         f"{' or '.join(f'{n:,}' for n in sorted(counts))} parameters each; decoding writes "
         f"{result['decode_tokens']} tokens a sentence; a ratio over 1: the twin is better",
         *failed,

@@ -10,7 +10,6 @@ over a decoder that reads the whole prefix at each step.
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import time
 from collections.abc import Callable
@@ -18,12 +17,15 @@ from typing import Any
 
 import torch
 
+from npformer.bench.llama import LlamaEngine
 from npformer.bench.process import Answer, serve
 from npformer.bench.settings import BenchConfig
-from npformer.bench.shapes import bench_config, padded_batch, training_shape
+from npformer.bench.shapes import padded_batch, training_shape
 from npformer.config import RunConfig
 from npformer.decode.beam import beam as beam_search
 from npformer.decode.greedy import greedy
+from npformer.models import family
+from npformer.text.batches import Batch
 from npformer.text.tokenizer import BOS, PAD
 from npformer.train.memory import peak_memory
 
@@ -33,25 +35,18 @@ Decoder = Callable[[Any, int, int], list[list[int]]]
 """source (B, S) ids, beam, length -> ``length`` tokens for each row, no end token among them."""
 
 
-def run_config(preset: str, bench: BenchConfig) -> RunConfig:
-    """The run that every implementation is made from."""
-    run = bench_config(preset, bench.model, workers=bench.workers, dropout=bench.dropout)
-    twin = dataclasses.replace(
-        run.twin, device=bench.device, precision=bench.precision, compile=bench.compile
-    )
-    return dataclasses.replace(run, twin=twin)
-
-
 class Runner:
     """One implementation, ready to train and to decode."""
 
     def __init__(self, name: str, preset: str, bench: BenchConfig) -> None:
-        self.name, self.config = name, run_config(preset, bench)
+        self.name, self.config = name, bench.run(preset)
         self.engine = implementation_engine(name, self.config)
         self.cuda = self.engine.device.type == "cuda"
         shape = training_shape(preset, bench.batch, cuda=self.cuda)
         self.vocab_size = self.config.model.vocab_size
-        self.batch = padded_batch(*shape, self.vocab_size)
+        batch = padded_batch(*shape, self.vocab_size)
+        read = {name: batch.inputs[name] for name in family(bench.model).streams}
+        self.batch = Batch(read, batch.targets)
         self.length = shape.length
         self._steps = 0
         self._decode: Decoder | None = None
@@ -114,6 +109,8 @@ def implementation_engine(name: str, config: RunConfig) -> Any:
         from npformer.bench.marian import MarianEngine
 
         return MarianEngine(config)
+    if name == "llama":
+        return LlamaEngine(config)
     from npformer.bench.torch_transformer import TorchTransformerEngine
 
     return TorchTransformerEngine(config)

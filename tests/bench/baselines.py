@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import torch
 
 from npformer.bench.module_engine import ModuleEngine
 from npformer.config import RunConfig, TrainConfig
+from npformer.models.gpt import GPTConfig
 from npformer.models.transformer import TransformerConfig
+from npformer.presets import LATER
 from npformer.text.batches import Batch
 from npformer.text.tokenizer import PAD
 from torch_ref.train import TorchEngine
@@ -19,10 +22,14 @@ MODEL = TransformerConfig(
     vocab_size=23, d_model=12, heads=2, d_ff=20, encoder_layers=2, decoder_layers=2, dropout=0.0,
     max_length=16,
 )  # fmt: skip
+LLAMA = GPTConfig(
+    vocab_size=23, d_model=12, heads=2, d_ff=20, layers=2, dropout=0.0, max_length=16,
+    **{**LATER, "kv_heads": None},
+)  # fmt: skip
 BASELINES = ("marian", "nn")
 
 
-def run_config(model: TransformerConfig = MODEL, **train: Any) -> RunConfig:
+def run_config(model: TransformerConfig | GPTConfig = MODEL, **train: Any) -> RunConfig:
     """A run in float64 unless told."""
     return RunConfig(model=model, train=TrainConfig(**{"dtype": "float64", **train}))
 
@@ -33,6 +40,11 @@ def baseline(name: str, config: RunConfig) -> tuple[ModuleEngine, Callable[..., 
         from npformer.bench.torch_transformer import TorchTransformerEngine, twin_weights
 
         return TorchTransformerEngine(config), twin_weights
+    if name == "llama":
+        from npformer.bench import llama
+
+        renamed = partial(llama.twin_weights, config=config.model)
+        return llama.LlamaEngine(config), renamed
     from npformer.bench import marian
 
     engine = marian.MarianEngine(config)

@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 
 from npformer.bench.marian import MarianEngine
+from npformer.config import RunConfig
 from npformer.decode.beam import beam
 from npformer.decode.greedy import greedy
 from npformer.errors import ConfigError, NonFiniteError, ShapeError
+from npformer.text.batches import Batch
 from npformer.text.tokenizer import BOS, EOS, PAD
+from npformer.verify.true_float64 import exact
 from tests.bench.baselines import (
     BASELINES,
+    LLAMA,
     MODEL,
     baseline,
     ragged_batch,
@@ -37,14 +41,25 @@ def _needs_transformers(request):
 @pytest.mark.parametrize("activation", ["relu", "gelu", "silu"])
 @pytest.mark.parametrize("name", BASELINES)
 def test_it_trains_as_the_twin_does_from_the_same_weights(name, activation):
+    trains_as_the_twin(name, run_config(dataclasses.replace(MODEL, activation=activation)))
+
+
+def test_llama_trains_as_the_twin_of_a_decoder_alone_does():
+    pytest.importorskip("transformers", reason="LlamaForCausalLM needs the extra marian")
+    with exact():  # its norms and rotations ask for float32 by name
+        trains_as_the_twin("llama", run_config(LLAMA))
+
+
+def trains_as_the_twin(name: str, config: RunConfig) -> None:
     """Loss, norm of the gradient, and all weights after two updates, through padding and masks."""
-    config = run_config(dataclasses.replace(MODEL, activation=activation))
     twin = twin_off_its_start(config)
     engine, renamed = baseline(name, config)
     engine.restore({f"model/{n}": a for n, a in renamed(weights(twin)).items()})
     assert engine.parameter_count == sum(a.size for a in weights(twin).values())
     for update in range(2):
         batch = ragged_batch(update)
+        read = {stream: batch.inputs[stream] for stream in twin.model.streams}
+        batch = Batch(read, batch.targets)
         assert engine.evaluate(batch) == pytest.approx(twin.evaluate(batch), rel=1e-12)
         for one in (twin, engine):
             one.gradients(batch, (0, update))

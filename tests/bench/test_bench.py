@@ -92,9 +92,9 @@ def test_a_preset_that_does_not_exist_is_refused() -> None:
         BenchConfig(rounds=0)
 
 
-def test_baselines_that_translate_need_a_model_that_does() -> None:
-    with pytest.raises(ConfigError, match="gpt does not; measure it with --engine numpy"):
-        BenchConfig(engine="torch", model="gpt")
+def test_a_family_without_baselines_is_refused_with_those_that_have_some() -> None:
+    with pytest.raises(ConfigError, match="no baselines of bert; measure it with --engine numpy"):
+        BenchConfig(engine="torch", model="bert")
 
 
 READ = {name: family for name, family in families().items() if not family.heard}
