@@ -1,4 +1,4 @@
-"""DeepSeek-V3 and R1 (DeepSeek-AI, 2024, arXiv:2412.19437): latents, and 256 experts, of which 8."""
+"""DeepSeek-V3 and R1 (DeepSeek-AI, 2024, arXiv:2412.19437): latents, and eight of 256 experts."""
 
 from __future__ import annotations
 
