@@ -17,6 +17,7 @@ __all__ = ["from_pretrained"]
 
 
 def __getattr__(name: str) -> Any:
+    """What is imported when it is asked for; raises ``AttributeError`` for any other name."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from npformer import pretrained

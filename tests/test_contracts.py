@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -66,25 +67,42 @@ def modules(package: str) -> dict[str, Path]:
     return found
 
 
+def syntax(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Those directly in a module, a definition or a compound statement."""
+    for block in ("body", "orelse", "handlers", "finalbody", "cases"):
+        yield from getattr(node, block, ())
+
+
 def imports(path: Path, *, lazy: bool = True, types: bool = False) -> Iterator[str]:
     """The dotted names that a file imports; without ``lazy``, only when it is itself imported.
 
     With ``types``, also those that only a type checker sees.
     """
+    for name, late, typed in _imports(path):
+        if (lazy or not late) and (types or not typed):
+            yield name
 
-    def visit(node: ast.AST) -> Iterator[str]:
-        for child in ast.iter_child_nodes(node):
+
+@functools.cache
+def _imports(path: Path) -> list[tuple[str, bool, bool]]:
+    """What a file imports, whether in a function, and whether for types alone."""
+
+    def visit(node: ast.AST, late: bool, typed: bool) -> Iterator[tuple[str, bool, bool]]:
+        for child in statements(node):
             if isinstance(child, ast.Import):
-                yield from (alias.name for alias in child.names)
+                yield from ((alias.name, late, typed) for alias in child.names)
             elif isinstance(child, ast.ImportFrom):
                 assert child.level == 0, f"{path} has a relative import"
-                yield from (f"{child.module}.{alias.name}" for alias in child.names)
-            elif _is_type_checking(child) and not types:
-                continue
-            elif lazy or not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield from visit(child)
+                yield from ((f"{child.module}.{one.name}", late, typed) for one in child.names)
+            else:
+                function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+                yield from visit(child, late or function, typed or _is_type_checking(child))
 
-    yield from visit(ast.parse(path.read_text(encoding="utf-8")))
+    return list(visit(syntax(path), False, False))
 
 
 def _is_type_checking(node: ast.AST) -> bool:
@@ -100,12 +118,14 @@ NUMPY_SIDE = modules("npformer")
 TORCH_SIDE = modules("torch_ref")
 
 
-@pytest.mark.parametrize("name", [n for n in NUMPY_SIDE if part_of(n) in ALLOWED])
-def test_imports_follow_the_arrows(name):
-    part = part_of(name)
-    for imported in imports(NUMPY_SIDE[name]):
-        if imported.startswith("npformer.") and part_of(imported) != part:
-            assert part_of(imported) in ALLOWED[part], f"{name} must not import {imported}"
+def test_imports_follow_the_arrows():
+    assert not [
+        f"{name} must not import {imported}"
+        for name, path in NUMPY_SIDE.items()
+        if (part := part_of(name)) in ALLOWED
+        for imported in imports(path)
+        if imported.startswith("npformer.") and part_of(imported) not in {part, *ALLOWED[part]}
+    ]
 
 
 def test_every_part_of_npformer_has_its_arrows():
@@ -120,25 +140,38 @@ def test_the_arrows_have_no_circle():
     assert done == set(ALLOWED)
 
 
-@pytest.mark.parametrize("name", [n for n in NUMPY_SIDE if part_of(n) not in WITH_TORCH])
-def test_no_torch_below_verify_bench_plan_and_cli(name):
-    for imported in imports(NUMPY_SIDE[name], lazy=name not in (CHOOSES_ENGINE, READS_PICKLES)):
-        assert imported.split(".")[0] not in ("torch", "torch_ref"), f"{name} imports {imported}"
+def of_torch(name: str, *, lazy: bool) -> list[str]:
+    """What a file imports of PyTorch and of the twin."""
+    return [
+        f"{name} imports {imported}"
+        for imported in imports(NUMPY_SIDE[name], lazy=lazy)
+        if imported.split(".")[0] in ("torch", "torch_ref")
+    ]
 
 
-@pytest.mark.parametrize("name", [n for n in NUMPY_SIDE if part_of(n) == "cli"])
-def test_the_command_line_imports_torch_only_when_asked_for_it(name):
-    for imported in imports(NUMPY_SIDE[name], lazy=False):
-        assert imported.split(".")[0] not in ("torch", "torch_ref"), f"{name} imports {imported}"
+def test_no_torch_below_verify_bench_plan_and_cli():
+    late = (CHOOSES_ENGINE, READS_PICKLES)
+    below = [name for name in NUMPY_SIDE if part_of(name) not in WITH_TORCH]
+    assert len(below) > 100
+    assert not [wrong for name in below for wrong in of_torch(name, lazy=name not in late)]
 
 
-@pytest.mark.parametrize("name", TORCH_SIDE)
-def test_the_twin_sees_only_the_engine_free_parts(name):
-    allowed = TWIN_MAY_IMPORT | ({"cli"} if name == TWIN_COMMAND else set())
-    for imported in imports(TORCH_SIDE[name]):
-        if imported.split(".")[0] == "npformer" and imported.rpartition(".")[0] not in PLAIN_DATA:
-            assert part_of(imported) in allowed, f"{name} must not import {imported}"
-            assert "numpy_engine" not in imported, f"{name} must not import NumPy's engine"
+def test_the_command_line_imports_torch_only_when_asked_for_it():
+    commands = [name for name in NUMPY_SIDE if part_of(name) == "cli"]
+    assert len(commands) > 10
+    assert not [wrong for name in commands for wrong in of_torch(name, lazy=False)]
+
+
+def test_the_twin_sees_only_the_engine_free_parts():
+    assert not [
+        f"{name} must not import {imported}"
+        for name, path in TORCH_SIDE.items()
+        for allowed in [TWIN_MAY_IMPORT | ({"cli"} if name == TWIN_COMMAND else set())]
+        for imported in imports(path)
+        if imported.split(".")[0] == "npformer"
+        and imported.rpartition(".")[0] not in PLAIN_DATA
+        and (part_of(imported) not in allowed or "numpy_engine" in imported)
+    ]
 
 
 def test_no_two_files_import_each_other_in_a_circle():
@@ -200,7 +233,7 @@ OPS = {
     name.rpartition(".")[2]: tree
     for name, path in NUMPY_SIDE.items()
     if part_of(name) == "ops"
-    for tree in [ast.parse(path.read_text(encoding="utf-8"))]
+    for tree in [syntax(path)]
     if any(function.endswith("_forward") for function in functions(tree))
 }
 
@@ -234,8 +267,7 @@ def test_every_module_has_a_twin_in_a_file_of_the_same_name(name):
 
 
 def classes(path: Path) -> list[ast.ClassDef]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    return [node for node in syntax(path).body if isinstance(node, ast.ClassDef)]
 
 
 def public_modules(path: Path) -> set[str]:
@@ -248,37 +280,39 @@ def public_modules(path: Path) -> set[str]:
 
 def own_raises(node: ast.AST) -> Iterator[str]:
     """What a function's own body raises, not that of a function in it."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.FunctionDef | ast.ClassDef | ast.Lambda):
+    for child in statements(node):
+        if isinstance(child, ast.FunctionDef | ast.ClassDef):
             continue
         if isinstance(child, ast.Raise) and isinstance(child.exc, ast.Call):
             yield ast.unparse(child.exc.func).rpartition(".")[2]
         yield from own_raises(child)
 
 
-def public(
-    body: list[ast.stmt], owner: ast.ClassDef | None = None
-) -> Iterator[tuple[str, str, Any]]:
-    """Name, docstring and node of every public function; a constructor has its class's too."""
-    for node in body:
-        constructs = owner is not None and getattr(node, "name", "") in (
-            "__init__",
-            "__post_init__",
-        )
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-            yield from public(node.body, node)
-        elif isinstance(node, ast.FunctionDef) and (constructs or not node.name.startswith("_")):
-            documents = [node, owner] if constructs and owner else [node]
-            yield node.name, " ".join(ast.get_docstring(d) or "" for d in documents), node
+def public(node: ast.AST, owner: ast.ClassDef | None = None) -> Iterator[tuple[Any, list[Any]]]:
+    """Every function with a public or special name, nested ones too, and what documents it.
+
+    A special method, such as a constructor, has its class's docstring besides its own.
+    """
+    for child in statements(node):
+        if isinstance(child, ast.FunctionDef):
+            special = child.name.startswith("__")
+            if special or not child.name.startswith("_"):
+                yield child, [child, owner] if special and owner else [child]
+        inside = child if isinstance(child, ast.ClassDef) else None
+        yield from public(child, inside or (None if isinstance(child, ast.FunctionDef) else owner))
 
 
 @pytest.mark.parametrize("package", ["npformer", "torch_ref"])
 def test_a_function_that_raises_says_so(package):
     silent = [
-        f"{module}.{name} raises {', '.join(sorted(raised))}"
+        f"{module}.{node.name} raises {', '.join(sorted(raised))}"
         for module, path in modules(package).items()
-        for name, document, node in public(ast.parse(path.read_text(encoding="utf-8")).body)
+        for node, documents in public(syntax(path))
         if (raised := set(own_raises(node)) - {"NotImplementedError", "AssertionError"})
-        and not re.search(r"\brais(e|es|ed)\b", document, re.IGNORECASE)
+        and not re.search(
+            r"\brais(e|es|ed)\b",
+            " ".join(ast.get_docstring(one) or "" for one in documents),
+            re.IGNORECASE,
+        )
     ]
     assert not silent, silent

@@ -57,6 +57,7 @@ class Command(Train):
     """Also write the scores to this file; those of --generate go beside it, to .generate.json."""
 
     def __call__(self) -> int:
+        """The exit status; raises ``UsageError`` for options that do not apply to Marian."""
         if idle := [option for option in changed_options(self) if option in TWIN_ALONE]:
             raise UsageError(f"{', '.join(idle)}: applies to the twin only; leave it out here")
         check_optimizer_options(self)

@@ -50,6 +50,10 @@ class Command:
     """Print nothing but the vectors, warnings and errors."""
 
     def __call__(self) -> int:
+        """The exit status; raises ``UsageError`` unless texts or a file are given.
+
+        Raises ``ConfigError`` for a file without lines.
+        """
         if bool(self.text) == (self.file is not None):
             raise UsageError("give texts on the command line, or a file of them with --file")
         texts = list(self.text) if self.file is None else read_text(self.file).splitlines()

@@ -86,6 +86,7 @@ class Command:
     """Print nothing but warnings and errors."""
 
     def __call__(self) -> int:
+        """The exit status; raises ``UsageError`` for a number below 0."""
         for name in ("limit", "samples"):
             if getattr(self, name) < 0:
                 raise UsageError(f"--{name} is {getattr(self, name)}; it must be 0 or more")

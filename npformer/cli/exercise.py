@@ -42,6 +42,7 @@ class Command(Options):
     """
 
     def __call__(self) -> int:
+        """The exit status; raises ``UsageError`` for options that do not go with the action."""
         for name in ("cases", "seconds", "megabytes"):
             value = getattr(self, name)
             if value is not None and not value > 0:

@@ -60,6 +60,10 @@ class Command:
     """Print nothing but warnings and errors."""
 
     def __call__(self) -> int:
+        """The exit status; raises ``NpformerError`` if the page cannot be written.
+
+        Raises ``ConfigError`` for a model that predicts no token.
+        """
         loaded = load_model(self.checkpoint, keeps_freed_memory=False)
         self._check_out()
         if not predicts_tokens(loaded.model):

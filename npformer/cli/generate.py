@@ -76,6 +76,10 @@ class Command:
     """Print nothing but the texts, warnings and errors."""
 
     def __call__(self) -> int:
+        """The exit status; raises ``UsageError`` for options that are out of range or at odds.
+
+        Raises ``ConfigError`` for a model that predicts no next token of a text.
+        """
         if self.text and self.file is not None:
             raise UsageError("give the text on the command line or with --file, not both")
         if self.seed < 0:

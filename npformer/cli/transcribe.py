@@ -58,6 +58,7 @@ class Command:
     """Print nothing but the text, warnings and errors."""
 
     def __call__(self) -> int:
+        """The exit status; raises ``UsageError`` for a beam below 1."""
         if self.beam < 1:
             raise UsageError(f"--beam is {self.beam}; it must be 1 or more")
         reporter(self.json)  # refuses a file that cannot be, before any work

@@ -84,6 +84,10 @@ class Command:
     """Print nothing but the translation, warnings and errors."""
 
     def __call__(self) -> int:
+        """The exit status; raises ``UsageError`` for options at odds.
+
+        Raises ``NpformerError`` if every sentence is too long.
+        """
         if self.text and self.file is not None:
             raise UsageError("give the text on the command line or with --file, not both")
         if self.lines and self.wrapped:

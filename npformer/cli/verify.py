@@ -129,6 +129,7 @@ class Command:
     whole: Annotated[ModelOptions, tyro.conf.arg(name="")] = field(default_factory=ModelOptions)
 
     def __call__(self) -> int:
+        """The exit status; raises ``UsageError`` for options of another kind of check."""
         console = reporter(self.json, self.quiet)
         self.whole.refuse_without_model()
         if self.whole.model is not None:

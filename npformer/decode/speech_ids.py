@@ -32,6 +32,7 @@ class SpeechIds(NamedTuple):
         """Those of a generation_config.json; raises ConfigError without a start and an end."""
 
         def needed(name: str) -> Any:
+            """That entry; raises ``ConfigError`` if it is missing."""
             if said.get(name) is None:
                 raise ConfigError(
                     f"the model's files do not say {name}; there must be a generation_config.json "

@@ -53,6 +53,7 @@ class MethodQuestion(Question):
         name = f"{self.stem}_{method}"
 
         def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
+            """Raises ``Complaint`` if a forward does not return a pair."""
             found = function(layer, *arguments, **keywords)
             if method == "forward":
                 if not isinstance(found, tuple) or len(found) != 2:

@@ -54,6 +54,7 @@ def _index(path: Path) -> dict[str, str]:
 
 class _Shards(Mapping[str, Array]):
     def __init__(self, directory: Path, index: Mapping[str, str]) -> None:
+        """Raises ``CheckpointError`` if a shard is missing or is not what the index says."""
         self._index = index
         self._files: dict[str, ArrayFile] = {}
         for shard in sorted(set(index.values())):

@@ -39,6 +39,7 @@ class Directory(Mapping[str, bytes]):
         self._path = path
 
     def __getitem__(self, name: str) -> bytes:
+        """The bytes of a file; raises ``KeyError`` if there is none of that name."""
         try:
             return (self._path / name).read_bytes()
         except FileNotFoundError:

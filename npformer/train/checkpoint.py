@@ -138,6 +138,7 @@ def save_checkpoint(
         return str(begin_directory(path)) if first else ""
 
     def look() -> None:
+        """Raises ``CheckpointError`` if this rank does not see the directory."""
         if not temporary.is_dir():
             raise CheckpointError(
                 f"cannot save the checkpoint {path}: rank {ranks.rank} does not see {temporary}; "

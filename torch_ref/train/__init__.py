@@ -11,6 +11,7 @@ __all__ = ["TorchEngine"]
 
 
 def __getattr__(name: str) -> Any:
+    """``TorchEngine``, imported when asked for; raises ``AttributeError`` for any other name."""
     # Late: ``python -m torch_ref.train`` begins here, and says in a line that PyTorch is missing.
     if name != "TorchEngine":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

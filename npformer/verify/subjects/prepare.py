@@ -179,6 +179,7 @@ def _user(
     def settled(
         arrays: list[Array | None],
     ) -> tuple[Case, tuple[str, ...], Subject, Subject | None]:
+        """Raises ``VerifyError`` if no input has a gradient."""
         lists = inputs.lists or (None,) * len(arrays)
         call = ArgumentNames.of(_names(possible[0], len(lists), static), lists, keywords)
         names = call.arrays

@@ -28,6 +28,7 @@ def _run(adam_step):
     """run_adam of the file, with the results by name."""
 
     def run_adam(weight, gradients, **settings):
+        """Raises ``Complaint`` if a step does not return its three arrays."""
         state = (weight.copy(), np.zeros_like(weight), np.zeros_like(weight))
         for step, gradient in enumerate(gradients, 1):
             weight, m, v = state

@@ -31,6 +31,7 @@ def _named(function):
     """clip with its two results by name."""
 
     def clip(dweight, dbias, max_norm):
+        """Raises ``Complaint`` if the function does not return two results."""
         found = function(dweight, dbias, max_norm)
         if not isinstance(found, (tuple, list)) or len(found) != 2:
             raise Complaint("type", f"clip returns {a_kind(found)}; it must return dweight, dbias")

@@ -27,6 +27,7 @@ def _run(training_step):
     """run_training of start.py, around any step."""
 
     def run_training(seed, lengths, updates, learning_rate):
+        """Raises ``Complaint`` if a step's loss is not a number."""
         model, batches = SOLUTION.make(seed, lengths)
         losses = []
         for _ in range(updates):

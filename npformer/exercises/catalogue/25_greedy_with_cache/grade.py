@@ -51,6 +51,7 @@ def _cached_logits(functions):
     kind = getattr(functions, "Weights", SOLUTION.Weights)
 
     def cached_logits(tokens, positions, hide=False, **others):
+        """Raises ``Complaint`` if a step does not return a token's logits and the cache."""
         weights = kind(positions=positions.copy(), **others)
         cache, rows = empty_cache(weights), []
         for t, token in enumerate(tokens):
@@ -79,6 +80,7 @@ def _decode(functions):
     kind = getattr(functions, "Weights", SOLUTION.Weights)
 
     def decode(limit, **weights):
+        """Raises ``Complaint`` if ``greedy`` returns no list."""
         found = functions.greedy(kind(**weights), limit)
         if not isinstance(found, (tuple, list, np.ndarray)):
             raise Complaint("type", f"greedy returns {a_kind(found)}; it must return a list of ids")

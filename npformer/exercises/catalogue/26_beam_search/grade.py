@@ -52,6 +52,7 @@ def _named(function):
     """The results by name; the tokens as text, so that a message shows all of them."""
 
     def beam_search(**arguments):
+        """Raises ``Complaint`` if it does not return a list of ids and a number."""
         found = function(**arguments)
         if not isinstance(found, (tuple, list)) or len(found) != 2:
             said = f"beam_search returns {a_kind(found)}; it must return tokens, score"

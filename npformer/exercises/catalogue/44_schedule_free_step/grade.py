@@ -26,6 +26,7 @@ def _run(step):
     """The file's step, once for each gradient, with the results by name."""
 
     def run_steps(weight, gradients, rates, beta):
+        """Raises ``Complaint`` if a step does not return its four results."""
         z, x, squares = weight.copy(), weight.copy(), 0.0
         found = (z, x, weight, squares)
         for gradient, rate in zip(gradients, rates, strict=True):

@@ -31,6 +31,7 @@ def _two(forward, backward):
     """``two_layers`` of these functions, which looks at what their caches hold."""
 
     def run(x, weight, rng):
+        """Raises ``Complaint`` for a cache that holds an activation."""
         y, cache = _pair(forward(x, weight, rng), "checkpointed_forward", "y, cache")
         for array in _arrays(cache):
             if not any(np.array_equal(array, own) for own in (x, weight)):
