@@ -74,6 +74,7 @@ class Command:
     """Print nothing but warnings and errors."""
 
     def __call__(self) -> int:
+        """The exit status; raises ``UsageError`` for options out of range or at odds."""
         if (self.plant is None) != (self.at is None):
             raise UsageError("--plant and --at go together: a mutant, and where to put it")
         if self.plant is not None and self.implementation is not None:
@@ -112,6 +113,8 @@ class Command:
         console.print(str(found), highlight=False, markup=False, soft_wrap=True)
         if mutant is not None:
             planted = f"Planted: {mutant.name} at {self.at}: {mutant.wrong}."
+            if found.passed:
+                planted += " With these texts it changes nothing there."
             console.print(planted, highlight=False, markup=False, soft_wrap=True)
         write_figures(self.json, "bisect", found.to_dict())
         return 0 if found.passed else FOUND

@@ -75,6 +75,14 @@ def test_a_planted_mistake(npformer, trained, directory):
     assert "cross_entropy: p less the target" in ended.out
 
 
+def test_a_planted_mistake_that_changes_nothing(npformer, trained):
+    place = "decoder.layers.0.self_attn_residual.dropout"
+    ended = npformer(*command(trained, "--plant", "dropout/gradient-unscaled", "--at", place))
+    assert ended.status == 0, ended
+    last = " ".join(ended.out.split()).partition("Planted: ")[2]
+    assert last.endswith("changes nothing there.")
+
+
 def test_a_row_for_every_call(npformer, trained):
     short, whole = (npformer(*command(trained, *more)).out for more in ((), ("--every-call",)))
     assert "self_attn.q_proj" not in short

@@ -265,8 +265,8 @@ def test_what_a_layer_hands_to_a_sublayer_is_its_own(copied):
     edits = (
         ("self.cross_attn.forward(h, memory, memory_mask)",
          "self.cross_attn.forward(h, memory, None)"),
-        ("return self.self_attn.forward(h, None, mask, causal=self.causal, at=at, kept=kept)",
-         "return self.self_attn.forward(h, None, mask, causal=False, at=at, kept=kept)"),
+        ("return self.self_attn.forward(h, mask=mask, causal=self.causal, at=at, kept=kept)",
+         "return self.self_attn.forward(h, mask=mask, causal=False, at=at, kept=kept)"),
     )  # fmt: skip
     for edit, operation in zip(edits, ("the mask passed on", "the causal mask"), strict=True):
         mine = copied(layer_file, "my_layer", edit)

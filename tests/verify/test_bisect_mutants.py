@@ -11,7 +11,7 @@ import pytest
 from npformer.models.loss import LOSS
 from npformer.verify.lockstep.plant import plant, sites
 from npformer.verify.mutants import MUTANTS
-from tests.verify.bisect_models import VARIANTS, Right, right, shows
+from tests.verify.bisect_models import VARIANTS, Right, make_model, right, shows
 
 # Mistakes that change nothing in any model here, and why.
 CANNOT_SHOW = {
@@ -65,16 +65,13 @@ CANNOT_SHOW = {
     "swiglu/slope-overflows": "no gate is far in the tail",
     "softcap/digits-lost": "no score is far beyond the cap",
     "softcap/slope-overflows": "no score is far beyond the cap",
-    **dict.fromkeys(
-        (name for name in MUTANTS if name.startswith("tiled_attention/")),
-        "tiles read a long prompt, which training has not",
-    ),
 }
 NAMED_IN_A_PART = ("GPT/every-layer-local", "MultiHeadAttention/gates-interleaved")
 """They change a part's setting or weights, and bisect names that part."""
 LAYERS = 3
 """Of each stack: a first, one between and a last."""
-USED = [name for name in MUTANTS if any(sites(MUTANTS[name], right(v, 1).model) for v in VARIANTS)]
+MODELS = [make_model(1, **changes) for changes, _ in VARIANTS.values()]
+USED = [name for name in MUTANTS if any(sites(MUTANTS[name], model) for model in MODELS)]
 
 
 def places(name: str, model) -> list[str]:

@@ -18,13 +18,10 @@ def compare(expected: Any, found: Any, scale: Any, dtype: np.dtype, own: bool = 
 
     ``scale`` gives S for what is expected. A result of the suspect's ``own`` must be in ``dtype``.
     """
-    if isinstance(expected, np.random.Generator) or isinstance(found, np.random.Generator):
-        same = isinstance(expected, np.random.Generator) == isinstance(found, np.random.Generator)
-        return None if same else _pair("a random generator", "None", found is None)
     if not isinstance(expected, np.ndarray) or not isinstance(found, np.ndarray):
-        if (expected is None) != (found is None):
-            return _pair("an array", "None", found is None)
-        return None if _same(expected, found) else f"is {found!r}, it must be {expected!r}"
+        if _same(expected, found):
+            return None
+        return f"is {_named(found)}, it must be {_named(expected)}"
     if expected.shape != found.shape:
         return f"has shape {found.shape}, it must be {expected.shape}"
     if not real(expected) or not real(found):
@@ -92,12 +89,35 @@ def between(e: Array, terms: list[Array]) -> Array:
     return scale + np.finfo(np.float32).tiny
 
 
-def _pair(one: str, other: str, nothing: bool) -> str:
-    return f"is {other}, it must be {one}" if nothing else f"is {one}, it must be {other}"
+_NUMBER = (int, float, np.generic)
 
 
 def _same(expected: Any, found: Any) -> bool:
-    try:
-        return bool(expected == found) or type(expected) is not type(found)
-    except (TypeError, ValueError):
+    """Whether two values say the same: 1 and 1.0 do, 1 and "1" do not.
+
+    Random generators do: what is drawn is compared where it is used. A number and an array may be
+    two forms of one argument, as an offset and positions are: what comes of them is compared.
+    """
+    forms = [isinstance(value, _NUMBER) for value in (expected, found)]
+    if all(forms):
+        return bool(expected == found)
+    if any(forms) and any(isinstance(value, np.ndarray) for value in (expected, found)):
         return True
+    if type(expected) is not type(found):
+        return False
+    if isinstance(expected, np.ndarray):
+        return np.array_equal(expected, found)
+    if isinstance(expected, tuple | list):
+        return len(expected) == len(found) and all(map(_same, expected, found))
+    if isinstance(expected, dict):
+        return expected.keys() == found.keys() and all(_same(expected[k], found[k]) for k in found)
+    return isinstance(expected, np.random.Generator) or bool(expected == found)
+
+
+def _named(value: Any) -> str:
+    """A value in a sentence of one line."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}" if value.ndim else f"an array of {value}"
+    if isinstance(value, np.random.Generator):
+        return "a random generator"
+    return " ".join(repr(value).split())

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from npformer.inspect.caches import fields
 from npformer.verify.lockstep.alignment import add_share, copied
 from npformer.verify.lockstep.lines import beginning, caller
 from npformer.verify.lockstep.numpy_gradients import Gathered, equal
@@ -43,8 +44,9 @@ class NumpyWatch(NumpyObserver):
         self._calls: defaultdict[Key, int] = defaultdict(int)
         self._of_cache: defaultdict[tuple[str, str, int], list[Visit]] = defaultdict(list)
         self._backs: list[Back] = []
-        self._blamed: list[bool] = []  # of each running call, whether one inside it overwrote
         self._returned: list[tuple[Any, Any]] = []  # by the last backward: gradients, their copies
+        self._open: list[Visit | Back] = []  # the calls that run now
+        self._written: list[tuple[int, Array]] = []  # what a call wrote to, and when it had ended
 
     def forward(self, site: Site, run: Run, function: Run, *args: Any, **kwargs: Any) -> Any:
         """What the call returns, noted; raises Stopped, with the place, if the call raises."""
@@ -67,13 +69,13 @@ class NumpyWatch(NumpyObserver):
         if parent is not None:
             parent.children.append(visit)
         self.stack.append(visit)
-        self._blamed.append(False)
+        self._open.append(visit)
         with naming(site, number, "forward"):
             y, cache = run(*args, **kwargs)
         self.stack.pop()
         visit.output, visit.cache, visit.end = np.array(y), cache, self._tick()
         changed = _changed(given, visit.arguments)
-        visit.overwrote = self._own(changed, bool(changed))
+        visit.overwrote = changed if self._wrote([given[name] for name in changed]) else []
         self._of_cache[*site.key, id(cache)].append(visit)
         return y, cache
 
@@ -87,10 +89,11 @@ class NumpyWatch(NumpyObserver):
         visit = next((v for v in reversed(known) if not v.backs), known[-1])
         self._look(site)
         back = Back(np.array(dy), self._tick(), where=caller(), source=beginning(function))
+        back.spoilt = self.ticks if self._was_written(cache, visit.end) else 0
         visit.backs.append(back)
         self.stack.append(visit)
         self._backs.append(back)
-        self._blamed.append(False)
+        self._open.append(back)
         with naming(site, visit.number, "backward"):
             gradients = run(dy, cache, *others)
         self._look(site)
@@ -103,8 +106,7 @@ class NumpyWatch(NumpyObserver):
         )
         self._returned = list(zip(several(gradients), back.gradients, strict=True))
         assert back.dy is not None
-        changed = not equal(back.dy, dy)
-        back.overwrote = self._own(changed, changed)
+        back.overwrote = self._wrote([] if equal(back.dy, dy) else [dy])
         return gradients
 
     def accumulate(self, path: str, run: Run, parameter: Any, gradient: Any) -> None:
@@ -153,12 +155,25 @@ class NumpyWatch(NumpyObserver):
         names = real_names(visit.arguments)
         return index < len(names) and id(visit.arguments[names[index]]) in self._weights
 
-    def _own(self, found: Any, changed: bool) -> Any:
-        """What the call that ends now overwrote, unless a call inside it was the one to do so."""
-        inside = self._blamed.pop()
-        if self._blamed and (inside or changed):
-            self._blamed[-1] = True
-        return type(found)() if inside else found
+    def _wrote(self, changed: list[Array]) -> bool:
+        """Whether it was the call that ends now that wrote to these, and none inside it."""
+        call = self._open.pop()
+        own = bool(changed) and not call.spoilt
+        if own:
+            self._written += [(self.ticks, array) for array in changed]
+        if self._open:
+            around = self._open[-1]
+            around.spoilt = around.spoilt or call.spoilt or (self.ticks if own else 0)
+        return own
+
+    def _was_written(self, cache: Any, since: int) -> bool:
+        """Whether another call wrote to an array of a cache, when the cache was made already."""
+        held = [value for _, value in fields(cache) if isinstance(value, np.ndarray)]
+        return any(
+            tick > since and np.may_share_memory(array, one)
+            for tick, array in self._written
+            for one in held
+        )
 
     def _tick(self) -> int:
         self.ticks += 1

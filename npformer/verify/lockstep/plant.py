@@ -6,6 +6,7 @@ thread; every other, also of the same class, goes on as it was, and so does ever
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,7 +40,8 @@ def sites(mutant: Mutant, model: Any) -> list[str]:
         if mutant.component == LOSS.name:
             return ["loss"]
         return [path for path, m in model.named_modules() if _calls(m, mutant.component, model)]
-    return [path for path, one in _objects(model) if _methods(mutant, one)]
+    wrong = _replacements(mutant)
+    return [path for path, one in _objects(model) if _methods(wrong, one)]
 
 
 @contextmanager
@@ -72,7 +74,7 @@ def plant(mutant: Mutant, model: Any, path: str) -> Iterator[Pair]:
         with watching(_OpsOf(objects[path], table)):
             yield LOSS
     else:
-        with replacing(_methods(mutant, objects[path])):
+        with replacing(_methods(_replacements(mutant), objects[path])):
             yield LOSS
 
 
@@ -97,9 +99,14 @@ def _objects(model: Any) -> list[tuple[str, Any]]:
     return [*model.named_modules(), *model.named_parameters()]
 
 
-def _methods(mutant: Mutant, one: Any) -> dict[Any, Any]:
-    """The methods of one object that the mutant replaces, and by what."""
+def _replacements(mutant: Mutant) -> dict[Any, Any]:
+    """The methods of a class that the mutant replaces, and by what."""
     wrong: dict[Any, Any] = getattr(mutant.plant(component(mutant.component)), "replacements", {})
+    return wrong
+
+
+def _methods(wrong: dict[Any, Any], one: Any) -> dict[Any, Any]:
+    """Those that are one object's own."""
     return {
         getattr(one, function.__name__): replacement
         for function, replacement in wrong.items()
@@ -108,17 +115,18 @@ def _methods(mutant: Mutant, one: Any) -> dict[Any, Any]:
 
 
 def _calls(module: Any, op: str, model: Any) -> bool:
-    card = CARDS.get(type(module).__name__)
+    cls: Any = type(module)
+    card = CARDS.get(cls.__name__)
     if isinstance(card, ModuleCard) and card.calls is not None:
         return card.calls(module) == op
-    # Besides its forward, a module may call ops in other methods; an embedding projects if tied.
-    untied = getattr(model, "output_proj", None) is not None
-    names = {"forward", *vars(type(module))} - ({"project"} if untied else set())
-    methods = [getattr(type(module), name, None) for name in names]
-    return any(f"{op}_forward" in _names(each) for each in methods if callable(each))
+    # An embedding projects if tied.
+    tied = getattr(model, "output_proj", None) is None
+    return f"{op}_forward" in _names(cls, tied)
 
 
-def _names(method: Any) -> tuple[str, ...]:
-    """What a method's code looks up."""
-    code = getattr(inspect.unwrap(method), "__code__", None)
-    return code.co_names if code is not None else ()
+@functools.cache
+def _names(cls: type, projects: bool) -> frozenset[str]:
+    """What the code of a module looks up: its forward may be its base's, other methods are not."""
+    names = {"forward", *vars(cls)} - (set() if projects else {"project"})
+    methods = [inspect.unwrap(m) for m in (getattr(cls, n, None) for n in names) if callable(m)]
+    return frozenset(n for m in methods if hasattr(m, "__code__") for n in m.__code__.co_names)

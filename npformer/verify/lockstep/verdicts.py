@@ -67,6 +67,8 @@ class Verdicts:
         receiver = within(child.site, site)
         what = f"what {site.kind or 'the caller'} passes to {receiver}"
         what += f" as {name}" if phase == "forward" else " on the way back"
+        if owner is not None and 0 < _spoilt(owner, phase) < tick:
+            return
         problem = compare(expected, found, lambda e: between(e, terms), self.dtype)
         if isinstance(problem, float):
             self._note(owner, phase, problem)
@@ -134,7 +136,7 @@ class Verdicts:
         assert back is not None
         if expected is not None and path in self.unseen:
             self.expected[path] = self.expected.get(path, 0.0) + np.asarray(expected)
-        if path in self.unseen or path in self.frozen:
+        if back.spoilt or path in self.unseen or path in self.frozen:
             return
         name = path.removeprefix(f"{visit.site.path}.") if visit.site.path else path
         if expected is None or found is None:
@@ -192,6 +194,8 @@ class Verdicts:
             self._find(None, site, "backward", f"grad {name}", "", text, problem, tick)
 
     def _result(self, visit: Visit, phase: str, name: str, problem: Any, tick: int) -> None:
+        if _spoilt(visit, phase):
+            return
         if isinstance(problem, float):
             self._note(visit, phase, problem)
         if message := verdict(problem):
@@ -236,3 +240,9 @@ class Verdicts:
         if self.pytorch and card.library_scales is not None:
             found = card.library_scales(found, arguments, dy)
         return found
+
+
+def _spoilt(visit: Visit, phase: str) -> int:
+    """``Visit.spoilt`` or ``Back.spoilt``; who wrote to an array of its own is accused."""
+    call = visit if phase == "forward" else visit.back
+    return 0 if call is None else call.spoilt

@@ -59,7 +59,10 @@ class Back:
     beside: dict[str, Array] = field(default_factory=dict)
     """Where that is a difference of what was there before and after: what was there before."""
     overwrote: bool = False
-    """Whether ``dy`` was another array afterwards."""
+    """Whether it wrote to ``dy`` itself."""
+    spoilt: int = 0
+    """The tick from which on its numbers are not its own doing, for another call wrote to an array
+    that it may read; 0 where none did."""
     where: str = ""
     """The line of source that made the call."""
     source: str = ""
@@ -87,7 +90,9 @@ class Visit:
     output: Array | None = None
     cache: Any = None
     overwrote: list[str] = field(default_factory=list)
-    """Arguments that were other arrays afterwards."""
+    """Arguments that it wrote to itself."""
+    spoilt: int = 0
+    """The tick at which a call inside it first wrote to what it was given; 0 where none did."""
     backs: list[Back] = field(default_factory=list)
     children: list[Visit] = field(default_factory=list, repr=False)
     """The calls that it made, or that were made by what it was given to call."""
