@@ -6,6 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import tokenizers
+from tokenizers import pre_tokenizers
+
 from npformer.errors import TokenizerError
 from npformer.pretrained.families import family_of
 from npformer.pretrained.family import Family
@@ -20,6 +23,7 @@ from npformer.pretrained.names import (
 from npformer.pretrained.sentencepiece_files import FILES
 from npformer.pretrained.small_files import read_table, read_text
 from npformer.pretrained.source import Source
+from npformer.pretrained.vocabularies.added import add_tokens, put_around
 from npformer.pretrained.vocabularies.byte_pairs import byte_pairs
 from npformer.pretrained.vocabularies.word_pieces import word_pieces
 from npformer.text.model_languages import Languages
@@ -94,18 +98,40 @@ def _word_pieces(source: Source, name: str) -> Vocabulary:
 
 
 def _byte_pairs(source: Source, name: str) -> Vocabulary:
+    return LibraryVocabulary.read(_pairs(source, name).to_str())
+
+
+def _marked_pairs(source: Source, name: str) -> Vocabulary:
+    """Byte-level pairs with marks around a text, as RoBERTa has them."""
+    core, said = _pairs(source, name), read_table(source, TOKENIZER_CONFIG)
+    if said.get("add_prefix_space", False):
+        core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    for mark in ("<s>", "</s>"):
+        if core.token_to_id(mark) is None:
+            raise TokenizerError(f"its vocabulary has no {mark}, which stands around a text")
+    there = [mark for mark in MARKS if core.token_to_id(mark) is not None]
+    add_tokens(core, there)
+    put_around(core, "<s>", "</s>")
+    return LibraryVocabulary.read(core.to_str())
+
+
+def _pairs(source: Source, name: str) -> tokenizers.Tokenizer:
     merges = [
         line
         for line in (read_text(source, MERGES) or "").splitlines()
         if line and not line.startswith("#version")
     ]
-    core = byte_pairs(read_table(source, name), merges, "gpt-2")
-    return LibraryVocabulary.read(core.to_str())
+    return byte_pairs(read_table(source, name), merges, "gpt-2")
+
+
+MARKS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+"""RoBERTa's tokens that are no parts of words, which its vocabulary lists among those that are."""
 
 
 OLDER: dict[tuple[str, tuple[str, ...]], Callable[[Source, str], Vocabulary]] = {
     (WORD_PIECES, ("bert",)): _word_pieces,
     (BYTE_PAIRS, ("gpt2",)): _byte_pairs,
+    (BYTE_PAIRS, ("roberta", "bart")): _marked_pairs,
 }
 """A file of older sources, the types of models that have it, and what makes a tokenizer of it."""
 

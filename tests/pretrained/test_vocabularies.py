@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 
+import numpy as np
 import pytest
 import tokenizers
 from hypothesis import given
@@ -202,6 +203,35 @@ def test_pairs_of_an_older_directory_are_gpt2s(tmp_path):
     )
     ours = read_tokenizer(source_of(tmp_path, "gpt2"), 420)
     assert ours.encode(SAID) == theirs(SAID).input_ids == core.encode(SAID).ids
+
+
+@pytest.mark.parametrize("spaced", [False, True])
+@pytest.mark.parametrize("kind", ["roberta", "bart"])
+def test_pairs_of_an_older_directory_are_robertas(tmp_path, kind, spaced):
+    transformers = pytest.importorskip("transformers")
+    model = json.loads(trained("gpt-2").to_str())["model"]
+    entries = ["<s>", "<pad>", "</s>", "<unk>", *model["vocab"], "<mask>"]
+    vocab = {entry: n for n, entry in enumerate(entries)}
+    (tmp_path / BYTE_PAIRS).write_text(json.dumps(vocab), encoding="utf-8")
+    (tmp_path / MERGES).write_text("\n".join(" ".join(pair) for pair in model["merges"]))
+    (tmp_path / TOKENIZER_CONFIG).write_text(json.dumps({"add_prefix_space": spaced}))
+    theirs = transformers.RobertaTokenizer(
+        vocab=vocab, merges=[tuple(pair) for pair in model["merges"]], add_prefix_space=spaced
+    )
+    ours = read_tokenizer(source_of(tmp_path, kind), len(vocab))
+    for text in (*mixed(200), SAID, "", "a <mask> b", "a<mask>b</s>c", " <mask>"):
+        assert [*ours.begin, *ours.encode(text), *ours.close] == theirs(text).input_ids, text
+    del vocab["</s>"]
+    (tmp_path / BYTE_PAIRS).write_text(json.dumps(vocab), encoding="utf-8")
+    with pytest.raises(TokenizerError, match="vocab.json: its vocabulary has no </s>"):
+        read_tokenizer(source_of(tmp_path, kind), len(entries))
+
+
+def mixed(count):
+    """Texts of letters, marks and spaces of several scripts."""
+    rng = np.random.default_rng(0)
+    signs = [*"abehinrst éßжя漢字🙂'!?.,0123456789", " ", "  ", "\n", "'s", " the", "\u00a0"]
+    return ["".join(rng.choice(signs, rng.integers(1, 40))) for _ in range(count)]
 
 
 def test_what_is_no_vocabulary_is_refused(tmp_path):
