@@ -45,7 +45,7 @@ from npformer.ops.array import Array, finite, rows, summed_rows
 from npformer.seam import op
 
 ALONE = 3
-"""Rows up to which each is multiplied by itself with a weight that is not small.
+"""Rows up to which each is multiplied by itself with a weight that is not small, as one row is.
 
 The weight's bytes are then what takes time. A matrix times a vector reads them at the rate of the
 memory, on all of BLAS's threads; a product with two or three rows at once takes twice as long.
@@ -90,7 +90,7 @@ def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array | None,
 
 def _product(x: Array, weight: Array) -> Array:
     """x (R, I), weight (O, I) -> x weight^T (R, O)."""
-    if not 0 < len(x) <= FEW or weight.nbytes <= SMALL:
+    if not 1 < len(x) <= FEW or weight.nbytes <= SMALL:
         return x @ weight.T
     if len(x) <= ALONE:
         return np.stack([weight @ row for row in x])
