@@ -95,8 +95,11 @@ class Family:
         return name
 
     def exported(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """The published config as it stands beside an export of the model alone."""
-        return dict(config)
+        """The published config as it stands beside an export of the model alone.
+
+        Its weights are whole, however few bits those that were published had.
+        """
+        return {name: value for name, value in config.items() if name != "quantization_config"}
 
     def file_name(self, own: str) -> str:
         """The name in an export of a tensor that the family calls ``own``."""

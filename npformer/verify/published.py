@@ -215,7 +215,9 @@ def _weights(found: Pretrained) -> dict[str, str]:
     return {
         entry.theirs[0]: entry.ours[0]
         for entry in found.family.entries(found.model.config)
-        if len(entry.ours) == len(entry.theirs) == 1 and entry.ours[0].endswith(WEIGHT)
+        if len(entry.ours) == len(entry.theirs) == 1
+        and entry.ours[0].endswith(WEIGHT)
+        and entry.theirs[0].endswith(WEIGHT)  # and no parameter beside others in a module
     }
 
 
@@ -332,7 +334,12 @@ def _in(where: str) -> str:
 
 
 def _laid_out(theirs: Array, shape: tuple[int, ...]) -> Array:
-    """An array of the library's in our layout: it may have heads or channels before positions."""
+    """An array of the library's in our layout.
+
+    It may have heads or channels before positions, and positions of sentences where we have rows.
+    """
+    if len(shape) == 2 and theirs.ndim == 3:
+        return theirs.reshape(-1, theirs.shape[2])
     return theirs.swapaxes(1, 2) if theirs.shape != shape and len(shape) in (3, 4) else theirs
 
 

@@ -66,6 +66,8 @@ def test_both_stored_forms_are_one_model(tmp_path):
     (packed_form / "config.json").write_text(json.dumps(config))
     save_file(tensors, whole / "model.safetensors")
     save_file(blocks, packed_form / "model.safetensors")
-    states = [from_pretrained(path).model.state_dict() for path in (whole, packed_form)]
+    both = [from_pretrained(path) for path in (whole, packed_form)]
+    states = [found.model.state_dict() for found in both]
     for path, array in states[0].items():
         assert np.array_equal(array, states[1][path]), path
+    assert "quantization_config" not in both[1].family.exported(config)  # an export is whole

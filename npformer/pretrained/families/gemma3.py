@@ -61,7 +61,7 @@ class Gemma3(Gemma2):
     def exported(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """That of the text's part."""
         if "text_config" not in config:
-            return dict(config)
+            return super().exported(config)
         return {**config["text_config"], "model_type": "gemma3_text",
                 "architectures": ["Gemma3ForCausalLM"]}  # fmt: skip
 
