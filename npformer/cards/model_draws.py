@@ -19,6 +19,11 @@ def draw_later(source: Source, settings: dict[str, Any]) -> dict[str, Any]:
     """What came after 2017."""
     if rarely(source, 4):
         return _draw_latents(source, settings)
+    return draw_without_latents(source, settings)
+
+
+def draw_without_latents(source: Source, settings: dict[str, Any]) -> dict[str, Any]:
+    """The same, of a family whose attention keeps the keys and values of every head."""
     window = source.choice((None, 2))
     turns = {
         "positions": source.choice(("rotary", "rotary_interleaved")),

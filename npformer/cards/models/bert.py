@@ -10,7 +10,7 @@ import numpy as np
 
 from npformer.cards.case import Case, Result
 from npformer.cards.invariant import Finding
-from npformer.cards.model_draws import draw_later
+from npformer.cards.model_draws import draw_without_latents
 from npformer.cards.models.transformer import no_lookup, no_projection
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_ids, draw_lengths, draw_seed, draw_settings
@@ -37,7 +37,7 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
         "head_activation": source.choice(("gelu", "relu", "silu")),
         "head_bias": source.choice((True, False)),
     }
-    settings |= draw_later(source, settings) if source.choice((False, True)) else {}
+    settings |= draw_without_latents(source, settings) if source.choice((False, True)) else {}
     if settings["norm"] == "pre" and settings["embedding_norm"]:
         settings["first_norm"] = source.choice((True, False))
     names = {f.name for f in dataclasses.fields(BERTConfig)}

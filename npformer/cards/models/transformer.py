@@ -11,7 +11,7 @@ import numpy as np
 from npformer.cards.altered import altered
 from npformer.cards.case import Case, Result
 from npformer.cards.invariant import Finding
-from npformer.cards.model_draws import draw_later
+from npformer.cards.model_draws import draw_without_latents
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_ids, draw_lengths, draw_seed, draw_settings
 from npformer.cards.module_invariants import gathers
@@ -60,7 +60,7 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
 
 def _later(source: Source, settings: dict[str, Any]) -> dict[str, Any]:
     """What came after 2017."""
-    found = draw_later(source, settings | {"d_model": 4 * settings["heads"]})
+    found = draw_without_latents(source, settings | {"d_model": 4 * settings["heads"]})
     for name in ("logit_softcap", "head_size"):
         found.pop(name)
     size = settings["d_k"] or settings["d_model"] // settings["heads"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.altered import altered
-from npformer.cards.model_draws import draw_later
+from npformer.cards.model_draws import draw_without_latents
 from npformer.cards.models.transformer import no_lookup, no_projection
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_ids, draw_lengths, draw_seed, draw_settings
@@ -31,7 +31,7 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     settings = draw_settings(source)
     settings["d_model"] -= settings["d_model"] % settings["heads"]
     if source.choice((False, True)):
-        settings |= draw_later(source, settings)
+        settings |= draw_without_latents(source, settings)
     settings |= {"mels": source.choice((3, 1)), "audio_length": 4}
     names = {f.name for f in dataclasses.fields(WhisperConfig)}
     c = WhisperConfig(**{name: value for name, value in settings.items() if name in names})
