@@ -133,6 +133,8 @@ def table(preset: str, result: dict[str, Any]) -> RenderableType:
         drawn.add_column(f"/ {IMPLEMENTATIONS[name]}", justify="right")
     for line in MEASURES:
         figures = [row.get(line.key) for row in rows.values()]
+        if figures.count(None) == len(figures):
+            continue
         drawn.add_row(
             line.heading,
             *("-" if x is None else f"{x * line.factor:,.{line.digits}f}" for x in figures),

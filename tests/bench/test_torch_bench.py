@@ -107,6 +107,7 @@ def test_a_ratio_over_one_is_the_better_twin():
     )
     assert "1.50" in speed and "30" in speed
     assert "4.00" in memory
+    assert "greedy" not in page  # a line that nobody has a figure of is left out
 
 
 def test_a_process_answers_by_lines_of_json(monkeypatch, capsys):
