@@ -32,6 +32,7 @@ from npformer.verify.subjects.prepare import prepare
 from npformer.verify.subjects.second import second
 from npformer.verify.subjects.user_component import UserComponent
 from npformer.verify.tally import ALONE, Tally, check_component
+from npformer.verify.work import Spent, within
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -174,10 +175,18 @@ def _checked(
     tallies: list[Tally] = []
     for i, dtype in enumerate(dtypes):
         number = cases // len(dtypes) + (i < cases % len(dtypes))
-        tell(f"checking {component.name}, {dtype}")
+        doing = f"checking {component.name}, {dtype}"
+        tell(doing)
         if number and not (stop_at_failure and tallies and tallies[-1].failure):
             tallies.append(
-                check_component(component, number, seed, dtype, stop_at_failure=stop_at_failure)
+                check_component(
+                    component,
+                    number,
+                    seed,
+                    dtype,
+                    stop_at_failure=stop_at_failure,
+                    tell=_so_far(tell, doing),
+                )
             )
     outputs_fail = any(is_output(name) for name in tallies[0].wrong)
     if dtypes == ("float32",) and isinstance(component, UserComponent) and outputs_fail:
@@ -217,32 +226,46 @@ def _explain(
         tell(f"looking for the smallest case that fails {component.name}")
         with contextlib.suppress(Exception):
             failure = smallest_failure(component, found, tally.choices, result.seed)
-    with contextlib.suppress(Exception):
-        failure = located(component, failure)
+    try:
+        with contextlib.suppress(Exception), within(tell=_so_far(tell, "looking for the entry")):
+            failure = located(component, failure)
+    except Spent:
+        result.cut_short.append(_cut("which entry is wrong was not found", failure))
     with contextlib.suppress(Exception):
         failure = dataclasses.replace(failure, reproduce=reproduction(component, failure))
     result.failure = failure
     tally.show(failure)
     if failure.result != "the call":  # which gave no result to explain
-        result.explain = functools.partial(
-            _diagnoses, component, found, result.tallies, result.seed, tell
-        )
+        result.explain = functools.partial(_diagnoses, result, component, found, tell)
 
 
 def _diagnoses(
-    component: Component,
-    found: Failure,
-    tallies: Sequence[Tally],
-    seed: int,
-    tell: Callable[[str], None],
+    result: CheckResult, component: Component, found: Failure, tell: Callable[[str], None]
 ) -> tuple[Diagnosis, ...]:
-    from npformer.verify.diagnosis import diagnose_check
+    from npformer.verify.diagnosis import describe_check, diagnose_check
 
-    tell(f"looking for what is wrong with {component.name}")
-    with warnings.catch_warnings(), contextlib.suppress(Exception):
+    doing = f"looking for what is wrong with {component.name}"
+    tell(doing)
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return diagnose_check(component, found, tallies, seed)
+        for search in (diagnose_check, describe_check):
+            try:
+                with contextlib.suppress(Exception), within(tell=_so_far(tell, doing)):
+                    return search(component, found, result.tallies, result.seed)
+                return ()
+            except Spent:
+                what = "the search for a diagnosis was broken off"
+                result.cut_short[:] = [_cut(what, found)]
     return ()
+
+
+def _so_far(tell: Callable[[str], None], doing: str) -> Callable[[str], None]:
+    return lambda how_far: tell(f"{doing}: {how_far}")
+
+
+def _cut(what: str, failure: Failure) -> str:
+    size = failure.case.size if failure.case else 0
+    return f"{what}: a case of {size:,} numbers is too large to try everything; give a smaller one"
 
 
 def _against(component: Component) -> str:

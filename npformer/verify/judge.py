@@ -86,6 +86,7 @@ def check_case(
     Raises ``Random`` if the component gives another output for the same case.
     """
     before = case.cast(case.dy.dtype)
+    others = {n: a.copy() for n, a in case.static.items() if isinstance(a, np.ndarray)}
     with warnings.catch_warnings(), quiet():
         # A mutant may divide by zero; the verdict is the oracle's to give, not the warning's.
         warnings.simplefilter("ignore")
@@ -93,7 +94,20 @@ def check_case(
             ours = component.run(case)
         except Exception as error:
             return _no_result(component, case, error)
+        if written := _restored(case, others):
+            return Verdict(failures=written)
         return judged(component, case, before, ours, rng, wrong)
+
+
+def _restored(case: Case, before: dict[str, Array]) -> list[Failure]:
+    """The arguments without a gradient that were written to, as they were: others need them."""
+    found = []
+    for name, was in before.items():
+        if not np.array_equal(case.static[name], was, equal_nan=was.dtype.kind == "f"):
+            case.static[name][...] = was
+            message = f"{name}, which is the caller's, was written to"
+            found.append(Failure(name, "contract", message, case=case, breach="written"))
+    return found
 
 
 def _no_result(component: Component, case: Case, error: Exception) -> Verdict:
@@ -266,7 +280,9 @@ def _check_pytorch(
     pytorch = kept(component, "twin", case, lambda: component.twin(case))
     if component.lenient:
         for name, ref in exact.items():
-            apart = error_units(pytorch.get(name, ref), ref, scales[name], dtype)
+            if name not in pytorch:
+                continue
+            apart = error_units(pytorch[name], ref, scales[name], dtype)
             if worst(np.where(np.isnan(ref), 0.0, apart)) > CAP:
                 return False
     for name, ref in exact.items():
@@ -279,11 +295,12 @@ def _check_pytorch(
         to.compared[name] = int(known.sum())
 
         def judge(scale: Array, name: str = name, ref: Array = ref, known: Array = known) -> Array:
-            units, other = (
-                np.where(known, error_units(a, ref, scale, dtype), 0.0)
-                for a in (ours[name], pytorch.get(name, ref))
-            )
-            to.ours[name], to.pytorch[name] = worst(units), worst(other)
+            def errors(a: Array) -> Array:
+                return np.where(known, error_units(a, ref, scale, dtype), 0.0)
+
+            units = errors(ours[name])
+            to.ours[name] = worst(units)
+            to.pytorch[name] = worst(errors(pytorch[name])) if name in pytorch else 0.0
             return units
 
         units = judge(scales[name])

@@ -67,6 +67,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON; errors are in rounding units."""
+        diagnoses = [_diagnosis_dict(d) for check in self.checks for d in check.diagnoses]
         return {
             "passed": self.passed,
             "seed": self.seed,
@@ -75,7 +76,7 @@ class Report:
             "bound": self.bound,
             "remarks": [remark for check in self.checks for remark in check.remarks],
             "results": [_result_dict(result, self.verdict(result)) for result in self.results],
-            "diagnoses": [_diagnosis_dict(d) for check in self.checks for d in check.diagnoses],
+            "diagnoses": diagnoses,
         }
 
     def table(self) -> Table:

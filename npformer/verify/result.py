@@ -37,6 +37,8 @@ class Checked:
     explain: Callable[[], tuple[Diagnosis, ...]] = field(default=tuple, repr=False, compare=False)
     """What gives the diagnoses: it takes longer than the cases do, so it waits until asked."""
     subject: Component | None = field(default=None, repr=False, compare=False)
+    cut_short: list[str] = field(default_factory=list, compare=False)
+    """What was not looked for to the end, as a case was too large: known once ``diagnoses`` is."""
 
     @property
     def passed(self) -> bool:
@@ -79,7 +81,7 @@ class Checked:
             lines += self.subject.remarks
             if self.subject.bound is not None or self.subject.inside:
                 lines.append(self.bound)
-        return tuple(lines)
+        return (*lines, *self.cut_short)
 
     @property
     def refused(self) -> int:

@@ -47,6 +47,13 @@ def test_what_nobody_compared_is_named():
         check(SQUARE, "bt", against=lambda x: x * float("nan"), cases=10)
 
 
+def test_where_the_reference_is_silent_on_one_gradient_that_one_is_shown():
+    product = WithVJP(lambda x, w: x * w, lambda dy, x, w: (dy * w, 5 * dy * x))
+    silent = lambda x, w: x * torch.where(w == w, w, torch.sqrt(-w * w - 1))  # noqa: E731
+    result = check(product, "bt, bt", against=silent, cases=8, shrink=False)
+    assert result.failure.result == "dw"
+
+
 def test_nan_beside_a_number_is_wrong():
     holes = WithVJP(lambda x: x * x, lambda dy, x: np.where(x > 0, 2 * dy * x, np.nan))
     result = check(holes, "bt", against=lambda x: x * x, cases=20, shrink=False)

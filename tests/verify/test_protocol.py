@@ -109,3 +109,36 @@ def test_a_backward_that_frees_what_it_used_is_not_accused():
 
     pair = (lambda x, w: (x * w, [(x, w)]), once)
     assert check(pair, "bt, bt", against=lambda x, w: x * w, cases=6)
+
+
+class ClearsItsTargets(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, target):
+        ctx.shape, ctx.target = x.shape, target.clone()
+        y = x.gather(1, target[:, None])
+        target.zero_()
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
+        return torch.zeros(ctx.shape, dtype=dy.dtype).scatter(1, ctx.target[:, None], dy), None
+
+
+def clears_its_mask(x, mask):
+    kept = mask.copy()
+    mask[...] = False
+    return np.where(kept, x, 0), kept
+
+
+@pytest.mark.parametrize(
+    ("subject", "spec", "name"),
+    [
+        (ClearsItsTargets, "tv, t:int<v", "target"),
+        ((clears_its_mask, lambda dy, kept: np.where(kept, dy, 0)), "tv, tv:bool", "mask"),
+    ],
+)
+def test_integers_and_booleans_that_are_written_to_are_named(subject, spec, name):
+    result = check(subject, spec, cases=12, shrink=False)
+    assert set(result.wrong) == {name}
+    assert f"{name}, which is the caller's" in str(result).replace("wrote to ", "")
+    assert f"print({name})" in result.failure.reproduce

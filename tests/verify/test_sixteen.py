@@ -82,6 +82,30 @@ def test_a_fifth_off_in_one_entry_is_found(dtype):
     assert set(result.wrong) == {"dw"}
 
 
+class FlatterSquare(torch.autograd.Function):
+    """Its slope is a tenth too small."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, dy):
+        (x,) = ctx.saved_tensors
+        return 1.8 * x * dy + 0.2 * torch.sin(3 * x) * dy
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_what_is_asked_in_sixteen_bits_is_not_blamed_for_them(dtype):
+    result = check(
+        FlatterSquare, "bd", against=lambda x: x * x, dtypes=dtype, cases=20, shrink=False
+    )
+    assert not result.passed
+    name = {"bfloat16": "bf16"}.get(dtype, dtype)
+    assert not any(name in each.sentence for each in result.diagnoses)
+
+
 def test_a_twentieth_off_in_one_entry_of_bfloat16_is_no_rounding():
     result = check(
         OffByATwentieth, "bd, de", against=product, dtypes="bfloat16", cases=60, shrink=False

@@ -11,6 +11,9 @@ from npformer.verify.component import Component
 from npformer.verify.judge import Failure, furthest
 from npformer.verify.subjects.user_component import UserComponent
 
+SILENT = 1e299
+"""``measured_scales`` has 1e300 where the reference gives no number."""
+
 
 def located(component: Component, failure: Failure) -> Failure:
     """The failure with the gradient and the entry that are furthest off by finite differences."""
@@ -25,7 +28,10 @@ def located(component: Component, failure: Failure) -> Failure:
     for name, ref in exact.items():
         if is_output(name) or not np.size(ref):
             continue
-        units = np.abs(np.asarray(ours[name], np.float64) - ref) / (eps * scales[name])
+        # Where the reference is silent, its scatter is no unit.
+        usual = np.abs(ref) + np.sqrt(np.mean(np.square(ref)))
+        scale = np.where(scales[name] < SILENT, scales[name], usual)
+        units = np.abs(np.asarray(ours[name], np.float64) - ref) / (eps * scale)
         found = furthest(name, ours[name], ref, np.nan_to_num(units, nan=np.inf), 0.0, case)
         if worst is None or found.error > worst.error:
             worst = found

@@ -21,7 +21,8 @@ def message(result: Checked) -> str:
     """What was checked and how it did; of a failure, what, where, why, and how to see it."""
     if result.failure is None:
         return _right(result)
-    lines = [*_headline(result, result.failure), *_remarks(result), *_why(result)]
+    why = _why(result)  # which may leave a remark
+    lines = [*_headline(result, result.failure), *_remarks(result), *why]
     code = result.failure.reproduce.splitlines()
     if len(code) > LONG or any(len(line) > 400 for line in code):
         lines.append("The smallest input found is long: print(result.failure.reproduce)")

@@ -286,7 +286,8 @@ class Script(References):
             result = f"d{word(result)}"
         if failure.index is None:
             named = {f"d{word(n)}" for n in self._trained}
-            named |= {word(n) for n in self.case.inputs} | set(self.case.upstream)
+            named |= {word(n) for n in (*self.case.inputs, *self.case.static)}
+            named |= set(self.case.upstream)
             return f"print({word(result)})" if word(result) in named else "print(y)"
         return f"print({at_index(word(result), failure.index)})  # expected {failure.expected:.6g}"
 

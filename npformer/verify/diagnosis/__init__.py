@@ -11,10 +11,11 @@ case several mistakes may look alike; ``diagnose_implementation`` draws more unt
 
 from npformer.verify.diagnosis.diagnose import diagnose, diagnose_implementation
 from npformer.verify.diagnosis.diagnosis import Diagnosis
-from npformer.verify.diagnosis.of_check import diagnose_check
+from npformer.verify.diagnosis.of_check import describe_check, diagnose_check
 
 __all__ = [
     "Diagnosis",
+    "describe_check",
     "diagnose",
     "diagnose_check",
     "diagnose_implementation",

@@ -20,18 +20,26 @@ SCORE = 0.3
 def describe(unexplained: Sequence[Evidence]) -> list[Diagnosis]:
     """By how much, or where, each result is off in all of these cases, if there is a pattern."""
     first = unexplained[0]
-    about = known(first)
-    chapter = chapter_of(about.component.name) if about else None
-    found = []
     if told := experiments(unexplained):
-        return [Diagnosis(said, name, (), chapter, SCORE) for name, said in told.items()]
+        return [Diagnosis(said, name, (), _chapter(first), SCORE) for name, said in told.items()]
+    return where(*unexplained)
+
+
+def where(first: Evidence, *more: Evidence) -> list[Diagnosis]:
+    """The places that are wrong, if they have something in common."""
+    found = []
     for name in first.names:
-        others = [evidence for evidence in unexplained[1:] if name in evidence.names]
+        others = [evidence for evidence in more if name in evidence.names]
         for sentence in _patterns(first, name):
             if all(sentence in _patterns(evidence, name, 0.0) for evidence in others):
-                found.append(Diagnosis(sentence, name, (), chapter, SCORE))
+                found.append(Diagnosis(sentence, name, (), _chapter(first), SCORE))
                 break
     return found
+
+
+def _chapter(evidence: Evidence) -> str | None:
+    about = known(evidence)
+    return chapter_of(about.component.name) if about else None
 
 
 def _patterns(evidence: Evidence, name: str, share: float = MOST) -> Iterator[str]:

@@ -48,7 +48,7 @@ def fitting(evidence: Evidence, name: str) -> list[Mistake]:
 
 def _mistakes(evidence: Evidence, name: str) -> Iterator[Mistake]:
     yield from wrong_factors(evidence, name)
-    yield from wrong_digits()
+    yield from wrong_digits(evidence)
     if not is_output(name):
         yield from wrong_outputs(evidence)
         yield from wrong_rows(evidence)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 from npformer.verify.component import Component
 from npformer.verify.diagnosis.as_used import diagnose_as_used
+from npformer.verify.diagnosis.describe import where
 from npformer.verify.diagnosis.diagnose import diagnose_implementation
 from npformer.verify.diagnosis.diagnosis import Diagnosis
-from npformer.verify.diagnosis.evidence import is_derived
+from npformer.verify.diagnosis.evidence import Evidence, is_derived, observe
 from npformer.verify.diagnosis.telling import Seen
 from npformer.verify.judge import Failure
 from npformer.verify.subjects.registered import RegisteredComponent
@@ -28,11 +29,9 @@ def diagnose_check(
     """
     if failure.case is None:
         return ()
-    subject = component
-    if isinstance(component, RegisteredComponent):
-        subject = dataclasses.replace(component, name=component.op.name)
-    elif isinstance(component, UserComponent):
-        subject = dataclasses.replace(component, entrywise=True)
+    if failure.breach == "written" and failure.result in failure.case.static:
+        return (Diagnosis(failure.message, failure.result),)
+    subject = _diagnosed(component)
     seen = Seen(
         [case for tally in tallies for case in tally.failing],
         # Without a reference, nothing else has said that they are right.
@@ -51,3 +50,23 @@ def diagnose_check(
     if not found and failure.breach == "written":  # of what was written over nothing is compared
         return (Diagnosis(failure.message, failure.result),)
     return tuple(found)
+
+
+def describe_check(
+    component: Component, failure: Failure, tallies: Sequence[Tally] = (), seed: int = 0
+) -> tuple[Diagnosis, ...]:
+    """Where it is wrong, where there is no time for why."""
+    if failure.case is None or failure.oracle == "protocol":
+        return ()
+    subject = _diagnosed(component)
+    evidence = Evidence.of(subject, failure.case, observe(subject, failure.case))
+    return tuple(where(evidence))
+
+
+def _diagnosed(component: Component) -> Component:
+    """As which it is diagnosed: by its operation's name, or entry by entry."""
+    if isinstance(component, RegisteredComponent):
+        return dataclasses.replace(component, name=component.op.name)
+    if isinstance(component, UserComponent):
+        return dataclasses.replace(component, entrywise=True)
+    return component

@@ -25,7 +25,7 @@ def regions(shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
             parts += [("odd indices", index % 2 == 1), ("even indices", index % 2 == 0)]
         parts += [
             (f"index {at} and later ones", index >= at)
-            for at in (*range(1, min(length - 1, MOST_INDICES)), 16, 32, 64, 128)
+            for at in (*range(1, min(length - 1, MOST_INDICES)), *(2**k for k in range(4, 11)))
             if at < length - 1
         ]
         for said, there in parts:

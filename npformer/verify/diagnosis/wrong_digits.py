@@ -10,19 +10,25 @@ from npformer.cards.case import Array
 from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.formats import FLOAT16, FLOAT32, NARROW, Format
 from npformer.verify.diagnosis.mistake import Mistake
+from npformer.verify.units.sixteen import EPS
 
 ROUNDED = 16
 """Rounding errors of the narrower format that a result may be off by."""
 
 
-def wrong_digits() -> Iterator[Mistake]:
-    """The result rounded to a format, then what comes of inputs that are."""
+def wrong_digits(evidence: Evidence) -> Iterator[Mistake]:
+    """The result rounded to a format, then what comes of inputs that are.
+
+    What is checked in sixteen bits has no more digits to lose to a format of as many.
+    """
+    asked = EPS.get(getattr(evidence.component, "sixteen", ""), 0.0)
+    narrower = [each for each in NARROW if each.eps > asked]
     yield Mistake("{name} is computed in float32", _in_float32)
-    for narrow in NARROW:
+    for narrow in narrower:
         # Within float16's range, TF32's numbers are float16's: only products tell them apart.
         if narrow.name != "TF32":
             yield Mistake(f"{{name}} is computed in {narrow.name}", _held(narrow))
-    for narrow in NARROW:
+    for narrow in narrower:
         said = f"{{name}} is computed from arrays that are rounded to {narrow.name}"
         yield Mistake(said, _from_rounded(narrow))
 

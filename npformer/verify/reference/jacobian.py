@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npformer.verify.reference.apart import STEP, Array, Function, Pairs, axes_apart
+from npformer.verify.work import spend
 
 MOST = 2**22
 """Entries of a Jacobian that are kept, at most: 32 MB."""
@@ -47,7 +48,9 @@ class _Forward(NamedTuple):
 
     @property
     def y(self) -> Array:
-        return np.array(self.function(*self.arrays))
+        y = np.array(self.function(*self.arrays))
+        spend(y.size + sum(a.size for a in self.arrays))
+        return y
 
 
 def jacobian(function: Function, arrays: Sequence[Array], step: float = STEP) -> list[Array]:
@@ -178,6 +181,7 @@ def _copies(forward: _Forward, array: Array, y: Array, places: Sequence[Index]) 
         for i, place in enumerate(places):
             moved[(slice(i * rows, (i + 1) * rows), *place[1:])] = array[place] + sign * step
         found.append(np.array(forward.function(*whole)))
+        spend(found[-1].size + sum(a.size for a in whole))
     if any(each.shape != (number * len(y), *y.shape[1:]) for each in found):
         raise ValueError("the rows are not apart")
     above, below = (each.reshape(number, *y.shape) for each in found)

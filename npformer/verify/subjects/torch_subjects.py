@@ -7,6 +7,7 @@ Every call starts from the same random state, so that dropout repeats.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -71,9 +72,16 @@ class TorchCallable(Subject):
         """
         leaves = {name: self.tensor(a).requires_grad_() for name, a in case.inputs.items()}
         upstream = {name: self.tensor(dy) for name, dy in case.upstream.items()}
+        others = {
+            n: to_value(a, device=self.device)
+            for n, a in case.static.items()
+            if isinstance(a, np.ndarray) and a.dtype.kind in "iub"
+        }
         with repeatable(self.device):
-            returned, kept = self.forwarded(case, leaves)
+            given = dataclasses.replace(case, static={**case.static, **others})
+            returned, kept = self.forwarded(given, leaves)
             self._unchanged("forward", kept, case.inputs)
+            self._untouched(others, case)
             outputs = self._outputs(returned)
             gradients = self._gradients(returned, leaves, upstream, case)
         self._unchanged("backward", kept, case.inputs)
@@ -128,6 +136,13 @@ class TorchCallable(Subject):
                 told = f"the {what} of {self.name} wrote to {prefix}{name}, which is the caller's"
                 mark = ", and did not say so by ctx.mark_dirty" if what == "forward" else ""
                 raise Written(f"{prefix}{name}", told + mark)
+
+    def _untouched(self, others: Mapping[str, torch.Tensor], case: Case) -> None:
+        """What has no gradient, such as targets and masks."""
+        for name, tensor in others.items():
+            if not np.array_equal(to_array(tensor), case.static[name]):
+                told = f"the forward of {self.name} wrote to {name}, which is the caller's"
+                raise Written(name, told)
 
     def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
         positional, keywords = self.tensor_arguments(case, leaves)

@@ -119,7 +119,11 @@ class UserCases(Component):
         """Of the outputs."""
         key = tuple((n, np.shape(a)) for n, a in (*case.inputs.items(), *case.static.items()))
         if key not in self.shapes:
-            plain = Case({n: np.array(a) for n, a in case.inputs.items()}, case.static, case.dy)
+            inputs = {n: np.array(a) for n, a in case.inputs.items()}
+            static = {
+                n: a.copy() if isinstance(a, np.ndarray) else a for n, a in case.static.items()
+            }
+            plain = Case(inputs, static, case.dy)  # it may write to them
             with np.errstate(all="ignore"):
                 found = self._asked((self.against or self.subject).outputs, plain)
                 self.shapes[key] = {name: y.shape for name, y in found.items()}

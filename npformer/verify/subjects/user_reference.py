@@ -92,8 +92,11 @@ class UserReference(UserCases):
             case = in_bfloat16(case)
         exact = self._exact(case.cast(np.float64))
         silent = any(np.isnan(a).any() for name, a in exact.items() if not is_output(name))
-        if silent or not self.has_witness:
+        if not self.has_witness:
             exact |= self._differences(case.cast(np.float64))
+        elif silent:
+            for name, found in self._differences(case.cast(np.float64)).items():
+                exact[name] = np.where(np.isnan(exact[name]), found, exact[name])
         return exact
 
     def _exact(self, case: Case) -> Result:
@@ -122,9 +125,10 @@ class UserReference(UserCases):
 
         arrays = list(case.inputs.values())
         if dy.size * sum(a.size for a in arrays) > MOST:
-            found = gradients(forward, arrays, dy)
+            found = self._remembered("gradients", case, lambda: gradients(forward, arrays, dy), dy)
         else:
-            jacobians = self._jacobian(case, forward)
+            # Remembered for any dy: a diagnosis asks for many.
+            jacobians = self._remembered("jacobian", case, lambda: jacobian(forward, arrays))
             found = [
                 (j @ dy.ravel()).reshape(a.shape) for j, a in zip(jacobians, arrays, strict=True)
             ]
@@ -132,12 +136,14 @@ class UserReference(UserCases):
         keys = [k for k in result if not is_output(k)]
         return dict(zip(keys, found, strict=True))
 
-    def _jacobian(self, case: Case, forward: Callable[..., Array]) -> list[Array]:
-        """Remembered for the last case: a diagnosis asks for many upstream gradients there."""
-        inputs = [a.tobytes() for a in case.inputs.values()]
-        static = [v.tobytes() if isinstance(v, np.ndarray) else v for v in case.static.values()]
-        key = [*inputs, *static]
-        if self.last.get("key") != key:
-            self.last.update(key=key, jacobian=jacobian(forward, list(case.inputs.values())))
-        found: list[Array] = self.last["jacobian"]
+    def _remembered(
+        self, what: str, case: Case, compute: Callable[[], list[Array]], *more: Array
+    ) -> list[Array]:
+        """``compute()``, or what it was if the last case was this one, with ``more`` the same."""
+        arrays = (*case.inputs.values(), *case.static.values(), *more)
+        key = [a.tobytes() if isinstance(a, np.ndarray) else a for a in arrays]
+        known, found = self.last.get(what, (None, []))
+        if known != key:
+            found = compute()
+            self.last[what] = key, found
         return found
