@@ -18,14 +18,19 @@ def counterpart(suspect: Trace, own: Trace, key: Key, number: int) -> Visit | No
 
 
 def aligned(own: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
-    """The suspect's arguments by the reference's names: by name, or else by position.
+    """The suspect's arguments by the reference's names; those of other names in their order.
 
-    A function, such as a residual's sub-layer, is called as the reference's own.
+    A function, such as a residual's sub-layer, is called as the reference's own, and an argument
+    that the suspect does not have is the reference's own, too.
     """
-    if not own.keys() <= theirs.keys():
-        theirs = dict(zip(own, theirs.values(), strict=False))
+    renamed = zip(
+        [name for name in own if name not in theirs],
+        [value for name, value in theirs.items() if name not in own],
+        strict=False,
+    )
+    found = theirs | dict(renamed)
     return {
-        name: value if callable(value) else theirs.get(name, value) for name, value in own.items()
+        name: value if callable(value) else found.get(name, value) for name, value in own.items()
     }
 
 
