@@ -20,6 +20,8 @@ WIDE, NARROW = (-8, 10), (-8, 0)
 """Powers of ten that an array may be multiplied by; with long keys a state grows fast."""
 LONGEST, LARGEST_HEAD = 9, 8
 CHUNKS = (2, 1, 3, 64)
+FORGOTTEN = 100
+"""exp(-100) leaves nothing that a digit could be of."""
 
 
 def draw_recurrence(source: Source, dtype: Any, *, delta: bool, chunks: bool = False) -> Case:
@@ -80,7 +82,8 @@ def scales_of(
     y, cache = pair[0](**size)
     found = {"y": y, **dict(zip((f"d{n}" for n in given), pair[1](abs(dy), cache), strict=True))}
     t, h, v = dy.shape[1], given["k"].shape[3], dy.shape[3]
-    strongest = np.abs(given.get("log_decay", np.zeros(1))).max(initial=0.0)
+    decays = np.abs(given.get("log_decay", np.zeros(1)))
+    strongest = decays[decays < FORGOTTEN].max(initial=0.0)
     factor = walk(t * (h + v)) * (1 + strongest)
     largest = [1 + np.abs(a).max(initial=0.0) for a in (*size.values(), dy)]
     flush = fp.tiny * float(np.prod(largest)) * (1 + t * h)

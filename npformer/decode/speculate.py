@@ -85,9 +85,9 @@ def speculate(
     as several tokens in one step round otherwise than one by one. Samples are written one after the
     other, from a generator each. The other arguments are those of ``generate``.
 
-    Raises ``ConfigError`` for a setting out of range or a draft of another vocabulary,
-    ``ShapeError`` for a prompt that leaves no room, ``NonFiniteError`` for logits that are not
-    finite.
+    Raises ``ConfigError`` for a setting out of range, a draft of another vocabulary or layers that
+    keep a state, ``ShapeError`` for a prompt that leaves no room, ``NonFiniteError`` for logits
+    that are not finite.
     """
     check_sampling(temperature, top_k, top_p)
     for name, value in (("samples", samples), ("max_length", max_length)):
@@ -95,6 +95,13 @@ def speculate(
             raise ConfigError(f"{name} is {value}; it must be 1 or more")
     if not 1 <= ahead <= MOST_AHEAD:
         raise ConfigError(f"ahead is {ahead}; it must be from 1 to {MOST_AHEAD}")
+    for name, one in (("model", model), ("draft", draft)):
+        pattern = getattr(one.config, "delta_pattern", "")
+        if "D" in pattern:
+            raise ConfigError(
+                f"the {name} has layers that keep a state ({pattern}), from which no refused token "
+                "can be taken back; write without a draft"
+            )
     begin, ends = [] if bos is None else [bos], {eos} if isinstance(eos, int) else set(eos)
     begun = [*begin, *prompt]
     if not begun:

@@ -108,10 +108,15 @@ class AttentionConfig(RotaryConfig):
         )
 
     @property
+    def patterns(self) -> tuple[str, ...]:
+        """Fields with a letter a layer."""
+        return ("window_pattern", "rotary_pattern")
+
+    @property
     def idle(self) -> str:
         """A pattern that is longer than the model is deep."""
         depth = max(self.depths)
-        for name in ("window_pattern", "rotary_pattern"):
+        for name in self.patterns:
             pattern = getattr(self, name)
             if len(pattern) > depth:
                 return (

@@ -32,6 +32,7 @@ from numpy.typing import DTypeLike
 from npformer.errors import ShapeError
 from npformer.fields import check
 from npformer.models.decoder_state import DecoderState
+from npformer.models.delta_config import DeltaConfig
 from npformer.models.expert_config import ExpertConfig
 from npformer.models.latent_config import LatentConfig
 from npformer.models.model import EmbedCache, Model
@@ -54,7 +55,7 @@ from npformer.ops.softcap import SoftcapCache, softcap_backward, softcap_forward
 
 
 @dataclass(frozen=True, kw_only=True)
-class GPTConfig(LatentConfig, ExpertConfig):
+class GPTConfig(DeltaConfig, LatentConfig, ExpertConfig):
     """The shape of a decoder-only Transformer; the defaults are GPT-2's smallest."""
 
     family: Literal["gpt"] = "gpt"
@@ -106,6 +107,10 @@ class GPTConfig(LatentConfig, ExpertConfig):
             self.latent_size is None,
             "mup_base_width has no rule for latents, which do not grow with the width; leave it or "
             "latent_size out",
+        )
+        check(
+            "D" not in self.delta_pattern,
+            "mup_base_width has no rule for the rates of a delta_pattern's layers; leave one out",
         )
         check(base >= 1, f"mup_base_width is {base}; it must be 1 or more, or not given")
         for name in ("heads", "kv_heads", "d_ff"):

@@ -10,6 +10,7 @@ from npformer.nn.embedding import Embedding
 from npformer.nn.experts import Experts
 from npformer.nn.feed_forward import FeedForward, make_feed_forward
 from npformer.nn.gated_activation import GatedActivation
+from npformer.nn.gated_delta_net import GatedDeltaNet
 from npformer.nn.gated_feed_forward import GatedFeedForward
 from npformer.nn.grouped_linear import GroupedLinear
 from npformer.nn.latent_attention import LatentAttention
@@ -48,6 +49,7 @@ __all__ = [
     "Experts",
     "FeedForward",
     "GatedActivation",
+    "GatedDeltaNet",
     "GatedFeedForward",
     "GroupedLinear",
     "LatentAttention",

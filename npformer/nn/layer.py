@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from npformer.nn.feed_forward import make_feed_forward
+from npformer.nn.gated_delta_net import GatedDeltaNet
 from npformer.nn.latent_attention import LatentAttention
 from npformer.nn.layer_state import KeptMemory, LayerState
 from npformer.nn.mixture_of_experts import Auxiliary, MixtureOfExperts
@@ -40,7 +41,8 @@ class Layer(Module):
 
     ``attention`` are further settings of self-attention, and ``memory_attention`` of
     cross-attention, those of ``MultiHeadAttention``; with a ``latent_size`` among them, those of
-    ``LatentAttention``; ``bias`` is whether the feed-forward network has one. Without
+    ``LatentAttention``, and as ``{"delta": settings}`` those of a ``GatedDeltaNet`` in the place of
+    self-attention. ``bias`` is whether the feed-forward network has one. Without
     ``first_norm`` self-attention has no norm, for a stream that is normed already. ``experts`` are
     settings of ``MixtureOfExperts``, which takes the feed-forward network's place, and may have a
     ``d_ff`` of its own.
@@ -79,7 +81,9 @@ class Layer(Module):
         self.causal = causal
         self.self_attn_residual = residual(norm if first_norm else "none")
         self.self_attn: Any
-        if attention is not None and "latent_size" in attention:
+        if attention is not None and "delta" in attention:
+            self.self_attn = GatedDeltaNet(d_model, **attention["delta"], rng=rng, dtype=dtype)
+        elif attention is not None and "latent_size" in attention:
             assert d_k is not None and d_v is not None
             self.self_attn = LatentAttention(
                 d_model, heads, d_k, d_v, **attention, rng=rng, dtype=dtype
@@ -121,7 +125,9 @@ class Layer(Module):
         """
 
         def attend(h: Array) -> tuple[Array, Any]:
-            kept = None if state is None else state.self_attn
+            kept: Any = None if state is None else state.self_attn
+            if isinstance(self.self_attn, GatedDeltaNet):
+                return self.self_attn.forward(h, at=at, kept=kept)
             biased = {} if bias is None else {"bias": bias}
             return self.self_attn.forward(
                 h, mask=mask, **biased, causal=self.causal, at=at, kept=kept

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from npformer.nn.delta_state import DeltaState
 from npformer.nn.key_value_cache import KeysValues, KeyValueCache
 from npformer.nn.module import Array
 from npformer.nn.sentence_grid import SentenceGrid
@@ -23,9 +24,10 @@ class KeptMemory:
 
 @dataclass
 class LayerState:
-    """Self-attention's keys and values, those of a row; and cross-attention's, if there are any."""
+    """Self-attention's keys and values, or a state in their place, those of a row; and
+    cross-attention's, if there are any."""
 
-    self_attn: KeyValueCache
+    self_attn: KeyValueCache | DeltaState
     memory: KeptMemory | None = None
 
     def select(self, rows: Array) -> None:

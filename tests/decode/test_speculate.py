@@ -230,6 +230,18 @@ def test_a_window_that_has_forgotten_says_so(engine):
         state.rewind(10)
 
 
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
+def test_a_state_takes_nothing_back_and_says_so(engine):
+    keeping = gpt(0, engine, delta_pattern="DA")
+    state = keeping.start()
+    keeping.step(np.full((1, 3), 1), state)
+    with pytest.raises(ShapeError, match="2 positions to take back; a state that is written over"):
+        state.rewind(1)
+    for model, draft, said in ((keeping, gpt(1), "model"), (gpt(1), keeping, "draft")):
+        with pytest.raises(ConfigError, match=f"the {said} has layers that keep a state .DA."):
+            speculate(model, draft, [3], rng=np.random.default_rng(0), **OPTIONS)
+
+
 def test_a_draft_may_be_shorter_and_samples_differ():
     short = gpt(1, max_length=6)
     found = speculate(gpt(0), short, [3], rng=np.random.default_rng(0), samples=3, **OPTIONS)

@@ -130,6 +130,15 @@ DEEPSEEK: dict[str, Any] = dict(
     scale_branches=True,
     **NO_BIAS,
 )
+QWEN_NEXT: dict[str, Any] = dict(
+    QWEN,
+    norm_type="rms_norm_plus_one",
+    delta_pattern="DA",
+    delta_heads=4,
+    delta_key_heads=2,
+    delta_key_size=3,
+    delta_value_size=5,
+)
 BLOOM: dict[str, Any] = dict(positions="alibi", kv_heads=1)
 T5: dict[str, Any] = dict(norm_type="rms_norm", positions="t5", window=5, window_pattern="GL")
 DECODERS = {
@@ -144,6 +153,7 @@ DECODERS = {
     "bare": BARE,
     "mixtral": MIXTRAL,
     "deepseek": DEEPSEEK,
+    "qwen3-next": QWEN_NEXT,
     "bloom": BLOOM,
     "t5": T5,
 }

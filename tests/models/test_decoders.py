@@ -86,7 +86,8 @@ def test_a_long_prompt_is_read_in_tiles(settings, monkeypatch):
         state = model.start()
         model.step(ids[:, :5], state)
         newest = model.step(ids[:, 5:], state)
-    assert called.count("tiled_attention_forward") == 2 * len(model.decoder.layers)
+    attend = [i for i in range(model.config.layers) if not model.config.keeps_a_state(i)]
+    assert called.count("tiled_attention_forward") == 2 * len(attend)
     np.testing.assert_allclose(newest, whole[:, -1], atol=1e-12)
     newest = model.step(ids, model.start(documents))
     np.testing.assert_allclose(newest, padded[:, -1], atol=1e-12)
@@ -214,6 +215,14 @@ def test_an_older_configuration_means_what_it_meant():
         (dict(PHI, rotary_long_factor=[1.0, 2.0]), "rotary_long_factor is .*must be numbers"),
         (dict(LLAMA, rotary_low_freq_factor=5.0), "rotary_scaling llama3: low_freq_factor is 5.0"),
         (dict(GPT_OSS, rotary_attention_factor=0.0), "rotary_scaling yarn: attention_factor is 0"),
+        (dict(delta_pattern="DX"), "delta_pattern is 'DX'; write D for a layer that keeps a state"),
+        (
+            dict(delta_pattern="A", delta_heads=2),
+            "delta_heads is for layers that keep a state, and",
+        ),
+        (dict(delta_pattern="D", delta_width=0), "delta_width is 0; it must be 1 or more"),
+        (dict(delta_pattern="D", delta_key_heads=3), "delta_key_heads is 3, which does not divide"),
+        (dict(delta_pattern="D", mup_base_width=8), "no rule for the rates of a delta_pattern"),
         (
             dict(rotary_beta_slow=2.0),
             "rotary_beta_slow is for rotary positions, and positions is 'learned'",

@@ -40,6 +40,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "alibi": {"positions": "alibi", "sinks": True, **WINDOWS},
     "t5": {"positions": "t5", "softcap": 2.0, "logit_softcap": 3.0},
+    "delta": {"positions": "rotary", "delta_pattern": "DA", "delta_key_heads": 1},
     "none": {"positions": "none", "sinks": True, "attention_gate": True, **WINDOWS},
 }
 

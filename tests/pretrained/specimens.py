@@ -63,6 +63,12 @@ SPECIMENS: dict[str, Callable[[], Any]] = {
         **SIZES, **LAST_LOCAL, moe_intermediate_size=12, num_experts=4, num_experts_per_tok=2,
         norm_topk_prob=True, rope_parameters=LINEAR,
     ),
+    "qwen3.5": lambda: transformers.Qwen3_5TextConfig(
+        **SIZES, layer_types=["linear_attention", "full_attention"],
+        linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=6,
+        linear_value_head_dim=5,
+        rope_parameters={**FAST, "partial_rotary_factor": 0.5},
+    ),
     "olmoe": lambda: transformers.OlmoeConfig(
         **{name: size for name, size in SIZES.items() if name != "head_dim"},
         num_experts=4, num_experts_per_tok=2, eos_token_id=3, rope_parameters=YARN,

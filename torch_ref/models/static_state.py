@@ -18,7 +18,12 @@ from torch import Tensor
 
 from torch_ref.models.choice import Choice, Chosen
 from torch_ref.models.decodes import Decodes
-from torch_ref.nn.key_value_cache import FIRST_ROOM, KeysValues, StaticKeyValueCache
+from torch_ref.nn.key_value_cache import (
+    FIRST_ROOM,
+    KeysValues,
+    KeyValueCache,
+    StaticKeyValueCache,
+)
 from torch_ref.nn.layer_state import KeptMemory, LayerState
 from torch_ref.nn.sentence_grid import SentenceGrid
 
@@ -53,7 +58,7 @@ class Buffers:
         self.layers = []
         for layer in like:
             own = LayerState(
-                StaticKeyValueCache(layer.self_attn, self.position, (rows, shape.room))
+                StaticKeyValueCache(_keys_values(layer), self.position, (rows, shape.room))
             )
             if layer.memory is not None:
                 zeros = (x.new_zeros(b, s, *x.shape[2:]) for x in layer.memory.keys_values)
@@ -79,7 +84,7 @@ class Buffers:
         self.memory_mask.zero_()
         self.memory_mask[..., : mask.shape[3]] = mask
         for mine, given in zip(self.layers, layers, strict=True):
-            _static(mine).restart(given.self_attn)
+            _static(mine).restart(_keys_values(given))
             if mine.memory is not None and given.memory is not None:
                 for buffer, new in zip(
                     mine.memory.keys_values, given.memory.keys_values, strict=True
@@ -145,7 +150,9 @@ class StaticState:
         self.sentence = np.arange(len(mask))  # (R,)
         source = -(-mask.shape[3] // SOURCE_STEP) * SOURCE_STEP
         room = min(FIRST_ROOM, max_length)
-        shape = DecodingShape(len(mask), 1, source, room, layers[0].self_attn.fused.weight.dtype)
+        shape = DecodingShape(
+            len(mask), 1, source, room, _keys_values(layers[0]).fused.weight.dtype
+        )
         self._buffers = pool.lend(shape, self, layers, mask)
         self._grid = self._place(1)
 
@@ -196,6 +203,11 @@ class StaticState:
         for mine, given in zip(new.layers, old.layers, strict=True):
             _static(mine).take(_static(given), index, self.length)
         self._buffers = new
+
+
+def _keys_values(layer: LayerState) -> KeyValueCache:
+    assert isinstance(layer.self_attn, KeyValueCache), "a state needs no buffers of its own"
+    return layer.self_attn
 
 
 def _static(layer: LayerState) -> StaticKeyValueCache:

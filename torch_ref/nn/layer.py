@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from torch_ref.nn.feed_forward import make_feed_forward
+from torch_ref.nn.gated_delta_net import GatedDeltaNet
 from torch_ref.nn.latent_attention import LatentAttention
 from torch_ref.nn.layer_state import KeptMemory, LayerState
 from torch_ref.nn.mixture_of_experts import Auxiliary, MixtureOfExperts
@@ -60,7 +61,9 @@ class Layer(nn.Module):
         self.causal = causal
         self.self_attn_residual = residual(norm if first_norm else "none")
         self.self_attn: Any
-        if attention is not None and "latent_size" in attention:
+        if attention is not None and "delta" in attention:
+            self.self_attn = GatedDeltaNet(d_model, **attention["delta"], **place)
+        elif attention is not None and "latent_size" in attention:
             assert d_k is not None and d_v is not None
             self.self_attn = LatentAttention(d_model, heads, d_k, d_v, **attention, **place)
         else:
@@ -99,7 +102,9 @@ class Layer(nn.Module):
         """
 
         def attend(h: Tensor) -> Tensor:
-            kept = None if state is None else state.self_attn
+            kept: Any = None if state is None else state.self_attn
+            if isinstance(self.self_attn, GatedDeltaNet):
+                return self.self_attn(h, at=at, kept=kept)
             biased = {} if bias is None else {"bias": bias}
             return self.self_attn(h, mask=mask, **biased, causal=self.causal, at=at, kept=kept)
 

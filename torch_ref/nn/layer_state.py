@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from torch_ref.nn.delta_state import DeltaState
 from torch_ref.nn.key_value_cache import KeysValues, KeyValueCache
 from torch_ref.nn.sentence_grid import SentenceGrid
 
@@ -21,9 +22,10 @@ class KeptMemory:
 
 @dataclass
 class LayerState:
-    """Self-attention's keys and values, those of a row; and cross-attention's, if there are any."""
+    """Self-attention's keys and values, or a state in their place, those of a row; and
+    cross-attention's, if there are any."""
 
-    self_attn: KeyValueCache
+    self_attn: KeyValueCache | DeltaState
     memory: KeptMemory | None = None
 
     def select(self, rows: Tensor) -> None:

@@ -50,17 +50,23 @@ def in_chunks(
         behind = torch.ones(size, size + 1, dtype=torch.bool, device=q.device).tril()[..., None]
         total = gc.unsqueeze(3).where(behind, 0).cumsum(2)  # (B, N, C, C + 1, 1 or H)
         since, until = total[:, :, :, 0].exp(), total[:, :, -1, 1:].exp()
-        between = total[:, :, :, 1:].exp() * behind[:, :-1]
-        between = between.expand(-1, -1, -1, -1, kc.shape[3])  # (B, N, C, C, H)
+        between = total[:, :, :, 1:].exp() * behind[:, :-1]  # (B, N, C, C, 1 or H)
         if beta is not None:
             rate = beta[:, here].transpose(1, 2).unsqueeze(3)  # (B, N, C, 1)
-            own = torch.einsum("bnih,bnjh,bnijh->bnij", kc * rate, kc, between).tril(-1)
+            own = _paired(kc * rate, kc, between).tril(-1)
             eye = torch.eye(size, dtype=q.dtype, device=q.device)
             inverse = torch.linalg.solve_triangular(
                 own + eye, eye.expand_as(own), upper=False, unitriangular=True
             )
             vc = inverse @ (rate * vc) - (inverse @ (rate * kc * since)) @ state
-        pairs = torch.einsum("bnih,bnjh,bnijh->bnij", qc, kc, between)
+        pairs = _paired(qc, kc, between)
         read.append(((qc * since) @ state + pairs @ vc).transpose(1, 2))
         state = since[:, :, -1].unsqueeze(3) * state + (kc * until).transpose(2, 3) @ vc
     return torch.cat(read, 1) if read else v, state
+
+
+def _paired(x: Tensor, k: Tensor, between: Tensor) -> Tensor:
+    """x, k (B, N, C, H), between (B, N, C, C, 1 or H) -> (B, N, C, C)."""
+    if between.shape[4] == 1:
+        return x @ k.transpose(2, 3) * between.squeeze(4)
+    return torch.einsum("bnih,bnjh,bnijh->bnij", x, k, between)

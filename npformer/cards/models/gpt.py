@@ -49,7 +49,9 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     settings = draw_settings(source)
     settings["layers"] = settings["decoder_layers"]
     settings["d_model"] -= settings["d_model"] % settings["heads"]
-    settings |= draw_later(source, settings) if source.choice((False, True)) else {}
+    if source.choice((False, True)):
+        settings |= draw_later(source, settings)
+        settings["delta_pattern"] = source.choice(("", "DA"))
     c = GPTConfig(**{f.name: settings[f.name] for f in dataclasses.fields(GPTConfig)
                      if f.name in settings})  # fmt: skip
     b, t, _ = draw_lengths(source)
