@@ -5,7 +5,7 @@ Shapes      x, y, dy, dx : any, all the same
 Forward     y = max(x, 0)
 
 Backward    The slope is 1 where x > 0 and 0 where x < 0. At the kink any number between would
-            do; it is 0 here, as in PyTorch:
+            do; it is 0 here, as in PyTorch's relu:
 
                 dx = dy * (y > 0)
 

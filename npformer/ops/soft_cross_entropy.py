@@ -7,7 +7,7 @@ Forward     logp = log softmax(logits)                 (see log_softmax.py)
             loss = -sum_c targets_c logp_c
 
             A row of targets need not add up to 1: mixtures and weights go in as they are. "mean"
-            divides by the number of rows, as PyTorch does.
+            divides by the number of rows, R, as PyTorch's cross_entropy does (its kl_div: by R V).
 
 Backward    Let d be what reaches the loss of the row from above, divided as the mean was. The loss
             is linear in the targets, and dlogp_c/dlogits_j = delta_cj - p_j, so with p = exp(logp)

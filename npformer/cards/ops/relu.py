@@ -30,7 +30,7 @@ def scale(x: Array, *, dy: Array, fp: FloatInfo) -> Scales:
 
 @card.invariant("no gradient where x <= 0", broken_by="leaky")
 def _closed(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
-    """At the kink itself the derivative is 0, as in PyTorch."""
+    """At the kink itself the derivative is 0, as in PyTorch's relu."""
     yield Finding(result["dx"][~(case.inputs["x"] > 0)], 0.0, 0.0)
 
 
