@@ -1,15 +1,17 @@
 """Which files of SentencePiece a source has, and what else its texts are made of.
 
-Most models have one file, whose pieces have their places for ids. Translators have a table of ids
-beside it, and OPUS-MT a file for each side.
+Most models have one file, whose pieces have their places for ids, those of fairseq one more.
+Translators have a table of ids beside it, and OPUS-MT a file for each side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from npformer.errors import TokenizerError
+from npformer.pretrained import fairseq_languages
 from npformer.pretrained.names import (
     ADDED_TOKENS,
     SPECIAL_TOKENS,
@@ -25,14 +27,8 @@ CODE = r">>.*?<<"
 """How the language of a translation is written before its source, by OPUS-MT."""
 SENTINELS = 100
 """T5's tokens for what is left out of a text, where nothing says how many."""
-
-LANGUAGES = """
-af am ar ast az ba be bg bn br bs ca ceb cs cy da de el en es et fa ff fi fr fy ga gd gl gu ha he
-hi hr ht hu hy id ig ilo is it ja jv ka kk km kn ko lb lg ln lo lt lv mg mk ml mn mr ms my ne nl no
-ns oc or pa pl ps pt ro ru sd si sk sl so sq sr ss su sv sw ta th tl tn tr uk ur uz vi wo xh yi yo
-zh zu
-"""
-"""M2M-100's, in the order of their ids, which not all of its files list."""
+MARKS = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3}
+"""fairseq's, in place of the three that a file begins with; its pieces come one later."""
 
 
 def of_language(source: Source, name: str) -> SentencePieceVocabulary:
@@ -105,17 +101,21 @@ def of_sides(source: Source, name: str) -> SentencePieceVocabulary:
 def of_many_languages(source: Source, name: str) -> SentencePieceVocabulary:
     """M2M-100's: a table of ids, after which languages follow, and the end after a text.
 
-    Raises as ``of_language``.
+    NLLB's have fairseq's places for ids, and no table. Raises as ``of_language``.
     """
+    said = read_table(source, TOKENIZER_CONFIG)
+    kind = said.get("tokenizer_class") or source.config.get("tokenizer_class") or ""
+    if str(kind).startswith("Nllb"):
+        return _of_nllb(source, name, said)
     table = read_table(source, TABLE)
     if not table:
         raise TokenizerError(f"there is no {TABLE} beside it, which has the ids")
     marks = {token: table[token] for token in ("<s>", "<pad>", "</s>", "<unk>") if token in table}
     tokens = _tokens(source, len(table))
     special = {**marks, **tokens.special}
-    for n, language in enumerate(LANGUAGES.split()):
+    for n, language in enumerate(fairseq_languages.M2M_100):
         special.setdefault(f"__{language}__", len(table) + n)
-    language = read_table(source, TOKENIZER_CONFIG).get("src_lang") or "en"
+    language = said.get("src_lang") or "en"
     layout = Layout(
         name,
         table=TABLE,
@@ -127,6 +127,37 @@ def of_many_languages(source: Source, name: str) -> SentencePieceVocabulary:
     return SentencePieceVocabulary(source.files, layout)
 
 
+def _of_nllb(source: Source, name: str, said: Mapping[str, Any]) -> SentencePieceVocabulary:
+    """Languages and a mask follow; a text begins with its language, of old it ended with it."""
+    layout = _fairseq(source, name, [*fairseq_languages.NLLB, "<mask>"])
+    language = _ids(layout.special, said.get("src_lang") or "eng_Latn", TOKENIZER_CONFIG)
+    end = (MARKS["</s>"],)
+    if said.get("legacy_behaviour"):
+        layout = replace(layout, last=end + language)
+    else:
+        layout = replace(layout, first=language, last=end)
+    return SentencePieceVocabulary(source.files, layout)
+
+
+def of_xlm_roberta(source: Source, name: str) -> SentencePieceVocabulary:
+    """XLM-RoBERTa's: fairseq's places for ids, then a mask; ``<s>`` and ``</s>`` around a text.
+
+    Raises as ``of_language``.
+    """
+    layout = _fairseq(source, name, ["<mask>"])
+    around = replace(layout, first=(MARKS["<s>"],), last=(MARKS["</s>"],))
+    return SentencePieceVocabulary(source.files, around)
+
+
+def _fairseq(source: Source, name: str, following: Iterable[str]) -> Layout:
+    """Its marks before the pieces of a file, and other tokens after them."""
+    layout = Layout(name, offset=1, special=MARKS)
+    size = SentencePieceVocabulary(source.files, layout).size
+    special = {**MARKS, **{token: size + n for n, token in enumerate(following)}}
+    tokens = _tokens(source, 1 + max(special.values()), special)
+    return replace(layout, special={**special, **tokens.special}, added=tokens.added)
+
+
 FILES: dict[tuple[str, tuple[str, ...]], Callable[[Source, str], SentencePieceVocabulary]] = {
     ("tokenizer.model", ("llama", "mistral", "gemma2", "gemma3_text", "gemma3", "phi3")): (
         of_language
@@ -134,6 +165,7 @@ FILES: dict[tuple[str, tuple[str, ...]], Callable[[Source, str], SentencePieceVo
     ("spiece.model", ("t5", "mt5")): of_t5,
     ("source.spm", ("marian",)): of_sides,
     ("sentencepiece.bpe.model", ("m2m_100",)): of_many_languages,
+    ("sentencepiece.bpe.model", ("xlm-roberta",)): of_xlm_roberta,
 }
 """A file, the types of models that have it, and what makes a vocabulary of it."""
 
@@ -143,10 +175,10 @@ class _Tokens(NamedTuple):
     added: dict[str, int]
 
 
-def _tokens(source: Source, size: int) -> _Tokens:
+def _tokens(source: Source, size: int, known: Container[str] = ()) -> _Tokens:
     """Tokens that come beside the pieces, which have ids up to ``size``.
 
-    Files say their ids, or list them in order.
+    Files say their ids, or list them in order; those that are ``known`` need none.
     """
     said = read_table(source, TOKENIZER_CONFIG)
     found = _Tokens({}, {})
@@ -158,7 +190,7 @@ def _tokens(source: Source, size: int) -> _Tokens:
             if token not in found.added:
                 found.special[token] = int(i)
         for token in _listed(source):
-            if token not in found.special:
+            if token not in found.special and token not in known:
                 found.special[token] = max((size - 1, *found.special.values())) + 1
     except (AttributeError, TypeError, ValueError) as error:
         raise TokenizerError(f"its added tokens cannot be understood: {error}") from error

@@ -35,6 +35,8 @@ class Layout:
     """The file with the id of each piece; without one, it is the piece's place in ``source``."""
     target_table: str = ""
     """The same of what is written, if it is another."""
+    offset: int = 0
+    """Without tables, what is added to a place; pieces of ``special`` have the ids given there."""
     unknown: str = "<unk>"
     """The piece in the table that stands for all that are not there."""
     special: Mapping[str, int] = field(default_factory=dict)
@@ -68,8 +70,10 @@ class SentencePieceVocabulary:
         self._read = _table(self._files, layout.table, layout.unknown)
         tables = layout.target_table or layout.table
         self._written = _table(self._files, tables, layout.unknown)
+        if layout.offset:
+            self._read = self._written = _places(self._source, layout.offset, layout.special)
         self._pieces = {i: piece for piece, i in self._written.items()}
-        self._special = _control(self._source) if not layout.table else {}
+        self._special = {} if self._read else _control(self._source)
         self._special |= layout.special
         written = {self._written.get(token, i) for token, i in self._special.items()}
         self._silent = {*written, self._written.get(layout.unknown)}
@@ -186,6 +190,12 @@ def _control(processor: Any) -> dict[str, int]:
     places = range(processor.piece_size())
     named = (i for i in places if processor.is_control(i) or processor.is_unknown(i))
     return {processor.id_to_piece(i): i for i in named}
+
+
+def _places(processor: Any, offset: int, special: Mapping[str, int]) -> dict[str, int]:
+    """The ids of pieces, ``offset`` from their places unless ``special`` has them."""
+    places = range(processor.piece_size())
+    return {**{processor.id_to_piece(i): i + offset for i in places}, **special}
 
 
 def _table(files: Mapping[str, bytes], name: str, unknown: str) -> dict[str, int]:

@@ -57,6 +57,11 @@ def as_opus(size: int) -> bytes:
     return trained(model_type="unigram", vocab_size=size, eos_id=0, unk_id=1, bos_id=-1)
 
 
+def as_fairseq(kind: str) -> bytes:
+    """One whose ids are another's: pairs are NLLB's kind, likely pieces XLM-RoBERTa's."""
+    return trained(model_type=kind, vocab_size=400)
+
+
 def pieces(model: bytes) -> list[str]:
     """A model's pieces, in order."""
     import sentencepiece

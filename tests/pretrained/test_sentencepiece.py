@@ -15,6 +15,7 @@ from npformer.pretrained.tokenizer import read_tokenizer
 from npformer.text.published_tokenizer import load_tokenizer
 from tests.pretrained import spm
 from tests.pretrained.spm import HARD, LETTERS, SAID
+from tests.pretrained.test_vocabularies import mixed
 
 sentencepiece = pytest.importorskip("sentencepiece")
 TEXTS = st.text(LETTERS, max_size=20) | st.text(max_size=12) | st.sampled_from(SAID[:8])
@@ -49,6 +50,18 @@ def m2m_100(directory):
     (directory / "sentencepiece.bpe.model").write_bytes(model)
     table = spm.numbered(["<s>", "<pad>", "</s>", "<unk>"], spm.pieces(model)[2:])
     (directory / "vocab.json").write_text(json.dumps(table), encoding="utf-8")
+    return read(directory, "m2m_100", is_encoder_decoder=True, eos_token_id=2)
+
+
+def xlm_roberta(directory):
+    (directory / "sentencepiece.bpe.model").write_bytes(spm.as_fairseq("unigram"))
+    return read(directory, "xlm-roberta", eos_token_id=2)
+
+
+def nllb(directory, **said):
+    (directory / "sentencepiece.bpe.model").write_bytes(spm.as_fairseq("bpe"))
+    said = {"tokenizer_class": "NllbTokenizer"} | said
+    (directory / "tokenizer_config.json").write_text(json.dumps(said))
     return read(directory, "m2m_100", is_encoder_decoder=True, eos_token_id=2)
 
 
@@ -91,7 +104,7 @@ def test_a_text_of_llamas_begins_with_bos_and_of_t5s_ends(tmp_path):
 
 
 def test_a_vocabulary_is_the_same_in_a_checkpoint_and_its_files_as_they_came(tmp_path):
-    for make in (llama, t5, m2m_100, marian):
+    for make in (llama, t5, m2m_100, marian, xlm_roberta, nllb):
         directory = tmp_path / make.__name__
         directory.mkdir()
         ours = make(directory)
@@ -160,6 +173,71 @@ def test_m2m_100_is_the_librarys(tmp_path):
     agree()
     for language, i in theirs.lang_token_to_id.items():
         assert ours.tokens([i]) == [language]
+
+
+MASKED = ("a <mask> b", "a<mask>b", " <mask>", "a</s>b<pad>", "The <mask>  car.")
+
+
+@pytest.mark.parametrize(("make", "kind"), [(xlm_roberta, "unigram"), (nllb, "bpe")])
+def test_fairseqs_ids_are_one_after_the_places_of_pieces(tmp_path, make, kind):
+    own = sentencepiece.SentencePieceProcessor(model_proto=spm.as_fairseq(kind))
+    ours = make(tmp_path)
+    plain = [text for text in HARD if "</s>" not in text]
+    for text in (*mixed(200), *plain, *SAID[:9]):
+        assert ours.encode(text) == [i + 1 if i else 3 for i in own.encode(text)]
+    assert ours.decode(ours.source(ours.encode("The old  man"))) == "The old man"
+    assert ours.tokens(range(5)) == ["<s>", "<pad>", "</s>", "<unk>", own.id_to_piece(3)]
+
+
+def test_xlm_roberta_is_the_librarys(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    ours = xlm_roberta(tmp_path)
+    theirs = transformers.XLMRobertaTokenizer.from_pretrained(tmp_path)
+    assert ours.vocabulary.ids() == theirs.get_vocab()
+    for text in (*mixed(2000), *HARD, *SAID, *MASKED):
+        assert ours.source(ours.encode(text)) == theirs(text).input_ids, text
+    assert ours.mask == 401
+    assert ours.encode_masked("a [MASK] b") == ours.encode("a <mask> b")
+
+
+def test_nllb_is_the_librarys(tmp_path):
+    """Whose reading of the file has no languages, or a mask before them, unless ids are given.
+
+    It keeps spaces at the end of a text, which those it was trained on had not.
+    """
+    transformers = pytest.importorskip("transformers")
+    ours = nllb(tmp_path)
+    kept = {"special": True, "rstrip": False, "single_word": False}
+    decoder = {
+        i: {"content": t, "lstrip": t == "<mask>", "normalized": t == "<mask>", **kept}
+        for t, i in ours.vocabulary.ids().items()
+        if i < 4 or i > 400
+    }
+    languages = [decoder[i]["content"] for i in range(401, 603)]
+    said = {"added_tokens_decoder": decoder, "additional_special_tokens": languages}
+    again = nllb(tmp_path, **said)
+    assert again.vocabulary.ids() == ours.vocabulary.ids()
+    theirs = transformers.NllbTokenizer.from_pretrained(tmp_path, src_lang="deu_Latn")
+    assert ours.vocabulary.ids() == theirs.get_vocab()
+    german = ours.between("German", "fra_Latn")
+    for text in (*mixed(2000), *SAID, *MASKED):
+        assert german.source(german.encode(text)) == theirs(text.rstrip()).input_ids, text
+    assert german.begin[-1] == theirs.convert_tokens_to_ids("fra_Latn")
+    assert (ours.tokens([401, 602, 603]), ours.vocab_size) == (
+        ["ace_Arab", "zul_Latn", "<mask>"],
+        604,
+    )
+    old = nllb(tmp_path, legacy_behaviour=True, src_lang="deu_Latn")
+    theirs = transformers.NllbTokenizer.from_pretrained(
+        tmp_path, src_lang="deu_Latn", legacy_behaviour=True, **said
+    )
+    assert old.source(old.encode("a")) == theirs("a").input_ids
+    (tmp_path / "special_tokens_map.json").write_text(
+        json.dumps({"additional_special_tokens": [*languages[:3], "<own>"]})
+    )
+    assert nllb(tmp_path).encode("<own><mask>ace_Arab") == [604, 603, 401]
+    with pytest.raises(TokenizerError, match="has no xx_Latn, which stands around a text"):
+        nllb(tmp_path, src_lang="xx_Latn")
 
 
 @pytest.mark.parametrize(
