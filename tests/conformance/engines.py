@@ -39,10 +39,15 @@ ENGINES = {
     "keras": Engine(
         "Keras", "with_keras", (*JAX, "keras==3.15.1"), settings=(("KERAS_BACKEND", "jax"),)
     ),
+    "mlx": Engine("MLX", "with_mlx", ("mlx==0.32.4", "mlx-cpu==0.32.4")),
+    "tinygrad": Engine(
+        "tinygrad", "with_tinygrad", ("tinygrad==0.14.0",), settings=(("DEV", "PYTHON"),)
+    ),
     "onnx": Engine("ONNX reference", "with_onnx", ONNX, argument="onnx"),
     "onnxruntime": Engine(
         "ONNX Runtime", "with_onnx", (*ONNX, "onnxruntime==1.32.0"), argument="onnxruntime"
     ),
+    "openvino": Engine("OpenVINO", "with_openvino", ("openvino==2026.4.1", *ONNX)),
 }
 
 

@@ -18,8 +18,9 @@ package to another. [Edges](edges.md) has more of npformer's own choices, and th
 operations their reasons.
 
 Each package ran on a CPU, in an environment of its own with the versions below; "{NONE}" is what
-it does not have, or what was not asked of it. ONNX's operators are run forwards only, so they have
-no gradient here. Numbers are float32 unless said, and those below 1e-6 are shown as 0.
+it does not have, or what was not asked of it. ONNX and OpenVINO run forwards only, so they have no
+gradient here; tinygrad ran on its device that is written in Python. Numbers are float32 unless
+said, and those below 1e-6 are shown as 0.
 `python -m tests.conformance` runs all of them again and writes this page; with names
 (`{" ".join(ENGINES)}`) it runs those.
 """
@@ -44,7 +45,7 @@ def _section(question: Question, answers: dict[str, Any]) -> str:
         for who, cells in told["rows"].get(question.key, [])
     ]
     table = _table(("", *question.columns), rows)
-    text = textwrap.fill(question.text, 100)
+    text = textwrap.fill(question.text, 100, break_on_hyphens=False)
     return f"## {question.title}\n\n{text}\n\n{table}"
 
 

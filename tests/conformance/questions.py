@@ -27,7 +27,7 @@ OUTSIDE = [3, -1, -100]
 
 TIES = [2.0, 2.0, 1.0]
 
-DROP_B, DROP_N, DROP_T, DROP_P = 2, 2, 64, 0.5
+DROP_B, DROP_N, DROP_T, DROP_P = 2, 2, 16, 0.5
 
 
 class Question(NamedTuple):
@@ -87,7 +87,9 @@ QUESTIONS = (
         "Layer norm without further arguments",
         "No weight or a weight of 1. At -0.001, 0.001 the variance is 1e-6, so y shows eps; dx "
         "is for dy = 1, 0. At 9999, 10001 in float32 y is -1, 1 unless the variance is E[x^2] - "
-        "E[x]^2. In float16 the squares of -300, 300 overflow unless they are taken in float32.",
+        "E[x]^2. In float16 the squares of -300, 300 overflow unless they are taken in float32. "
+        "ONNX's operator has an attribute for that type, stash_type, float32 unless given, "
+        "which its reference does not follow.",
         ("eps", "y of ±0.001", "dx", "y of 9999, 10001", "y of ±300 in float16"),
     ),
     Question(
@@ -120,28 +122,32 @@ QUESTIONS = (
         "outside",
         "Labels out of range",
         "Logits 2, 1, 0, so that classes are 0, 1, 2. -100 is what many packages ignore unless "
-        "told otherwise. Costs of the classes are 0.4076, 1.408, 2.408.",
+        "told otherwise. Costs of the classes are 0.4076, 1.408, 2.408. ONNX Runtime was not "
+        "asked, for no document says what it reads there.",
         ("loss, label 3", "dlogits", "loss, label -1", "dlogits", "loss, label -100", "dlogits"),
     ),
     Question(
         "ties",
         "Gradients where numbers tie",
         "x = 2, 2, 1. A maximum of two arguments is asked at 2, 2, and its derivatives are by "
-        "the first and by the second.",
+        "the first and by the second. npformer has no maximum; its choice of an expert by the "
+        "largest score is one.",
         ("max of all", "max along an axis", "largest by top-k", "maximum(a, b)"),
     ),
     Question(
         "kinks",
         "Slopes at kinks",
-        "Any number between the slopes on both sides is a derivative there.",
+        "Any number between the slopes on both sides is a derivative there. PyTorch's clamp "
+        "gives 0 from version 2.14 on.",
         ("relu at 0", "abs at 0", "clip to [-1, 1], at -1 and 1", "relu6 at 0 and 6"),
     ),
     Question(
         "dropout",
         "Whose dropout of attention's weights is whose",
-        "2 sentences, 2 heads, 64 queries and keys, p = 0.5, in training. All scores are 0 and "
+        "2 sentences, 2 heads, 16 queries and keys, p = 0.5, in training. All scores are 0 and "
         "v is the identity, so that y is the mask times a number. npformer drops no weights of "
-        "attention, only a sub-layer's output, each entry by itself.",
-        ("own mask for each", "a kept weight times 64", "dv has y's mask"),
+        "attention, only a sub-layer's output, each entry by itself. A mask is own where that "
+        "of another sentence, head or query differs.",
+        ("own mask for each", "a kept weight times 16", "dv has y's mask"),
     ),
 )

@@ -8,6 +8,7 @@ import numpy as np
 
 from npformer.ops.attention import attention_backward, attention_forward
 from npformer.ops.cross_entropy import cross_entropy_backward, cross_entropy_forward
+from npformer.ops.expert_weights import expert_weights_backward, expert_weights_forward
 from npformer.ops.gelu import gelu_backward, gelu_forward
 from npformer.ops.layer_norm import layer_norm_backward, layer_norm_forward
 from npformer.ops.relu import relu_backward, relu_forward
@@ -109,19 +110,16 @@ def _losses(found):
     found.add("smoothing", who, smoothed)
     found.add("all ignored", who, lambda: loss(ask.IGNORED))
     found.add("no weight", who, lambda: loss(ask.TARGET, weight=_array(ask.NO_WEIGHT)))
-    found.add(
-        "outside",
-        who,
-        lambda: pairs(loss, ask.OUTSIDE),
-    )
+    found.add("outside", who, lambda: pairs(loss, ask.OUTSIDE))
 
 
 def _kinks(found):
     def ties():
+        """The gradient of the chosen expert's weight, in units of the sigmoid's slope there."""
         x = _array([ask.TIES])
-        chosen = np.zeros_like(x)
-        np.put_along_axis(chosen, choose_experts(x, 1), 1, -1)
-        return None, None, chosen, None
+        options = dict(scoring="sigmoid", normalize=False)
+        y, cache = expert_weights_forward(x, choose_experts(x, 1), **options)
+        return None, None, expert_weights_backward(np.ones_like(y), cache) / (y * (1 - y)), None
 
     def clamped():
         bound = _array([-1, 1])
@@ -130,7 +128,7 @@ def _kinks(found):
         _, inside = swiglu_clamped_forward(np.ones_like(bound), 0 * bound, limit=1.0)
         return dup / swiglu_clamped_backward(np.ones_like(bound), inside)[1]
 
-    found.add("ties", "`choose_experts`", ties)
+    found.add("ties", "`choose_experts`, `expert_weights_forward`", ties)
     found.add(
         "kinks",
         "`relu_forward`, `swiglu_clamped_forward`",

@@ -60,7 +60,7 @@ def heads(numbers):
     return np.array(numbers, np.float32).reshape(1, 1, -1, 1)  # (B, N, T, H)
 
 
-def attention(found, engine):
+def attention(found, engine, whose=""):
     seen = np.array(ask.HIDDEN_SEEN)
     masks = {
         "hidden by a boolean mask": seen,
@@ -69,7 +69,7 @@ def attention(found, engine):
     }
     inputs = [heads(x) for x in (ask.HIDDEN_Q, ask.HIDDEN_K, ask.HIDDEN_V)]
     for opset in OPSETS:
-        who = f"`Attention`, opset {opset}"
+        who = f"{whose}`Attention`, opset {opset}"
         for question, mask in masks.items():
             found.add(
                 question,
