@@ -203,7 +203,7 @@ def test_xlm_roberta_is_the_librarys(tmp_path):
 def test_nllb_is_the_librarys(tmp_path):
     """Whose reading of the file has no languages, or a mask before them, unless ids are given.
 
-    It keeps spaces at the end of a text, which those it was trained on had not.
+    It keeps a space at the end of a text, which SentencePiece drops.
     """
     transformers = pytest.importorskip("transformers")
     ours = nllb(tmp_path)
