@@ -39,6 +39,7 @@ EXPECTED = [
     "25_choosing_experts",
     "26_attention_through_a_narrow_door",
     "27_memory_as_a_matrix",
+    "28_streams",
     "29_learning_from_preferences",
     "30_numbers_with_few_bits",
     "playground",
