@@ -92,7 +92,9 @@ def read_pair(model: Model, tokenizer: Tokenizer, source: str, target: str) -> R
         read = tokenizer.source(ids["source"])
         inputs = {"source": np.array([read], np.int64), **inputs}
         sources = shown(tokenizer, read)
-    return Reading(Batch(inputs, whole[:, 1:], NO_TARGET), source, target, sources)
+    return Reading(
+        Batch(inputs, whole[:, 1:], NO_TARGET), source if "source" in ids else "", target, sources
+    )
 
 
 def read_recording(

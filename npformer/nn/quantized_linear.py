@@ -31,9 +31,9 @@ class QuantizedLinearCache(NamedTuple):
 class QuantizedLinear(Linear):
     """``weight`` (out, in), of which the product sees ``weight_bits``; of x, ``input_bits``.
 
-    Grids are symmetric, with a scale for each row of the weight and one for all of x, made anew in
-    each forward of the largest number there, so that nothing is clipped. In the backward they are
-    constants. The weight itself stays a float, and is what an optimizer moves. ``input_bits`` None
+    Grids are symmetric, with a scale for each row of the weight and one for each vector of x, made
+    anew in each forward of the largest number there, so that nothing is clipped, and no token has
+    a part in another's rounding. In the backward they are constants. The weight itself stays a float, and is what an optimizer moves. ``input_bits`` None
     leaves x alone. Raises ConfigError for a size below 1, or bits outside 2 to 16.
     """
 
@@ -56,7 +56,7 @@ class QuantizedLinear(Linear):
 
     def forward(self, x: Array) -> tuple[Array, QuantizedLinearCache]:  # type: ignore[override]
         """x (..., in_features) -> y (..., out_features), cache."""
-        weight, of_weight = _quantized(self.weight.data, self.weight_bits, by_row=True)
+        weight, of_weight = _quantized(self.weight.data, self.weight_bits)
         of_x = None
         if self.input_bits is not None:
             x, of_x = _quantized(x, self.input_bits)
@@ -74,6 +74,6 @@ class QuantizedLinear(Linear):
         return dx if cache.x is None else fake_quantize_backward(dx, cache.x)[0]
 
 
-def _quantized(x: Array, bits: int, *, by_row: bool = False) -> tuple[Array, FakeQuantizeCache]:
+def _quantized(x: Array, bits: int) -> tuple[Array, FakeQuantizeCache]:
     top = 2 ** (bits - 1) - 1
-    return fake_quantize_forward(x, symmetric_scale(x, bits, by_row=by_row), low=-top, high=top)
+    return fake_quantize_forward(x, symmetric_scale(x, bits, by_row=True), low=-top, high=top)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from npformer.errors import TokenizerError
-from npformer.pretrained import fairseq_languages
+from npformer.pretrained.fairseq_languages import M2M_100, NLLB
 from npformer.pretrained.names import (
     ADDED_TOKENS,
     SPECIAL_TOKENS,
@@ -113,7 +113,7 @@ def of_many_languages(source: Source, name: str) -> SentencePieceVocabulary:
     marks = {token: table[token] for token in ("<s>", "<pad>", "</s>", "<unk>") if token in table}
     tokens = _tokens(source, len(table))
     special = {**marks, **tokens.special}
-    for n, language in enumerate(fairseq_languages.M2M_100):
+    for n, language in enumerate(M2M_100):
         special.setdefault(f"__{language}__", len(table) + n)
     language = said.get("src_lang") or "en"
     layout = Layout(
@@ -129,7 +129,7 @@ def of_many_languages(source: Source, name: str) -> SentencePieceVocabulary:
 
 def _of_nllb(source: Source, name: str, said: Mapping[str, Any]) -> SentencePieceVocabulary:
     """Languages and a mask follow; a text begins with its language, of old it ended with it."""
-    layout = _fairseq(source, name, [*fairseq_languages.NLLB, "<mask>"])
+    layout = _fairseq(source, name, [*NLLB, "<mask>"])
     language = _ids(layout.special, said.get("src_lang") or "eng_Latn", TOKENIZER_CONFIG)
     end = (MARKS["</s>"],)
     if said.get("legacy_behaviour"):

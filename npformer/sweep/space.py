@@ -246,10 +246,15 @@ def _surroundings(cls: Any, name: str, value: Any) -> Iterator[dict[str, Any]]:
     own: dict[str, Any] = {"heads": 1} if "heads" in fields else {}  # one head divides every width
     if name in ("heads", "kv_heads") and counts:
         own = {"d_model": value, "heads": value}  # each number of heads divides some width
+    several = value if counts else 2
     if "experts" in fields:
-        several = value if counts else 2
         for groups in (1, several):
             yield {"experts": 2 * several, "expert_groups": groups}
+    if "latent_size" in fields:  # the key that heads share is a part of the columns that turn
+        turning = {"positions": "rotary", "rotary_fraction": 0.5, "head_size": 4}
+        yield {"latent_size": 2, "attention_bias": "none", **turning}
+    if "delta_pattern" in fields:
+        yield {"delta_pattern": "DA", "delta_heads": several}
     tried: dict[str, tuple[Any, ...]] = {
         "lora": (1,),
         "window": (1, None),

@@ -67,7 +67,7 @@ SPECIMENS: dict[str, Callable[[], Any]] = {
         **SIZES, layer_types=["linear_attention", "full_attention"],
         linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=6,
         linear_value_head_dim=5,
-        rope_parameters={**FAST, "partial_rotary_factor": 0.5},
+        rope_parameters={**YARN, "partial_rotary_factor": 0.5},
     ),
     "olmoe": lambda: transformers.OlmoeConfig(
         **{name: size for name, size in SIZES.items() if name != "head_dim"},

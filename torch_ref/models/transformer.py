@@ -93,17 +93,15 @@ class Transformer(Model):
 
         With ``grids`` they are those of their n tokens alone (1, n, D).
         """
-        mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
         if grids is not None:
-            return self._scaled(self._packed(source, target, mask, **grids))
+            return self._scaled(self._packed(source, target, **grids))
         x = self._embed(source, rng, self._places(source), stream="source")
+        mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
         memory = self.encoder(x, mask=mask, rng=rng)
         y = self.decoder(self._embed(target, rng), memory, memory_mask=mask, rng=rng)
         return self._scaled(y)
 
-    def _packed(
-        self, source: Tensor, target: Tensor, mask: Tensor, of: TokenGrid, to: TokenGrid
-    ) -> Tensor:
+    def _packed(self, source: Tensor, target: Tensor, of: TokenGrid, to: TokenGrid) -> Tensor:
         """The decoder's states (1, n, D) of what is in the grids ``of`` a source, ``to`` a target.
 
         Only attention knows of sentences, and all that tells places apart has those of the grids.
@@ -111,6 +109,7 @@ class Transformer(Model):
         at = self._places(source)
         at = of.places if isinstance(at, int) else of.collect(at)
         x = self._embed(of.collect(source), at=at, stream="source")
+        mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
         memory = self.encoder(x, mask=PackedMask(of, of, mask), at=of.places)
         return self.decoder(
             self._embed(to.collect(target), at=to.places),

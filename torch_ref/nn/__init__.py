@@ -10,6 +10,7 @@ from torch_ref.nn.embedding import Embedding
 from torch_ref.nn.experts import Experts
 from torch_ref.nn.feed_forward import FeedForward, make_feed_forward
 from torch_ref.nn.gated_activation import GatedActivation
+from torch_ref.nn.gated_delta_net import GatedDeltaNet
 from torch_ref.nn.gated_feed_forward import GatedFeedForward
 from torch_ref.nn.grouped_linear import GroupedLinear
 from torch_ref.nn.latent_attention import LatentAttention
@@ -47,6 +48,7 @@ __all__ = [
     "Experts",
     "FeedForward",
     "GatedActivation",
+    "GatedDeltaNet",
     "GatedFeedForward",
     "GroupedLinear",
     "LatentAttention",

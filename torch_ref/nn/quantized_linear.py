@@ -30,14 +30,14 @@ class QuantizedLinear(Linear):
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in_features) -> (..., out_features)."""
         if self.input_bits is not None:
-            x = _quantized(x, self.input_bits, x.detach().abs().max() if x.numel() else x.sum())
-        largest = self.weight.detach().abs().amax(-1, keepdim=True)
-        return F.linear(x, _quantized(self.weight, self.weight_bits, largest), self.bias)
+            x = _quantized(x, self.input_bits)
+        return F.linear(x, _quantized(self.weight, self.weight_bits), self.bias)
 
 
-def _quantized(x: Tensor, bits: int, largest: Tensor) -> Tensor:
-    """On the symmetric grid whose last number is ``largest``, a constant."""
+def _quantized(x: Tensor, bits: int) -> Tensor:
+    """Each row on the symmetric grid whose last number is the largest of it, a constant."""
     top = 2 ** (bits - 1) - 1
+    largest = x.detach().abs().amax(-1, keepdim=True)
     scale = torch.where(largest == 0, torch.ones_like(largest), largest / top).detach()
     y: Tensor = ops.fake_quantize(x, scale, low=-top, high=top)
     return y

@@ -98,6 +98,17 @@ def _input(self, x):
         return self.forward(x)
 
 
+@card.wrong_method("tokens-share-a-scale", "all of x shares a scale, so that a later token changes "
+                   "an earlier one's rounding", QuantizedLinear.forward)  # fmt: skip
+def _shared(self, x):
+    if self.input_bits is None:
+        return self.forward(x)
+    top = 2 ** (self.input_bits - 1) - 1
+    scale = symmetric_scale(x, self.input_bits)
+    with altered(self, input_bits=None):
+        return self.forward(np.clip(np.rint(x / scale), -top, top) * scale)
+
+
 @card.wrong_method("bits-of-the-other", "the weight's bits are one less", QuantizedLinear.forward)
 def _bits(self, x):
     with altered(self, weight_bits=self.weight_bits - 1):
