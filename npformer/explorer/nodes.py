@@ -79,9 +79,7 @@ def use(call: RecordedCall, recording: Recording) -> str:
         return looks_up[call.call] if call.call < first else "output"
     if first < max(2, len(streams)):
         return call.kind.partition(".")[2]
-    if first > len(
-        streams
-    ):  # several of one stream, as the norms of a delta net's queries and keys
+    if first > len(streams):  # several of one stream, as the norms of a state's queries and keys
         return str(call.call + 1)
     return streams[call.call]
 
