@@ -34,8 +34,8 @@ class QuantizedLinear(Linear):
     Grids are symmetric, with a scale for each row of the weight and one for each vector of x, made
     anew in each forward of the largest number there, so that nothing is clipped, and no token has
     a part in another's rounding. In the backward they are constants. The weight itself stays a
-    float, and is what an optimizer moves. ``input_bits`` None leaves x alone. Raises ConfigError for
-    a size below 1, or bits outside 2 to 16.
+    float, and is what an optimizer moves. ``input_bits`` None leaves x alone. Raises ConfigError
+    for a size below 1, or bits outside 2 to 16.
     """
 
     def __init__(
