@@ -90,6 +90,24 @@ def scales_of(
     return {name: factor * np.abs(a) + flush for name, a in found.items()}
 
 
+def in_chunks(card: OpCard, plain: Any, precise: Callable[..., Any]) -> None:
+    """The recurrence ``plain``, a card's module, cut into chunks: its words, edges, cases, scales.
+
+    Some lengths are a multiple of the chunk's and others are not.
+    """
+    delta = "beta" in card.letters
+    card.words, card.precise = plain.card.words, precise
+    for words, (inputs, static) in plain.card.edges.items():
+        card.edge(words, inputs, **static, chunk=2)
+    card.draw(lambda source, dtype: draw_recurrence(source, dtype, delta=delta, chunks=True))
+    card.example(lambda b, rng: (example_recurrence(b, rng, delta=delta), {"chunk": 2}))
+
+    @card.scale
+    def _scale(*, dy: Array, fp: FloatInfo, chunk: int = 64, **inputs: Array) -> Scales:
+        found: Scales = plain.scale(dy=dy, fp=fp, **inputs)
+        return found
+
+
 def invariants(card: OpCard, pair: tuple[Any, Any], broken_by: dict[str, str]) -> None:
     """What the degrees of the arguments say, and a text in two parts. By key, what breaks each."""
     delta = "beta" in card.letters

@@ -1,7 +1,7 @@
 r"""A recurrence of a state in chunks: within a chunk products of matrices, and one state a chunk.
 
-Shapes      in a chunk of C positions: q, k : (B, N, C, H)    v, u, y : (B, N, C, Hv)
-            state : (B, N, H, Hv)    spans, L : (B, N, C + 1, C + 1, 1) or (B, N, C + 1, C + 1, H)
+In a chunk of C positions q and k are (B, N, C, H), v, u and y (B, N, C, Hv), a state is
+(B, N, H, Hv), and spans and L are (B, N, C + 1, C + 1, 1) or (B, N, C + 1, C + 1, H).
 
 Place 0 of a chunk is its first state, places 1 to C are its positions, and
 

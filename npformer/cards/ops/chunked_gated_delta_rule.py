@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from npformer.cards.case import Array, Case
+from npformer.cards.case import Array
 from npformer.cards.op_card import OpCard
 from npformer.cards.ops import gated_delta_rule as plain
 from npformer.cards.ops.chunked_linear_attention import as_recurrence, changed
 from npformer.cards.ordinary import only
 from npformer.cards.pytorch import ops
-from npformer.cards.recurrent import draw_recurrence, example_recurrence, invariants
-from npformer.cards.scales import FloatInfo, Scales
-from npformer.cards.strategies import Source
+from npformer.cards.recurrent import in_chunks, invariants
 from npformer.ops import chunked_gated_delta_rule
 from npformer.ops.chunked_gated_delta_rule import (
     chunked_gated_delta_rule_backward,
@@ -26,28 +24,7 @@ from npformer.ops.gated_delta_rule import gated_delta_rule_forward
 from npformer.ops.heads import swap
 
 card = OpCard.of(chunked_gated_delta_rule)
-card.words = plain.card.words
-card.precise = lambda *arrays, chunk=64, **more: ops.gated_delta_rule(*arrays, **more)
-for words, (inputs, static) in plain.card.edges.items():
-    card.edge(words, inputs, **static, chunk=2)
-
-
-@card.draw
-def draw(source: Source, dtype: Any) -> Case:
-    """Those of the recurrence, in chunks that the length is a multiple of and others."""
-    return draw_recurrence(source, dtype, delta=True, chunks=True)
-
-
-@card.example
-def _example(b: int, rng: np.random.Generator) -> Any:
-    return example_recurrence(b, rng, delta=True), {"chunk": 2}
-
-
-@card.scale
-def scale(*, dy: Array, fp: FloatInfo, chunk: int = 64, **inputs: Array) -> Scales:
-    """That of the recurrence."""
-    return plain.scale(dy=dy, fp=fp, **inputs)
-
+in_chunks(card, plain, lambda *arrays, chunk=64, **more: ops.gated_delta_rule(*arrays, **more))
 
 _forward, _backward = map(inspect.unwrap, card.pair)
 invariants(card, (_forward, _backward), {

@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from npformer.cards.case import Array, Case, Result
+from npformer.cards.case import Case, Result
 from npformer.cards.invariant import Finding
 from npformer.cards.op_card import OpCard
 from npformer.cards.ops import linear_attention as plain
 from npformer.cards.pytorch import ops
-from npformer.cards.recurrent import draw_recurrence, example_recurrence, invariants
-from npformer.cards.scales import FloatInfo, Scales
-from npformer.cards.strategies import Source
+from npformer.cards.recurrent import in_chunks, invariants
 from npformer.ops import chunked_linear_attention
 from npformer.ops.chunked_linear_attention import (
     chunked_linear_attention_backward,
@@ -23,28 +21,7 @@ from npformer.ops.chunked_linear_attention import (
 )
 
 card = OpCard.of(chunked_linear_attention)
-card.words = plain.card.words
-card.precise = lambda *arrays, chunk=64, **more: ops.linear_attention(*arrays, **more)
-for words, (inputs, static) in plain.card.edges.items():
-    card.edge(words, inputs, **static, chunk=2)
-
-
-@card.draw
-def draw(source: Source, dtype: Any) -> Case:
-    """Those of the recurrence, in chunks that the length is a multiple of and others."""
-    return draw_recurrence(source, dtype, delta=False, chunks=True)
-
-
-@card.example
-def _example(b: int, rng: np.random.Generator) -> Any:
-    return example_recurrence(b, rng, delta=False), {"chunk": 2}
-
-
-@card.scale
-def scale(*, dy: Array, fp: FloatInfo, chunk: int = 64, **inputs: Array) -> Scales:
-    """That of the recurrence."""
-    return plain.scale(dy=dy, fp=fp, **inputs)
-
+in_chunks(card, plain, lambda *arrays, chunk=64, **more: ops.linear_attention(*arrays, **more))
 
 _forward, _backward = map(inspect.unwrap, card.pair)
 invariants(card, (_forward, _backward), {
