@@ -10,13 +10,16 @@ from typing import Annotated
 
 import tyro
 
+from npformer.cli.arguments import UsageError
 from npformer.cli.figures import reporter, write_figures
+from npformer.cli.plan_numpy import numpy_table, plan_numpy
 from npformer.cli.plan_table import check_line, plan_table
 from npformer.cli.settings import (
     DEFAULT_FAMILY,
     DEFAULT_PRESET,
     as_config,
     as_options,
+    check_twin_options,
     named_config,
 )
 from npformer.config import (
@@ -31,7 +34,7 @@ from npformer.config import (
 from npformer.plan.devices import named_gpu
 from npformer.plan.guard import check_fits
 from npformer.plan.memory import planned_memory
-from npformer.plan.plan import LENGTH, MFU, Assumptions, Plan, make_plan
+from npformer.plan.plan import LENGTH, MFU, Assumptions, Plan, longest_length, make_plan
 from npformer.plan.shape import DeviceKind
 
 TOLERANCE = 0.10
@@ -40,7 +43,7 @@ TOLERANCE = 0.10
 
 @dataclass(frozen=True)
 class Command:
-    """Estimate a training run of the PyTorch twin: memory, arithmetic, time and cost.
+    """Estimate a training run: its memory, and of the PyTorch twin also arithmetic, time and cost.
 
     The run is given as for npformer train, by a preset and what is changed of it; the vocabulary is
     taken to be as large as --vocab-size allows. Nothing is trained and no GPU is needed. Memory is
@@ -52,11 +55,15 @@ class Command:
     is planned for this machine is printed beside the one measured. Exit status 1 if they are more
     than 10 % apart.
 
+    With --engine numpy, the memory of an update of the NumPy engine on --workers threads, from a
+    small step that is run and measured here.
+
     Examples:
       npformer plan --preset big --gpus 8 --gpu h100 --precision bf16
       npformer plan --preset base --gpu rtx4090 --batch-tokens 6250 --accumulate 4 --price 0.4
       npformer plan --preset big --gpu l4 --checkpoint-activations --json plan.json
       npformer plan --preset small --check
+      npformer plan --preset base --engine numpy --batch-tokens 1024 --length 64
     """
 
     preset: str = DEFAULT_PRESET
@@ -92,16 +99,19 @@ class Command:
     @classmethod
     def default(cls, arguments: Sequence[str]) -> Command:
         """What the options change: the named preset."""
-        return cls(**as_options(named_config(arguments)))
+        config = named_config(arguments)
+        train = dataclasses.replace(config.train, engine="torch")
+        return cls(**as_options(dataclasses.replace(config, train=train)))
 
     def __call__(self) -> int:
-        gpu = named_gpu(self.gpu)
         config = as_config(self)
         config = dataclasses.replace(
             config, model=dataclasses.replace(config.model, vocab_size=config.data.vocab_size)
         )
-        longest = min(config.model.max_length, config.data.max_length, config.data.batch_tokens)
-        length = self.length or min(LENGTH, longest)
+        length = self.length or min(LENGTH, longest_length(config))
+        if config.train.engine == "numpy":
+            return self._numpy(config, length)
+        gpu = named_gpu(self.gpu)
         plan = make_plan(config, gpu, self.gpus, Assumptions(self.mfu, length, self.price))
         console = reporter(self.json, self.quiet)
         console.print(plan_table(self.preset, plan), highlight=False)
@@ -114,6 +124,17 @@ class Command:
             status = int(abs(planned / measured - 1) > TOLERANCE)
         write_figures(self.json, "plan", figures)
         return status
+
+    def _numpy(self, config: RunConfig, length: int) -> int:
+        check_twin_options(self)
+        for name in ("gpu", "gpus", "mfu", "price"):
+            if getattr(self, name) != getattr(type(self), name):
+                raise UsageError(f"--{name} is for the PyTorch twin; add --engine torch")
+        console = reporter(self.json, self.quiet)
+        plan = plan_numpy(config, length, check=self.check)
+        console.print(numpy_table(self.preset, plan), highlight=False)
+        write_figures(self.json, "plan", plan.as_dict())
+        return int(abs(plan.memory.total / (plan.measured or plan.memory.total) - 1) > TOLERANCE)
 
 
 def check(plan: Plan) -> tuple[int, int, str]:

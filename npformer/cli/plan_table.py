@@ -25,7 +25,7 @@ def _title(name: str, plan: Plan) -> str:
     c, shape, gpus = plan.config, plan.shape, plan.gpus
     on = f"{gpus} x {plan.gpu.title}" + (f" ({c.twin.parallel})" if gpus > 1 else "")
     update = f"{c.train.accumulate} x " if c.train.accumulate > 1 else ""
-    rows, tokens = _words(c)
+    rows, tokens = words(c)
     return "\n".join(
         [
             f"{name} on {on}, products in {arithmetic(c, plan.gpu) or c.train.dtype}",
@@ -39,7 +39,7 @@ def _title(name: str, plan: Plan) -> str:
 
 def _memory(plan: Plan) -> Table:
     memory, config = plan.memory, plan.config
-    table = _table("Memory of each GPU at its peak")
+    table = rows_table("Memory of each GPU at its peak")
     table.add_row("parameters", gigabytes(memory.parameters), "weights, the table of positions")
     table.add_row("optimizer", gigabytes(memory.optimizer), config.optim.name)
     table.add_row("gradients", gigabytes(memory.gradients), "as many as there are at that moment")
@@ -52,9 +52,9 @@ def _memory(plan: Plan) -> Table:
 
 
 def _time(plan: Plan) -> Table:
-    table = _table("Arithmetic and time")
+    table = rows_table("Arithmetic and time")
     updates = counted(plan.config.train.updates, "update")
-    table.add_row("an update", f"{plan.tokens:,}", _words(plan.config)[1])
+    table.add_row("an update", f"{plan.tokens:,}", words(plan.config)[1])
     table.add_row("", scaled(plan.flops), "operations, forward and backward")
     seconds, total, cost = plan.update_seconds, plan.seconds, plan.cost
     if plan.peak_flops is None or seconds is None or total is None:
@@ -70,7 +70,7 @@ def _time(plan: Plan) -> Table:
 
 
 def _advice(plan: Plan) -> Table:
-    table = _table("What would make it fit", first=41)
+    table = rows_table("What would make it fit", first=41)
     for advice in plan.advice:
         share = f"{advice.total / plan.gpu.memory:.1%}"
         note = f"{share}: " + ("it fits" if advice.fits else "too much")
@@ -78,7 +78,8 @@ def _advice(plan: Plan) -> Table:
     return table
 
 
-def _table(title: str, first: int = 15) -> Table:
+def rows_table(title: str, first: int = 15) -> Table:
+    """What it is, how much, and a note, under a title."""
     table = Table(title=f"\n{title}", box=None, show_header=False, padding=(0, 1))
     table.title_justify, table.title_style = "left", "bold"
     for width, justify in ((first, "left"), (10, "right"), (None, "left")):
@@ -87,7 +88,7 @@ def _table(title: str, first: int = 15) -> Table:
 
 
 def _assumptions(plan: Plan) -> list[str]:
-    rows, tokens = _words(plan.config)
+    rows, tokens = words(plan.config)
     lines = [
         f"Assumed: every batch is full, of {rows} of {plan.assumed.length} {tokens}, without "
         "padding, and",
@@ -100,16 +101,16 @@ def _assumptions(plan: Plan) -> list[str]:
     return lines
 
 
-def _words(config: RunConfig) -> tuple[str, str]:
+def words(config: RunConfig) -> tuple[str, str]:
     """What a batch has rows of, and what a row's length counts."""
     several = len(family(config.model.family).streams) > 1
     return ("pairs", "tokens a side") if several else ("sequences", "tokens")
 
 
-def check_line(planned: int, measured: int, where: str) -> str:
+def check_line(planned: int, measured: int, where: str, what: str = "one GPU's part") -> str:
     """``Checked on ...: planned, measured, by how much they differ``."""
     return (
-        f"Checked on {where}, one GPU's part: planned {gigabytes(planned)}, "
+        f"Checked on {where}, {what}: planned {gigabytes(planned)}, "
         f"measured {gigabytes(measured)} ({planned / measured - 1:+.1%})"
     )
 

@@ -141,7 +141,7 @@ def _read_by(optimizer: type) -> set[str]:
 
 def changed_options(command: Any) -> list[str]:
     """The twin's options that a command line changed; those of a resumed run are its own."""
-    if command.resume:
+    if getattr(command, "resume", False):
         return []
     usual = run_preset(command.preset).twin
     return [

@@ -126,12 +126,7 @@ def make_plan(
     assumed = assumed or Assumptions()
     if gpus < 1:
         raise ConfigError(f"gpus is {gpus}; it must be 1 or more")
-    longest = min(config.model.max_length, config.data.max_length, config.data.batch_tokens)
-    if assumed.length > longest:
-        raise ConfigError(
-            f"length is {assumed.length}, but the run takes no sentence of more than {longest} "
-            "tokens: see max_length, model.max_length and batch_tokens"
-        )
+    check_length(config, assumed.length)
     shape = full_batch(config.data, assumed.length, gpus)
     rows = config.data.batch_tokens // assumed.length * config.train.accumulate
     kind = arithmetic(config, gpu)
@@ -151,6 +146,21 @@ def make_plan(
         if memory.total > gpu.memory
         else (),
     )
+
+
+def check_length(config: RunConfig, length: int) -> None:
+    """Raise ConfigError for sentences longer than the model takes or a batch holds."""
+    longest = longest_length(config)
+    if length > longest:
+        raise ConfigError(
+            f"length is {length}, but the run takes no sentence of more than {longest} "
+            "tokens: see max_length, model.max_length and batch_tokens"
+        )
+
+
+def longest_length(config: RunConfig) -> int:
+    """Tokens of the longest sentence that a run takes."""
+    return min(config.model.max_length, config.data.max_length, config.data.batch_tokens)
 
 
 def arithmetic(config: RunConfig, gpu: Gpu) -> Arithmetic | None:

@@ -1,4 +1,4 @@
-"""The process's memory: keeping what it freed for the next step, and how much it has had.
+"""Memory: keeping what a process freed for the next step, how much it has had, what is free.
 
 A step makes and drops the same large arrays every time. By default the C library maps each one
 afresh and unmaps it after use, and the kernel clears every page on its first touch: at these sizes
@@ -9,6 +9,7 @@ the same pages out again at the next step, and the mathematics need not know.
 from __future__ import annotations
 
 import ctypes
+import os
 import resource
 import sys
 from pathlib import Path
@@ -53,3 +54,13 @@ def peak_memory() -> int:
     except (OSError, IndexError):  # a system that has no /proc, or not this line
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024
+
+
+def free_memory() -> int:
+    """Bytes that can be had of this machine without swapping."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:  # no Linux: all that there is
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    table = dict(line.split(":") for line in lines)
+    return int(table["MemAvailable"].removesuffix("kB")) * 1024

@@ -62,22 +62,22 @@ class NumpyEngine:
         self._model.run_layers(checkpointed=train.checkpoint_activations, freed=True)
         self._clip_norm = config.optim.clip_norm
         self._label_smoothing, self._z_loss = train.label_smoothing, train.z_loss
-        self._flat = SummedParameters(self._model.named_parameters())
-        self._optimizer = make_optimizer(config.optim, self._flat)
-        self._optimizer.rates = rate_factors(config, self._flat.shapes)
+        self.flat = SummedParameters(self._model.named_parameters())
+        self.optimizer = make_optimizer(config.optim, self.flat)
+        self.optimizer.rates = rate_factors(config, self.flat.shapes)
         self.loss = 0.0
         """Sum of the token losses since the last update."""
         self.tokens = 0
         """Valid target tokens since then."""
         self._load: Array | int = 0  # tokens of each layer's experts since then
-        self._replicas = [self._flat.replica(self._model, w) for w in range(train.workers)]
+        self.replicas = [self.flat.replica(self._model, w) for w in range(train.workers)]
         self._pool = ThreadPoolExecutor(train.workers, thread_name_prefix="worker")
         self._blas = ThreadpoolController()
 
     @property
     def model(self) -> Model:
         """The model, with the weights that are evaluated."""
-        self._optimizer.eval()
+        self.optimizer.eval()
         return self._model
 
     def flops(self, batch: Batch) -> float:
@@ -90,10 +90,10 @@ class NumpyEngine:
         ``seed`` decides the dropout: worker w draws its masks from ``default_rng([*seed, w])``.
         """
 
-        self._optimizer.train()
+        self.optimizer.train()
 
         def run(worker: int, rows: Batch) -> tuple[float, Array | int]:
-            model = self._replicas[worker]
+            model = self.replicas[worker]
             rng = np.random.default_rng([*seed, worker])
             counted = {"counts": rows.targets != rows.no_target} if model.auxiliary else {}
             logits, cache = model.forward(**rows.inputs, rng=rng, **counted)
@@ -104,11 +104,11 @@ class NumpyEngine:
             return loss, load
 
         parts = self._cut(batch)
-        self._flat.begin(len(parts))
+        self.flat.begin(len(parts))
         for loss, load in self._parallel(run, parts):
             self.loss += loss
             self._load = self._load + load
-        self._flat.end()
+        self.flat.end()
         self.tokens += batch.tokens
 
     def update(self, learning_rate: float) -> Step:
@@ -118,25 +118,25 @@ class NumpyEngine:
         """
         loss, tokens, load = self.loss, self.tokens, self._load
         self.loss, self.tokens, self._load = 0.0, 0, 0
-        workers, gradients = len(self._replicas), self._flat.gradients()
+        workers, gradients = len(self.replicas), self.flat.gradients()
 
         def norm_of(worker: int, part: slice) -> float:
-            paths = self._flat.between(part.start, part.stop)
+            paths = self.flat.between(part.start, part.stop)
             return gradient_norm(*(gradients[path] for path in paths if path in gradients))
 
-        norm = math.hypot(*self._parallel(norm_of, self._flat.ranges(workers))) / tokens
+        norm = math.hypot(*self._parallel(norm_of, self.flat.ranges(workers))) / tokens
         if not np.isfinite([norm, loss]).all():
-            name = self._flat.first_nonfinite()
-            self._flat.clear()
+            name = self.flat.first_nonfinite()
+            self.flat.clear()
             raise NonFiniteError(not_finite(loss, name))
         scale = clip_factor(norm, self._clip_norm) / tokens
-        self._optimizer.advance()
+        self.optimizer.advance()
 
         def apply(worker: int, part: slice) -> None:
-            self._optimizer.apply(learning_rate, scale, part.start, part.stop)
+            self.optimizer.apply(learning_rate, scale, part.start, part.stop)
 
-        self._parallel(apply, self._optimizer.ranges(workers))
-        self._flat.clear()
+        self._parallel(apply, self.optimizer.ranges(workers))
+        self.flat.clear()
         if self._model.auxiliary:
             self._model.rebalance(np.asarray(load))
         return Step(loss, tokens, norm)
@@ -158,7 +158,7 @@ class NumpyEngine:
         """Copies of weights, ``model/<path>``, and of the optimizer's arrays, ``optim/<name>``."""
         return {
             **{f"model/{k}": v.copy() for k, v in self.model.state_dict().items()},
-            **{f"optim/{k}": v.copy() for k, v in self._optimizer.state().items()},
+            **{f"optim/{k}": v.copy() for k, v in self.optimizer.state().items()},
         }
 
     def restore(self, state: Mapping[str, Array]) -> None:
@@ -172,7 +172,7 @@ class NumpyEngine:
             parts[kind][name] = array
         self.model.load_state_dict(parts["model"])
         if parts["optim"]:
-            self._optimizer.restore(parts["optim"])
+            self.optimizer.restore(parts["optim"])
 
     def save(self, directory: Path) -> None:
         """Write the two files of a checkpoint that hold arrays."""
@@ -209,7 +209,7 @@ class NumpyEngine:
 
     def _cut(self, batch: Batch) -> list[Batch]:
         """The rows of a batch in as many parts as there are workers, none of them empty."""
-        bounds = np.linspace(0, len(batch), len(self._replicas) + 1).astype(int)
+        bounds = np.linspace(0, len(batch), len(self.replicas) + 1).astype(int)
         return [
             batch.rows(slice(start, stop))
             for start, stop in zip(bounds[:-1], bounds[1:], strict=True)

@@ -88,6 +88,30 @@ def test_a_check_that_this_machine_has_no_room_for_is_refused(refused, monkeypat
     assert "on the CPU, where 16.00 GB are free" in said
 
 
+def test_the_numpy_engine_has_its_own_plan(npformer, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    path = tmp_path / "plan.json"
+    ended = npformer("plan", "--engine", "numpy", "--check", *TINY, "--json", path)
+    assert (ended.status, ended.err) == (0, "")
+    assert max(map(len, ended.out.splitlines())) <= 80
+    assert "tiny on the NumPy engine, 2 workers, in float32" in ended.out
+    assert "at one time 4 pairs of 32" in ended.out
+    figures = json.loads(path.read_text())
+    memory, checked = figures["memory"], figures["check"]
+    parts = ("weights", "optimizer", "gradients", "logits", "activations", "working")
+    assert memory["total"] == sum(memory[part] for part in parts) == checked["planned"]
+    assert checked["planned"] == pytest.approx(checked["measured"], rel=0.1)
+    assert memory["optimizer"] == 8 * figures["parameters"]
+
+
+def test_a_numpy_check_that_this_machine_has_no_room_for_is_refused(refused, monkeypatch):
+    from npformer.cli import plan_numpy
+
+    monkeypatch.setattr(plan_numpy, "free_memory", lambda: 10**6)
+    said = refused("plan", "--engine", "numpy", "--check", *TINY)
+    assert "where 1.0 MB are free" in said
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -100,6 +124,9 @@ def test_a_check_that_this_machine_has_no_room_for_is_refused(refused, monkeypat
         (("--gpu", "t4", "--precision", "bf16"), "no bf16 matrix units"),
         (("--length", 65), "no sentence of more than 64 tokens"),
         (("--price", -1), "price is -1.0"),
+        (("--engine", "numpy", "--gpus", 2), "--gpus is for the PyTorch twin"),
+        (("--engine", "numpy", "--precision", "bf16"), "--precision is for the PyTorch twin"),
+        (("--engine", "numpy", "--length", 65), "no sentence of more than 64 tokens"),
         (("--json", "no/such/directory.json"), "no/such/directory.json"),
     ],
 )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +15,7 @@ from npformer.errors import NpformerError
 from npformer.plan.devices import recognised_gpu
 from npformer.plan.shape import DeviceKind
 from npformer.text.batches import Batch
+from npformer.train.memory import free_memory as free_of_machine
 from npformer.train.memory import peak_memory
 from npformer.train.ranks import Ranks
 from torch_ref.train.place import Place
@@ -62,13 +61,7 @@ def free_memory(device: DeviceKind) -> int:
     """Bytes that can be had: of this process's GPU, or of the machine without swapping."""
     if device == "cuda":
         return torch.cuda.mem_get_info()[0]
-    page = os.sysconf("SC_PAGE_SIZE")
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:  # no Linux: all that there is
-        return os.sysconf("SC_PHYS_PAGES") * page
-    table = dict(line.split(":") for line in lines)
-    return int(table["MemAvailable"].removesuffix("kB")) * 1024
+    return free_of_machine()
 
 
 def peak_flops(device: torch.device, precision: Precision) -> float:
