@@ -22,6 +22,15 @@ def draw_later(source: Source, settings: dict[str, Any]) -> dict[str, Any]:
     return draw_without_latents(source, settings)
 
 
+def draw_multipliers(source: Source) -> dict[str, Any]:
+    """Factors of the embedding, of the branches and of the logits."""
+    return {
+        "embedding_multiplier": source.choice((1.0, 3.0)),
+        "residual_multiplier": source.choice((1.0, 0.5)),
+        "logit_multiplier": source.choice((1.0, 0.25)),
+    }
+
+
 def draw_without_latents(source: Source, settings: dict[str, Any]) -> dict[str, Any]:
     """The same, of a family whose attention keeps the keys and values of every head."""
     window = source.choice((None, 2))

@@ -36,6 +36,7 @@ from npformer.models.delta_config import DeltaConfig
 from npformer.models.expert_config import ExpertConfig
 from npformer.models.latent_config import LatentConfig
 from npformer.models.model import EmbedCache, Model
+from npformer.models.multiplier_config import MultiplierConfig
 from npformer.models.stack_config import Activation, Placement, PositionKind
 from npformer.nn import Dropout, Embedding, Linear, Stack
 from npformer.nn.init import redraw_matrices
@@ -55,7 +56,7 @@ from npformer.ops.softcap import SoftcapCache, softcap_backward, softcap_forward
 
 
 @dataclass(frozen=True, kw_only=True)
-class GPTConfig(DeltaConfig, LatentConfig, ExpertConfig):
+class GPTConfig(MultiplierConfig, DeltaConfig, LatentConfig, ExpertConfig):
     """The shape of a decoder-only Transformer; the defaults are GPT-2's smallest."""
 
     family: Literal["gpt"] = "gpt"
@@ -88,6 +89,16 @@ class GPTConfig(DeltaConfig, LatentConfig, ExpertConfig):
         check(self.layers >= 1, f"layers is {self.layers}; it must be 1 or more")
         cap = self.logit_softcap
         check(cap is None or cap > 0, f"logit_softcap is {cap}; it must be > 0, or not given")
+
+    @property
+    def embedding_scale(self) -> float:
+        """Factor of the embedding where it is read."""
+        return self.embedding_multiplier * (math.sqrt(self.d_model) if self.scale_embedding else 1)
+
+    @property
+    def output_scale(self) -> float:
+        """Factor of the last states as they are projected."""
+        return self.logit_multiplier / self.width_factor
 
     @property
     def width_factor(self) -> float:
@@ -151,7 +162,7 @@ class GPT(Model):
     ) -> None:
         self.config = c = config
         self.auxiliary = c.auxiliary
-        self.embedding_scale = math.sqrt(c.d_model) if c.scale_embedding else 1.0
+        self.embedding_scale = c.embedding_scale
         self.embedding = Embedding(
             c.vocab_size,
             c.d_model,
@@ -183,7 +194,7 @@ class GPT(Model):
             redraw_matrices(self.named_parameters(), c.init_std, rng)
             self.embedding.clear_padding()
         scale_hidden(self.named_parameters(), c.width_factor)
-        self.output_scale = 1 / c.width_factor
+        self.output_scale = c.output_scale
         if c.scale_branches:
             scale_branches(self.named_parameters())
 

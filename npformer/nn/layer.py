@@ -45,7 +45,7 @@ class Layer(Module):
     self-attention. ``bias`` is whether the feed-forward network has one. Without
     ``first_norm`` self-attention has no norm, for a stream that is normed already. ``experts`` are
     settings of ``MixtureOfExperts``, which takes the feed-forward network's place, and may have a
-    ``d_ff`` of its own.
+    ``d_ff`` of its own. ``residual_scale`` is the factor of every branch.
     Raises ConfigError as its parts do.
     """
 
@@ -69,11 +69,20 @@ class Layer(Module):
         memory_attention: Mapping[str, Any] | None = None,
         first_norm: bool = True,
         experts: Mapping[str, Any] | None = None,
+        residual_scale: float = 1.0,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
     ) -> None:
         def residual(placement: str) -> Residual:
-            return Residual(d_model, dropout, placement, eps, norm_type=norm_type, dtype=dtype)
+            return Residual(
+                d_model,
+                dropout,
+                placement,
+                eps,
+                norm_type=norm_type,
+                scale=residual_scale,
+                dtype=dtype,
+            )
 
         def attends(**more: Any) -> MultiHeadAttention:
             return MultiHeadAttention(d_model, heads, d_k, d_v, **more, rng=rng, dtype=dtype)

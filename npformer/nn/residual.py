@@ -8,6 +8,8 @@ Where the norm is placed (N is the norm, f the sub-layer, d dropout):
     branch      y = x + d(N(f(x)))         OLMo 2's: of the branch alone
     none        y = x + d(f(x))            ModernBERT's first: of a stream that is normed already
 
+A ``scale`` multiplies what is added: y = x + scale * d(...), as in Granite.
+
 The sub-layer is handed in with the call, forward and backward, so that a layer reads as the list
 of what it does and its parameters keep their own names beside those of the residual.
 
@@ -45,7 +47,7 @@ class ResidualCache(NamedTuple):
 class Residual(Module):
     """What surrounds a sub-layer; ``norm`` is one of ``PLACEMENTS``, ``norm_type`` of ``NORMS``.
 
-    Raises ConfigError for another.
+    ``scale`` is the factor of the branch. Raises ConfigError for another placement or norm.
     """
 
     norm: Any  # None where there is none
@@ -58,6 +60,7 @@ class Residual(Module):
         eps: float = 1e-5,
         *,
         norm_type: str = "layer_norm",
+        scale: float = 1.0,
         dtype: DTypeLike = np.float32,
     ) -> None:
         if norm not in PLACEMENTS:
@@ -72,6 +75,7 @@ class Residual(Module):
             make_norm(norm_type, d_model, eps, dtype=dtype) if norm == "sandwich" else None
         )
         self.dropout = Dropout(dropout)
+        self.scale = scale
 
     def forward(
         self,
@@ -91,7 +95,7 @@ class Residual(Module):
         if self.norm_after is not None:
             h, norm_after = self.norm_after.forward(h)
         h, dropout = self.dropout.forward(h, rng)
-        y = x + h
+        y = x + self._scaled(h)
         if self.placement == "post":
             y, norm = self.norm.forward(y)
         return y, ResidualCache(norm, inner, dropout, norm_after)
@@ -105,7 +109,7 @@ class Residual(Module):
         that begins with it.
         """
         dsum = self.norm.backward(dy, cache.norm) if self.placement == "post" else dy
-        dh = self.dropout.backward(dsum, cache.dropout)
+        dh = self.dropout.backward(self._scaled(dsum), cache.dropout)
         if self.norm_after is not None:
             dh = self.norm_after.backward(dh, cache.norm_after)
         if self.placement == "branch":
@@ -116,3 +120,7 @@ class Residual(Module):
             dh = self.norm.backward(dh, cache.norm)
         dx = dsum + dh
         return (dx, *others) if others else dx
+
+    def _scaled(self, h: Array) -> Array:
+        """The branch (..., D), or the gradient of the sum that it gets, times its factor."""
+        return h if self.scale == 1 else h * self.scale

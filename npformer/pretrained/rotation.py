@@ -49,15 +49,16 @@ def rotation(
     theta: float,
     theta_local: float | None = None,
     *,
+    fraction: float = 1.0,
     renamed: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The settings of rotary positions; ``theta`` where the config says none.
+    """The settings of rotary positions; ``theta`` and ``fraction`` where the config says none.
 
     A family whose local layers have frequencies of their own gives ``theta_local``; ``renamed`` are
     older names of kinds of scaling. Raises ConfigError for a kind of scaling or a number of it that
     npformer has not.
     """
-    tables = _tables(fields, theta, theta_local)
+    tables = _tables(fields, theta, theta_local, fraction)
     settings = _settings(tables[GLOBAL], renamed or {})
     if LOCAL in tables:
         local = _settings(tables[LOCAL], renamed or {})
@@ -71,12 +72,14 @@ def rotation(
     return settings
 
 
-def _tables(fields: Fields, theta: float, theta_local: float | None) -> dict[str, dict[str, Any]]:
+def _tables(
+    fields: Fields, theta: float, theta_local: float | None, fraction: float = 1.0
+) -> dict[str, dict[str, Any]]:
     """By kind of layer, each with a ``rope_theta``."""
     own = fields.given("rope_parameters", {})
     scaling = fields.given("rope_scaling", {})
     theta = fields.given("rope_theta", theta)
-    fraction = fields.given("partial_rotary_factor", 1.0)
+    fraction = fields.given("partial_rotary_factor", fraction)
     theta_local = fields.given("rope_local_base_freq", theta_local)
     if not isinstance(own, dict) or not isinstance(scaling, dict):
         raise ConfigError("rope_parameters and rope_scaling must be tables of fields")

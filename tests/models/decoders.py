@@ -139,6 +139,13 @@ QWEN_NEXT: dict[str, Any] = dict(
     delta_key_size=3,
     delta_value_size=5,
 )
+GRANITE: dict[str, Any] = dict(
+    LLAMA,
+    embedding_multiplier=6.0,
+    residual_multiplier=0.3,
+    attention_scale=0.1,
+    logit_multiplier=0.25,
+)
 BLOOM: dict[str, Any] = dict(positions="alibi", kv_heads=1)
 T5: dict[str, Any] = dict(norm_type="rms_norm", positions="t5", window=5, window_pattern="GL")
 DECODERS = {
@@ -154,6 +161,7 @@ DECODERS = {
     "mixtral": MIXTRAL,
     "deepseek": DEEPSEEK,
     "qwen3-next": QWEN_NEXT,
+    "granite": GRANITE,
     "bloom": BLOOM,
     "t5": T5,
 }

@@ -36,6 +36,10 @@ DEEPSEEK: dict[str, Any] = dict(
     n_routed_experts=8, num_experts_per_tok=2, n_group=2, topk_group=1, n_shared_experts=2,
     first_k_dense_replace=1, kv_lora_rank=16, qk_nope_head_dim=6, qk_rope_head_dim=4, v_head_dim=5,
 )  # fmt: skip
+MULTIPLIERS: dict[str, Any] = dict(
+    embedding_multiplier=12.0, residual_multiplier=0.22, attention_multiplier=0.2,
+    logits_scaling=8.0,
+)  # fmt: skip
 KINDS = ["sliding_attention", "full_attention"]
 
 SPECIMENS: dict[str, Callable[[], Any]] = {
@@ -87,6 +91,28 @@ SPECIMENS: dict[str, Callable[[], Any]] = {
     ),
     "smollm3": lambda: transformers.SmolLM3Config(
         **SIZES, no_rope_layers=[1, 0], pad_token_id=None, rope_parameters=LLAMA3
+    ),
+    "granite": lambda: transformers.GraniteConfig(**SIZES, **MULTIPLIERS, rope_parameters=YARN),
+    "granitemoe": lambda: transformers.GraniteMoeConfig(
+        **SIZES, **MULTIPLIERS, num_local_experts=4, rope_parameters=YARN
+    ),
+    "granitemoe-shared": lambda: transformers.GraniteMoeSharedConfig(
+        **SIZES, **MULTIPLIERS, num_local_experts=4, shared_intermediate_size=12,
+        rope_parameters=YARN,
+    ),
+    "granite4": lambda: transformers.GraniteMoeHybridConfig(
+        **SIZES, **MULTIPLIERS, layer_types=["full_attention"] * 2, num_local_experts=0,
+        shared_intermediate_size=20, mamba_n_heads=4, position_embedding_type="rope",
+        tie_word_embeddings=True, rope_parameters=YARN,
+    ),
+    "glm": lambda: transformers.GlmConfig(
+        **SIZES, pad_token_id=2, rope_parameters={**YARN, "partial_rotary_factor": 0.5}
+    ),
+    "glm4": lambda: transformers.Glm4Config(
+        **SIZES, pad_token_id=2, rope_parameters={**YARN, "partial_rotary_factor": 0.5}
+    ),
+    "exaone4": lambda: transformers.Exaone4Config(
+        **SIZES, sliding_window=4, layer_types=KINDS, rope_parameters=LLAMA3
     ),
     "gemma2": lambda: transformers.Gemma2Config(
         **SIZES, sliding_window=4, query_pre_attn_scalar=17, attn_logit_softcapping=2.0,

@@ -23,7 +23,7 @@ from tests.pretrained.measure import (
     of_numpy,
     rounding,
 )
-from tests.pretrained.specimens import SIZES, SPECIMENS
+from tests.pretrained.specimens import MULTIPLIERS, SIZES, SPECIMENS
 from torch_ref.bridge import to_torch
 from torch_ref.models import make_twin
 
@@ -63,8 +63,15 @@ def test_logits_and_every_gradient_are_the_librarys(both):
         transformers.LlamaConfig(
             **SIZES, rope_parameters={"rope_type": "dynamic", "rope_theta": 100.0, "factor": 4.0}
         ),
+        transformers.GraniteMoeHybridConfig(
+            **SIZES, **MULTIPLIERS, layer_types=["full_attention"] * 2, num_local_experts=4,
+            shared_intermediate_size=20, mamba_n_heads=4,
+        ),
+        transformers.Exaone4Config(
+            **SIZES, sliding_window=None, layer_types=["full_attention"] * 2
+        ),
     ],
-    ids=["scores by layer", "dynamic"],
+    ids=["scores by layer", "dynamic", "experts without positions", "no window"],
 )  # fmt: skip
 def test_what_a_config_says_seldom_is_the_librarys(tmp_path, config):
     model = library.random_model(config)

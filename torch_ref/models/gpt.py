@@ -41,7 +41,9 @@ class GPT(Model):
         self.embedding = Embedding(
             c.vocab_size, c.d_model, c.padding_id, output_bias=tied_bias, **place
         )
-        self.embedding_scale = math.sqrt(c.d_model) if c.scale_embedding else 1.0
+        self.embedding_scale = c.embedding_multiplier
+        if c.scale_embedding:
+            self.embedding_scale *= math.sqrt(c.d_model)
         self.positions = make_positions(c.added_positions, c.max_length, c.d_model, **place)
         self.embedding_norm = None
         self.dropout = Dropout(c.dropout)
@@ -59,7 +61,7 @@ class GPT(Model):
         )
         self.redraw()
         scale_hidden(self, c.width_factor)
-        self.output_scale = 1 / c.width_factor
+        self.output_scale = c.logit_multiplier / c.width_factor
         if c.scale_branches:
             scale_branches(self)
 

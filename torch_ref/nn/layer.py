@@ -46,6 +46,7 @@ class Layer(nn.Module):
         memory_attention: Mapping[str, Any] | None = None,
         first_norm: bool = True,
         experts: Mapping[str, Any] | None = None,
+        residual_scale: float = 1.0,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
     ) -> None:
@@ -53,7 +54,8 @@ class Layer(nn.Module):
         place: dict[str, Any] = {"dtype": dtype, "device": device}
 
         def residual(placement: str) -> Residual:
-            return Residual(d_model, dropout, placement, eps, norm_type=norm_type, **place)
+            more: dict[str, Any] = {"norm_type": norm_type, "scale": residual_scale}
+            return Residual(d_model, dropout, placement, eps, **more, **place)
 
         def attends(**more: Any) -> MultiHeadAttention:
             return MultiHeadAttention(d_model, heads, d_k, d_v, **more, **place)

@@ -7,6 +7,8 @@ Where the norm is placed (N is the norm, f the sub-layer, d dropout):
     sandwich    y = x + d(N'(f(N(x))))     Gemma 2's: a second norm, of the branch
     branch      y = x + d(N(f(x)))         OLMo 2's: of the branch alone
     none        y = x + d(f(x))            ModernBERT's first: of a stream that is normed already
+
+A ``scale`` multiplies what is added: y = x + scale * d(...), as in Granite.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ PLACEMENTS = ("post", "pre", "sandwich", "branch", "none")
 class Residual(nn.Module):
     """What surrounds a sub-layer; ``norm`` is one of ``PLACEMENTS``, ``norm_type`` of ``NORMS``.
 
-    Raises ConfigError for another.
+    ``scale`` is the factor of the branch. Raises ConfigError for another placement or norm.
     """
 
     norm: Any  # None where there is none
@@ -41,6 +43,7 @@ class Residual(nn.Module):
         eps: float = 1e-5,
         *,
         norm_type: str = "layer_norm",
+        scale: float = 1.0,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
     ) -> None:
@@ -58,6 +61,7 @@ class Residual(nn.Module):
             make_norm(norm_type, d_model, eps, **place) if norm == "sandwich" else None
         )
         self.dropout = Dropout(dropout)
+        self.scale = scale
 
     def forward(
         self,
@@ -71,5 +75,5 @@ class Residual(nn.Module):
             h = self.norm(h)
         if self.norm_after is not None:
             h = self.norm_after(h)
-        y = x + self.dropout(h, rng)
+        y = torch.add(x, self.dropout(h, rng), alpha=self.scale)
         return self.norm(y) if self.placement == "post" else y

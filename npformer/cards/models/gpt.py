@@ -12,7 +12,7 @@ import numpy as np
 from npformer.cards.altered import altered
 from npformer.cards.case import Case, Result
 from npformer.cards.invariant import Finding
-from npformer.cards.model_draws import draw_later
+from npformer.cards.model_draws import draw_later, draw_multipliers
 from npformer.cards.models.transformer import no_lookup, no_projection
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import (
@@ -50,7 +50,7 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     settings["layers"] = settings["decoder_layers"]
     settings["d_model"] -= settings["d_model"] % settings["heads"]
     if source.choice((False, True)):
-        settings |= draw_later(source, settings)
+        settings |= draw_later(source, settings) | draw_multipliers(source)
         settings["delta_pattern"] = source.choice(("", "DA"))
     c = GPTConfig(**{f.name: settings[f.name] for f in dataclasses.fields(GPTConfig)
                      if f.name in settings})  # fmt: skip

@@ -47,6 +47,7 @@ def draw_layers(source: Source, *counts: int) -> tuple[dict[str, int], dict[str,
         }
     if attention:
         further["first_norm"] = source.choice((True, False))
+        further["residual_scale"] = source.choice((1.0, 0.5))
     static = {
         "build": (*count, c["d_model"], c["heads"], c["d_ff"]),
         "settings": {

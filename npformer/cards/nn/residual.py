@@ -39,7 +39,8 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     # one after the other, rounding is all that is left, in PyTorch as here.
     d = max(c["d_model"], 3) if placement == "sandwich" else c["d_model"]
     sizes = {"B": b, "T": t, "D": d}
-    static = {"build": (d, c["dropout"], placement), "settings": {"norm_type": norm_type}}
+    settings = {"norm_type": norm_type, "scale": source.choice((1.0, 0.5))}
+    static = {"build": (d, c["dropout"], placement), "settings": settings}
     return sizes, {**static, "rng": draw_seed(source)}
 
 
@@ -59,12 +60,14 @@ card.call, card.call_twin = _call, _call_twin
 
 @card.invariant("the skip path brings the sum's gradient once", broken_by="skip-doubled")
 def _once(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
-    """After the sum, x and h are in it alike; with a norm of the branch, dy comes by the skip."""
+    """After the sum, x and h are in it alike but for the branch's factor; with a norm of the
+    branch, dy comes by the skip."""
     placement, whole = case.static["build"][2], case.static["rng"] is None
+    scale = case.static["settings"]["scale"]
     if placement == "branch":
         yield Finding(result["dx"], case.dy + result["dh"], 2 * scales["dx"])
     elif placement == "post" and whole:
-        yield Finding(result["dx"], 2 * result["dh"], 2 * scales["dx"])
+        yield Finding(result["dx"], (1 + 1 / scale) * result["dh"], 2 * scales["dx"])
 
 
 @card.invariant("what comes by a layer norm before the branch sums to 0 in every row",
@@ -117,9 +120,9 @@ def _backward(skip):
     return backward
 
 
-def _branch(self, dsum, cache, sublayer_backward, *, norm_first=False, after=True):
+def _branch(self, dsum, cache, sublayer_backward, *, norm_first=False, after=True, scaled=True):
     """The gradient of the branch's input, and what else the sub-layer returns."""
-    dh = self.dropout.backward(dsum, cache.dropout)
+    dh = self.dropout.backward(self.scale * dsum if scaled else dsum, cache.dropout)
     if self.norm_after is not None and after:
         dh = self.norm_after.backward(dh, cache.norm_after)
     if self.placement == "branch" or (norm_first and self.pre_norm):
@@ -172,6 +175,14 @@ def _second_skipped(self, dy, cache, sublayer_backward):
     return (dy + dh, *others) if others else dy + dh
 
 
+@card.wrong_method("branch-factor-dropped", "the branch's gradient lacks the factor with which "
+                   "the branch was added", Residual.backward)  # fmt: skip
+def _factor_dropped(self, dy, cache, sublayer_backward):
+    dsum = self.norm.backward(dy, cache.norm) if self.placement == "post" else dy
+    dh, *others = _branch(self, dsum, cache, sublayer_backward, scaled=False)
+    return (dsum + dh, *others) if others else dsum + dh
+
+
 @card.wrong_method(
     "branch-norm-on-the-sum", "the norm of the branch is taken of the sum", Residual.forward
 )
@@ -180,7 +191,7 @@ def _on_the_sum(self, x, sublayer, rng=None):
         return self.forward(x, sublayer, rng)
     h, inner = sublayer(x)
     h, dropout = self.dropout.forward(h, rng)
-    y, norm = self.norm.forward(x + h)
+    y, norm = self.norm.forward(x + self.scale * h)
     return y, ResidualCache(norm, inner, dropout)
 
 
@@ -196,7 +207,8 @@ def _on_the_sum(self, x, sublayer, rng=None):
 def _through_the_norm(self, dy, cache, sublayer_backward):
     if self.placement != "pre":
         return self.backward(dy, cache, sublayer_backward)
-    dh = sublayer_backward(self.dropout.backward(dy, cache.dropout), cache.sublayer)
+    dh = self.dropout.backward(self.scale * dy, cache.dropout)
+    dh = sublayer_backward(dh, cache.sublayer)
     dh, *others = dh if isinstance(dh, tuple) else (dh,)
     dx = self.norm.backward(dh + dy, cache.norm)
     return (dx, *others) if others else dx
