@@ -26,6 +26,8 @@ LIBRARIES = ("d3.min.js", "plot.umd.min.js")
 SCRIPTS = (
     "data.js",
     "dom.js",
+    "state.js",
+    "marks.js",
     "colour.js",
     "heatmap.js",
     "summary.js",

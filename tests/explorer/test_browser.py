@@ -109,11 +109,14 @@ def test_what_only_calls_others_shows_its_source_and_no_formula(open_page):
     page = open_page()
     page.locator("[role=treeitem][aria-label='layers.0, Layer'] > .tree-row").last.click()
     assert page.locator("#node-name").inner_text() == "decoder.layers.0"
-    assert "made of the steps below it" in text_of(page, "#step-now")
+    first, last = re.search(
+        r"made of the steps (\d+) to (\d+)", text_of(page, "#step-now")
+    ).groups()
+    assert int(last) - int(first) + 1 == 16
     assert page.locator(".formula").count() == 0
     assert "self.cross_attn.forward(h, memory, memory_mask)" in page.locator(".code").inner_text()
     page.get_by_role("button", name="Next step").click()
-    assert "step 2 of" in text_of(page, "#step-now")
+    assert f"step {first} of" in text_of(page, "#step-now")
 
 
 def go_to_q_proj(page) -> None:
@@ -179,11 +182,11 @@ def test_a_square_root_scale_shows_more_of_small_values(open_page):
 
 
 @SCHEMES
-def test_pointing_at_a_token_shows_what_it_attends_to(open_page, example, scheme):
+def test_a_chosen_token_shows_what_it_attends_to(open_page, example, scheme):
     page = open_page("#tokens", color_scheme=scheme)
     t = 2
     token = page.get_by_role("radiogroup", name="Target tokens").get_by_role("radio").nth(t)
-    token.hover()
+    token.click()
     assert token.get_attribute("aria-checked") == "true"
     assert f"target position {t}" in text_of(page, ".look-title")
     for kind, title in (("cross_attn", "Cross-attention"), ("self_attn", "Decoder self-attention")):
@@ -200,12 +203,12 @@ def test_pointing_at_a_token_shows_what_it_attends_to(open_page, example, scheme
                     assert cells[t + 1 :] == ["hidden"] * (len(cells) - t - 1)
 
 
-def test_pointing_at_a_token_shows_what_its_gradient_reaches(open_page, example):
+def test_a_chosen_token_shows_what_its_gradient_reaches(open_page, example):
     page = open_page("#tokens")
     places, norms = flow.position_gradients(example.model, example.batch)
     rows = {(p.call.path, p.use): n for p, n in zip(places, norms, strict=True)}
     t = 4
-    page.get_by_role("radiogroup", name="Target tokens").get_by_role("radio").nth(t).hover()
+    page.get_by_role("radiogroup", name="Target tokens").get_by_role("radio").nth(t).click()
     for stack, name in (("encoder", "Cross"), ("decoder", "Decoder self")):
         table = page.get_by_role("region", name=re.compile(f"^{name}-attention, and"))
         row = table.get_by_role("row", name=re.compile("^gradient · embedding"))
@@ -236,7 +239,7 @@ def test_tokens_can_be_reached_and_chosen_with_the_keyboard(open_page, example):
 
 @SCHEMES
 def test_stepping_the_position_moves_the_gradient(open_page, example, scheme):
-    page = open_page("#gradient", color_scheme=scheme)
+    page = open_page("#gradient&target=0", color_scheme=scheme)
     _, norms = flow.position_gradients(example.model, example.batch)
     positions = len(norms[0])
 
@@ -259,7 +262,7 @@ def test_stepping_the_position_moves_the_gradient(open_page, example, scheme):
 
 
 def test_the_strip_has_its_numbers_as_a_table_too(open_page, example):
-    page = open_page("#gradient")
+    page = open_page("#gradient&target=0")
     page.get_by_role("button", name="Next position").click()
     page.get_by_text("The same numbers as tables").click()
     table = page.get_by_role("table", name=re.compile("at the source tokens, position 1"))
@@ -279,7 +282,7 @@ def test_the_strip_has_its_numbers_as_a_table_too(open_page, example):
 
 
 def test_playing_steps_by_itself_and_can_be_stopped(open_page):
-    page = open_page("#gradient", reduced_motion="no-preference")
+    page = open_page("#gradient&target=0", reduced_motion="no-preference")
     page.get_by_role("button", name="Play all positions").click()
     page.locator("#position-now", has_text="position 1 ").wait_for()
     assert page.locator(".falls").count() > 0
@@ -365,10 +368,68 @@ def test_at_400_pixels_nothing_is_cut_off(open_page):
     assert page.get_by_role("button", name="Next position").is_visible()
 
 
+def selected_tab(page) -> str:
+    return page.get_by_role("tab", selected=True).inner_text()
+
+
 def test_the_address_names_the_view(open_page):
     page = open_page("#tokens")
-    assert page.get_by_role("tab", selected=True).inner_text() == "Attention by token"
+    assert selected_tab(page) == "Attention by token"
     page.evaluate("location.hash = '#gradient'")
     page.get_by_role("tab", name="Gradient by position", selected=True).wait_for()
-    page.evaluate("location.hash = '#nowhere'")
+    page.evaluate("location.hash = '#nowhere&node=none&target=-1&source=x&head=99'")
     page.get_by_role("tab", name="Walk both passes", selected=True).wait_for()
+    page.get_by_role("link", name="Skip to the content").press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_an_address_is_a_place_and_back_and_forward_go_between_places(open_page):
+    place = "#walk&node=decoder.layers.1.cross_attn.attention&pass=backward&target=3&head=1"
+    page = open_page(place)
+    assert page.evaluate("document.getElementById('node-name').textContent") == (
+        "decoder.layers.1.cross_attn.attention"
+    )
+    assert text_of(page, "#step-now").startswith("← Backward step")
+    page.get_by_role("tab", name="Gradient by position").click()
+    assert "position 3 " in text_of(page, "#position-now")
+    page.get_by_role("button", name="Next position").click()  # in passing: no place of its own
+    page.wait_for_url("**#gradient*target=4*")
+    page.get_by_role("radiogroup", name="Target positions").get_by_role("radio").nth(6).click()
+    page.go_back()
+    assert "position 4 " in text_of(page, "#position-now")
+    page.go_back()
+    assert selected_tab(page) == "Walk both passes"
+    assert page.evaluate("location.hash") == place
+    page.go_forward()
+    page.go_forward()
+    assert "position 6 " in text_of(page, "#position-now")
+
+
+def test_every_node_has_an_address_of_its_own(data):
+    names = [(node["path"] or node["kind"].lower(), node["use"]) for node in data["calls"]]
+    assert len(set(names)) == len(names)
+
+
+def test_one_choice_holds_in_all_views(open_page):
+    page = open_page("#tokens")
+    page.get_by_role("radiogroup", name="Target tokens").get_by_role("radio").nth(5).click()
+    table = page.get_by_role("region", name=re.compile("^Cross-attention, and"))
+    table.get_by_role("button", name="layer 1 · head 2").click()
+    assert table.get_by_role("button", pressed=True).inner_text() == "layer 1 · head 2"
+    assert page.evaluate("document.activeElement.textContent") == "layer 1 · head 2"
+    page.get_by_role("tab", name="Walk both passes").click()
+    assert page.locator("#node-name").inner_text() == "decoder.layers.1.cross_attn.attention"
+    heads = page.locator("#node .head-name[aria-pressed=true]").all_inner_texts()
+    assert set(heads) == {"head 2"}
+    q = page.locator("figure.tensor").filter(has=page.get_by_text("q", exact=True)).first
+    assert q.locator(".row-names .chosen").count() == 3  # of each head
+    canvas = q.get_by_role("img").first
+    box = canvas.bounding_box()
+    rows = q.locator(".row-names").first.locator("li").count()
+    canvas.click(position={"x": 5, "y": 2.5 * box["height"] / rows})  # the row of position 2
+    page.locator("#node .head-name", has_text="head 0").first.click()
+    page.get_by_role("tab", name="Gradient by position").click()
+    assert "position 2 " in text_of(page, "#position-now")
+    page.get_by_role("tab", name="Attention by token").click()
+    assert table.get_by_role("button", pressed=True).inner_text() == "layer 1 · head 0"
+    assert "target position 2" in text_of(page, ".look-title")

@@ -1,6 +1,5 @@
 // A token chosen: what it attends to in every head, and what its loss's gradient reaches.
 
-const looking = { side: "target", at: 0 };
 const selfAttention = (stack) => ({
   match: new RegExp(`^${stack}\\..*self_attn$`),
   title: `${stack[0].toUpperCase()}${stack.slice(1)} self-attention`,
@@ -10,6 +9,15 @@ const KINDS = {
   target: selfAttention(targetStack),
   cross: { match: /cross_attn$/, title: "Cross-attention" },
 };
+/** The step in which the attention at `path` computes its probabilities. */
+const attendingCall = (path) =>
+  page.calls.findIndex(
+    (call) =>
+      call.path.startsWith(`${path}.`) && call.tensors.some((tensor) => tensor.name === "probs"),
+  );
+const isChosenHead = (path, head) =>
+  head === chosen.head && page.calls[chosen.call].path.startsWith(path);
+const chooseHead = (path, head, more) => choose({ call: attendingCall(path), head, ...more });
 const layerOf = (path) => Number(path.match(/layers\.(\d+)/)[1]);
 const maps = (kind) => page.maps.filter(({ path }) => KINDS[kind].match.test(path));
 let sourceRow = null;
@@ -18,18 +26,18 @@ let targetRow = null;
 function tokensView() {
   sourceRow = tokenRow(sourceTokens, {
     label: heard ? "Stretches of sound" : "Source tokens",
-    choose: (i) => look("source", i),
+    choose: (i, options) => chooseToken("source", i, options),
   });
   targetRow = tokenRow(targetWritten, {
     label: "Target tokens",
-    choose: (i) => look("target", i),
+    choose: (i, options) => chooseToken("target", i, options),
     bars: page.sentence.target.loss,
   });
   byId("view-tokens").append(
     h(
       "p",
       { class: "lead" },
-      `Point at a token, or reach it with Tab and the arrow keys. ${lookingText()}`,
+      `Choose a token by a click, or with Tab and the arrow keys; it stays chosen in the other views. ${lookingText()}`,
     ),
     h(
       "div",
@@ -39,8 +47,10 @@ function tokensView() {
     ),
     h("div", { id: "looks" }),
   );
-  look("target", d3.maxIndex(page.sentence.target.loss), { quiet: true });
-  whenRecoloured(() => look(looking.side, looking.at, { quiet: true }));
+  whenChosen((changed) => {
+    if (chosen.view === "tokens" && [...changed].some((name) => name !== "pass")) look();
+  });
+  whenRecoloured(() => chosen.view === "tokens" && look());
 }
 
 function lookingText() {
@@ -57,13 +67,14 @@ function picker(name, { row }) {
   return h("div", { class: "picker" }, h("p", { class: "picker-name" }, name), row);
 }
 
-function look(side, at, { quiet = false } = {}) {
-  Object.assign(looking, { side, at });
+function look() {
+  const { side } = chosen;
+  const at = chosen[side];
   sourceRow.mark(side === "source" ? at : -1);
   targetRow.mark(side === "target" ? at : -1);
   const blocks = side === "source" ? sourceBlocks(at) : targetBlocks(at);
   byId("looks").replaceChildren(...blocks);
-  if (!quiet) announce(byId("looks").querySelector("h2").textContent);
+  announce(byId("looks").querySelector("h2").textContent);
 }
 
 function sourceBlocks(s) {
@@ -152,6 +163,9 @@ function attentionRows(kind, query) {
     return d3.range(heads).map((head) => ({
       name: `layer ${layerOf(path)} · head ${headOf(entry, head)}`,
       first: head === 0,
+      chosen: isChosenHead(path, headOf(entry, head)),
+      near: layerIn(path) === chosenLayer(),
+      choose: () => chooseHead(path, headOf(entry, head)),
       cells: d3.range(keys).map((key) => data[(head * queries + query) * keys + key]),
       show: (value) => [
         colours(Math.min(1, value)),

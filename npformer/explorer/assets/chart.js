@@ -23,13 +23,13 @@ const powersOfTen = (low, high) =>
 function drawFlow(moving) {
   const rows = flowRows();
   const box = byId("flow");
-  if (currentView !== "gradient") return;
+  if (chosen.view !== "gradient") return;
   const width = box.clientWidth || 900;
   const narrow = width < 760;
   const strips = page.stacks.length;
   const card = narrow ? width : (width - 320) / strips - 16;
   const charts = (hasSource ? ["target", "source"] : ["target"]).map((side) => {
-    const chosen = rows.filter(({ place }) => place.side === side);
+    const ofSide = rows.filter(({ place }) => place.side === side);
     const tokens = side === "source" ? sourceTokens : targetRead;
     const title =
       side === "source"
@@ -39,7 +39,7 @@ function drawFlow(moving) {
       "figure",
       { class: "card flow-card", "data-side": side },
       h("figcaption", {}, title),
-      strip(chosen, tokens, side, card - 42, moving),
+      strip(ofSide, tokens, side, card - 42, moving),
     );
   });
   box.replaceChildren(
@@ -70,7 +70,7 @@ function strip(rows, tokens, side, width, moving) {
     })),
   );
   const names = rows.map(({ name }) => name);
-  const left = flow.all ? 186 : 122;
+  const left = flow.all ? 186 : 134;
   const every = Math.ceil((13 * tokens.length) / (Math.max(width, 260) - left)); // so that names fit
   const plot = Plot.plot({
     width: Math.max(width, 260),
@@ -109,6 +109,7 @@ function strip(rows, tokens, side, width, moving) {
         x: "s",
         y: "depth",
         fill: "norm",
+        stroke: (cell) => (cell.s === chosenToken(side) ? "currentColor" : "none"),
         inset: 0.2,
         rx: 1.5,
         channels: {
@@ -129,6 +130,10 @@ function strip(rows, tokens, side, width, moving) {
   });
   plot.setAttribute("role", "img");
   plot.classList.add("strip");
+  plot.querySelectorAll('[aria-label="y-axis tick label"] text').forEach((name, depth) => {
+    const { path } = rows[depth].place;
+    name.classList.toggle("near", layerIn(path) !== null && layerIn(path) === chosenLayer());
+  });
   if (moving && !calm()) {
     const order = page.flow.filter((place) => flow.all || place.stream);
     plot.querySelectorAll("[aria-label=cell] rect").forEach((rect, i) => {

@@ -17,7 +17,7 @@ function depthChart(rows, width) {
     )
     .filter((point) => point.norm > 0 && point.norm < Infinity); // what a logarithm has a place for
   const [low, high] = points.length ? d3.extent(points, (point) => point.norm) : [0.1, 1];
-  const chosen = points.filter((point) => point.t === flow.at);
+  const mine = points.filter((point) => point.t === chosen.target);
   const ticks = powersOfTen(low, high);
   const plot = Plot.plot({
     width: Math.max(width, 240),
@@ -50,7 +50,7 @@ function depthChart(rows, width) {
         strokeOpacity: 0.13,
         sort: "depth",
       }),
-      Plot.line(chosen, {
+      Plot.line(mine, {
         x: "norm",
         y: "depth",
         z: "side",
@@ -58,7 +58,7 @@ function depthChart(rows, width) {
         strokeWidth: 2,
         sort: "depth",
       }),
-      Plot.dot(chosen, {
+      Plot.dot(mine, {
         x: "norm",
         y: "depth",
         fill: "side",

@@ -1,13 +1,16 @@
 // One target position's loss, and its gradient on its way down: norms by depth and token.
 
-const flow = { at: 0, all: false, timer: 0 };
+const flow = { all: false };
+let playing = 0;
 let positionRow = null;
 
 function gradientView() {
   positionRow = tokenRow(targetWritten, {
     label: "Target positions",
-    choose: choosePosition,
-    hover: false,
+    choose: (i, options) => {
+      stop();
+      chooseToken("target", i, options);
+    },
     bars: page.sentence.target.loss,
   });
   const button = (id, label, text, act) =>
@@ -49,7 +52,7 @@ function gradientView() {
   );
   document.addEventListener("keydown", (event) => {
     if (
-      currentView !== "gradient" ||
+      chosen.view !== "gradient" ||
       event.defaultPrevented ||
       event.altKey ||
       event.ctrlKey ||
@@ -66,41 +69,47 @@ function gradientView() {
       stepPosition(-1);
     }
   });
-  choosePosition(0, { quiet: true });
+  whenChosen((changed) => {
+    if (chosen.view === "gradient") showPosition(changed.has("target") && !changed.has("view"));
+  });
   whenRecoloured(() => drawFlow(false));
 }
 
-const stepPosition = (by) =>
-  choosePosition(Math.min(Math.max(flow.at + by, 0), targetWritten.length - 1));
+const lastPosition = targetWritten.length - 1;
+const stepPosition = (by) => {
+  stop();
+  const at = Math.min(Math.max(chosen.target + by, 0), lastPosition);
+  chooseToken("target", at, { passing: true });
+};
 
 function play() {
-  if (flow.timer) return stop();
+  if (playing) return stop();
   byId("play").textContent = "Pause";
-  if (flow.at === targetWritten.length - 1) choosePosition(0, { playing: true });
-  flow.timer = setInterval(() => {
-    if (flow.at === targetWritten.length - 1) return stop();
-    choosePosition(flow.at + 1, { playing: true });
+  const next = () => chooseToken("target", chosen.target + 1, { passing: true });
+  if (chosen.target === lastPosition) chooseToken("target", 0, { passing: true });
+  playing = setInterval(() => {
+    if (chosen.target === lastPosition || chosen.view !== "gradient") return stop();
+    next();
   }, 1100);
 }
 
 function stop() {
-  clearInterval(flow.timer);
-  flow.timer = 0;
+  clearInterval(playing);
+  playing = 0;
   byId("play").textContent = "Play";
 }
 
-function choosePosition(t, { quiet = false, playing = false } = {}) {
-  if (flow.timer && !playing) stop();
-  flow.at = t;
+function showPosition(moving) {
+  const t = chosen.target;
   positionRow.mark(t);
   const loss = page.sentence.target.loss[t];
   byId("position-now").replaceChildren(
     h("strong", { class: "backward" }, `← position ${t}`),
-    ` of 0 to ${targetWritten.length - 1}: ${positionText(t)}`,
+    ` of 0 to ${lastPosition}: ${positionText(t)}`,
     h("span", { class: "step-path" }, `loss ${number(loss)}`),
   );
-  drawFlow(!quiet);
-  if (!quiet) announce(`Position ${t}, ${targetWritten[t]}, loss ${number(loss)}`);
+  drawFlow(moving);
+  announce(`Position ${t}, ${targetWritten[t]}, loss ${number(loss)}`);
 }
 
 /** The places to draw, from the loss down, with the norms of the chosen position. */
@@ -110,7 +119,7 @@ function flowRows() {
     .map((place, _, all) => ({
       place,
       name: placeName(place, all),
-      norms: d3.range(place.shape[1]).map((s) => entryOf(place, flow.at, s)),
+      norms: d3.range(place.shape[1]).map((s) => entryOf(place, chosen.target, s)),
     }));
 }
 

@@ -34,10 +34,17 @@ function heatmap(entry, { name, label, side = null, keys = null }) {
       data.subarray(panel * rows * columns, (panel + 1) * rows * columns).map(scale.at),
     );
     const mark = h("div", { class: "cell-mark", "aria-hidden": "true" });
+    const tokens = rowTokens();
     const frame = h(
       "div",
-      { class: "frame", style: { "--rows": rows, "--most": rows > 40 ? 26 : 40 } },
+      {
+        class: "frame",
+        "data-side": tokens && side,
+        "data-rows": tokens && rows,
+        style: { "--rows": rows, "--most": rows > 40 ? 26 : 40 },
+      },
       canvas,
+      tokens && h("div", { class: "row-mark", "aria-hidden": "true" }),
       mark,
     );
     let row = 0;
@@ -61,23 +68,30 @@ function heatmap(entry, { name, label, side = null, keys = null }) {
       );
     });
     canvas.addEventListener("pointerleave", hide);
+    const take = () => tokens && chooseToken(side, row);
+    canvas.addEventListener("click", take);
     canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && show(row, column));
     canvas.addEventListener("blur", hide);
     canvas.addEventListener("keydown", (event) => {
       const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[
         event.key
       ];
-      if (!move || event.altKey || event.ctrlKey || event.metaKey) return;
+      if (event.altKey || event.ctrlKey || event.metaKey) return;
+      if (event.key === "Enter") take();
+      if (!move) return;
       event.preventDefault();
       event.stopPropagation();
       show(row + move[0], column + move[1]);
       announce(readout.textContent);
     });
-    const names = rowNames();
-    const caption = entry.heads
-      ? h("p", { class: "head-name" }, `head ${headOf(entry, panel)}`)
-      : null;
-    return h("div", { class: "panel" }, caption, h("div", { class: "with-names" }, names, frame));
+    const heads = entry.heads ? entry.shape[entry.heads] : 1; // a mask is the same in all
+    const head = heads > 1 ? headOf(entry, panel) : null;
+    return h(
+      "div",
+      { class: "panel", "data-head": head, "data-heads": heads },
+      heads > 1 ? headName(head, heads) : null,
+      h("div", { class: "with-names" }, rowNames(), frame),
+    );
   }
 
   function tokensOf(which, length) {
@@ -85,8 +99,12 @@ function heatmap(entry, { name, label, side = null, keys = null }) {
     return tokens && tokens.length === length ? tokens : null;
   }
 
+  function rowTokens() {
+    return entry.block[0] === 1 && rows > 1 ? tokensOf(side, rows) : null;
+  }
+
   function rowNames() {
-    const tokens = entry.block[0] === 1 && rows > 1 && rows <= 40 ? tokensOf(side, rows) : null;
+    const tokens = rows <= 40 ? rowTokens() : null;
     return (
       tokens &&
       h(

@@ -15,7 +15,7 @@ function flowTable(rows) {
       h(
         "table",
         { class: "plain-table" },
-        h("caption", {}, `Gradient norms at the ${side} tokens, position ${flow.at}`),
+        h("caption", {}, `Gradient norms at the ${side} tokens, position ${chosen.target}`),
         h(
           "thead",
           {},

@@ -24,10 +24,9 @@ function overview(kind, query) {
       );
       canvas.addEventListener("click", (event) => {
         const box = canvas.getBoundingClientRect();
-        look(
-          looking.side,
-          Math.min(queries - 1, Math.floor(((event.clientY - box.top) / box.height) * queries)),
-        );
+        const at = Math.floor(((event.clientY - box.top) / box.height) * queries);
+        const side = kind === "source" ? "source" : "target";
+        chooseHead(path, headOf(entry, head), { side, [side]: Math.min(queries - 1, at) });
       });
       canvas.addEventListener("pointermove", (event) => {
         const box = canvas.getBoundingClientRect();
@@ -43,7 +42,7 @@ function overview(kind, query) {
       });
       return h(
         "figure",
-        { class: "mini" },
+        { class: isChosenHead(path, headOf(entry, head)) ? "mini chosen" : "mini" },
         h(
           "div",
           { class: "frame" },
@@ -65,7 +64,7 @@ function overview(kind, query) {
     h(
       "p",
       { class: "muted small" },
-      "A row is a position that looks, a column a token that is looked at. Click a row to choose it.",
+      "A row is a position that looks, a column a token that is looked at. Click a row to choose it and the head.",
     ),
     h("div", { class: "minis" }, figures),
   );

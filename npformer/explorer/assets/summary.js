@@ -18,10 +18,7 @@ function summary() {
           type: "button",
           class: `loss-token${missed ? " missed" : ""}`,
           "aria-label": `${token}, loss ${number(target.loss[t])}; likeliest: ${guesses}. Show its gradient.`,
-          onclick: () => {
-            choosePosition(t);
-            showView("gradient");
-          },
+          onclick: () => choose({ side: "target", target: t, view: "gradient" }),
           onpointerenter: () => detail(t),
           onfocus: () => detail(t),
         },
@@ -41,6 +38,10 @@ function summary() {
       .join(" · ");
     note.textContent = `${positionText(t)}: loss ${number(target.loss[t])}. Likeliest: ${guesses}`;
   }
+  whenChosen((changed) => {
+    if (changed.has("target"))
+      tokens.forEach((token, t) => token.classList.toggle("chosen", t === chosen.target));
+  });
   note.textContent = `Loss per token, in nats, against ${page.against}; a mean of ${number(page.loss)}. Point at a token for what the model expected.`;
   byId("summary").append(
     h(

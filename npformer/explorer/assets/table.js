@@ -8,6 +8,27 @@ function whole(rows) {
   return named.length ? ` 100 in an orange row is its largest norm: ${named.join(", ")}.` : null;
 }
 
+/** A row's name that chooses it, and keeps the focus while the table is drawn anew. */
+function rowButton(row) {
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "row-button",
+      "aria-pressed": String(Boolean(row.chosen)),
+      onclick: (event) => {
+        const table = event.target.closest("section").getAttribute("aria-label");
+        row.choose();
+        const again = document.querySelector(`section[aria-label="${CSS.escape(table)}"]`);
+        [...(again?.querySelectorAll(".row-button") ?? [])]
+          .find((button) => button.textContent === row.name)
+          ?.focus();
+      },
+    },
+    row.name,
+  );
+}
+
 /** Rows with `name`, `cells` and how to `show` one, under tokens; `last` is the last token seen. */
 function heatTable(title, tokens, rows, { note, last = tokens.length - 1 }) {
   const cell = (row, value, c) => {
@@ -56,8 +77,10 @@ function heatTable(title, tokens, rows, { note, last = tokens.length - 1 }) {
           rows.map((row) =>
             h(
               "tr",
-              { class: row.first ? "first" : null },
-              h("th", { scope: "row" }, row.name),
+              {
+                class: ["first", "near", "chosen"].filter((name) => row[name]).join(" ") || null,
+              },
+              h("th", { scope: "row" }, row.choose ? rowButton(row) : row.name),
               row.cells.map((value, c) => cell(row, value, c)),
             ),
           ),

@@ -1,7 +1,7 @@
-// A row of tokens of which one is chosen, by pointing, by Tab and arrows, or by a click.
+// A row of tokens of which one is chosen, by a click, or by Tab and arrows.
 
-/** `choose(index)` hears of every choice; `mark(index)` of the returned object shows one. */
-function tokenRow(tokens, { label, choose, hover = true, bars = null }) {
+/** `choose(index, options)` hears of every choice; `mark(index)` of the returned object shows one. */
+function tokenRow(tokens, { label, choose, bars = null }) {
   const most = bars ? Math.max(...bars) || 1 : 1;
   const items = tokens.map((token, i) =>
     h(
@@ -13,9 +13,7 @@ function tokenRow(tokens, { label, choose, hover = true, bars = null }) {
         tabindex: i ? -1 : 0,
         "aria-checked": "false",
         "aria-label": `${token}, position ${i}${bars ? `, loss ${number(bars[i])}` : ""}`,
-        onclick: () => choose(i),
-        onfocus: (event) => event.target.matches(":focus-visible") && choose(i),
-        onpointerenter: hover ? () => choose(i) : null,
+        onclick: () => choose(i, {}),
       },
       bars
         ? h("span", {
@@ -28,7 +26,7 @@ function tokenRow(tokens, { label, choose, hover = true, bars = null }) {
     ),
   );
   const row = h("div", { class: "token-row", role: "radiogroup", "aria-label": label }, items);
-  roving(row, () => items, choose);
+  roving(row, () => items, (i) => choose(i, { passing: true }));
   return {
     row,
     mark(index) {

@@ -55,6 +55,17 @@ function moduleTree() {
   return tree;
 }
 
+/** The last of the calls below one: they are in the order of the forward, as it began. */
+const lastBelow = (() => {
+  const last = new Map();
+  const visit = (item) =>
+    last
+      .set(item.call, item.children.reduce((_, child) => visit(child), item.call))
+      .get(item.call);
+  page.tree.forEach(visit);
+  return (id) => last.get(id);
+})();
+
 const twice = (call) => page.calls.some((other) => other !== call && other.path === call.path);
 
 function toggle(node, open = node.getAttribute("aria-expanded") !== "true") {

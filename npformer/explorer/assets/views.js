@@ -5,11 +5,9 @@ const VIEWS = {
   tokens: { name: "Attention by token", start: tokensView },
   gradient: { name: "Gradient by position", start: gradientView },
 };
-let currentView = "walk";
 
 function tabs() {
-  const names = Object.keys(VIEWS);
-  const items = names.map((name) =>
+  const items = VIEW_NAMES.map((name) =>
     h(
       "button",
       {
@@ -17,7 +15,7 @@ function tabs() {
         role: "tab",
         id: `tab-${name}`,
         "aria-controls": `view-${name}`,
-        onclick: () => showView(name),
+        onclick: () => choose({ view: name }),
       },
       VIEWS[name].name,
     ),
@@ -26,38 +24,39 @@ function tabs() {
   roving(
     byId("tabs"),
     () => items,
-    (i) => showView(names[i]),
+    (i) => choose({ view: VIEW_NAMES[i] }),
   );
-  for (const name of names) {
+  for (const name of VIEW_NAMES) {
     byId(`view-${name}`).setAttribute("role", "tabpanel");
     byId(`view-${name}`).setAttribute("aria-labelledby", `tab-${name}`);
   }
+  whenChosen((changed) => changed.has("view") && showView());
 }
 
-function showView(name) {
-  currentView = name;
-  for (const other of Object.keys(VIEWS)) {
-    const here = other === name;
-    byId(`view-${other}`).hidden = !here;
-    byId(`tab-${other}`).setAttribute("aria-selected", String(here));
-    byId(`tab-${other}`).tabIndex = here ? 0 : -1;
+function showView() {
+  for (const name of VIEW_NAMES) {
+    const here = name === chosen.view;
+    byId(`view-${name}`).hidden = !here;
+    byId(`tab-${name}`).setAttribute("aria-selected", String(here));
+    byId(`tab-${name}`).tabIndex = here ? 0 : -1;
   }
-  if (name === "gradient") drawFlow(false);
 }
 
-// The page's address may end in #walk, #tokens or #gradient.
-function showAddressed() {
-  const name = location.hash.slice(1);
-  showView(Object.hasOwn(VIEWS, name) ? name : "walk");
+/** A link to #main would be an address of this page, which names a view. */
+function skipLink() {
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    byId("main").focus();
+  });
 }
 
+skipLink();
+tabs(); // first, so that a view is drawn when it is visible
 summary();
-tabs();
-for (const view of Object.values(VIEWS)) view.start();
-whenRecoloured(redrawNode);
+for (const name of VIEW_NAMES) VIEWS[name].start();
 applyTheme();
-showAddressed();
-addEventListener("hashchange", showAddressed);
+readAddress();
+addEventListener("popstate", readAddress);
 let resizing = 0;
 addEventListener("resize", () => {
   clearTimeout(resizing);

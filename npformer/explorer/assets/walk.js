@@ -1,7 +1,7 @@
 // The walk: every step of the forward, then every step of the backward, by button, key or slider.
 
-const walk = { pass: "forward", at: 0, call: page.forward[0] };
 const STEPS = page.forward.length;
+const passing = { passing: true };
 
 function walkView() {
   const button = (label, text, act) =>
@@ -13,7 +13,7 @@ function walkView() {
     max: 2 * STEPS - 1,
     value: 0,
     "aria-label": "Step of the forward and the backward",
-    oninput: (event) => goTo(Number(event.target.value)),
+    oninput: (event) => goTo(Number(event.target.value), passing),
   });
   byId("view-walk").append(
     h(
@@ -22,7 +22,7 @@ function walkView() {
       h(
         "div",
         { class: "step-buttons" },
-        button("First step", "⇤", () => goTo(0)),
+        button("First step", "⇤", () => goTo(0, passing)),
         button("Previous step", "◀", () => step(-1)),
         button("Next step", "▶", () => step(1)),
       ),
@@ -43,12 +43,12 @@ function walkView() {
         { class: "step-buttons pass-buttons" },
         h(
           "button",
-          { type: "button", id: "to-forward", onclick: () => turn("forward") },
+          { type: "button", id: "to-forward", onclick: () => choose({ pass: "forward" }) },
           "Forward",
         ),
         h(
           "button",
-          { type: "button", id: "to-backward", onclick: () => turn("backward") },
+          { type: "button", id: "to-backward", onclick: () => choose({ pass: "backward" }) },
           "Backward",
         ),
       ),
@@ -62,7 +62,7 @@ function walkView() {
   );
   document.addEventListener("keydown", (event) => {
     if (
-      currentView !== "walk" ||
+      chosen.view !== "walk" ||
       event.altKey ||
       event.ctrlKey ||
       event.metaKey ||
@@ -79,57 +79,63 @@ function walkView() {
       step(-1);
     }
   });
-  goTo(0, { quiet: true });
+  whenChosen((changed) => {
+    if (chosen.view !== "walk") return;
+    if (["view", "call", "pass"].some((name) => changed.has(name))) showStep();
+    markChosen(byId("node"));
+  });
+  whenRecoloured(() => chosen.view === "walk" && redrawNode());
 }
 
-const place = () => (walk.pass === "forward" ? walk.at : STEPS + walk.at);
-const step = (by) => goTo(place() + by);
+/** Of a pass, the steps of a node: itself, or those below it, from the first to the last. */
+function stepsOf(id, pass) {
+  const last = lastBelow(id);
+  return d3.extent(
+    page[pass].map((step, at) => (step >= id && step <= last ? at : null)),
+  );
+}
+
+/** Steps of both passes in one line: a node made of steps lies between the one before and the first. */
+function step(by) {
+  const [first] = stepsOf(chosen.call, chosen.pass);
+  const isStep = page.calls[chosen.call].step;
+  const at = (chosen.pass === "forward" ? 0 : STEPS) + first;
+  goTo(isStep || by < 0 ? at + by : at, passing);
+}
 
 function goTo(to, options) {
   const where = Math.min(Math.max(to, 0), 2 * STEPS - 1);
-  walk.pass = where < STEPS ? "forward" : "backward";
-  walk.at = where % STEPS;
-  walk.call = page[walk.pass][walk.at];
-  showStep(options);
+  const pass = where < STEPS ? "forward" : "backward";
+  choose({ pass, call: page[pass][where % STEPS] }, options);
 }
 
-/** Open a call from the tree: its step of this pass, or, where its parts are the steps, itself. */
-function openCall(id) {
-  const at = page[walk.pass].indexOf(id);
-  if (at >= 0) walk.at = at;
-  walk.call = id;
-  showStep();
-}
+const openCall = (id) => choose({ call: id });
 
-/** The same node in the other pass. */
-function turn(pass) {
-  walk.pass = pass;
-  const at = page[pass].indexOf(walk.call);
-  if (at >= 0) walk.at = at;
-  showStep();
-}
-
-function showStep({ quiet = false } = {}) {
-  const call = page.calls[walk.call];
-  const isStep = page[walk.pass][walk.at] === walk.call;
-  const name = walk.pass === "forward" ? "Forward" : "Backward";
-  const count = isStep ? `step ${walk.at + 1} of ${STEPS}` : "made of the steps below it";
-  document.documentElement.dataset.pass = walk.pass;
+function showStep() {
+  const { pass } = chosen;
+  const call = page.calls[chosen.call];
+  const [first, last] = stepsOf(chosen.call, pass);
+  const name = pass === "forward" ? "Forward" : "Backward";
+  const count = call.step
+    ? `step ${first + 1} of ${STEPS}`
+    : `made of the steps ${first + 1} to ${last + 1}`;
+  document.documentElement.dataset.pass = pass;
   byId("step-now").replaceChildren(
-    h("strong", { class: walk.pass }, `${walk.pass === "forward" ? "→" : "←"} ${name}`),
+    h("strong", { class: pass }, `${pass === "forward" ? "→" : "←"} ${name}`),
     ` ${count}`,
     h("span", { class: "step-path" }, spoken(call.path, call.use)),
   );
   const slider = byId("slider");
-  slider.value = place();
+  slider.value = (pass === "forward" ? 0 : STEPS) + first;
   slider.setAttribute("aria-valuetext", `${name}, ${count}: ${spoken(call.path, call.use)}`);
-  byId("to-forward").setAttribute("aria-pressed", String(walk.pass === "forward"));
-  byId("to-backward").setAttribute("aria-pressed", String(walk.pass === "backward"));
+  byId("to-forward").setAttribute("aria-pressed", String(pass === "forward"));
+  byId("to-backward").setAttribute("aria-pressed", String(pass === "backward"));
   redrawNode();
-  markTree(walk.call, walk.pass, isStep ? walk.at : -1);
-  if (!quiet) announce(`${name}, ${count}: ${spoken(call.path, call.use)}, ${call.kind}`);
+  markTree(chosen.call, pass, call.step ? first : -1);
+  announce(`${name}, ${count}: ${spoken(call.path, call.use)}, ${call.kind}`);
 }
 
 function redrawNode() {
-  byId("node").replaceChildren(nodePanel(walk.call, walk.pass));
+  byId("node").replaceChildren(nodePanel(chosen.call, chosen.pass));
+  markChosen(byId("node"));
 }
