@@ -41,6 +41,8 @@ class ExpertConfig(AttentionConfig):
     """Factor of the weights."""
     shared_d_ff: int | None = None
     """Width of a network that every token has besides; none unless given."""
+    shared_gate: bool = False
+    """Whether a token has a share of that network, by a sigmoid of its own."""
     expert_groups: int = 1
     """Groups of experts, side by side, of which a token keeps the best before it chooses."""
     kept_expert_groups: int | None = None
@@ -80,6 +82,10 @@ class ExpertConfig(AttentionConfig):
             check(
                 size is None or size >= 1, f"{name} is {size}; it must be 1 or more, or not given"
             )
+        check(
+            not self.shared_gate or self.shared_d_ff is not None,
+            "shared_gate is that of a shared network, and there is none; give shared_d_ff",
+        )
         check(
             0 <= self.dense_first < max(self.depths),
             f"dense_first is {self.dense_first} of {max(self.depths)} layers; the last one at "
@@ -126,6 +132,7 @@ class ExpertConfig(AttentionConfig):
                 "scale": self.expert_scale,
                 "router_bias": self.expert_router_bias,
                 "shared_d_ff": self.shared_d_ff,
+                "shared_gate": self.shared_gate,
                 "groups": self.expert_groups,
                 "kept_groups": self.kept_expert_groups,
                 "balance_bias": self.expert_bias_rate is not None,

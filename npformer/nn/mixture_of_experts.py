@@ -3,7 +3,8 @@
     scores  = router(x)                                   one for each expert
     chosen  = the k best; a choice, without a gradient     see routing.py
     weights = what the chosen count, from their scores     see expert_weights.py
-    y       = sum over the chosen of weights * expert(x), + shared(x)
+    y       = sum over the chosen of weights * expert(x), + shared(x), or its share:
+              sigmoid(shared_gate(x)) * shared(x)
 
 The rows are sorted by expert on the way in and brought back on the way out, so that each expert's
 are one product. Two losses besides the model's keep the router usable: one for the balance, one
@@ -42,6 +43,7 @@ from npformer.ops.expert_weights import (
 )
 from npformer.ops.linear import LinearCache
 from npformer.ops.routing import balanced_bias, check_choice_of, choose_experts, sorted_by_expert
+from npformer.ops.sigmoid import SigmoidCache, sigmoid_backward, sigmoid_forward
 from npformer.ops.z_loss import ZLossCache, z_loss_backward, z_loss_forward
 
 
@@ -58,6 +60,13 @@ class AuxiliaryCache(NamedTuple):
     scores: ZLossCache | None
 
 
+class SharedGateCache(NamedTuple):
+    proj: LinearCache
+    sigmoid: SigmoidCache
+    open: Array  # (..., T, 1)
+    y: Array  # (..., T, D), of the shared network
+
+
 class MixtureOfExpertsCache(NamedTuple):
     router: LinearCache
     weights: ExpertWeightsCache
@@ -65,6 +74,7 @@ class MixtureOfExpertsCache(NamedTuple):
     experts: ExpertsCache
     combine: CombineCache
     shared: Any  # the cache of the shared network
+    shared_gate: SharedGateCache | None
     auxiliary: Auxiliary | None  # where it was asked for
     losses: AuxiliaryCache | None
     shape: tuple[int, ...]  # of x
@@ -77,6 +87,7 @@ class MixtureOfExperts(Module):
         scoring, normalize, scale: as in ``expert_weights``.
         router_bias: whether scores have a bias, as gpt-oss's.
         shared_d_ff: the width of a network that every token has besides; none unless given.
+        shared_gate: whether a token has a share of that network, by a sigmoid of its own (Qwen 2).
         groups, kept_groups: a token chooses among its best groups of experts.
         balance_bias: whether the choice has a bias, which is no weight and has no gradient.
         balance_loss, z_loss: what the auxiliary losses count beside the model's.
@@ -97,6 +108,7 @@ class MixtureOfExperts(Module):
         scale: float = 1.0,
         router_bias: bool = False,
         shared_d_ff: int | None = None,
+        shared_gate: bool = False,
         groups: int = 1,
         kept_groups: int | None = None,
         balance_bias: bool = False,
@@ -122,6 +134,9 @@ class MixtureOfExperts(Module):
             self.shared = make_feed_forward(
                 d_model, shared_d_ff, activation, bias=bias, rng=rng, dtype=dtype
             )
+        self.shared_gate: Linear | None = None
+        if shared_d_ff is not None and shared_gate:
+            self.shared_gate = Linear(d_model, 1, bias=False, rng=rng, dtype=dtype)
 
     def forward(self, x: Array, texts: Array | None = None) -> tuple[Array, MixtureOfExpertsCache]:
         """x (..., T, D) -> y (..., T, D), cache.
@@ -145,15 +160,22 @@ class MixtureOfExperts(Module):
         h, experts = self.experts.forward(sent, places.sizes)  # (P, D)
         y, combine = combine_forward(h, weights, slots=places.slots)  # (R, D)
         y = y.reshape(x.shape)
-        shared: Any = None
-        if self.shared is not None:
-            more, shared = self.shared.forward(x)
-            y = y + more
+        more, shared, shared_gate = self._through_shared(x)
+        y = y + more
         auxiliary = losses = None
         if texts is not None:
             auxiliary, losses = self._auxiliary(scores, chosen, texts.reshape(-1))
         return y, MixtureOfExpertsCache(
-            router, of_weights, dispatch, experts, combine, shared, auxiliary, losses, x.shape
+            router,
+            of_weights,
+            dispatch,
+            experts,
+            combine,
+            shared,
+            shared_gate,
+            auxiliary,
+            losses,
+            x.shape,
         )
 
     def backward(
@@ -169,7 +191,28 @@ class MixtureOfExperts(Module):
         if cache.losses is not None:
             dscores = dscores + self._auxiliary_backward(dloss, cache.losses)
         dx = (dx + self.router.backward(dscores, cache.router)).reshape(cache.shape)
-        return dx if self.shared is None else dx + self.shared.backward(dy, cache.shared)
+        return dx + self._back_through_shared(dy, cache.shared, cache.shared_gate)
+
+    def _through_shared(self, x: Array) -> tuple[Any, Any, SharedGateCache | None]:
+        """x (..., T, D) -> what the shared network adds, 0 without one; the caches."""
+        if self.shared is None:
+            return 0, None, None
+        y, network = self.shared.forward(x)
+        if self.shared_gate is None:
+            return y, network, None
+        score, proj = self.shared_gate.forward(x)
+        gate, sigmoid = sigmoid_forward(score)  # (..., T, 1)
+        return gate * y, network, SharedGateCache(proj, sigmoid, gate, y)
+
+    def _back_through_shared(self, dy: Array, network: Any, gate: SharedGateCache | None) -> Any:
+        """dy (..., T, D) -> what comes back to x by the shared network and by its gate."""
+        if self.shared is None:
+            return 0
+        if self.shared_gate is None or gate is None:
+            return self.shared.backward(dy, network)
+        dgate = (dy * gate.y).sum(axis=-1, keepdims=True)
+        dx = self.shared_gate.backward(sigmoid_backward(dgate, gate.sigmoid), gate.proj)
+        return dx + self.shared.backward(gate.open * dy, network)
 
     def choose(self, scores: Array) -> Array:
         """scores (R, E) -> the experts of each token (R, k).

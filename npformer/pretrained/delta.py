@@ -13,6 +13,7 @@ from npformer.ops.array import Array
 from npformer.pretrained.fields import Fields
 from npformer.pretrained.rotation import GLOBAL
 from npformer.pretrained.tensors import Entry, Fused, Shape, fused, whole
+from npformer.pretrained.turns import by_turns
 
 KEEPS = "linear_attention"
 """The kind of a layer that keeps a state, by the name that configs have for it."""
@@ -59,16 +60,34 @@ def delta_settings(fields: Fields, layers: int) -> dict[str, Any]:
     }
 
 
-def delta_entries(ours: str, theirs: str) -> list[Entry]:
+def delta_entries(config: Any, ours: str, theirs: str) -> list[Entry]:
     """The part of a layer's delta net."""
     streams = [f"{ours}.{name}_proj.weight" for name in "qkv"]
-    windows = tuple(f"{ours}.{name}_conv.weight" for name in "qkv")
     return [
         fused(streams, f"{theirs}.in_proj_qkv.weight"),
-        Entry(windows, (f"{theirs}.conv1d.weight",), FusedChannels()),
         whole(f"{ours}.gate_proj.weight", f"{theirs}.in_proj_z.weight"),
         whole(f"{ours}.beta_proj.weight", f"{theirs}.in_proj_b.weight"),
         whole(f"{ours}.decay_proj.weight", f"{theirs}.in_proj_a.weight"),
+        *_others(ours, theirs),
+    ]
+
+
+def delta_entries_by_turns(config: Any, ours: str, theirs: str) -> list[Entry]:
+    """The same where two matrices hold the parts of one head of keys, then of the next."""
+    streams = [f"{ours}.{name}_proj.weight" for name in (*"qkv", "gate")]
+    rates = [f"{ours}.{name}_proj.weight" for name in ("beta", "decay")]
+    groups = config.delta_key_heads
+    return [
+        by_turns(streams, f"{theirs}.in_proj_qkvz.weight", groups),
+        by_turns(rates, f"{theirs}.in_proj_ba.weight", groups),
+        *_others(ours, theirs),
+    ]
+
+
+def _others(ours: str, theirs: str) -> list[Entry]:
+    windows = tuple(f"{ours}.{name}_conv.weight" for name in "qkv")
+    return [
+        Entry(windows, (f"{theirs}.conv1d.weight",), FusedChannels()),
         whole(f"{ours}.decay_bias", f"{theirs}.dt_bias"),
         # Together, so that compare does not take one for the other: the library's norm has the
         # gate in it, and what it gives is not what the norm here gives.

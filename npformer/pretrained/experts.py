@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from npformer.errors import ConfigError
 from npformer.pretrained.fields import Fields
 from npformer.pretrained.tensors import Entry, stacked, whole
 
@@ -27,6 +28,42 @@ def expert_settings(fields: Fields, experts: int, per_token: int) -> dict[str, A
         "experts": experts,
         "experts_per_token": fields.take("num_experts_per_tok", per_token),
     }
+
+
+def check_every_layer(fields: Fields) -> None:
+    """Raise ConfigError for a model of Qwen's of which some layers have no mixture."""
+    step, dense = fields.take("decoder_sparse_step", 1), fields.given("mlp_only_layers", [])
+    if step != 1 or dense:
+        raise ConfigError(
+            f"decoder_sparse_step is {step} and mlp_only_layers is {dense}; npformer has "
+            "models whose every layer has experts, 1 and none"
+        )
+
+
+def gated_settings(fields: Fields, experts: int, per_token: int, width: int) -> dict[str, Any]:
+    """The settings of mixtures beside which there is a network with a gate, by Qwen's names.
+
+    Raises ConfigError as ``check_every_layer``.
+    """
+    check_every_layer(fields)
+    return {
+        **expert_settings(fields, fields.take("num_experts", experts), per_token),
+        "expert_d_ff": fields.take("moe_intermediate_size", width),
+        "shared_d_ff": fields.take("shared_expert_intermediate_size", width),
+        "shared_gate": True,
+    }
+
+
+def gated_entries(config: Any, ours: str, theirs: str) -> list[Entry]:
+    """The table of such a mixture."""
+    return [
+        *expert_entries(config, ours, theirs),
+        whole(f"{ours}.shared_gate.weight", f"{theirs}.shared_expert_gate.weight"),
+        *(
+            whole(f"{ours}.shared.{name}.weight", f"{theirs}.shared_expert.{name}.weight")
+            for name in SAME
+        ),
+    ]
 
 
 def expert_entries(

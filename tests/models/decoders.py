@@ -138,6 +138,9 @@ QWEN_NEXT: dict[str, Any] = dict(
     delta_key_heads=2,
     delta_key_size=3,
     delta_value_size=5,
+    experts=4,
+    shared_d_ff=6,
+    shared_gate=True,
 )
 GRANITE: dict[str, Any] = dict(
     LLAMA,

@@ -104,6 +104,7 @@ def test_the_bias_rises_where_there_were_few():
         ({"expert_scale": 2.0}, "expert_scale is for experts, and there are none"),
         ({"experts": 4, "expert_scale": 0.0}, "expert_scale is 0.0"),
         ({"experts": 4, "shared_d_ff": 0}, "shared_d_ff is 0"),
+        ({"experts": 4, "shared_gate": True}, "shared_gate is that of a shared network"),
         ({"experts": 4, "expert_z_loss": -1.0}, "expert_z_loss is -1.0"),
         ({"experts": 4, "mup_base_width": 8}, "no rule for a router"),
     ],

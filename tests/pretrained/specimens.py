@@ -73,6 +73,17 @@ SPECIMENS: dict[str, Callable[[], Any]] = {
         linear_value_head_dim=5,
         rope_parameters={**YARN, "partial_rotary_factor": 0.5},
     ),
+    "qwen2-moe": lambda: transformers.Qwen2MoeConfig(
+        **SIZES, moe_intermediate_size=12, shared_expert_intermediate_size=20, num_experts=4,
+        num_experts_per_tok=2, use_sliding_window=True, sliding_window=4, rope_parameters=LINEAR,
+    ),
+    "qwen3-next": lambda: transformers.Qwen3NextConfig(
+        **SIZES, layer_types=["linear_attention", "full_attention"],
+        linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=6,
+        linear_value_head_dim=5, moe_intermediate_size=12, shared_expert_intermediate_size=20,
+        num_experts=4, num_experts_per_tok=2,
+        rope_parameters={**YARN, "partial_rotary_factor": 0.5},
+    ),
     "olmoe": lambda: transformers.OlmoeConfig(
         **{name: size for name, size in SIZES.items() if name != "head_dim"},
         num_experts=4, num_experts_per_tok=2, eos_token_id=3, rope_parameters=YARN,

@@ -39,6 +39,7 @@ class MixtureOfExperts(nn.Module):
         scale: float = 1.0,
         router_bias: bool = False,
         shared_d_ff: int | None = None,
+        shared_gate: bool = False,
         groups: int = 1,
         kept_groups: int | None = None,
         balance_bias: bool = False,
@@ -62,6 +63,9 @@ class MixtureOfExperts(nn.Module):
         self.shared: nn.Module | None = None
         if shared_d_ff is not None:
             self.shared = make_feed_forward(d_model, shared_d_ff, activation, bias=bias, **place)
+        self.shared_gate: nn.Module | None = None
+        if shared_d_ff is not None and shared_gate:
+            self.shared_gate = Linear(d_model, 1, bias=False, **place)
 
     def forward(self, x: Tensor, texts: Tensor | None = None) -> Any:
         """x (..., T, D) -> (..., T, D), and with ``texts`` (..., T) the ``Auxiliary`` after it."""
@@ -82,7 +86,8 @@ class MixtureOfExperts(nn.Module):
         h = self.experts(ops.dispatch(rows, slots=slots), sizes)
         y = ops.combine(h, weights, slots=slots).view(x.shape)
         if self.shared is not None:
-            y = y + self.shared(x)
+            more = self.shared(x)
+            y = y + (more if self.shared_gate is None else ops.sigmoid(self.shared_gate(x)) * more)
         if texts is None:
             return y
         return y, self._auxiliary(scores, chosen, texts.flatten())

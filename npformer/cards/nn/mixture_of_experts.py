@@ -41,6 +41,7 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
         "normalize": source.choice((True, False)),
         "scale": source.choice((1.0, 2.5)),
         "shared_d_ff": source.choice((None, 3)),
+        "shared_gate": source.choice((False, True)),
         "groups": groups,
         "kept_groups": kept,
         "balance_bias": source.choice((False, True)),

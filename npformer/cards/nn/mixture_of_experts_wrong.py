@@ -22,7 +22,7 @@ def _again(self, x, cache, weights=None, h=None):
         of.h if h is None else h, of.weights if weights is None else weights, slots=of.slots
     )
     y = y.reshape(x.shape)
-    return y if self.shared is None else y + self.shared.forward(x)[0]
+    return y + self._through_shared(x)[0]
 
 
 def _no_bias(case: Case) -> bool:
@@ -213,10 +213,28 @@ def _router_dropped(self, dy, cache, dloss=1.0):
 @card.wrong_method("shared-path-dropped", "x does not get what the shared network returns",
                    MixtureOfExperts.backward)  # fmt: skip
 def _shared_dropped(self, dy, cache, dloss=1.0):
-    if self.shared is not None:
-        self.shared.backward(dy, cache.shared)
+    self._back_through_shared(dy, cache.shared, cache.shared_gate)
     with altered(self, shared=None):
         return self.backward(dy, cache, dloss)
+
+
+@card.wrong_method("shared-gate-path-dropped", "x does not get what the shared network's gate "
+                   "returns", MixtureOfExperts.backward)  # fmt: skip
+def _gate_dropped(self, dy, cache, dloss=1.0):
+    if self.shared_gate is None:
+        return self.backward(dy, cache, dloss)
+    right = self.shared_gate.backward
+    with altered(self.shared_gate, backward=lambda dscore, of: 0 * right(dscore, of)):
+        return self.backward(dy, cache, dloss)
+
+
+@card.wrong_method("shared-gate-beside", "the shared network's gradient is that of one without a "
+                   "gate", MixtureOfExperts.backward)  # fmt: skip
+def _gate_beside(self, dy, cache, dloss=1.0):
+    gate = cache.shared_gate
+    if gate is None:
+        return self.backward(dy, cache, dloss)
+    return self.backward(dy, cache._replace(shared_gate=gate._replace(open=1.0)), dloss)
 
 
 @card.wrong_method("router-frozen", "the router's matrix never learns", MixtureOfExperts.backward)

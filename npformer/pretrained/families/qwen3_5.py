@@ -11,6 +11,7 @@ from npformer.pretrained import quirks
 from npformer.pretrained.delta import delta_entries, delta_settings
 from npformer.pretrained.families.llama import Llama
 from npformer.pretrained.fields import Fields
+from npformer.pretrained.rotation import rotation
 from npformer.pretrained.tensors import Entry, whole
 from npformer.pretrained.turns import by_turns
 
@@ -31,6 +32,9 @@ class Qwen35(Llama):
         "all columns turn": quirks.ALL_COLUMNS,
     }
 
+    delta_entries = staticmethod(delta_entries)
+    """How the tensors of a layer are found that keeps a state."""
+
     def settings(self, fields: Fields) -> dict[str, Any]:
         """The settings of the model's config. Raises ConfigError for what npformer has not."""
         found = super().settings(fields)
@@ -42,11 +46,15 @@ class Qwen35(Llama):
             **delta_settings(fields, found["layers"]),
         }
 
+    def rotation(self, fields: Fields) -> dict[str, Any]:
+        """The settings of rotary positions."""
+        return rotation(fields, self.theta, fraction=0.25)
+
     def attention(self, config: Any, ours: str, theirs: str) -> list[Entry]:
         """The part of a layer's attention, or of the delta net in its place."""
         _, _, layer, name = ours.split(".")
         if config.keeps_a_state(int(layer)):
-            return delta_entries(ours, theirs.replace(name, "linear_attn"))
+            return self.delta_entries(config, ours, theirs.replace(name, "linear_attn"))
         kinds = ("weight", "bias") if config.attention_bias == "all" else ("weight",)
         table = []
         for kind in kinds:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from npformer.errors import ConfigError
 from npformer.pretrained import quirks
-from npformer.pretrained.experts import IGNORED, expert_entries, expert_settings
+from npformer.pretrained.experts import (
+    IGNORED,
+    check_every_layer,
+    expert_entries,
+    expert_settings,
+)
 from npformer.pretrained.families.llama import Llama
 from npformer.pretrained.families.qwen3 import Qwen3
 from npformer.pretrained.fields import Fields
@@ -33,12 +37,7 @@ class Qwen3Moe(Qwen3):
 
         Raises ConfigError for what npformer has not: layers of which some have no mixture.
         """
-        step, dense = fields.take("decoder_sparse_step", 1), fields.take("mlp_only_layers", [])
-        if step != 1 or dense:
-            raise ConfigError(
-                f"decoder_sparse_step is {step} and mlp_only_layers is {dense}; npformer has "
-                "models whose every layer has experts, 1 and none"
-            )
+        check_every_layer(fields)
         count = fields.take("num_experts", None) or fields.take("num_local_experts", 128)
         # A window is of every layer here, whatever max_window_layers says.
         window = fields.take("sliding_window", 4096)
