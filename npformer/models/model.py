@@ -21,6 +21,7 @@ from npformer.nn.module import Array, Module
 from npformer.nn.positions import Positions, PositionsCache
 from npformer.nn.rms_norm import RMSNorm
 from npformer.nn.stack import Stack
+from npformer.nn.token_grid import TokenGrid
 from npformer.ops.dropout import DropoutCache
 from npformer.ops.embedding import EmbeddingCache
 from npformer.ops.linear import LinearCache
@@ -90,6 +91,14 @@ class Model(Module):
     encode_backward: Callable[..., None]
     """dvectors (B, D), cache -> nothing."""
 
+    def grids(self, inputs: Mapping[str, Array], counts: Array) -> Mapping[str, TokenGrid] | None:
+        """The tokens of ``inputs`` that a loss needs at ``counts`` (B, T), for ``forward``; those
+        of the target are ``to``.
+
+        None where that is all of them, or where ``forward`` takes no grids.
+        """
+        return None
+
     def rebalance(self, load: Array) -> None:
         """After a step in which layer l's expert e had load[l, e] tokens; see ``auxiliary``."""
 
@@ -117,8 +126,7 @@ class Model(Module):
         embeddings. Raises ShapeError for ids of another shape and for more positions than there
         are.
         """
-        if ids.ndim != 2:
-            raise ShapeError(f"token ids of shape {ids.shape}; they must be (batch, length)")
+        check_ids(ids)
         end = at + ids.shape[1] if isinstance(at, int) else int(at.max(initial=-1)) + 1
         if end > self.config.max_length:
             raise ShapeError(
@@ -163,3 +171,9 @@ class Model(Module):
         if self.output_proj is not None:
             return self.output_proj.backward(dlogits, cache)
         return self.embedding.project_backward(dlogits, cache)
+
+
+def check_ids(ids: Array) -> None:
+    """Raises ShapeError for token ids that are not (batch, length)."""
+    if ids.ndim != 2:
+        raise ShapeError(f"token ids of shape {ids.shape}; they must be (batch, length)")

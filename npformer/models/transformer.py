@@ -26,6 +26,7 @@ Chapter     walkthroughs/09_whole_model.md
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -35,13 +36,14 @@ from numpy.typing import DTypeLike
 from npformer.fields import check
 from npformer.models.attention_config import BIASING, AttentionConfig
 from npformer.models.decoder_state import DecoderState
-from npformer.models.model import EmbedCache, Entrance, Model
+from npformer.models.model import EmbedCache, Entrance, Model, check_ids
 from npformer.models.stack_config import Activation, Placement, PositionKind
 from npformer.nn import Dropout, Embedding, LayerNorm, Linear, RMSNorm, Stack, make_norm
 from npformer.nn.init import redraw_matrices
 from npformer.nn.module import Array
 from npformer.nn.positions import Positions, make_positions
 from npformer.nn.stack import StackCache
+from npformer.nn.token_grid import PackedMask, TokenGrid
 from npformer.ops.linear import LinearCache
 from npformer.ops.masks import padded_positions, padding_mask
 
@@ -175,6 +177,15 @@ class TransformerConfig(AttentionConfig):
         return None if self.positions in BIASING else super()._positions(layer, local)
 
 
+class Side(NamedTuple):
+    """What one of the two stacks reads."""
+
+    ids: Array  # (B, T), or without padding (1, n)
+    positions: int | Array  # those that are added, of the same shape
+    at: int | Array  # and those that attention knows, of which only distances matter
+    mask: Array | PackedMask | None  # of self-attention
+
+
 class TransformerCache(NamedTuple):
     embed_source: EmbedCache
     encoder: StackCache
@@ -252,20 +263,50 @@ class Transformer(Model):
                 embedding.clear_padding()
 
     def forward(
-        self, source: Array, target: Array, rng: np.random.Generator | None = None
+        self,
+        source: Array,
+        target: Array,
+        rng: np.random.Generator | None = None,
+        *,
+        grids: Mapping[str, TokenGrid] | None = None,
     ) -> tuple[Array, TransformerCache]:
         """source (B, S), target (B, T) ids -> logits (B, T, V), cache; ``rng`` draws dropout.
 
+        With the ``grids`` of both, everything is of their tokens alone: logits (1, n, V).
         Raises ShapeError for ids that are not (B, length) or are longer than
         ``config.max_length``, IndexError for an id outside the vocabulary.
         """
-        x, embed_source = self._embed(source, rng, self._places(source), stream="source")
-        mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
-        memory, encoder = self.encoder.forward(x, mask=mask, rng=rng)
-        y, embed_target = self._embed(target, rng)
-        y, decoder = self.decoder.forward(y, memory, memory_mask=mask, rng=rng)
+        of, to, memory_mask = self._sides(source, target, **(grids or {}))
+        x, embed_source = self._embed(of.ids, rng, of.positions, stream="source")
+        memory, encoder = self.encoder.forward(x, mask=of.mask, rng=rng, at=of.at)
+        y, embed_target = self._embed(to.ids, rng, to.positions)
+        y, decoder = self.decoder.forward(y, memory, to.mask, memory_mask, rng, at=to.at)
         logits, output = self._project(self._scaled(y))
         return logits, TransformerCache(embed_source, encoder, embed_target, decoder, output)
+
+    def _sides(
+        self, source: Array, target: Array, of: TokenGrid | None = None, to: TokenGrid | None = None
+    ) -> tuple[Side, Side, Array | PackedMask]:
+        """The source's and the target's, whole or what their grids show, and the memory's mask."""
+        check_ids(source)
+        check_ids(target)
+        mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
+        positions = self._places(source)
+        if of is None or to is None:
+            return Side(source, positions, 0, mask), Side(target, 0, 0, None), mask
+        positions = of.places if isinstance(positions, int) else of.collect(positions)
+        read = Side(of.collect(source), positions, of.places, PackedMask(of, of, mask))
+        written = Side(to.collect(target), to.places, to.places, PackedMask(to, to, None))
+        return read, written, PackedMask(to, of, mask)
+
+    def grids(self, inputs: Mapping[str, Array], counts: Array) -> Mapping[str, TokenGrid] | None:
+        """Those of a target up to its last counted token, which sees nothing after it, and of what
+        is not padding in a source; None also where nothing is left."""
+        to = np.logical_or.accumulate(counts[:, ::-1], axis=1)[:, ::-1]
+        of = inputs["source"] != self.config.padding_id
+        if (to.all() and of.all()) or not (to.any() and of.any()):
+            return None
+        return {"to": TokenGrid(to), "of": TokenGrid(of)}
 
     def backward(self, dlogits: Array, cache: TransformerCache) -> None:
         """dlogits (B, T, V) -> nothing: ids have no gradient, the parameters have it all."""
@@ -287,6 +328,7 @@ class Transformer(Model):
 
     def start(self, source: Array) -> DecoderState:
         """source (B, S) ids -> the state from which ``step`` decodes, token by token."""
+        check_ids(source)
         x, _ = self._embed(source, at=self._places(source), stream="source")
         mask = padding_mask(source, self.config.padding_id)
         memory, _ = self.encoder.forward(x, mask=mask)
@@ -298,7 +340,7 @@ class Transformer(Model):
 
         Kinds that turn heads or bias scores know nothing but distances.
         """
-        if source.ndim != 2 or not self.entrance("source").positions.adds:
+        if not self.entrance("source").positions.adds:
             return 0
         return padded_positions(source, self.config.padding_id)
 

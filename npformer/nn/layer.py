@@ -23,6 +23,7 @@ from npformer.nn.module import Array, Module
 from npformer.nn.multi_head_attention import MultiHeadAttention
 from npformer.nn.residual import Residual, ResidualCache
 from npformer.nn.sentence_grid import SentenceGrid
+from npformer.nn.token_grid import PackedMask
 
 
 class LayerCache(NamedTuple):
@@ -116,8 +117,8 @@ class Layer(Module):
         self,
         x: Array,
         memory: Array | None = None,
-        mask: Array | None = None,
-        memory_mask: Array | None = None,
+        mask: Array | PackedMask | None = None,
+        memory_mask: Array | PackedMask | None = None,
         rng: np.random.Generator | None = None,
         state: LayerState | None = None,
         at: int | Array | None = None,
@@ -126,6 +127,7 @@ class Layer(Module):
     ) -> tuple[Array, LayerCache]:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> y, cache.
 
+        Or, where masks are ``PackedMask``, their tokens without padding, (1, n, D) and (1, m, D).
         With the ``state`` of a decoding, x are the positions after those that it keeps, and its
         memory is read in place of ``memory``; then there is no backward. ``at`` are the positions
         of x's tokens, where they are others. ``texts`` (B, T) are those that the experts'

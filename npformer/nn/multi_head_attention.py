@@ -36,6 +36,7 @@ from npformer.nn.linear import Linear
 from npformer.nn.module import Array, Module, require_positive
 from npformer.nn.norms import make_norm
 from npformer.nn.positions import Positions, make_positions
+from npformer.nn.token_grid import PackedMask
 from npformer.ops.attention import AttentionCache, attention_backward, attention_forward
 from npformer.ops.checks import check_choice, check_softcap, check_window
 from npformer.ops.linear import LinearCache
@@ -76,6 +77,7 @@ class MultiHeadAttentionCache(NamedTuple):
     q_heads: HeadsCache = HeadsCache()
     bias: Any = None  # of its own positions
     gate: GateCache | None = None
+    packed: PackedMask | None = None
 
 
 class MultiHeadAttention(Module):
@@ -144,7 +146,7 @@ class MultiHeadAttention(Module):
         self,
         x: Array,
         memory: Array | KeysValues | None = None,
-        mask: Array | None = None,
+        mask: Array | PackedMask | None = None,
         bias: Array | None = None,
         *,
         causal: bool = False,
@@ -159,6 +161,8 @@ class MultiHeadAttention(Module):
         ``at`` are the positions of x's tokens, of which the first has 0 unless given.
         In decoding, the memory may come as the keys and values that ``keys_values`` once made of
         it, and those of x join the earlier positions' in ``kept``, on which mask and bias are then.
+        With a ``PackedMask``, x (1, n, D) and the memory (1, m, D) are tokens without padding; a
+        bias is of their grids.
         """
         if at is None:
             at = 0 if kept is None else kept.length
@@ -168,6 +172,11 @@ class MultiHeadAttention(Module):
             (k, v), kv_cache = memory, None
         else:
             (k, v), kv_cache = self.keys_values(x if memory is None else memory, at)
+        packed = None
+        if isinstance(mask, PackedMask):
+            assert kept is None, "decoding keeps a batch's rows apart"
+            packed, mask = mask, mask.mask
+            q, k, v = packed.spread(q, k, v)
         if kept is not None:
             k, v = kept.append(k, v)
             held = slice(-k.shape[1], None)  # a window's keys are the last ones
@@ -181,11 +190,14 @@ class MultiHeadAttention(Module):
         settings["softcap"] = self.softcap
         attends = attention_forward if kept is None else attention_to_kept(q.shape[1])
         y, attention = attends(q, k, v, mask, bias, sinks, causal=causal, **settings)
-        y, gate = self._through_gate(x, _merge(y))
+        y = _merge(y)
+        if packed is not None:
+            y = packed.queries.collect(y)
+        y, gate = self._through_gate(x, y)
         y, out_cache = self.out_proj.forward(y)
         has_memory = memory is not None
         return y, MultiHeadAttentionCache(
-            q_cache, kv_cache, attention, out_cache, has_memory, q_heads, bias_cache, gate
+            q_cache, kv_cache, attention, out_cache, has_memory, q_heads, bias_cache, gate, packed
         )
 
     def backward(self, dy: Array, cache: MultiHeadAttentionCache) -> Any:
@@ -195,7 +207,11 @@ class MultiHeadAttention(Module):
         dx_gate = None
         if cache.gate is not None:
             dy, dx_gate = self._back_through_gate(dy, cache.gate)
+        if cache.packed is not None:
+            dy = cache.packed.queries.spread(dy)
         dq, dk, dv, *others = attention_backward(self._split(dy), cache.attention)
+        if cache.packed is not None:
+            dq, dk, dv = cache.packed.collect(dq, dk, dv)
         if self.sinks is not None:
             self.sinks.accumulate(others.pop())
         if self.positions is not None and self.positions.biases:

@@ -23,6 +23,7 @@ from npformer.nn.mixture_of_experts import Auxiliary
 from npformer.nn.module import Array, Module
 from npformer.nn.norms import make_norm
 from npformer.nn.positions import Positions, make_positions
+from npformer.nn.token_grid import PackedMask
 
 
 class StackCache(NamedTuple):
@@ -103,8 +104,8 @@ class Stack(Module):
         self,
         x: Array,
         memory: Array | None = None,
-        mask: Array | None = None,
-        memory_mask: Array | None = None,
+        mask: Array | PackedMask | None = None,
+        memory_mask: Array | PackedMask | None = None,
         rng: np.random.Generator | None = None,
         states: Sequence[LayerState] | None = None,
         at: int | Array | None = None,
@@ -112,6 +113,7 @@ class Stack(Module):
     ) -> tuple[Array, StackCache]:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> y, cache.
 
+        Or, where masks are ``PackedMask``, their tokens without padding, (1, n, D) and (1, m, D).
         With the ``states`` of a decoding, one a layer, as ``Layer.forward`` with its state; then no
         cache is kept of any. ``at`` and ``texts`` as there.
         """
@@ -120,7 +122,8 @@ class Stack(Module):
         bias, bias_cache = None, None
         if self.positions is not None:
             before = 0 if states is None else states[0].self_attn.length
-            bias, bias_cache = self.positions.bias(x.shape[1], before + x.shape[1])
+            length = mask.queries.shape[1] if isinstance(mask, PackedMask) else x.shape[1]
+            bias, bias_cache = self.positions.bias(length, before + length)
         for index, layer in enumerate(self.layers):
             state = None if states is None else states[index]
             arguments = (x, memory, mask, memory_mask, rng, state, at, texts, bias)

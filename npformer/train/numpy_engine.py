@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -95,9 +95,8 @@ class NumpyEngine:
         def run(worker: int, rows: Batch) -> tuple[float, Array | int]:
             model = self.replicas[worker]
             rng = np.random.default_rng([*seed, worker])
-            counted = {"counts": rows.targets != rows.no_target} if model.auxiliary else {}
-            logits, cache = model.forward(**rows.inputs, rng=rng, **counted)
-            loss, load = self._loss_in_place(logits.reshape(-1, logits.shape[-1]), rows), 0
+            logits, targets, cache = _packed_forward(model, rows, rng)
+            loss, load = self._loss_in_place(logits, targets, rows.no_target), 0
             if model.auxiliary:
                 loss, load = loss + float(cache.auxiliary.loss), cache.auxiliary.load
             model.backward(logits, cache)
@@ -146,10 +145,8 @@ class NumpyEngine:
         model = self.model
 
         def run(worker: int, rows: Batch) -> float:
-            logits, _ = model.forward(**rows.inputs)
-            loss, _ = LOSS.forward(
-                logits, rows.targets, reduction="sum", ignore_index=rows.no_target
-            )
+            logits, targets, _ = _packed_forward(model, rows)
+            loss, _ = LOSS.forward(logits, targets, reduction="sum", ignore_index=rows.no_target)
             return float(loss)
 
         return sum(self._parallel(run, self._cut(batch))), batch.tokens
@@ -182,12 +179,13 @@ class NumpyEngine:
         """The most bytes that this process has had in memory."""
         return peak_memory()
 
-    def _loss_in_place(self, logits: Array, rows: Batch) -> float:
-        """logits (R, V) -> the sum of losses; the logits become their gradient, a few at a time.
+    def _loss_in_place(self, logits: Array, targets: Array, no_target: int) -> float:
+        """logits (B, T, V), targets (B, T) -> the sum of losses; the logits become their gradient.
 
-        They are the largest array of the step, so that there is no second one of their size.
+        A few at a time: they are the largest array of the step, so that there is no second one of
+        their size.
         """
-        targets, total = rows.targets.reshape(-1), 0.0
+        logits, targets, total = logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), 0.0
         step = max(1, LOSS_BYTES // max(1, logits[:1].nbytes))
         for start in range(0, len(logits), step):
             part, t = logits[start : start + step], targets[start : start + step]
@@ -195,26 +193,25 @@ class NumpyEngine:
                 part,
                 t,
                 label_smoothing=self._label_smoothing,
-                ignore_index=rows.no_target,
+                ignore_index=no_target,
                 reduction="sum",
             )
             total += float(loss)
             dlogits = LOSS.backward(np.ones_like(loss), cache)
             if self._z_loss:
-                square, z_cache = z_loss_forward(part, counts=t != rows.no_target)
+                square, z_cache = z_loss_forward(part, counts=t != no_target)
                 total += self._z_loss * float(square)
                 dlogits += z_loss_backward(np.full_like(loss, self._z_loss), z_cache)
             part[...] = dlogits
         return total
 
     def _cut(self, batch: Batch) -> list[Batch]:
-        """The rows of a batch in as many parts as there are workers, none of them empty."""
-        bounds = np.linspace(0, len(batch), len(self.replicas) + 1).astype(int)
-        return [
-            batch.rows(slice(start, stop))
-            for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
-            if stop > start
-        ]
+        """The rows of a batch in as many parts as there are workers, none of them empty.
+
+        They are dealt out, for in a batch of sorted pairs the last rows have the least padding.
+        """
+        count = len(self.replicas)
+        return [batch.rows(slice(w, None, count)) for w in range(min(count, len(batch)))]
 
     def _parallel(self, run: Callable[[int, Task], Result], tasks: list[Task]) -> list[Result]:
         """``run(worker, task)`` of every task at once, each with BLAS held to its own thread.
@@ -238,3 +235,15 @@ class NumpyEngine:
                     tasks,
                 )
             )
+
+
+def _packed_forward(
+    model: Model, rows: Batch, rng: np.random.Generator | None = None
+) -> tuple[Array, Array, Any]:
+    """logits (B, T, V), targets (B, T), cache; or without padding (1, n, V), (1, n), cache."""
+    counts, targets = rows.targets != rows.no_target, rows.targets
+    extra: dict[str, Any] = {"counts": counts} if model.auxiliary and rng is not None else {}
+    if grids := model.grids(rows.inputs, counts):
+        extra["grids"], targets = grids, grids["to"].collect(targets)
+    logits, cache = model.forward(**rows.inputs, rng=rng, **extra)
+    return logits, targets, cache

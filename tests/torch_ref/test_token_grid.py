@@ -11,10 +11,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from npformer.config import RunConfig, TwinConfig
+from npformer.models import make_model
 from npformer.models.transformer import TransformerConfig
 from npformer.text.batches import Batch
 from tests.examples import examples
 from tests.models.test_encoder_decoders import KINDS, SIZES
+from tests.padded import PaddedMasks, padded_ids
 from torch_ref.models import make_twin
 from torch_ref.models.model import Model
 from torch_ref.nn import Layer
@@ -47,25 +49,14 @@ def test_the_grid_s_two_ways_are_transposes_of_each_other(rows, length, seed):
 
 
 def batch(rows: int, source: int, target: int, seed: int, left: bool) -> tuple:
-    """Ids of sources and targets, and what follows each; any padding, within a target too."""
-    rng = np.random.default_rng(seed)
-
-    def side(length: int) -> np.ndarray:
-        sizes = rng.integers(0, length + 1, (rows, 1))
-        return rng.integers(1, SIZES["vocab_size"], (rows, length)) * (np.arange(length) < sizes)
-
-    read, written = side(source), side(target)
-    targets = written * (rng.random(written.shape) < 0.8)  # some have no loss
-    written[:, 0] = 0  # as T5 and Marian begin
-    if left:
-        read = read[:, ::-1].copy()
-    return {"source": torch.tensor(read), "target": torch.tensor(written)}, torch.tensor(targets)
+    ids, targets = padded_ids(rows, source, target, SIZES["vocab_size"], seed, left=left)
+    return {name: torch.tensor(each) for name, each in ids.items()}, torch.tensor(targets)
 
 
-def loss_and_gradients(model, packed: bool, inputs, targets, chunk: int):
+def loss_and_gradients(model, packed: bool, inputs, targets, chunk: int, masks=None):
     model.zero_grad()
     objective = TwinObjective(model, FLOAT64, chunk=chunk, packed=packed).train()
-    loss = objective(inputs, targets, no_target=0, label_smoothing=0.1)
+    loss = objective(inputs, targets, masks, no_target=0, label_smoothing=0.1)
     loss.backward()
     gradients = {
         n: torch.zeros(()) if p.grad is None else p.grad.clone()
@@ -75,9 +66,9 @@ def loss_and_gradients(model, packed: bool, inputs, targets, chunk: int):
 
 
 @functools.cache
-def model_of(kind: str) -> Model:
+def model_of(kind: str, dropout: float) -> Model:
     torch.manual_seed(0)
-    config = TransformerConfig(**SIZES, dropout=0.0, **KINDS.get(kind, {}))
+    config = TransformerConfig(**SIZES, dropout=dropout, **KINDS.get(kind, {}))
     model = make_twin(config, dtype=torch.float64)
     for parameter in model.parameters():
         parameter.data += 0.2 * torch.randn_like(parameter)
@@ -92,17 +83,26 @@ def model_of(kind: str) -> Model:
     target=st.integers(1, 7),
     left=st.booleans(),
     chunk=st.sampled_from([0, 3]),
+    dropped=st.booleans(),
     seed=st.integers(0, 2**32),
 )
-@example("2017", 4, 7, 5, True, 3, 0)
-@example("rotary", 4, 5, 7, True, 0, 1)
-@example("windows", 4, 7, 6, True, 0, 2)
+@example("2017", 4, 7, 5, True, 3, True, 0)
+@example("rotary", 4, 5, 7, True, 0, True, 1)
+@example("windows", 4, 7, 6, True, 0, False, 2)
 def test_loss_and_every_gradient_are_those_of_the_padded_batch(
-    kind, rows, source, target, left, chunk, seed
+    kind, rows, source, target, left, chunk, dropped, seed
 ):
-    model = model_of(kind)
-    given_ids = batch(rows, source, target, seed, left)
-    results = [loss_and_gradients(model, p, *given_ids, chunk) for p in (True, False)]
+    model = model_of(kind, 0.3 if dropped else 0.0)
+    inputs, targets = batch(rows, source, target, seed, left)
+    of_numpy = make_model(model.config, rng=np.random.default_rng(0))
+    read = {name: ids.numpy() for name, ids in inputs.items()}
+    grids = of_numpy.grids(read, targets.numpy() != 0)
+    results = []
+    for packed in (True, False):
+        masks = None
+        if dropped:
+            masks = PaddedMasks(seed, SIZES["encoder_layers"], grids if packed else None)
+        results.append(loss_and_gradients(model, packed, inputs, targets, chunk, masks))
     (loss, gradients), (padded_loss, padded) = results
     assert abs(loss - padded_loss) <= 64 * EPS * max(1, abs(padded_loss))
     largest = max(float(g.abs().max()) for g in padded.values())
@@ -123,7 +123,7 @@ def test_what_pads_a_batch_is_never_computed():
     assert seen == [(1, n, SIZES["d_model"]) for n in tokens] and kept.sum() < kept.numel()
 
 
-def test_compiled_layers_and_replayed_dropout_take_padded_batches(monkeypatch):
+def test_compiled_layers_take_padded_batches_and_replayed_dropout_does_not(monkeypatch):
     monkeypatch.setattr(Layer, "compile", lambda *args, **options: None)
     monkeypatch.setattr("torch_ref.train.objective.compiled_cross_entropy", lambda: None)
     inputs, targets = batch(4, 7, 5, 2, False)
@@ -134,7 +134,8 @@ def test_compiled_layers_and_replayed_dropout_take_padded_batches(monkeypatch):
     layer = objective.model.decoder.layers[0]
     layer.register_forward_pre_hook(lambda layer, x: seen.append(tuple(x[0].shape)))
     objective(inputs, targets, np.random.default_rng(0), no_target=0)
-    assert seen == [(4, 5, SIZES["d_model"])]
+    kept = targets.flip(1).cumsum(1).flip(1) > 0  # up to a row's last target
+    assert seen == [(1, int(kept.sum()), SIZES["d_model"])] and not kept.all()
 
 
 @pytest.mark.parametrize("side", ["source", "targets"])

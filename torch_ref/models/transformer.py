@@ -91,31 +91,39 @@ class Transformer(Model):
     ) -> Tensor:
         """What ``forward`` projects to the logits: the decoder's last states (B, T, D).
 
-        With ``grids`` they are those of their n tokens alone (1, n, D).
+        With the ``grids`` of both they are of their n tokens alone (1, n, D).
         """
         if grids is not None:
-            return self._scaled(self._packed(source, target, **grids))
+            return self._scaled(self._packed(source, target, rng, **grids))
         x = self._embed(source, rng, self._places(source), stream="source")
         mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
         memory = self.encoder(x, mask=mask, rng=rng)
         y = self.decoder(self._embed(target, rng), memory, memory_mask=mask, rng=rng)
         return self._scaled(y)
 
-    def _packed(self, source: Tensor, target: Tensor, of: TokenGrid, to: TokenGrid) -> Tensor:
+    def _packed(
+        self,
+        source: Tensor,
+        target: Tensor,
+        rng: np.random.Generator | None,
+        of: TokenGrid,
+        to: TokenGrid,
+    ) -> Tensor:
         """The decoder's states (1, n, D) of what is in the grids ``of`` a source, ``to`` a target.
 
         Only attention knows of sentences, and all that tells places apart has those of the grids.
         """
         at = self._places(source)
         at = of.places if isinstance(at, int) else of.collect(at)
-        x = self._embed(of.collect(source), at=at, stream="source")
+        x = self._embed(of.collect(source), rng, at, stream="source")
         mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
-        memory = self.encoder(x, mask=PackedMask(of, of, mask), at=of.places)
+        memory = self.encoder(x, mask=PackedMask(of, of, mask), rng=rng, at=of.places)
         return self.decoder(
-            self._embed(to.collect(target), at=to.places),
+            self._embed(to.collect(target), rng, to.places),
             memory,
             mask=PackedMask(to, to, None),
             memory_mask=PackedMask(to, of, mask),
+            rng=rng,
             at=to.places,
         )
 

@@ -89,8 +89,8 @@ class TwinObjective(Objective):
 
     With ``chunk`` > 0, the logits of so many target positions exist at one time, and ``of_chunk``
     makes their loss. On a CPU, if ``packed``, what pads a batch is left out wherever the model can;
-    loss and gradients are the same. A generator's dropout masks are those of padded batches, which
-    stay so.
+    loss and gradients are the same. Where a generator draws the dropout, on any device: its masks
+    are those of the NumPy engine, which leaves padding out too.
     """
 
     model: Model
@@ -127,7 +127,7 @@ class TwinObjective(Objective):
             hidden, auxiliary = self.model.hidden(**inputs, rng=rng, counts=counts)
             loss, self.load = auxiliary.loss, auxiliary.load
         elif grids := self._grids(inputs, targets, rng, options["ignore_index"]):
-            hidden = self.model.hidden(**inputs, grids=grids)
+            hidden = self.model.hidden(**inputs, rng=rng, grids=grids)
             targets = grids["to"].collect(targets.view_as(inputs["target"]))[0]
         else:
             hidden = self.model.hidden(**inputs, rng=rng)
@@ -152,7 +152,7 @@ class TwinObjective(Objective):
         ignore_index: int,
     ) -> Mapping[str, TokenGrid] | None:
         here = type(targets) is Tensor and targets.is_cpu  # no other kind has its values here
-        if not here or not self.packed or rng is not None:
+        if not self.packed or not (here or rng is not None):
             return None
         return self.model.grids(inputs, (targets != ignore_index).view_as(inputs["target"]))
 
