@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -135,17 +136,18 @@ def replacing(replacements: Mapping[Any, Callable[..., Any]]) -> Iterator[None]:
     replacement itself calls by its own key is the original.
     """
     table = {_key(target): wrong for target, wrong in replacements.items()}
-    running: set[Any] = set()
+    running: set[Any] = set()  # of each thread, for workers run the same calls at once
 
     def observer(call: Call, run: Any, *args: Any, **kwargs: Any) -> Any:
         for key in ((call.function, id(call.owner)), (call.function, None)):
-            if key in table and key not in running:
-                running.add(key)
+            here = key, threading.get_ident()
+            if key in table and here not in running:
+                running.add(here)
                 try:
                     before = () if call.owner is None else (call.owner,)
                     return table[key](*before, *args, **kwargs)
                 finally:
-                    running.remove(key)
+                    running.remove(here)
         return run(*args, **kwargs)
 
     with watching(observer):

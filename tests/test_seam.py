@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextvars import copy_context
 
 import numpy as np
 import pytest
@@ -96,6 +97,29 @@ def test_a_replacement_may_call_the_original():
     with replacing({linear_backward: doubled}):
         np.testing.assert_array_equal(layer.backward(np.ones_like(y), cache), 2 * right)
     np.testing.assert_array_equal(layer.backward(np.ones_like(y), cache), right)
+
+
+def test_two_threads_that_make_one_call_at_once_both_make_the_replacement():
+    met = threading.Barrier(2, timeout=60)
+
+    def doubled(x, weight, bias):
+        met.wait()  # neither is done before the other has begun
+        y, cache = linear_forward(x, weight, bias)
+        return 2 * y, cache
+
+    layer, found = linear(), []
+    right, _ = layer.forward(X)
+    with replacing({linear_forward: doubled}):
+        contexts = [copy_context() for _ in range(2)]
+        threads = [
+            threading.Thread(target=each.run, args=(lambda: found.append(layer.forward(X)[0]),))
+            for each in contexts
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    np.testing.assert_array_equal(found, [2 * right, 2 * right])
 
 
 def test_a_method_is_replaced_in_a_class_or_in_one_object():
