@@ -27,7 +27,11 @@ import numpy as np
 F = TypeVar("F", bound=Callable[..., Any])
 Observer = Callable[..., Any]
 
-# Who watches. None says that nobody does and that NumPy's warnings are off already (``quiet``).
+
+class _Quietly(tuple[Observer, ...]):
+    """Who watches where NumPy's warnings are off already (``quiet``); None if nobody does."""
+
+
 _observers: ContextVar[tuple[Observer, ...] | None] = ContextVar("observers", default=())
 
 
@@ -73,7 +77,8 @@ def op(function: F) -> F:
             return function(*args, **kwargs)
         if not observers:
             return silent(*args, **kwargs)
-        return _through(observers, call, silent)(*args, **kwargs)
+        run = function if type(observers) is _Quietly else silent
+        return _through(observers, call, run)(*args, **kwargs)
 
     return called  # type: ignore[return-value]
 
@@ -105,7 +110,10 @@ def mark_methods(cls: type) -> None:
 @contextmanager
 def watching(observer: Observer) -> Iterator[None]:
     """Every marked call of this thread goes through ``observer`` until the block ends."""
-    token = _observers.set((*(_observers.get() or ()), observer))
+    before = _observers.get()
+    every = (*(before or ()), observer)
+    is_quiet = before is None or type(before) is _Quietly
+    token = _observers.set(_Quietly(every) if is_quiet else every)
     try:
         yield
     finally:
@@ -120,7 +128,8 @@ def quiet() -> Iterator[None]:
     ``np.errstate`` as they find it.
     """
     with np.errstate(all="ignore"):
-        token = _observers.set(_observers.get() or None)
+        before = _observers.get()
+        token = _observers.set(_Quietly(before) if before else None)
         try:
             yield
         finally:

@@ -6,6 +6,7 @@ And it says what is wrong: the right diagnosis comes first for nearly all.
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from npformer.verify.judge import directional
 from npformer.verify.mutants import MUTANTS, MutantTrial, MutationScore, mutation_score, try_mutant
 from npformer.verify.reference.kept import keeping
 from npformer.verify.reference.oracles import DIRECTIONAL
-from npformer.verify.tally import check_component
+from npformer.verify.tally import Tally, check_component
 
 
 def test_the_catalogue_is_large_and_reaches_every_component():
@@ -40,50 +41,65 @@ def is_large(name: str) -> bool:
     return issubclass(module, Layer | Stack | Model)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _each_oracle_is_asked_once():
-    with keeping():
-        yield
+@functools.cache
+def spared() -> set[str]:
+    """Each mistake of a whole layer or model takes seconds: one in three is diagnosed."""
+    if settings.get_current_profile_name() == "deep":
+        return set()
+    large = [m.name for m in MUTANTS.values() if is_large(m.component)]
+    return set(large) - {*large[::3]}
+
+
+class Met(NamedTuple):
+    """What the checker made of a component."""
+
+    right: tuple[Tally, ...]
+    """Of what its mutants are made of, in float64 and float32."""
+    trials: tuple[MutantTrial, ...]
+    diagnoses: tuple[DiagnosisTrial, ...]
 
 
 @functools.cache
-def tried(name: str) -> MutantTrial:
-    """Once for all tests here."""
-    return try_mutant(MUTANTS[name])
+def met(name: str) -> Met:
+    """Once for all tests here, and in one pass, in which an oracle is asked once about a case."""
+    with keeping():
+        right = tuple(
+            check_component(component(name), cases=10, dtype=dtype)
+            for dtype in (np.float64, np.float32)
+        )
+        trials = tuple(try_mutant(m) for m in MUTANTS.values() if m.component == name)
+        asked = (trial for trial in trials if trial.mutant.name not in spared())
+        return Met(right, trials, tuple(map(diagnosed, asked)))
 
 
-@pytest.mark.parametrize("name", MUTANTS)
-def test_a_mutant_is_caught(name):
-    trial = tried(name)
-    assert trial.caught, f"{MUTANTS[name].wrong}: nobody noticed in {trial.cases} cases"
-    assert trial.failure.result != "the call", f"it crashed instead: {trial.failure}"
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_every_mutant_is_caught(name):
+    for trial in met(name).trials:
+        assert trial.caught, f"{trial.mutant}: nobody noticed in {trial.cases} cases"
+        assert trial.failure.result != "the call", f"{trial.mutant} crashed: {trial.failure}"
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("name", sorted({m.component for m in MUTANTS.values()}))
-def test_what_the_mutants_are_made_of_is_not_accused(name, dtype):
-    result = check_component(component(name), cases=10, dtype=dtype)
-    assert result.passed, str(result.failure)
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_what_the_mutants_are_made_of_is_not_accused(name):
+    for tally in met(name).right:
+        assert tally.passed, f"{tally.dtype}: {tally.failure}"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [n for n, m in MUTANTS.items() if m.site == "backward" and not m.beyond_forward],
-)
+@pytest.mark.parametrize("name", COMPONENTS)
 def test_a_wrong_backward_is_caught_without_pytorch(name):
-    mutant = MUTANTS[name]
-    planted = mutant.plant(component(mutant.component))
-    rng = np.random.default_rng([0, *planted.name.encode()])  # as in check_component
-    drawn = (planted.draw(GeneratorSource(rng), np.float64) for _ in range(60))
-    gaps = (directional(planted, case, rng) for case in drawn)
-    assert any(gap is not None and gap > 100 * DIRECTIONAL for gap in gaps)
+    for trial in met(name).trials:
+        mutant = trial.mutant
+        if mutant.site != "backward" or mutant.beyond_forward:
+            continue
+        planted = mutant.plant(component(name))
+        rng = np.random.default_rng([0, *planted.name.encode()])  # as in check_component
+        drawn = (planted.draw(GeneratorSource(rng), np.float64) for _ in range(60))
+        gaps = (directional(planted, case, rng) for case in drawn)
+        assert any(gap is not None and gap > 100 * DIRECTIONAL for gap in gaps), mutant
 
 
 def test_the_right_diagnosis_comes_first():
-    """Each mistake of a whole layer or model takes seconds: one in three but in ``deep``."""
-    large = [m.name for m in MUTANTS.values() if is_large(m.component)]
-    spared = set() if settings.get_current_profile_name() == "deep" else set(large) - {*large[::3]}
-    rate = DiagnosisRate(tuple(diagnosed(tried(n)) for n in MUTANTS if n not in spared))
+    rate = DiagnosisRate(tuple(trial for name in COMPONENTS for trial in met(name).diagnoses))
     assert rate.rate >= 0.95, str(rate)
 
 
@@ -119,7 +135,7 @@ def test_the_mutation_score_is_of_the_components_asked_for():
 
 def test_a_survivor_lowers_the_mutation_score():
     trials = tuple(MutantTrial(m, 10, None) for m in list(MUTANTS.values())[:4])
-    score = MutationScore((*trials, tried("softmax/zero")))
+    score = MutationScore((*trials, try_mutant(MUTANTS["softmax/zero"])))
     assert score.rate == pytest.approx(0.2)
     assert not score.passed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from contextvars import copy_context
 
@@ -187,6 +188,19 @@ def test_who_watches_sees_the_calls_inside_quiet():
     with quiet(), watching(inner):
         linear()(X)
     assert len(inner.names) == 4
+
+
+@pytest.mark.parametrize("quiet_first", [True, False])
+def test_an_op_that_is_watched_leaves_the_error_state_to_quiet_too(quiet_first):
+    big, blocks = np.array([1e4]), [quiet(), watching(Noting())]
+    with contextlib.ExitStack() as stack:
+        for block in blocks if quiet_first else blocks[::-1]:
+            stack.enter_context(block)
+        assert overflowing(big) == np.inf
+        with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+            overflowing(big)
+    with watching(Noting()), np.errstate(over="raise"):
+        assert overflowing(big) == np.inf
 
 
 def test_pairs_and_backwards_by_name():

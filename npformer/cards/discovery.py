@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from importlib import import_module
 from types import ModuleType
 from typing import TypeVar
@@ -74,13 +74,12 @@ CARDS: Mapping[str, Card] = Lazy(_load)
 """Every card by the component's name."""
 
 
-def known(name: str, names: Iterable[str]) -> str:
+def known(name: str, names: Collection[str]) -> str:
     """Which of the components ``name`` is: that one, or the only one that is written so.
 
     Case and underscores count only where they tell two apart: ``muon`` is ``Muon``, and ``linear``
     the op, not the module. Raises ``VerifyError``, with what may have been meant.
     """
-    names = list(names)
     if name in names:
         return name
     alike = [each for each in names if _plain(each) == _plain(name)]

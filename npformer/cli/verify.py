@@ -24,9 +24,9 @@ from npformer.cli.model_options import ModelOptions, check_named
 from npformer.errors import VerifyError
 
 if TYPE_CHECKING:
-    from npformer.verify.judge import Failure
     from npformer.verify.mutants import MutationScore
     from npformer.verify.report import Report
+    from npformer.verify.verdict import Failure
 
 FAILED, NO_VERDICT = 1, 2
 

@@ -10,7 +10,8 @@ import numpy as np
 from npformer.cards.case import Case
 from npformer.cards.strategies import GeneratorSource
 from npformer.exercises.question import Question, private
-from npformer.verify.judge import Failure, judged
+from npformer.verify.judge import judged
+from npformer.verify.verdict import Failure
 
 LATER = 25
 """Cases looked at after the first fault."""

@@ -31,7 +31,7 @@ from npformer.exercises.questions import question_of
 from npformer.exercises.render import indexed, with_imports
 from npformer.verify.answer.shrink import smallest
 from npformer.verify.diagnosis.evidence import silence
-from npformer.verify.judge import Failure, at_index
+from npformer.verify.verdict import Failure, at_index
 
 on_fault: ContextVar[Callable[[Outcome], None] | None] = ContextVar("on_fault", default=None)
 """Told of a fault before the search for its smallest example and its cause, which may take long."""

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import tokenizers
 
 from npformer.errors import TokenizerError
-from npformer.text.tokenizer import byte_letters, not_text, panics_as_errors, readable
+from npformer.text.byte_alphabet import byte_letters, readable
+from npformer.text.rust_library import not_text, panics_as_errors
 
 TOKENIZER = "tokenizer.json"
 

@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Any
 
 from npformer.errors import TokenizerError
-from npformer.text.tokenizer import not_text
+from npformer.text.rust_library import not_text
 
 KEY = "sentencepiece"
 """Under this a checkpoint's file says the layout, and has the files."""

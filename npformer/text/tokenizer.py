@@ -19,17 +19,18 @@ the start of a sentence as inside it; ``decode`` takes that space away again.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import tokenizers
 from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
 
 from npformer.errors import TokenizerError, nearest
+from npformer.text.byte_alphabet import byte_letters, readable
+from npformer.text.rust_library import not_text, panics_as_errors
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 """Ids that fill a batch, stand for the unknown, begin a target and end a sentence."""
@@ -332,57 +333,3 @@ def _pieces(core: tokenizers.Tokenizer, kind: str) -> list[bytes]:
     pieces[PAD] = pieces[BOS] = pieces[EOS] = b""
     pieces[UNK] = (UNKNOWN_MARK if kind == "char" else " " + UNKNOWN_MARK).encode()
     return pieces
-
-
-def byte_letters() -> dict[str, int]:
-    """The visible character that byte-level BPE writes for each byte (Radford et al., 2019)."""
-    visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    hidden = [byte for byte in range(256) if byte not in visible]
-    letters = {chr(byte): byte for byte in visible}
-    return letters | {chr(256 + n): byte for n, byte in enumerate(hidden)}
-
-
-def readable(piece: bytes) -> str:
-    """Bytes of a text as they are shown: a space as ``▁``, a part of a character as ``‹C3›``."""
-    text = piece.decode("utf-8", errors="surrogateescape")
-    shown = (f"‹{ord(c) - 0xDC00:02X}›" if "\udc80" <= c <= "\udcff" else c for c in text)
-    return "".join(shown).replace(" ", "▁").replace("\n", "⏎").replace("\t", "⇥")
-
-
-def not_text(text: object) -> TokenizerError:
-    """What to raise for what the library refused as no text."""
-    if not isinstance(text, str):
-        return TokenizerError(f"a tokenizer encodes text, not {type(text).__name__}")
-    at = next((n for n, c in enumerate(text) if "\ud800" <= c <= "\udfff"), 0)
-    return TokenizerError(
-        f"the text has half a surrogate pair, U+{ord(text[at]):04X}, at character {at}; "
-        "decode it from its file as UTF-8 again"
-    )
-
-
-@contextlib.contextmanager
-def panics_as_errors() -> Iterator[None]:
-    """A panic of the Rust library is a BaseException; here it raises TokenizerError."""
-    try:
-        yield
-    except Exception:
-        raise
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        raise TokenizerError(str(error)) from error
-
-
-def _parallel_until_forked() -> None:
-    """Work on all cores, but on one in a forked child, where the library's threads are gone.
-
-    Without a setting the library warns at every fork, and with "true", which a process may have
-    from the one that started it, a forked child waits for those threads for ever.
-    """
-    name = "TOKENIZERS_PARALLELISM"
-    os.environ.setdefault(name, "true")
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=lambda: os.environ.__setitem__(name, "false"))
-
-
-_parallel_until_forked()

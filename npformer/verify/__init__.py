@@ -29,7 +29,7 @@ from npformer.verify.check import CheckResult, check
 from npformer.verify.component import Component, cases
 from npformer.verify.components.registry import COMPONENTS, component
 from npformer.verify.given import check_arrays
-from npformer.verify.judge import Failure, check_case
+from npformer.verify.judge import check_case
 from npformer.verify.lockstep.bisection import Bisection
 from npformer.verify.lockstep.nodes import NodeError, node_errors
 from npformer.verify.models.check_model import check_model
@@ -39,6 +39,7 @@ from npformer.verify.report import Report, run
 from npformer.verify.subjects.subjects import WithVJP
 from npformer.verify.tally import Tally, check_component
 from npformer.verify.units.error import error_units
+from npformer.verify.verdict import Failure
 
 __all__ = [
     "COMPONENTS",

@@ -24,7 +24,6 @@ from npformer.verify.answer.reproduce import reproduction
 from npformer.verify.answer.shrink import smallest_failure
 from npformer.verify.component import Component
 from npformer.verify.inputs import FixedInputs
-from npformer.verify.judge import Failure
 from npformer.verify.report import of
 from npformer.verify.result import Checked
 from npformer.verify.subjects.jax_subjects import precisions
@@ -32,6 +31,7 @@ from npformer.verify.subjects.prepare import prepare
 from npformer.verify.subjects.second import second
 from npformer.verify.subjects.user_component import UserComponent
 from npformer.verify.tally import ALONE, Tally, check_component
+from npformer.verify.verdict import Failure
 from npformer.verify.work import Spent, within
 
 if TYPE_CHECKING:

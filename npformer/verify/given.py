@@ -12,7 +12,8 @@ from npformer.cards.case import Case
 from npformer.errors import VerifyError, nearest
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.registry import component
-from npformer.verify.judge import Verdict, check_case
+from npformer.verify.judge import check_case
+from npformer.verify.verdict import Verdict
 
 Array = np.ndarray
 

@@ -17,9 +17,9 @@ import numpy as np
 from npformer.cards.discovery import CARDS, Lazy
 from npformer.cards.mutant import Mutant
 from npformer.verify.components.registry import component
-from npformer.verify.judge import Failure
 from npformer.verify.reference.kept import keeping
 from npformer.verify.tally import check_component
+from npformer.verify.verdict import Failure
 
 MUTANTS: Mapping[str, Mutant] = Lazy(
     lambda: {mutant.name: mutant for card in CARDS.values() for mutant in card.mutants}

@@ -17,10 +17,11 @@ import numpy as np
 
 from npformer.cards.case import Case, Result, is_output
 from npformer.verify.component import Component
-from npformer.verify.judge import REPEATS, Failure, change
+from npformer.verify.contract import REPEATS, change
 from npformer.verify.subjects.subjects import Subject
 from npformer.verify.units.error import error_units, worst
 from npformer.verify.units.measured import ACCEPT, disturbed
+from npformer.verify.verdict import Failure
 
 CASES = 3
 """Of each dtype, that are asked everything; most of what breaks a protocol breaks it anywhere."""

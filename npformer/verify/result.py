@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from npformer.verify.component import Component
-from npformer.verify.judge import Failure
 from npformer.verify.tally import Tally
+from npformer.verify.verdict import Failure
 
 if TYPE_CHECKING:
     from npformer.verify.diagnosis import Diagnosis

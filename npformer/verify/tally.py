@@ -13,8 +13,9 @@ from npformer.cards.strategies import GeneratorSource
 from npformer.verify import protocol
 from npformer.verify.component import Component, Random, Refused
 from npformer.verify.component import cases as generated
-from npformer.verify.judge import Failure, Verdict, check_case
+from npformer.verify.judge import check_case
 from npformer.verify.units.sixteen import numpy_dtype
+from npformer.verify.verdict import Failure, Verdict
 
 ALONE = "its own forward"
 """What a function without a reference is checked against."""

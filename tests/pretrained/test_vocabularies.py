@@ -19,9 +19,9 @@ from npformer.pretrained.source import Source
 from npformer.pretrained.tokenizer import read_tokenizer
 from npformer.pretrained.vocabularies.byte_pairs import CUTS, byte_pairs
 from npformer.pretrained.vocabularies.sentence_pieces import SPACE, sentence_pieces
+from npformer.text.byte_alphabet import byte_letters
 from npformer.text.published_tokenizer import PublishedTokenizer
 from npformer.text.published_vocabulary import LibraryVocabulary
-from npformer.text.tokenizer import byte_letters
 
 SAID = (
     "The capital of France is Paris. In 1889 it had 2447957 people, don't they?\n\n"

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from npformer.models import Model, model_config
 from npformer.models import make_model as made
@@ -14,6 +15,8 @@ from npformer.models.loss import LOSS
 from npformer.text.batches import Batch
 from npformer.verify.bisect import Reference
 from npformer.verify.lockstep.numpy_side import Pair
+from torch_ref.bridge import to_torch
+from torch_ref.models import twin_class
 
 SMOOTHING = 0.1
 VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
@@ -116,6 +119,19 @@ def make_model(layers: int = 6, dtype: Any = np.float64, **changes: Any) -> Mode
     for parameter in model.parameters():
         parameter.data += (0.2 * rng.standard_normal(parameter.data.shape)).astype(dtype)
     return model
+
+
+def make_twin(model: Model) -> Any:
+    """Its twin, in float64, with the same weights."""
+    twin = twin_class(model.config)(model.config, dtype=torch.float64)
+    to_torch(model.state_dict(), twin)
+    return twin
+
+
+def same_weights(module: Any, original: Any) -> Any:
+    """``module`` with the weights of another."""
+    module.load_state_dict(original.state_dict())
+    return module
 
 
 def make_batch(padding: int = 0, streams: Collection[str] = ("source", "target")) -> Batch:

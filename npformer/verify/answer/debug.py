@@ -14,12 +14,8 @@ from npformer.cards.case import Case
 from npformer.verify.component import Component
 from npformer.verify.subjects.jax_subjects import JaxCallable
 from npformer.verify.subjects.subjects import VJP, Pair
-from npformer.verify.subjects.torch_subjects import (
-    FunctionClass,
-    TorchModule,
-    TorchPair,
-    TorchVJP,
-)
+from npformer.verify.subjects.torch_by_hand import TorchPair, TorchVJP
+from npformer.verify.subjects.torch_subjects import FunctionClass, TorchModule
 
 
 def debug(component: Component, case: Case) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 
 from npformer.cards.case import is_output
 from npformer.verify.component import Component
-from npformer.verify.judge import Failure, furthest
+from npformer.verify.judge import furthest
 from npformer.verify.subjects.user_component import UserComponent
+from npformer.verify.verdict import Failure
 
 SILENT = 1e299
 """``measured_scales`` has 1e300 where the reference gives no number."""

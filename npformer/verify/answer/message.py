@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from npformer.cards.case import is_output
-from npformer.verify.judge import Failure, at_index
 from npformer.verify.result import Checked
+from npformer.verify.verdict import Failure, at_index
 
 LONG = 24
 """Lines of code beyond this are left to ``result.failure.reproduce``."""

@@ -18,10 +18,10 @@ from npformer.verify.answer.script import Script
 from npformer.verify.answer.second_script import SecondScript
 from npformer.verify.component import Component
 from npformer.verify.components.op_component import OpComponent
-from npformer.verify.judge import Failure, at_index
 from npformer.verify.subjects.second import JaxSecond
 from npformer.verify.subjects.second_torch import Second
 from npformer.verify.subjects.subjects import Pair
+from npformer.verify.verdict import Failure, at_index
 
 
 def reproduction(component: Component, failure: Failure) -> str:

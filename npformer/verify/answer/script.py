@@ -15,7 +15,6 @@ from npformer.verify.answer.literals import alias, array_literal, foreign_litera
 from npformer.verify.answer.references import References
 from npformer.verify.component import Component
 from npformer.verify.components.op_component import OpComponent
-from npformer.verify.judge import Failure, at_index
 from npformer.verify.protocol import frozen_in
 from npformer.verify.subjects.engines import Engine
 from npformer.verify.subjects.jax_subjects import JaxCallable
@@ -26,13 +25,9 @@ from npformer.verify.subjects.subjects import (
     StatefulPair,
     Subject,
 )
-from npformer.verify.subjects.torch_subjects import (
-    FunctionClass,
-    TorchCallable,
-    TorchModule,
-    TorchPair,
-    TorchVJP,
-)
+from npformer.verify.subjects.torch_by_hand import TorchPair, TorchVJP
+from npformer.verify.subjects.torch_subjects import FunctionClass, TorchCallable, TorchModule
+from npformer.verify.verdict import Failure, at_index
 
 
 class Script(References):

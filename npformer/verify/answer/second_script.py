@@ -9,12 +9,8 @@ from npformer.cards.case import is_output, output_names
 from npformer.verify.answer.script import Script, plain_text, word
 from npformer.verify.subjects.jax_subjects import JaxCallable
 from npformer.verify.subjects.outputs import in_form_of, is_floating, leaves
-from npformer.verify.subjects.torch_subjects import (
-    FunctionClass,
-    TorchModule,
-    TorchPair,
-    TorchVJP,
-)
+from npformer.verify.subjects.torch_by_hand import TorchPair, TorchVJP
+from npformer.verify.subjects.torch_subjects import FunctionClass, TorchModule
 
 
 class SecondScript(Script):

@@ -25,7 +25,8 @@ from npformer.verify import protocol
 from npformer.verify.answer.locate import located
 from npformer.verify.component import Component
 from npformer.verify.component import cases as generated
-from npformer.verify.judge import Failure, check_case
+from npformer.verify.judge import check_case
+from npformer.verify.verdict import Failure
 
 BUDGET = {"module": 120, "optimizer": 200}
 """How many cases are tried, by kind: a model's case is dearer."""

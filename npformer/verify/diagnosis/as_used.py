@@ -13,9 +13,9 @@ from npformer.cards.case import Case, Result
 from npformer.verify.component import Component
 from npformer.verify.diagnosis.diagnose import diagnose_implementation
 from npformer.verify.diagnosis.diagnosis import Diagnosis
-from npformer.verify.judge import Failure
 from npformer.verify.protocol import ZERO, trials
 from npformer.verify.subjects.subjects import Subject
+from npformer.verify.verdict import Failure
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from npformer.verify.diagnosis.pairs import pairs
 from npformer.verify.diagnosis.suspect import Suspect, single_mutants, when
 from npformer.verify.diagnosis.telling import NOTHING, Seen, most_telling
 from npformer.verify.diagnosis.wrong_shape import misshapen, wrong_shape
-from npformer.verify.judge import GRADIENT, check_case
+from npformer.verify.judge import check_case
+from npformer.verify.verdict import GRADIENT
 
 MORE = 40
 """Cases drawn, at most, to tell suspects apart that agree on the first."""

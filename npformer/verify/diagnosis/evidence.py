@@ -87,9 +87,11 @@ class Evidence:
     right: Result
     scales: Result
     cache: dict[Any, Any] = field(default_factory=dict, repr=False)
-    """What suspects predict here, computed once."""
+    """What was found out about this wrong result, computed once."""
     asked: dict[Any, Result] = field(default_factory=dict, repr=False)
     """The right results of other cases, whatever is to be explained."""
+    planted: dict[Any, Result] = field(default_factory=dict, repr=False)
+    """What known mistakes give on this case, whatever is to be explained."""
 
     @classmethod
     def of(cls, component: Component, case: Case, wrong: Mapping[str, Any]) -> Evidence:
@@ -102,7 +104,9 @@ class Evidence:
                 scales = kept(component, "scales", case, lambda: component.scales(case))
         right = {name: np.asarray(a).astype(case.dy.dtype) for name, a in exact.items()}
         found = {name: np.asarray(a) for name, a in wrong.items() if a is not None}
-        return cls(component, case, found, right, scales)
+        asked: dict[Any, Result] = kept(component, "asked", case, dict)
+        planted: dict[Any, Result] = kept(component, "planted", case, dict)
+        return cls(component, case, found, right, scales, asked=asked, planted=planted)
 
     @cached_property
     def off(self) -> dict[str, float]:

@@ -13,10 +13,10 @@ from npformer.verify.diagnosis.diagnose import diagnose_implementation
 from npformer.verify.diagnosis.diagnosis import Diagnosis
 from npformer.verify.diagnosis.evidence import Evidence, is_derived, observe
 from npformer.verify.diagnosis.telling import Seen
-from npformer.verify.judge import Failure
 from npformer.verify.subjects.registered import RegisteredComponent
 from npformer.verify.subjects.user_component import UserComponent
 from npformer.verify.tally import Tally
+from npformer.verify.verdict import Failure
 
 
 def diagnose_check(

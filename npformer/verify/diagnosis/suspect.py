@@ -59,7 +59,9 @@ def planted(component: Component, key: Any, sentence: str, **more: Any) -> Suspe
             return {}
 
     def predict(evidence: Evidence) -> Result | None:
-        return evidence.once(key, lambda: run(evidence)) or None
+        if key not in evidence.planted:
+            evidence.planted[key] = run(evidence)
+        return evidence.planted[key] or None
 
     return Suspect(sentence, predict, **more)
 

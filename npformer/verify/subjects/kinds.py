@@ -15,9 +15,10 @@ from npformer.cards.case import Array, Case
 from npformer.cards.pytorch import torch
 from npformer.errors import VerifyError
 from npformer.verify.component import BrokenContract
-from npformer.verify.judge import line_of
+from npformer.verify.contract import line_of
 from npformer.verify.subjects.engines import NUMPY, Foreign, engines_of, is_of_jax
 from npformer.verify.subjects.jax_subjects import JaxCallable
+from npformer.verify.subjects.repeatable import repeatable
 from npformer.verify.subjects.subjects import (
     VJP,
     ArgumentNames,
@@ -29,14 +30,8 @@ from npformer.verify.subjects.subjects import (
     callable_name,
     parameters_of,
 )
-from npformer.verify.subjects.torch_subjects import (
-    FunctionClass,
-    TorchCallable,
-    TorchModule,
-    TorchPair,
-    TorchVJP,
-    repeatable,
-)
+from npformer.verify.subjects.torch_by_hand import TorchPair, TorchVJP
+from npformer.verify.subjects.torch_subjects import FunctionClass, TorchCallable, TorchModule
 
 KINDS = (
     "a pair (forward, backward) of functions of arrays, or an object with these, a "

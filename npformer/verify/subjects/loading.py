@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from npformer.errors import VerifyError, nearest
-from npformer.verify.judge import line_of
+from npformer.verify.contract import line_of
 
 
 def load(reference: str) -> Any:

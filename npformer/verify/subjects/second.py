@@ -17,7 +17,8 @@ from npformer.verify.inputs import InputSource
 from npformer.verify.subjects.jax_subjects import JaxCallable
 from npformer.verify.subjects.second_torch import Second
 from npformer.verify.subjects.subjects import VJP, ArgumentNames, Pair, Subject
-from npformer.verify.subjects.torch_subjects import TorchCallable, TorchPair, TorchVJP
+from npformer.verify.subjects.torch_by_hand import TorchPair, TorchVJP
+from npformer.verify.subjects.torch_subjects import TorchCallable
 from npformer.verify.subjects.user_component import UserComponent
 
 

@@ -10,7 +10,8 @@ from npformer.cards.case import Case
 from npformer.cards.pytorch import torch
 from npformer.verify.subjects.outputs import in_form_of
 from npformer.verify.subjects.subjects import by_input
-from npformer.verify.subjects.torch_subjects import TorchCallable, TorchPair, TorchVJP
+from npformer.verify.subjects.torch_by_hand import TorchPair, TorchVJP
+from npformer.verify.subjects.torch_subjects import TorchCallable
 
 Tensors: TypeAlias = "dict[str, torch.Tensor]"  # PyTorch is imported when it is used
 

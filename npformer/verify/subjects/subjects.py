@@ -1,8 +1,8 @@
 """What can be checked: each kind answers ``outputs`` and ``run`` for a case, in one way.
 
 A subject is told by its ``ArgumentNames`` which of a case's arrays it takes and in which order, and
-by an ``Engine`` whose arrays those are. Those of PyTorch are in ``torch_subjects``, those of JAX in
-``jax_subjects``.
+by an ``Engine`` whose arrays those are. Those of PyTorch are in ``torch_subjects`` and
+``torch_by_hand``, those of JAX in ``jax_subjects``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can be checked of PyTorch: a callable, an ``autograd.Function``, a ``Module``, a VJP.
+"""What autograd differentiates: a callable of tensors, an ``autograd.Function``, a ``Module``.
 
 The gradient is what ``backward()`` would give, by autograd or by the hand-written backward inside.
 Every call starts from the same random state, so that dropout repeats.
@@ -6,10 +6,9 @@ Every call starts from the same random state, so that dropout repeats.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +18,9 @@ from npformer.cards.case import Array, Case, Result
 from npformer.cards.pytorch import torch
 from npformer.verify.component import BrokenContract, Written
 from npformer.verify.reference.autograd import torch_dtype
-from npformer.verify.subjects.outputs import a_kind, check_outputs, in_form_of, outputs_of
-from npformer.verify.subjects.subjects import Subject, flat, gradients_of, parameters_of
+from npformer.verify.subjects.outputs import check_outputs, outputs_of
+from npformer.verify.subjects.repeatable import repeatable
+from npformer.verify.subjects.subjects import Subject, parameters_of
 from npformer.verify.subjects.tensors import to_array, to_value
 
 IN_PLACE = ("leaf Variable that requires grad", "written-to tensor refers to a single memory")
@@ -241,88 +241,6 @@ class TorchModule(TorchCallable):
         return parameters_of(self.origin.forward)
 
 
-@dataclass(frozen=True)
-class TorchVJP(TorchCallable):
-    """A ``WithVJP`` on tensors; autograd has no part in it."""
-
-    freezes = False
-
-    def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
-        positional, keywords = self.tensor_arguments(case, leaves)
-        with torch.no_grad():
-            return self.origin.function(*positional, **keywords)
-
-    def _gradients(
-        self,
-        returned: Any,
-        leaves: Mapping[str, torch.Tensor],
-        upstream: Mapping[str, torch.Tensor],
-        case: Case,
-    ) -> dict[str, torch.Tensor]:
-        positional, keywords = self.tensor_arguments(case, leaves)
-        with torch.no_grad():
-            found = self.origin.vjp(in_form_of(returned, upstream), *positional, **keywords)
-        return _tensors(self, found, case)
-
-    @property
-    def parameters(self) -> tuple[inspect.Parameter, ...] | None:
-        return parameters_of(self.origin.function)
-
-
-@dataclass(frozen=True)
-class TorchPair(TorchCallable):
-    """A pair of functions of tensors in the package's convention."""
-
-    freezes = False
-
-    def _both(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> tuple[Any, Any]:
-        positional, keywords = self.tensor_arguments(case, leaves)
-        with torch.no_grad():
-            found = self.origin[0](*positional, **keywords)
-        if not isinstance(found, tuple) or len(found) != 2:
-            raise BrokenContract(
-                f"{self.name} returned {a_kind(found)}; the forward of a pair must return y and a "
-                "cache"
-            )
-        return found
-
-    def opened(self, case: Case, frozen: str = "") -> Callable[[Case], Result]:
-        y, cache = self._both(case, {})
-
-        def backward(of: Case) -> Result:
-            upstream = {name: self.tensor(dy) for name, dy in of.upstream.items()}
-            with torch.no_grad():
-                found = _tensors(self, self.origin[1](in_form_of(y, upstream), cache), case)
-            return {self._named(n): self.array(g) for n, g in found.items()}
-
-        return backward
-
-    def _call(self, case: Case, leaves: Mapping[str, torch.Tensor]) -> Any:
-        return self._both(case, leaves)[0]
-
-    def _gradients(
-        self,
-        returned: Any,
-        leaves: Mapping[str, torch.Tensor],
-        upstream: Mapping[str, torch.Tensor],
-        case: Case,
-    ) -> dict[str, torch.Tensor]:
-        with torch.no_grad():
-            found = self.origin[1](in_form_of(returned, upstream), self._both(case, leaves)[1])
-        return _tensors(self, found, case)
-
-    @property
-    def parameters(self) -> tuple[inspect.Parameter, ...] | None:
-        return parameters_of(self.origin[0])
-
-
-def _tensors(of: TorchCallable, gradients: Any, case: Case) -> dict[str, torch.Tensor]:
-    arrays = tuple(of.array(g) if isinstance(g, torch.Tensor) else g for g in flat(gradients))
-    named = gradients_of(arrays, case, of.call)
-    tensors = {n: torch.from_numpy(named[f"d{n}"]) for n in case.inputs if f"d{n}" in named}
-    return {n: t.bfloat16() if of.bfloat16 else t for n, t in tensors.items()}
-
-
 def with_tensors(
     case: Case,
     leaves: Mapping[str, torch.Tensor],
@@ -337,31 +255,4 @@ def with_tensors(
         },
         {n: to_value(v, device=device) for n, v in case.static.items()},
         case.dy,
-    )
-
-
-@contextlib.contextmanager
-def repeatable(device: str = "cpu") -> Iterator[None]:
-    """PyTorch's generators, of the CPU and of a device, start from one seed inside.
-
-    They are as they were afterwards.
-    """
-    generators = [torch.default_generator, *_generators(torch.device(device))]
-    states = [g.get_state() for g in generators]  # torch.manual_seed would queue calls for all GPUs
-    for generator in generators:
-        generator.manual_seed(0)
-    try:
-        yield
-    finally:
-        for generator, state in zip(generators, states, strict=True):
-            generator.set_state(state)
-
-
-def _generators(device: torch.device) -> list[torch.Generator]:
-    if device.type == "cpu":
-        return []
-    module = torch.get_device_module(device)
-    known = getattr(module, "default_generators", ())  # MPS has none that is public
-    return (
-        [known[module.current_device() if device.index is None else device.index]] if known else []
     )
