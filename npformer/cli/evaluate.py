@@ -199,6 +199,11 @@ class Command:
             raise UsageError(
                 f"{self.run} was loaded, and has no corpus of its own; name texts with --corpus"
             )
+        if loaded.config.preferences.judged:
+            raise UsageError(
+                f"{self.run} was trained on answers that were judged, and its metrics.jsonl says "
+                "how well it judges; name texts with --corpus"
+            )
         if self.columns:
             raise UsageError("--columns are those of --corpus; the run knows its own")
         if self.split == "validation":

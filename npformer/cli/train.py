@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -33,6 +34,7 @@ from npformer.config import (
     DataConfig,
     ModelConfig,
     OptimConfig,
+    PreferenceConfig,
     RunConfig,
     TrainConfig,
     TwinConfig,
@@ -72,6 +74,10 @@ class Command:
     tokenizer are the new run's; the settings of training are those for fine-tuning unless there is
     a preset.
 
+    --prefer learns from answers that somebody judged, in place of the next token: the corpus is a
+    file of JSON lines, and what the model was at the beginning is what it is compared with.
+    Validation says how often the answer that was chosen has the larger reward.
+
     At the end stands which checkpoint the commands use that are given the directory: the last, the
     best or the mean of the last few, by the loss on the validation pairs, each with its figures.
 
@@ -87,6 +93,7 @@ class Command:
       npformer train runs/bert --model bert --corpus texts.txt      hidden words of whole texts
       npformer train runs/few --lora 8 --lora-targets all           adapters alone, weights frozen
       npformer train runs/tuned --from downloads/SmolLM2-135M --lora 8 --corpus texts.txt
+      npformer train runs/dpo --from runs/gpt --prefer dpo --corpus pairs.jsonl
       npformer train runs/real --resume
     """
 
@@ -108,6 +115,9 @@ class Command:
     twin: Annotated[TwinConfig, tyro.conf.arg(name="")] = field(default_factory=TwinConfig)
     adapters: Annotated[AdapterConfig, tyro.conf.arg(name="")] = field(
         default_factory=AdapterConfig
+    )
+    preferences: Annotated[PreferenceConfig, tyro.conf.arg(name="")] = field(
+        default_factory=PreferenceConfig
     )
     family: Annotated[str, tyro.conf.arg(name="model")] = DEFAULT_FAMILY
     """Family of models, by the name of its file in npformer/models; --model.* are its settings."""
@@ -144,14 +154,18 @@ class Command:
 
     @classmethod
     def _of(cls, config: RunConfig) -> Command:
-        return cls(run=tyro.MISSING, **as_options(config))
+        return cls(run=tyro.MISSING, preferences=config.preferences, **as_options(config))
+
+    @property
+    def _config(self) -> RunConfig:
+        return dataclasses.replace(as_config(self), preferences=self.preferences)
 
     def __call__(self) -> int:
         check_twin_options(self)
         check_optimizer_options(self)
         if self.source is not None:
-            check_begun_options(as_config(self), self.source)
-        with joined_ranks(as_config(self)) as (ranks, restarted):
+            check_begun_options(self._config, self.source)
+        with joined_ranks(self._config) as (ranks, restarted):
             return self._train(ranks, restarted)
 
     def _train(self, ranks: Ranks, restarted: bool) -> int:
@@ -164,7 +178,7 @@ class Command:
             beginning = read_beginning(self.source, self.train.dtype, *languages)
         with _listeners(self, first) as listeners:
             result = run_training(
-                as_config(self),
+                self._config,
                 self.run,
                 resume=resume,
                 beginning=beginning,

@@ -5,7 +5,14 @@ each class checks itself when it is made and raises ``ConfigError``.
 """
 
 from npformer.config.model import ModelConfig
-from npformer.config.run import AdapterConfig, DataConfig, RunConfig, TrainConfig, TwinConfig
+from npformer.config.run import (
+    AdapterConfig,
+    DataConfig,
+    PreferenceConfig,
+    RunConfig,
+    TrainConfig,
+    TwinConfig,
+)
 from npformer.optim.config import OptimConfig
 
 __all__ = [
@@ -13,6 +20,7 @@ __all__ = [
     "DataConfig",
     "ModelConfig",
     "OptimConfig",
+    "PreferenceConfig",
     "RunConfig",
     "TrainConfig",
     "TwinConfig",

@@ -168,6 +168,74 @@ class AdapterConfig:
         )
 
 
+USUAL_BETA = {"dpo": 0.1, "kto": 0.1, "simpo": 2.0}
+"""Of each loss of answers, as published (SimPO's are 2 to 2.5)."""
+
+
+@dataclass(frozen=True)
+class PreferenceConfig:
+    """What is learned from answers that somebody judged, in the place of the next token."""
+
+    prefer: Literal["none", "dpo", "simpo", "kto"] = "none"
+    """Learn from judged answers, JSON lines: from pairs (prompt, chosen, rejected) by `dpo`, or by
+    `simpo`, which has no reference; from single ones (prompt, completion, label) by `kto`."""
+    beta: float | None = None
+    """Factor of an answer's reward, with --prefer; 0.1, and 2 for simpo, unless given."""
+    label_noise: float = 0.0
+    """Share of the pairs taken to be judged the wrong way round, with --prefer dpo."""
+    margin: float = 0.0
+    """By how much the chosen answer's reward is to be larger, with --prefer simpo."""
+    desirable_weight: float = 1.0
+    """Weight of the answers whose label is true, with --prefer kto."""
+    undesirable_weight: float = 1.0
+    """Weight of the answers whose label is false, with --prefer kto."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        beta, noise = self.beta, self.label_noise
+        check(beta is None or beta > 0, f"beta is {beta}; it must be > 0, or not given")
+        check(0 <= noise <= 0.5, f"label_noise is {noise}; it must be in [0, 0.5]")
+        check(self.margin >= 0, f"margin is {self.margin}; it must be 0 or more")
+        for name in ("desirable_weight", "undesirable_weight"):
+            value = getattr(self, name)
+            check(value > 0, f"{name} is {value}; it must be > 0")
+        usual = PreferenceConfig.__dataclass_fields__
+        for kind, names in (
+            ("dpo", ("label_noise",)),
+            ("simpo", ("margin",)),
+            ("kto", ("desirable_weight", "undesirable_weight")),
+        ):
+            changed = [n for n in names if getattr(self, n) != usual[n].default]
+            check(
+                self.prefer == kind or not changed,
+                f"{', '.join(changed)} is for answers that are judged; give prefer, {kind!r}",
+            )
+        check(
+            self.judged or beta is None,
+            "beta is for answers that are judged; give prefer, the loss",
+        )
+
+    @property
+    def factor(self) -> float:
+        """beta, as given or as is usual; where answers are judged alone."""
+        return USUAL_BETA[self.prefer] if self.beta is None else self.beta
+
+    @property
+    def judged(self) -> bool:
+        """Whether answers are learned from, and not the next token."""
+        return self.prefer != "none"
+
+    @property
+    def answers(self) -> int:
+        """How many answers are judged together: 2 are a pair, the chosen one first."""
+        return 1 if self.prefer == "kto" else 2
+
+    @property
+    def by_mean(self) -> bool:
+        """Whether an answer's reward is of its mean log-probability, and has no reference."""
+        return self.prefer == "simpo"
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """A whole run; a checkpoint carries it as config.json."""
@@ -179,3 +247,4 @@ class RunConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     twin: TwinConfig = field(default_factory=TwinConfig)
     adapters: AdapterConfig = field(default_factory=AdapterConfig)
+    preferences: PreferenceConfig = field(default_factory=PreferenceConfig)

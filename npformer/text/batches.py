@@ -14,7 +14,7 @@ import numpy as np
 
 from npformer.errors import ConfigError, CorpusError
 from npformer.text.packing import packed_places, packed_rows
-from npformer.text.pairs import Pairs, spans
+from npformer.text.pairs import Pairs, Sequences, spans
 from npformer.text.tokenizer import PAD
 
 _BATCHES_PER_WINDOW = 100  # enough that lengths agree, few enough that batches vary by epoch
@@ -46,6 +46,21 @@ class Batch:
     def tokens(self) -> int:
         """Positions of ``targets`` that are not padding: the loss is their mean."""
         return int(np.count_nonzero(self.targets != self.no_target))
+
+    @property
+    def units(self) -> int:
+        """What the loss is the mean of: tokens, unless something else is judged."""
+        return self.tokens
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(B,) how many tokens of each row's target are read."""
+        return np.asarray((self.targets != self.no_target).sum(axis=1))
+
+    @property
+    def about(self) -> dict[str, np.ndarray]:
+        """What a loss reads beside the targets, by name."""
+        return {}
 
     def rows(self, part: slice) -> Batch:
         """Some of its rows, as views."""
@@ -113,46 +128,33 @@ def evaluation_batches(
 
 
 def in_batches(
-    pairs: Pairs, batch_tokens: int, streams: Collection[str] = SIDES
+    pairs: Sequences, batch_tokens: int, streams: Collection[str] = SIDES
 ) -> list[np.ndarray]:
     """The rows of each batch of ``evaluation_batches``."""
     lengths = _lengths(pairs, streams)
     return _cut(_by_length(lengths, np.arange(len(pairs))), lengths, batch_tokens)
 
 
-def _lengths(pairs: Pairs, streams: Collection[str]) -> np.ndarray:
+def _lengths(pairs: Sequences, streams: Collection[str]) -> np.ndarray:
     """(pairs, streams) tokens of the sides that a model reads."""
     return pairs.lengths()[:, [SIDES.index(side) for side in SIDES if side in streams]]
 
 
-class Batches:
-    """The batches of every epoch; a position in them is ``(epoch, index)``, both from 0.
+class Order:
+    """The rows of the batches of every epoch; a position is ``(epoch, index)``, both from 0.
 
     A batch of B pairs, the longest of whose sides has L tokens, has ``B * L <= batch_tokens``; the
     budget counts padding, and EOS or BOS, of the sides that are ``streams`` of the model. Raises
     ``ConfigError`` if a pair alone is longer than the budget, for it could be in no batch.
-
-    With ``pack``, the targets alone, which must not be longer, are put together in rows of that
-    many tokens (``packing.py``), of which a batch has as many as the budget allows. ``no_target``
-    is what their targets have at padding.
     """
 
     def __init__(
-        self,
-        pairs: Pairs,
-        batch_tokens: int,
-        seed: int,
-        streams: Collection[str] = SIDES,
-        *,
-        pack: int = 0,
-        no_target: int = PAD,
+        self, pairs: Sequences, batch_tokens: int, seed: int, streams: Collection[str] = SIDES
     ) -> None:
         self.pairs = pairs
         self.batch_tokens = batch_tokens
         self.seed = seed
         self.streams = streams
-        self.pack = min(pack, batch_tokens)
-        self.no_target = no_target
         self._lengths = _lengths(pairs, streams)
         if not len(pairs):
             raise CorpusError("there is no pair to make batches of")
@@ -170,9 +172,41 @@ class Batches:
         window = max(1, int(_BATCHES_PER_WINDOW * self.batch_tokens / mean))
         batches: list[np.ndarray] = []
         for start in range(0, len(order), window):
-            rows = order[start : start + window]
-            batches += self._packed(rows, rng) if self.pack else self._padded(rows)
+            batches += self._cut(order[start : start + window], rng)
         return [batches[i] for i in rng.permutation(len(batches))]
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """The batch of rows that ``epoch`` gave."""
+        raise NotImplementedError
+
+    def _cut(self, rows: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        """The rows of a window as those of its batches."""
+        return _cut(_by_length(self._lengths, rows), self._lengths, self.batch_tokens)
+
+
+class Batches(Order):
+    """The batches of pairs, padded or, with ``pack``, packed.
+
+    With ``pack``, the targets alone, which must not be longer, are put together in rows of that
+    many tokens (``packing.py``), of which a batch has as many as the budget allows. ``no_target``
+    is what their targets have at padding. Raises as ``Order``.
+    """
+
+    pairs: Pairs
+
+    def __init__(
+        self,
+        pairs: Pairs,
+        batch_tokens: int,
+        seed: int,
+        streams: Collection[str] = SIDES,
+        *,
+        pack: int = 0,
+        no_target: int = PAD,
+    ) -> None:
+        super().__init__(pairs, batch_tokens, seed, streams)
+        self.pack = min(pack, batch_tokens)
+        self.no_target = no_target
 
     def batch(self, rows: np.ndarray) -> Batch:
         """The pairs at ``rows``, padded or packed."""
@@ -180,10 +214,9 @@ class Batches:
             return make_packed_batch(self.pairs, rows, self.pack, self.no_target)
         return make_batch(self.pairs, rows, self.streams, self.no_target)
 
-    def _padded(self, rows: np.ndarray) -> list[np.ndarray]:
-        return _cut(_by_length(self._lengths, rows), self._lengths, self.batch_tokens)
-
-    def _packed(self, rows: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+    def _cut(self, rows: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        if not self.pack:
+            return super()._cut(rows, rng)
         packed = packed_rows(rows, self._lengths[rows, 0], self.pack)
         shuffled = [packed[row] for row in rng.permutation(len(packed))]
         size = self.batch_tokens // self.pack

@@ -33,7 +33,21 @@ class Ragged(NamedTuple):
         return block
 
 
-class Pairs(Protocol):
+class Sequences(Protocol):
+    """What batches are ordered by: units, such as pairs, of which each has two sides."""
+
+    def __len__(self) -> int: ...
+
+    def lengths(self) -> np.ndarray:
+        """(units, 2) int: tokens of source and target as a batch holds them, EOS or BOS too."""
+        ...
+
+    def gather(self, rows: np.ndarray) -> tuple[Ragged, Ragged]:
+        """Source and target of the units at ``rows``, in the order of ``rows``."""
+        ...
+
+
+class Pairs(Sequences, Protocol):
     """Tokenised pairs, in memory (``EncodedPairs``) or on disk (``ShardedPairs``)."""
 
     @property
@@ -44,16 +58,6 @@ class Pairs(Protocol):
     @property
     def pad(self) -> int:
         """The id that fills a batch."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def lengths(self) -> np.ndarray:
-        """(pairs, 2) int: tokens of source and target as a batch holds them, EOS or BOS too."""
-        ...
-
-    def gather(self, rows: np.ndarray) -> tuple[Ragged, Ragged]:
-        """Source and target of the pairs at ``rows``, in the order of ``rows``."""
         ...
 
     def ends(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -106,11 +110,11 @@ class EncodedPairs:
         return source, target
 
     @functools.cached_property
-    def _sides(self) -> tuple[_Column, _Column]:
-        return _Column.of(self.source), _Column.of(self.target)
+    def _sides(self) -> tuple[Column, Column]:
+        return Column.of(self.source), Column.of(self.target)
 
 
-class _Column(NamedTuple):
+class Column(NamedTuple):
     """Sequences one after the other: gathering some is several times faster than from a list."""
 
     ids: np.ndarray  # (ids of all,) int32
@@ -118,7 +122,7 @@ class _Column(NamedTuple):
     sizes: np.ndarray  # (sequences,)
 
     @classmethod
-    def of(cls, sequences: Sequence[np.ndarray]) -> _Column:
+    def of(cls, sequences: Sequence[np.ndarray]) -> Column:
         sizes = np.array([sequence.size for sequence in sequences], np.int64)
         ids = np.concatenate([np.zeros(0, np.int32), *sequences]).astype(np.int32)
         return cls(ids, np.cumsum(sizes) - sizes, sizes)

@@ -45,7 +45,8 @@ def draw_curve(metrics: Path, picture: Path, *, title: str = "") -> bool:
     losses.plot(training[0], _smooth(training[1]), color=_TRAINING, label=label)
     if len(validation[0]):
         losses.plot(*validation, color=_VALIDATION, marker="o", markersize=4, label="validation")
-    losses.set_ylabel("loss (nats per token)")
+    judged = any("accuracy" in line for line in lines)
+    losses.set_ylabel("loss of what is judged" if judged else "loss (nats per token)")
     losses.set_ylim(bottom=0, top=_top(training[1], validation[1]))
     losses.legend(frameon=False)
     if panels == 2:

@@ -25,11 +25,11 @@ from npformer.errors import CheckpointError
 from npformer.files.atomic import write_file
 from npformer.files.manifest import sha256_of, to_json
 from npformer.text.corpus import ParallelCorpus
-from npformer.text.pairs import Pairs
+from npformer.text.pairs import Sequences
 from npformer.text.pairs_file import pairs_to_bytes
 from npformer.text.shard_manifest import MANIFEST
 from npformer.train.checkpoint import Checkpoint
-from npformer.train.prepare import Prepared
+from npformer.train.prepared import Prepared
 
 CORPUS, VALIDATION = "corpus.json", "validation.jsonl"
 NOTE = "data"
@@ -157,7 +157,7 @@ def read_record(directory: Path) -> DataRecord | None:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
 
 
-def training_digest(pairs: Pairs) -> PairsDigest:
+def training_digest(pairs: Sequences) -> PairsDigest:
     """Of lengths and ids, pair by pair in their order; the same in memory and in shards."""
     digest = hashlib.sha256()
     lengths = pairs.lengths()

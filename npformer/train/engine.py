@@ -14,6 +14,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from npformer.text.batches import Batch
+    from npformer.text.judged_batches import JudgedBatch
 
 
 class Step(NamedTuple):
@@ -24,7 +25,14 @@ class Step(NamedTuple):
     tokens: int
     """Valid target tokens in them."""
     norm: float
-    """The gradient's norm, after the division by ``tokens`` and before clipping."""
+    """The gradient's norm, after the division by their number and before clipping."""
+    units: int = 0
+    """What the division was by, where that is not tokens: answers, or pairs of them."""
+
+    @property
+    def mean(self) -> float:
+        """The loss of a token, or of whatever the units are."""
+        return self.loss / (self.units or self.tokens)
 
 
 class Engine(Protocol):
@@ -53,7 +61,7 @@ class Engine(Protocol):
         ...
 
     def gradients(self, batch: Batch, seed: tuple[int, ...]) -> None:
-        """Add the gradient of the *sum* of a batch's token losses to what is gathered so far.
+        """Add the gradient of the *sum* of a batch's losses to what is gathered so far.
 
         ``seed`` alone decides the dropout. Collective: many ranks bring a batch each, one of them
         perhaps without a valid token. Must not raise on a loss that is not finite: ``update`` says
@@ -62,7 +70,7 @@ class Engine(Protocol):
         ...
 
     def update(self, learning_rate: float) -> Step:
-        """Divide the gathered gradient by its tokens, clip it, take one step, and clear it.
+        """Divide the gathered gradient by its units, clip it, take one step, and clear it.
 
         Collective. If the loss or the gradient is not finite, raises ``NonFiniteError`` that names
         the first such parameter, with weights and optimizer as they were.
@@ -95,6 +103,14 @@ class Engine(Protocol):
 
     def memory(self) -> int:
         """The most bytes used so far: of the device's memory, or resident on a CPU."""
+        ...
+
+
+class AnswerEngine(Engine, Protocol):
+    """One that learns from answers that were judged (``judged_loss.py``)."""
+
+    def log_probs(self, batch: JudgedBatch) -> np.ndarray:
+        """The log-probability (A,) of each answer, as the loss takes it, without dropout."""
         ...
 
 

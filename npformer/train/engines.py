@@ -5,6 +5,7 @@ PyTorch is imported when its engine is asked for, here and in no other file of t
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -201,7 +202,12 @@ def _torch_engine(
     kind: DeviceKind = "cuda" if chosen.type == "cuda" else "cpu"
     # The ranks of a CPU share its memory with who knows how many of the others.
     if kind == "cuda" or ranks.size == 1:
-        check_fits(config, device.free_memory(kind), ranks.size, device=kind)
+        planned = config
+        if config.preferences.judged:  # whose logits are all there at once
+            planned = dataclasses.replace(
+                config, twin=dataclasses.replace(config.twin, loss_chunk=0)
+            )
+        check_fits(planned, device.free_memory(kind), ranks.size, device=kind)
     model = make_trained(config, np.random.default_rng(config.train.seed), weights)
     return TorchEngine(config, weights=model.state_dict(), ranks=ranks)
 

@@ -198,7 +198,7 @@ class _Run:
             update=update,
             time=round(self.position.seconds, 3),
             tokens=self.position.tokens,
-            loss=step.loss / step.tokens,
+            loss=step.mean,
             learning_rate=rate,
             grad_norm=step.norm,
             tokens_per_s=round(step.tokens / seconds, 1),

@@ -2,14 +2,17 @@
 
 A training line:    update, time, tokens, loss, learning_rate, grad_norm, tokens_per_s, waited,
                     memory and, where the device's speed is known, mfu
-A validation line:  update, validation_loss, perplexity and, if translated, bleu, chrf
+A validation line:  update, validation_loss, perplexity and, if translated, bleu, chrf;
+                    of judged answers validation_loss, accuracy and margin
 
 ``time`` is in seconds since the run's start; ``tokens`` counts target tokens since then; losses
-are in nats a token, the training loss with its label smoothing; ``grad_norm`` is taken before
-clipping. ``waited`` is the share of the update's time that went by waiting for data, ``memory``
-the most bytes used so far, ``mfu`` the model FLOP utilisation: the products that the valid tokens
-need, as a share of what the device can do. Scores are in percent. A validation line with
-``averaged`` is about the mean of that many checkpoints.
+are in nats a token, the training loss with its label smoothing, and of judged answers those of a
+pair or an answer; ``accuracy`` is the share that the model judges as somebody did, ``margin`` by
+how much, in rewards. ``grad_norm`` is taken before clipping. ``waited`` is the share of the
+update's time that went by waiting for data, ``memory`` the most bytes used so far, ``mfu`` the
+model FLOP utilisation: the products that the valid tokens need, as a share of what the device can
+do. Scores are in percent. A validation line with ``averaged`` is about the mean of that many
+checkpoints.
 """
 
 from __future__ import annotations

@@ -25,19 +25,18 @@ from npformer.errors import NonFiniteError
 from npformer.models.loss import LOSS
 from npformer.models.model import Model
 from npformer.nn.module import Array
-from npformer.ops.z_loss import z_loss_backward, z_loss_forward
 from npformer.optim import clip_factor, gradient_norm, make_optimizer
 from npformer.seam import quiet
 from npformer.text.batches import Batch
+from npformer.text.judged_batches import JudgedBatch
 from npformer.train.adapted import make_trained
 from npformer.train.checkpoint import save_arrays
 from npformer.train.engine import Step, not_finite
 from npformer.train.gradient_sums import SummedParameters
+from npformer.train.judged_loss import JudgedLoss
 from npformer.train.memory import keep_freed_memory, peak_memory
 from npformer.train.rates import rate_factors
-
-LOSS_BYTES = 2**21
-"""Of the logits whose loss is computed at one time."""
+from npformer.train.token_loss import TokenLoss, packed_forward
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -61,14 +60,15 @@ class NumpyEngine:
         self._model = make_trained(config, np.random.default_rng(train.seed), weights)
         self._model.run_layers(checkpointed=train.checkpoint_activations, freed=True)
         self._clip_norm = config.optim.clip_norm
-        self._label_smoothing, self._z_loss = train.label_smoothing, train.z_loss
+        self._judged = JudgedLoss(config.preferences)
+        self._loss: Any = self._judged if config.preferences.judged else TokenLoss(train)
         self.flat = SummedParameters(self._model.named_parameters())
         self.optimizer = make_optimizer(config.optim, self.flat)
         self.optimizer.rates = rate_factors(config, self.flat.shapes)
         self.loss = 0.0
-        """Sum of the token losses since the last update."""
-        self.tokens = 0
-        """Valid target tokens since then."""
+        """Sum of the losses since the last update."""
+        self.tokens = self.units = 0
+        """Valid target tokens since then; and what the losses are of."""
         self._load: Array | int = 0  # tokens of each layer's experts since then
         self.replicas = [self.flat.replica(self._model, w) for w in range(train.workers)]
         self._pool = ThreadPoolExecutor(train.workers, thread_name_prefix="worker")
@@ -85,7 +85,7 @@ class NumpyEngine:
         return 0.0
 
     def gradients(self, batch: Batch, seed: tuple[int, ...]) -> None:
-        """Add the gradient of the summed token losses.
+        """Add the gradient of the summed losses.
 
         ``seed`` decides the dropout: worker w draws its masks from ``default_rng([*seed, w])``.
         """
@@ -95,11 +95,11 @@ class NumpyEngine:
         def run(worker: int, rows: Batch) -> tuple[float, Array | int]:
             model = self.replicas[worker]
             rng = np.random.default_rng([*seed, worker])
-            logits, targets, cache = _packed_forward(model, rows, rng)
-            loss, load = self._loss_in_place(logits, targets, rows.no_target), 0
+            loss, dlogits, cache = self._loss.forward(model, rows, rng)
+            load: Array | int = 0
             if model.auxiliary:
                 loss, load = loss + float(cache.auxiliary.loss), cache.auxiliary.load
-            model.backward(logits, cache)
+            model.backward(dlogits, cache)
             return loss, load
 
         parts = self._cut(batch)
@@ -109,26 +109,27 @@ class NumpyEngine:
             self._load = self._load + load
         self.flat.end()
         self.tokens += batch.tokens
+        self.units += batch.units
 
     def update(self, learning_rate: float) -> Step:
-        """Step along the gathered gradient divided by its tokens, and clear it.
+        """Step along the gathered gradient divided by its units, and clear it.
 
         Raises NonFiniteError naming the parameter, with weights and optimizer as they were.
         """
-        loss, tokens, load = self.loss, self.tokens, self._load
-        self.loss, self.tokens, self._load = 0.0, 0, 0
+        loss, tokens, units, load = self.loss, self.tokens, self.units, self._load
+        self.loss, self.tokens, self.units, self._load = 0.0, 0, 0, 0
         workers, gradients = len(self.replicas), self.flat.gradients()
 
         def norm_of(worker: int, part: slice) -> float:
             paths = self.flat.between(part.start, part.stop)
             return gradient_norm(*(gradients[path] for path in paths if path in gradients))
 
-        norm = math.hypot(*self._parallel(norm_of, self.flat.ranges(workers))) / tokens
+        norm = math.hypot(*self._parallel(norm_of, self.flat.ranges(workers))) / units
         if not np.isfinite([norm, loss]).all():
             name = self.flat.first_nonfinite()
             self.flat.clear()
             raise NonFiniteError(not_finite(loss, name))
-        scale = clip_factor(norm, self._clip_norm) / tokens
+        scale = clip_factor(norm, self._clip_norm) / units
         self.optimizer.advance()
 
         def apply(worker: int, part: slice) -> None:
@@ -138,18 +139,31 @@ class NumpyEngine:
         self.flat.clear()
         if self._model.auxiliary:
             self._model.rebalance(np.asarray(load))
-        return Step(loss, tokens, norm)
+        return Step(loss, tokens, norm, units)
 
     def evaluate(self, batch: Batch) -> tuple[float, int]:
         """The summed token losses of a batch, no smoothing, no dropout; and its valid tokens."""
         model = self.model
 
         def run(worker: int, rows: Batch) -> float:
-            logits, targets, _ = _packed_forward(model, rows)
+            logits, targets, _ = packed_forward(model, rows)
             loss, _ = LOSS.forward(logits, targets, reduction="sum", ignore_index=rows.no_target)
             return float(loss)
 
         return sum(self._parallel(run, self._cut(batch))), batch.tokens
+
+    def log_probs(self, batch: JudgedBatch) -> Array:
+        """The log-probability (A,) of each answer, as the loss takes it, without dropout."""
+        model = self.model
+
+        def run(worker: int, rows: Any) -> Array:
+            return self._judged.log_probs(model, rows)[0].astype(np.float64)
+
+        found = np.empty((len(batch), batch.answers))
+        count = len(self.replicas)
+        for worker, part in enumerate(self._parallel(run, self._cut(batch))):
+            found[worker::count] = part.reshape(-1, batch.answers)
+        return found.reshape(-1)
 
     def state(self) -> dict[str, Array]:
         """Copies of weights, ``model/<path>``, and of the optimizer's arrays, ``optim/<name>``."""
@@ -178,32 +192,6 @@ class NumpyEngine:
     def memory(self) -> int:
         """The most bytes that this process has had in memory."""
         return peak_memory()
-
-    def _loss_in_place(self, logits: Array, targets: Array, no_target: int) -> float:
-        """logits (B, T, V), targets (B, T) -> the sum of losses; the logits become their gradient.
-
-        A few at a time: they are the largest array of the step, so that there is no second one of
-        their size.
-        """
-        logits, targets, total = logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), 0.0
-        step = max(1, LOSS_BYTES // max(1, logits[:1].nbytes))
-        for start in range(0, len(logits), step):
-            part, t = logits[start : start + step], targets[start : start + step]
-            loss, cache = LOSS.forward(
-                part,
-                t,
-                label_smoothing=self._label_smoothing,
-                ignore_index=no_target,
-                reduction="sum",
-            )
-            total += float(loss)
-            dlogits = LOSS.backward(np.ones_like(loss), cache)
-            if self._z_loss:
-                square, z_cache = z_loss_forward(part, counts=t != no_target)
-                total += self._z_loss * float(square)
-                dlogits += z_loss_backward(np.full_like(loss, self._z_loss), z_cache)
-            part[...] = dlogits
-        return total
 
     def _cut(self, batch: Batch) -> list[Batch]:
         """The rows of a batch in as many parts as there are workers, none of them empty.
@@ -235,15 +223,3 @@ class NumpyEngine:
                     tasks,
                 )
             )
-
-
-def _packed_forward(
-    model: Model, rows: Batch, rng: np.random.Generator | None = None
-) -> tuple[Array, Array, Any]:
-    """logits (B, T, V), targets (B, T), cache; or without padding (1, n, V), (1, n), cache."""
-    counts, targets = rows.targets != rows.no_target, rows.targets
-    extra: dict[str, Any] = {"counts": counts} if model.auxiliary and rng is not None else {}
-    if grids := model.grids(rows.inputs, counts):
-        extra["grids"], targets = grids, grids["to"].collect(targets)
-    logits, cache = model.forward(**rows.inputs, rng=rng, **extra)
-    return logits, targets, cache

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from npformer.config import DataConfig, RunConfig
-from npformer.errors import ConfigError, counted
+from npformer.errors import ConfigError
 from npformer.models import family
 from npformer.models.loss import NO_TARGET
 from npformer.text.batches import Batches, evaluation_batches
@@ -19,69 +17,9 @@ from npformer.text.shard_manifest import MANIFEST, read_manifest
 from npformer.text.shards import ShardedPairs
 from npformer.text.tokenizer import KINDS, PAD, Tokenizer
 from npformer.train.make_shards import make_shards
+from npformer.train.prepare_judged import prepare_judged
+from npformer.train.prepared import Prepared
 from npformer.train.validation import Validation
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What ``prepare`` made."""
-
-    config: RunConfig
-    """The given one, with ``model.vocab_size`` set to a trained tokenizer's."""
-    tokenizer: Tokenizer
-    batches: Batches
-    """Training batches."""
-    validation: Validation
-    validation_corpus: ParallelCorpus
-    left_out: int
-    """Training pairs longer than ``data.max_length`` tokens."""
-    notes: tuple[str, ...] = ()
-    """What reading the corpus decided by itself, a sentence each."""
-    empty: int = 0
-    """Pairs of the training corpus of which a side is empty."""
-    shared: int = 0
-    """Training pairs passed over because validation has their source or target too."""
-    validation_left_out: int = 0
-    """Validation pairs longer than ``model.max_length`` tokens, of which the loss is not taken."""
-
-    what: str = "pair"
-    """What the corpus is made of: pairs, or the documents of a plain text."""
-
-    def summary(self) -> str:
-        """One line for a person: how much there is to train on, what was passed over, and where."""
-        pairs = self.batches.pairs
-        kind = "piece" if self.what == "document" else self.what
-        over = passed_over(
-            {
-                "share a sentence with validation": self.shared,
-                "have an empty side": self.empty,
-                f"are longer than {self.config.data.max_length} tokens": self.left_out,
-            }
-        )
-        over_validation = passed_over(
-            {
-                "have an empty side": self.validation_corpus.empty,
-                f"are longer than {self.config.model.max_length} tokens": self.validation_left_out,
-            }
-        )
-        where = (
-            f"; {counted(len(pairs.manifest.shards), 'shard')} of "
-            f"{pairs.bytes / 1e6:,.1f} MB in all in {pairs.directory}"
-            if isinstance(pairs, ShardedPairs)
-            else ""
-        )
-        return (
-            f"{counted(len(pairs), f'training {kind}')}{over}, "
-            f"{counted(len(self.validation_corpus), f'validation {self.what}')}{over_validation}, "
-            f"{self.tokenizer.vocab_size:,} vocabulary entries{where}"
-        )
-
-
-def passed_over(counts: Mapping[str, int]) -> str:
-    """`` (298 more passed over: 285 share ..., 13 have ...)``, or "" if all counts are 0."""
-    reasons = [f"{count:,} {why}" for why, count in counts.items() if count]
-    total = sum(counts.values())
-    return f" ({total:,} more passed over: {', '.join(reasons)})" if total else ""
 
 
 def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
@@ -94,6 +32,9 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
     A model that reads no source may have a plain text for its corpus. Its documents are cut where
     they are longer than ``data.max_length`` tokens. One that sees a text whole predicts the tokens
     of it that are hidden (``text/masking.py``).
+
+    Where ``config.preferences`` says how, the corpus is of answers that were judged
+    (``prepare_judged.py``).
 
     A resumed run passes the ``tokenizer`` of its checkpoint, one that begins with a trained model
     that model's. Of a published one that reads no source the texts are the targets, each with the
@@ -112,6 +53,8 @@ def prepare(config: RunConfig, tokenizer: Tokenizer | None = None) -> Prepared:
         raise ConfigError(model.idle)
     if model.padding_id != PAD and not published:
         raise ConfigError(f"padding_id is {model.padding_id}; npformer's tokenizers pad with {PAD}")
+    if config.preferences.judged:
+        return prepare_judged(config, tokenizer)
     whole = not family(model.family).decodes
     if whole and not model.masked_head:
         raise ConfigError(

@@ -89,8 +89,7 @@ class Display:
         """The validation pairs were measured."""
         parts = [
             f"loss {results['validation_loss']:.3f}",
-            f"perplexity {results['perplexity']:.2f}",
-            *(f"{label} {results[key]:.1f}" for key, label in _SCORES.items() if key in results),
+            *(label.format(results[key]) for key, label in _SCORES.items() if key in results),
         ]
         self._print(f"update {update}  {what}: {'  '.join(parts)}")
 
@@ -102,7 +101,13 @@ class Display:
         self._console.print(escape(text), highlight=False, soft_wrap=True)
 
 
-_SCORES = {"bleu": "BLEU", "chrf": "chrF"}
+_SCORES = {
+    "perplexity": "perplexity {:.2f}",
+    "accuracy": "accuracy {:.1%}",
+    "margin": "margin {:.3f}",
+    "bleu": "BLEU {:.1f}",
+    "chrf": "chrF {:.1f}",
+}
 
 
 def _clock(seconds: float) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 from npformer.errors import counted
 from npformer.files.manifest import STATE
 
-_SCORES = {"bleu": "BLEU", "chrf": "chrF"}
+_SCORES = {"bleu": "BLEU {:.1f}", "chrf": "chrF {:.1f}", "accuracy": "accuracy {:.1%}"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Candidate:
         if self.loss is None:
             return "not measured on the validation pairs"
         scores = [
-            f"{label} {self.notes[name]:.1f}"
+            label.format(self.notes[name])
             for name, label in _SCORES.items()
             if self.notes.get(name) is not None
         ]

@@ -24,8 +24,10 @@ from npformer.train.checkpoint import Checkpoint, open_checkpoint
 from npformer.train.data_record import NOTE, UNKNOWN, DataRecord, is_missing, record_of
 from npformer.train.engine import Engine
 from npformer.train.loop import TrainResult, train
-from npformer.train.prepare import Prepared, prepare
+from npformer.train.prepare import prepare
+from npformer.train.prepared import Prepared
 from npformer.train.ranks import Alone, Ranks
+from npformer.train.references import give_references
 from npformer.train.run_directory import averaged_path, begun, checkpoints, latest_checkpoint
 from npformer.train.run_lock import sole_writer
 from npformer.train.run_log import Listener
@@ -109,6 +111,9 @@ def run_training(
         else:
             engine = make_engine(config)
         _first_alone(ranks, lambda: _make(directory, prepared, record))
+        give_references(
+            prepared, config.preferences, engine, directory, ranks, resumed=checkpoint is not None
+        )
         return train(
             config,
             directory,

@@ -2,6 +2,7 @@
 
 RUN/config.json  metrics.jsonl  loss.png
 RUN/corpus.json  validation.jsonl  what it was trained on (``data_record.py``)
+RUN/references.safetensors         of judged answers, what the model began with (``references.py``)
 RUN/checkpoints/update-00000500/   every ``checkpoint_every`` updates, the newest few and the best
 RUN/averaged/                      the mean of the newest few, at the end
 RUN/lock                           while it trains (``run_lock.py``)

@@ -19,8 +19,8 @@ import numpy as np
 
 from npformer.config import ModelConfig, RunConfig
 from npformer.plan.shape import NumberBytes, Shape
-from npformer.train.numpy_engine import LOSS_BYTES
 from npformer.train.step_record import Moment, Record, record
+from npformer.train.token_loss import LOSS_BYTES
 
 LAYERS = 2
 """Of each stack, as it is recorded, and one more."""

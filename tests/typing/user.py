@@ -12,7 +12,6 @@ from npformer.inspect import record
 from npformer.models.transformer import Transformer
 from npformer.ops import relu_backward, relu_forward
 from npformer.presets import run_preset
-from npformer.text import make_batch
 from npformer.train.prepare import prepare
 from npformer.train.run import run_training
 from npformer.verify import check
@@ -31,7 +30,7 @@ def look() -> int:
     """Record one forward and backward; the number of calls."""
     prepared = prepare(small_run())
     model = Transformer(prepared.config.model, rng=np.random.default_rng(0))
-    batch = make_batch(prepared.batches.pairs, np.arange(2))
+    batch = prepared.batches.batch(np.arange(2))
     return len(record(model, batch).calls)
 
 

@@ -32,12 +32,13 @@ from torch_ref.optim import (
     train_weights,
 )
 from torch_ref.train import device as devices
-from torch_ref.train.objective import Objective, make_objective
+from torch_ref.train.objective import Objective, make_judged_objective, make_objective
 from torch_ref.train.precision import Precision
 from torch_ref.train.spread import spread
 
 if TYPE_CHECKING:
     from npformer.text.batches import Batch
+    from npformer.text.judged_batches import JudgedBatch
 
 
 class TorchEngine:
@@ -85,11 +86,13 @@ class TorchEngine:
         self._steps = 0
         self._batches = 0  # since the last update, as is the next
         self._load: Tensor | None = None  # tokens of each layer's experts since the last update
-        self._totals = torch.zeros(2, dtype=torch.float64, device=self.device)  # loss, tokens
+        # Loss, tokens, and what the loss is of.
+        self._totals = torch.zeros(3, dtype=torch.float64, device=self.device)
 
     def _make(self) -> Objective:
         """What is trained; drawn from PyTorch's generator, which the seed has set."""
-        return make_objective(self.config, self.precision, self.device)
+        make = make_judged_objective if self.config.preferences.judged else make_objective
+        return make(self.config, self.precision, self.device)
 
     @property
     def model(self) -> Any:
@@ -126,14 +129,16 @@ class TorchEngine:
             lengths = np.concatenate(texts)
             return batch_flops(self.config.model, lengths, lengths)
         model = self.config.model
-        target = batch.targets != batch.no_target
+        target = batch.lengths
         if getattr(model, "masked_head", False):  # few of the tokens have a target
-            target = batch.inputs["target"] != model.padding_id
-        read = batch.inputs["source"] != model.padding_id if "source" in batch.inputs else target
-        return batch_flops(model, read.sum(axis=1), target.sum(axis=1))
+            target = (batch.inputs["target"] != model.padding_id).sum(axis=1)
+        read = target
+        if "source" in batch.inputs:
+            read = (batch.inputs["source"] != model.padding_id).sum(axis=1)
+        return batch_flops(model, read, target)
 
     def gradients(self, batch: Batch, seed: tuple[int, ...]) -> None:
-        """Add the gradient of the summed token losses, without waiting for the device.
+        """Add the gradient of the summed losses, without waiting for the device.
 
         ``seed`` and the rank decide the dropout, so that the same batch under the same seed gives
         the same gradients after a resumption too. Raises NpformerError if memory runs out.
@@ -152,8 +157,7 @@ class TorchEngine:
         try:
             with devices.enough_memory(self.device), self._spread.gathering(last):
                 arrays = devices.on_device(batch, self.device)
-                train = self.config.train
-                extra = {"label_smoothing": train.label_smoothing, "z_loss": train.z_loss}
+                extra = self._extra(batch)
                 loss = objective(*arrays, rng, no_target=batch.no_target, **extra)
                 loss.backward()
         finally:
@@ -163,19 +167,27 @@ class TorchEngine:
             self._load = load.double() if self._load is None else self._load + load
         self._totals[0] += loss.detach()
         self._totals[1] += batch.tokens
+        self._totals[2] += batch.units
+
+    def _extra(self, batch: Batch) -> dict[str, Any]:
+        """What the loss of a batch is told beside inputs and targets."""
+        if self.config.preferences.judged:
+            return {name: torch.tensor(a, device=self.device) for name, a in batch.about.items()}
+        train = self.config.train
+        return {"label_smoothing": train.label_smoothing, "z_loss": train.z_loss}
 
     def update(self, learning_rate: float) -> Step:
-        """Step along the gathered gradient divided by its tokens, and clear it.
+        """Step along the gathered gradient divided by its units, and clear it.
 
         Raises NonFiniteError naming the parameter, with weights and optimizer as they were.
         """
         gradients = {name: p.grad for name, p in self._named.items() if p.grad is not None}
         try:
-            loss, tokens = self._spread.total(self._totals).tolist()
-            norm = self._norm(gradients, loss) / tokens
+            loss, tokens, units = self._spread.total(self._totals).tolist()
+            norm = self._norm(gradients, loss) / units
             clip_norm = self.config.optim.clip_norm
             scale = clip_norm / norm if 0 < clip_norm < norm else 1.0
-            torch._foreach_mul_(self._spread.local(list(gradients.values())), scale / tokens)
+            torch._foreach_mul_(self._spread.local(list(gradients.values())), scale / units)
             for group in self._optimizer.param_groups:
                 group["lr"] = learning_rate * group.get("factor", 1.0)
             self._optimizer.step()
@@ -190,7 +202,7 @@ class TorchEngine:
             self._load = None
             self._batches = 0
         self._spread.changed()
-        return Step(loss, int(tokens), norm)
+        return Step(loss, int(tokens), norm, int(units))
 
     def evaluate(self, batch: Batch) -> tuple[float, int]:
         """The summed token losses, without smoothing or dropout, and the valid tokens."""
@@ -200,6 +212,14 @@ class TorchEngine:
             arrays = devices.on_device(batch, self.device)
             loss = objective(*arrays, no_target=batch.no_target).item()
         return loss, batch.tokens
+
+    def log_probs(self, batch: JudgedBatch) -> np.ndarray:
+        """The log-probability (A,) of each answer, as the loss takes it, without dropout."""
+        self._evaluated()
+        objective: Any = self._spread.plain()
+        with torch.inference_mode(), devices.enough_memory(self.device):
+            arrays = devices.on_device(batch, self.device)
+            return to_array(objective.log_probs(*arrays, no_target=batch.no_target).double())
 
     def state(self) -> dict[str, np.ndarray]:
         """Copies of the weights, ``model/<path>``, and the optimizer's arrays, ``optim/<name>``."""

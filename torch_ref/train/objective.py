@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from npformer.config import RunConfig
+from npformer.config import PreferenceConfig, RunConfig
 from npformer.text.tokenizer import PAD
 from npformer.train.adapted import adapter_arguments
 from torch_ref import ops
@@ -19,6 +19,7 @@ from torch_ref.models.model import Model
 from torch_ref.nn import Linear
 from torch_ref.nn.adapters import add_adapters
 from torch_ref.nn.token_grid import TokenGrid
+from torch_ref.train.judged_loss import judged_loss
 from torch_ref.train.linear_cross_entropy import (
     OfChunk,
     capped,
@@ -157,6 +158,51 @@ class TwinObjective(Objective):
         return self.model.grids(inputs, (targets != ignore_index).view_as(inputs["target"]))
 
 
+class JudgedObjective(Objective):
+    """The twin, and the loss of its answers that a run's preferences name."""
+
+    model: Model
+
+    def __init__(self, model: Model, precision: Precision, preferences: PreferenceConfig) -> None:
+        super().__init__(model, model.streams, precision)
+        self.preferences = preferences
+
+    def forward(  # type: ignore[override]  # another kind of batch has other things about it
+        self,
+        inputs: dict[str, Tensor],
+        targets: Tensor,
+        rng: np.random.Generator | None = None,
+        *,
+        no_target: int = PAD,
+        desirable: Tensor,
+        reference: Tensor | None = None,
+    ) -> Tensor:
+        """Answers (A, T), desirable and reference (A,) -> (), the sum over what is judged.
+
+        What has no token adds nothing. ``rng`` as in ``Objective``.
+        """
+        y = self.log_probs(inputs, targets, rng, no_target=no_target)
+        asked = (targets != no_target).any(1).view(-1, self.preferences.answers)
+        return judged_loss(
+            y, asked.all(1), self.preferences, desirable=desirable, reference=reference
+        )
+
+    def log_probs(
+        self,
+        inputs: dict[str, Tensor],
+        targets: Tensor,
+        rng: np.random.Generator | None = None,
+        *,
+        no_target: int = PAD,
+    ) -> Tensor:
+        """inputs, what the model takes by name; targets (A, T) -> (A,), as the loss takes them."""
+        with self.precision.autocast(targets.device):
+            logits = self.model(**inputs, rng=rng)
+            counts, mean = targets != no_target, self.preferences.by_mean
+            y: Tensor = ops.sequence_log_prob(logits, targets, counts=counts, mean=mean)
+        return y
+
+
 def summed_loss(
     logits: Tensor, targets: Tensor, *, ignore_index: int, z_loss: float = 0.0, **options: Any
 ) -> Tensor:
@@ -173,17 +219,31 @@ def summed_loss(
 def make_objective(config: RunConfig, precision: Precision, device: torch.device) -> TwinObjective:
     """The twin of a run and its loss, in evaluation mode, drawn from PyTorch's generator."""
     twin = config.twin
-    model = make_twin(config.model, dtype=precision.weights, device=device)
-    if config.adapters.lora:
-        names = {path.rpartition(".")[2] for path, m in model.named_modules() if type(m) is Linear}
-        add_adapters(model, **adapter_arguments(config.adapters, sorted(names)))
-    model.run_layers(compiled=twin.compile, checkpointed=config.train.checkpoint_activations)
     of_chunk = compiled_cross_entropy() if twin.compile else cross_entropy_and_gradient
     objective = TwinObjective(
-        model,
+        _trained(config, precision, device),
         precision,
         chunk=twin.loss_chunk,
         of_chunk=of_chunk,
         packed=not twin.compile,  # which would compile anew for other numbers of tokens
     )
     return objective.eval()
+
+
+def make_judged_objective(
+    config: RunConfig, precision: Precision, device: torch.device
+) -> JudgedObjective:
+    """The same, with the loss of judged answers that ``config.preferences`` names."""
+    model = _trained(config, precision, device)
+    return JudgedObjective(model, precision, config.preferences).eval()
+
+
+def _trained(config: RunConfig, precision: Precision, device: torch.device) -> Model:
+    """The twin, or its adapters alone, as it is trained."""
+    model = make_twin(config.model, dtype=precision.weights, device=device)
+    if config.adapters.lora:
+        names = {path.rpartition(".")[2] for path, m in model.named_modules() if type(m) is Linear}
+        add_adapters(model, **adapter_arguments(config.adapters, sorted(names)))
+    checkpointed = config.train.checkpoint_activations
+    model.run_layers(compiled=config.twin.compile, checkpointed=checkpointed)
+    return model

@@ -22,11 +22,12 @@ def json_rows(content: Content, wanted: Wanted, note: Note) -> Iterator[Row]:
     Raises ``CorpusError`` with the line's number.
     """
     records = Records(content.name, wanted)
-    for where, value in _values(content):
+    for where, value in json_values(content):
         yield records.row(value, where)
 
 
-def _values(content: Content) -> Iterator[tuple[str, Any]]:
+def json_values(content: Content) -> Iterator[tuple[str, Any]]:
+    """Each record, and where it is in words; an empty line is None. Raises ``CorpusError``."""
     if content.suffix == ".json" and _LIST.match(content.head()):
         records = _decode(content.name, read_whole(content), 1)
         for number, value in enumerate(records, 1):

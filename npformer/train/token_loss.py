@@ -1,0 +1,72 @@
+"""The loss that most runs make small: the sum of a batch's token losses, and its gradient.
+
+Chapter     walkthroughs/11_lockstep.md
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from npformer.config import TrainConfig
+from npformer.models.loss import LOSS
+from npformer.models.model import Model
+from npformer.ops.array import Array
+from npformer.ops.z_loss import z_loss_backward, z_loss_forward
+from npformer.text.batches import Batch
+
+LOSS_BYTES = 2**21
+"""Of the logits whose loss is computed at one time."""
+
+
+class TokenLoss:
+    """Cross-entropy, with its smoothing and with so many times the z-loss."""
+
+    def __init__(self, train: TrainConfig) -> None:
+        self._label_smoothing, self._z_loss = train.label_smoothing, train.z_loss
+
+    def forward(
+        self, model: Model, rows: Batch, rng: np.random.Generator
+    ) -> tuple[float, Array, Any]:
+        """The sum of the losses, its gradient by the logits, and the cache of the model."""
+        logits, targets, cache = packed_forward(model, rows, rng)
+        return self._in_place(logits, targets, rows.no_target), logits, cache
+
+    def _in_place(self, logits: Array, targets: Array, no_target: int) -> float:
+        """logits (B, T, V), targets (B, T) -> the sum of losses; the logits become their gradient.
+
+        A few at a time: they are the largest array of the step, so that there is no second one of
+        their size.
+        """
+        logits, targets, total = logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), 0.0
+        step = max(1, LOSS_BYTES // max(1, logits[:1].nbytes))
+        for start in range(0, len(logits), step):
+            part, t = logits[start : start + step], targets[start : start + step]
+            loss, cache = LOSS.forward(
+                part,
+                t,
+                label_smoothing=self._label_smoothing,
+                ignore_index=no_target,
+                reduction="sum",
+            )
+            total += float(loss)
+            dlogits = LOSS.backward(np.ones_like(loss), cache)
+            if self._z_loss:
+                square, z_cache = z_loss_forward(part, counts=t != no_target)
+                total += self._z_loss * float(square)
+                dlogits += z_loss_backward(np.full_like(loss, self._z_loss), z_cache)
+            part[...] = dlogits
+        return total
+
+
+def packed_forward(
+    model: Model, rows: Batch, rng: np.random.Generator | None = None
+) -> tuple[Array, Array, Any]:
+    """logits (B, T, V), targets (B, T), cache; or without padding (1, n, V), (1, n), cache."""
+    counts, targets = rows.targets != rows.no_target, rows.targets
+    extra: dict[str, Any] = {"counts": counts} if model.auxiliary and rng is not None else {}
+    if grids := model.grids(rows.inputs, counts):
+        extra["grids"], targets = grids, grids["to"].collect(targets)
+    logits, cache = model.forward(**rows.inputs, rng=rng, **extra)
+    return logits, targets, cache
