@@ -126,6 +126,10 @@ class Component:
         """Whether the forward can be differentiated along a line through this case."""
         return True
 
+    def widest_for(self, case: Case) -> Any:
+        """In which a case is asked of them: the widest, unless that would take too long."""
+        return self.widest
+
     def plain(self, case: Case) -> bool:
         """Whether a case asks for nothing that the arguments' names do not show."""
         return True

@@ -216,6 +216,6 @@ def _check_directional(
     component: Component, case: Case, rng: np.random.Generator, to: Verdict, surely: bool
 ) -> None:
     gap = to.directional = directional(component, case, rng, surely)
-    if gap is not None and not gap <= steps(component).gap:
+    if gap is not None and not gap <= steps(component, case).gap:
         message = f"<dy, J v> and <J^T dy, v> differ by {gap:.3g} of their terms"
         to.failures.append(Failure(GRADIENT, "directional derivative", message, gap, case))

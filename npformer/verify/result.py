@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from npformer.verify.component import Component
+from npformer.verify.reference.wide import LARGE, is_wide
 from npformer.verify.tally import Tally
 from npformer.verify.verdict import Failure
 
@@ -77,6 +78,14 @@ class Checked:
             ]
             if left_out:
                 lines.append(f"{tally.dtype}, no number to compare with: {', '.join(left_out)}")
+            subject = self.subject
+            wide = subject is not None and subject.lenient and is_wide(subject.widest)
+            if tally.large and wide:
+                cases = f"{tally.large:,} case{'s' if tally.large > 1 else ''}"
+                lines.append(
+                    f"{cases} of more than {LARGE:,} numbers: judged in float64 alone, where "
+                    "smaller ones are looked at in extended precision too"
+                )
         if self.subject is not None:
             lines += self.subject.remarks
             if self.subject.bound is not None or self.subject.inside:

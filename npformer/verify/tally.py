@@ -14,6 +14,7 @@ from npformer.verify import protocol
 from npformer.verify.component import Component, Random, Refused
 from npformer.verify.component import cases as generated
 from npformer.verify.judge import check_case
+from npformer.verify.reference.wide import is_large
 from npformer.verify.units.sixteen import numpy_dtype
 from npformer.verify.verdict import Failure, Verdict
 
@@ -57,6 +58,8 @@ class Tally:
     """The first that did not."""
     differentiated: list[Case] = field(default_factory=list, repr=False, compare=False)
     """Those of them where the derivative of the forward was compared with the gradient."""
+    large: int = 0
+    """Cases that were too large to be looked at in extended precision."""
     refused: int = 0
     """Further cases, on which somebody's function raised."""
     refusal: str = ""
@@ -92,6 +95,7 @@ class Tally:
             self.refuse(outcome.refused)
             return
         self.cases += 1
+        self.large += case.dy.dtype == np.float64 and is_large(case)
         kept = self.failing if outcome.failures else self.passing
         if len(kept) < KEPT:
             kept.append(case)

@@ -24,7 +24,9 @@ MOST = 2**22
 TOGETHER = 2**16
 """Entries of the arrays that go into one call with many copies of the rows."""
 SAME = 1e-8
-"""Of the largest entry, by how much two derivatives may differ: rounding is 1e-11 of it."""
+"""Of the largest entry, by how much two derivatives may differ, rounding aside."""
+ROUNDING = 4 * float(np.finfo(np.float64).eps)
+"""Of the largest output, by how much one may be off; a derivative by that, divided by the step."""
 
 Index = tuple[Any, ...]
 """An index into an array: a number an axis, or a slice for all of an axis that is apart."""
@@ -70,7 +72,7 @@ def jacobian(function: Function, arrays: Sequence[Array], step: float = STEP) ->
             diagonal[tuple(at for at in place if not isinstance(at, slice))] = d
         return whole.reshape(array.size, -1)
 
-    return _each(forward, matrix, lambda whole, v: v.ravel() @ whole, np.ravel)
+    return _each(forward, matrix, lambda whole, v: v.ravel() @ whole, np.ravel, 1.0)
 
 
 def gradients(
@@ -87,7 +89,12 @@ def gradients(
         return dx
 
     forward = _Forward.of(function, arrays, step)
-    return _each(forward, gradient, lambda dx, v: np.sum(dx * v), lambda d: np.sum(d * dy))
+
+    def along(dx: Array, v: Array) -> Any:
+        return np.sum(dx * v)
+
+    # Of equal numbers all may be off alike: the errors of a sum do not cancel.
+    return _each(forward, gradient, along, lambda d: np.sum(d * dy), float(np.abs(dy).sum()))
 
 
 def _letters(of_array: int, of_y: int, pairs: Pairs) -> tuple[str, str]:
@@ -104,19 +111,21 @@ def _each(
     collect: Callable[[Array, Pairs, Moved], Array],
     along: Callable[[Array, Array], Any],
     expected: Callable[[Array], Any],
+    summed: float,
 ) -> list[Array]:
     """What ``collect`` makes of each array's derivatives, moved in the cheapest way that holds.
 
     Where axes are taken to be apart, ``along`` a random direction of the array it has to be what is
-    ``expected`` of the derivative of y.
+    ``expected`` of the derivative of y, up to the rounding of so many entries as are ``summed``.
     """
     found = []
     for array, pairs in zip(forward.arrays, forward.apart, strict=True):
         if pairs:
-            v, d = _random_direction(forward, array)
+            v, d, rounding = _random_direction(forward, array)
             for moved in (_moved_in_copies, _moved):
                 whole = collect(array, pairs, moved(forward, array, pairs))
-                if _same(along(whole, v), expected(d), float(np.abs(whole).max(initial=0.0))):
+                allowed = SAME * float(np.abs(whole).max(initial=0.0)) + summed * rounding
+                if np.abs(along(whole, v) - expected(d)).max(initial=0.0) <= allowed:
                     break
             else:
                 pairs = ()
@@ -124,10 +133,6 @@ def _each(
             whole = collect(array, (), _moved(forward, array, ()))
         found.append(whole)
     return found
-
-
-def _same(a: Array, b: Array, size: float) -> bool:
-    return bool(np.abs(a - b).max(initial=0.0) <= SAME * size)
 
 
 def _places(array: Array, pairs: Pairs) -> list[Index]:
@@ -188,8 +193,8 @@ def _copies(forward: _Forward, array: Array, y: Array, places: Sequence[Index]) 
     return np.asarray((above - below) / (2 * step))
 
 
-def _random_direction(forward: _Forward, array: Array) -> tuple[Array, Array]:
-    """A direction, and the derivative of y along it."""
+def _random_direction(forward: _Forward, array: Array) -> tuple[Array, Array, float]:
+    """A direction, the derivative of y along it, and what rounding may do to an entry of that."""
     step = forward.step
     v = np.random.default_rng(0).standard_normal(array.shape)
     before = array.copy()
@@ -198,4 +203,4 @@ def _random_direction(forward: _Forward, array: Array) -> tuple[Array, Array]:
     array[...] = before - step * v
     d = (above - forward.y) / (2 * step)
     array[...] = before
-    return v, d
+    return v, d, ROUNDING * float(np.abs(above).max(initial=0.0)) / step

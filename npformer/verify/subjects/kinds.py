@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from npformer.cards.case import Array, Case
+from npformer.cards.case import Case
 from npformer.cards.pytorch import torch
 from npformer.errors import VerifyError
 from npformer.verify.component import BrokenContract
 from npformer.verify.contract import line_of
+from npformer.verify.reference.wide import is_wide
 from npformer.verify.subjects.engines import NUMPY, Foreign, engines_of, is_of_jax
 from npformer.verify.subjects.jax_subjects import JaxCallable
 from npformer.verify.subjects.repeatable import repeatable
@@ -180,21 +181,17 @@ def _telling(reasons: list[Exception]) -> Exception:
 
 def _widest(subject: Subject, case: Case) -> Any:
     wide = case.cast(np.longdouble)
-    if np.finfo(np.longdouble).eps >= np.finfo(np.float64).eps:
+    if not is_wide(np.longdouble):
         return np.float64
     try:
         with np.errstate(all="ignore"):
-            outputs = subject.outputs(wide)
-            results = list(outputs.values())
             if subject.has_gradient:
-                dy, *more = (np.zeros(y.shape, np.longdouble) for y in results)
-                bare = dataclasses.replace(wide, dy=dy, more=tuple(more))
-                results = list(subject.run(bare).values())
+                outputs = subject.outputs(case)  # which has the shapes sooner than a wide one
+                dy, *more = (np.zeros(y.shape, np.longdouble) for y in outputs.values())
+                results = subject.run(dataclasses.replace(wide, dy=dy, more=tuple(more)))
+            else:
+                results = subject.outputs(wide)
     except Exception:
         return np.float64
-    same: bool = all(_is_wide(a) for a in results)
+    same = all(np.asarray(a).dtype == np.longdouble for a in results.values())
     return np.longdouble if same else np.float64
-
-
-def _is_wide(array: Array) -> bool:
-    return np.asarray(array).dtype == np.longdouble

@@ -19,6 +19,7 @@ from npformer.errors import VerifyError
 from npformer.verify.component import Component, Refused
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.inputs import InputSource
+from npformer.verify.reference.wide import wide_for
 from npformer.verify.subjects.subjects import ArgumentNames, Subject
 from npformer.verify.subjects.user_cases import split
 from npformer.verify.units.error import ACCEPT, RATIO
@@ -117,6 +118,9 @@ class RegisteredComponent(Component):
     @property
     def widest(self) -> Any:
         return self.subject.widest
+
+    def widest_for(self, case: Case) -> Any:
+        return wide_for(case, self.widest)
 
     @property
     def only_hypothesis(self) -> bool:  # type: ignore[override]

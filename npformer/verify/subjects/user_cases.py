@@ -14,6 +14,7 @@ from npformer.cards.sources import Source, at_edges, draw_rng, rarely
 from npformer.cards.strategies import draw_array
 from npformer.verify.component import Component, Refused
 from npformer.verify.inputs import InputSource
+from npformer.verify.reference.wide import wide_for
 from npformer.verify.subjects.kinds import refusal
 from npformer.verify.subjects.subjects import Subject
 from npformer.verify.units import sixteen
@@ -62,6 +63,9 @@ class UserCases(Component):
     @property
     def widest(self) -> Any:
         return min(self.subject.widest, self._trusted.widest, key=lambda d: -np.finfo(d).eps)
+
+    def widest_for(self, case: Case) -> Any:
+        return wide_for(case, self.widest)
 
     @property
     def _trusted(self) -> Subject:

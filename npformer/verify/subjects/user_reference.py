@@ -11,6 +11,7 @@ import numpy as np
 
 from npformer.cards.case import Array, Case, Result, is_output, joined
 from npformer.verify.reference.jacobian import MOST, gradients, jacobian
+from npformer.verify.reference.wide import is_wide, wide_for
 from npformer.verify.subjects.subjects import Subject
 from npformer.verify.subjects.torch_subjects import TorchCallable
 from npformer.verify.subjects.user_cases import UserCases
@@ -77,15 +78,12 @@ class UserReference(UserCases):
             case = in_bfloat16(case)
         if self.entrywise:
             return self.precise(case)
-        if case.dy.dtype == np.float64 and np.finfo(self._exact_type).eps < np.finfo(float).eps:
+        exact_type = wide_for(case, (self.against or self.subject).widest)
+        if case.dy.dtype == np.float64 and is_wide(exact_type):
             return self._exact(case.cast(np.longdouble))
         if self.against is None and case.dy.dtype == np.float64:
             return self._exact(case)  # nothing to compare with but the forward's derivative
         return self._exact(case.cast(np.float64))
-
-    @property
-    def _exact_type(self) -> Any:
-        return (self.against or self.subject).widest
 
     def precise(self, case: Case) -> Result:
         if self.sixteen == "bfloat16":
