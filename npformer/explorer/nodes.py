@@ -8,6 +8,7 @@ from typing import Any
 from npformer.explorer.arrays import SCORES, Arrays, rounded
 from npformer.explorer.formulas import explain
 from npformer.explorer.tree import call_tree
+from npformer.explorer.wiring import wiring
 from npformer.inspect.recording import RecordedCall, Recording
 from npformer.ops.array import Array
 
@@ -44,6 +45,10 @@ def node_data(
                 "step": call.forward_order not in callers,  # the others are made of steps
                 "order": [call.forward_order, call.backward_order],
                 "bytes": call.cache_bytes,
+                "settings": {
+                    name: rounded(value) if isinstance(value, float) else value
+                    for name, value in call.settings.items()
+                },
                 "tensors": _tensors(call, recording, parameters, arrays),
                 "error": _error(call, errors),
             }
@@ -55,6 +60,7 @@ def node_data(
         "forward": steps,
         "backward": sorted(steps, key=lambda n: shown[n].backward_order),
         "tree": call_tree(shown),
+        "wiring": wiring(recording, shown),
     }
 
 

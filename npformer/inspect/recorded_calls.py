@@ -61,6 +61,9 @@ def _call(seen: Seen, order: int, kept: dict[str, int], weights: set[int]) -> Re
         forward_order=order,
         backward_order=seen.backward_order,
         caller=seen.caller,
+        settings={
+            n: a for n, a in seen.arguments.items() if isinstance(a, bool | int | float | str)
+        },
     )
 
 

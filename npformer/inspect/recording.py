@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -66,6 +66,8 @@ class RecordedCall:
     """When its backward began, among all of the backward."""
     caller: int | None
     """``forward_order`` of the call that made it; None for the model and the loss."""
+    settings: Mapping[str, bool | int | float | str] = field(default_factory=dict)
+    """The forward's other arguments: ``causal``, ``window``, ``eps``. None are in the twin's."""
 
     @property
     def cache_bytes(self) -> int:

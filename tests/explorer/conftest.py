@@ -104,11 +104,21 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(browser, address) -> Iterator[Callable[..., Any]]:
-    """Opens the page in a window of its own; no complaint of it and no request may be left."""
+    """Opens the page, or another file, in a window of its own.
+
+    No complaint of it and no request may be left.
+    """
     heard: list[str] = []
     contexts = []
 
-    def show(fragment: str = "", *, width: int = 1280, height: int = 800, **options: Any) -> Any:
+    def show(
+        fragment: str = "",
+        *,
+        at: str = address,
+        width: int = 1280,
+        height: int = 800,
+        **options: Any,
+    ) -> Any:
         context = browser.new_context(
             viewport={"width": width, "height": height}, offline=True,
             **{"reduced_motion": "reduce", **options},
@@ -119,7 +129,7 @@ def open_page(browser, address) -> Iterator[Callable[..., Any]]:
         page.on("console", lambda said: heard.append(f"{said.type}: {said.text}"))
         page.on("pageerror", lambda error: heard.append(f"exception: {error}"))
         page.on("request", lambda request: heard.append(f"request: {request.url[:80]}"))
-        page.goto(address + fragment)
+        page.goto(at + fragment)
         return page
 
     yield show

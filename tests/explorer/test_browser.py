@@ -92,7 +92,7 @@ def test_the_walk_goes_through_the_forward_and_then_the_backward(open_page, data
 
 def test_the_formula_and_the_source_are_those_of_the_pass(open_page):
     page = open_page()
-    page.locator("[role=treeitem][aria-label='norm, LayerNorm'] > .tree-row").first.click()
+    page.locator("[role=treeitem][aria-label='norm, LayerNorm'] > .hit").first.click()
     assert "rstd = 1 / sqrt(<(x - mu)^2> + eps)" in page.locator(".formula pre").inner_text()
     assert "def layer_norm_forward" in page.locator(".code").inner_text()
     assert "chapter 3, layer norm" in text_of(page, ".chapter")
@@ -107,7 +107,7 @@ def test_the_formula_and_the_source_are_those_of_the_pass(open_page):
 
 def test_what_only_calls_others_shows_its_source_and_no_formula(open_page):
     page = open_page()
-    page.locator("[role=treeitem][aria-label='layers.0, Layer'] > .tree-row").last.click()
+    page.locator("[role=treeitem][aria-label='layers.0, Layer'] > .hit").last.click()
     assert page.locator("#node-name").inner_text() == "decoder.layers.0"
     first, last = re.search(
         r"made of the steps (\d+) to (\d+)", text_of(page, "#step-now")
@@ -295,34 +295,6 @@ def test_a_token_of_the_summary_leads_to_its_gradient(open_page):
     page.get_by_role("button", name=re.compile("Show its gradient")).nth(3).click()
     assert page.get_by_role("tab", selected=True).inner_text() == "Gradient by position"
     assert "position 3 " in text_of(page, "#position-now")
-
-
-def test_the_tree_is_walked_with_the_arrow_keys(open_page):
-    page = open_page()
-
-    def focused() -> str:
-        return page.evaluate("document.activeElement.getAttribute('aria-label')")
-
-    page.get_by_role("treeitem", selected=True).focus()
-    page.keyboard.press("Home")
-    assert focused() == "transformer, Transformer"
-    for _ in range(3):
-        page.keyboard.press("ArrowDown")
-    assert focused() == "encoder, Stack"
-    page.keyboard.press("ArrowLeft")
-    closed = page.locator("[role=treeitem][aria-label='encoder, Stack']")
-    assert closed.get_attribute("aria-expanded") == "false"
-    page.keyboard.press("ArrowDown")
-    assert focused() == "embedding target, Embedding"
-    page.keyboard.press("Enter")
-    assert page.locator("#node-name").inner_text() == "embedding target"
-    page.keyboard.press("ArrowUp")
-    page.keyboard.press("ArrowRight")
-    assert closed.get_attribute("aria-expanded") == "true"
-    page.keyboard.press("ArrowRight")
-    assert focused() == "layers.0, Layer"
-    page.keyboard.press("End")
-    assert focused() == "loss, cross_entropy"
 
 
 def test_landmarks_names_and_focus(open_page):

@@ -100,22 +100,18 @@ const positionText = (t) =>
 const shapeText = (shape) =>
   shape.length ? `(${shape.join(", ")}${shape.length === 1 ? "," : ""})` : "()";
 
+/** A part of a path as words: "self-attention" of "self_attn". */
+function words(part) {
+  const names = { self_attn: "self-attention", cross_attn: "cross-attention", feed_forward: "feed-forward" };
+  return part
+    .replace(/layers\.(\d+)/, "layer $1")
+    .replace(/self_attn|cross_attn|feed_forward/, (name) => names[name])
+    .replace("_proj", " projection")
+    .replaceAll("_", " ");
+}
+
 /** "encoder.layers.0.self_attn" as "encoder · layer 0 · self-attention", for reading aloud. */
 function spoken(path, use) {
-  const names = {
-    self_attn: "self-attention",
-    cross_attn: "cross-attention",
-    feed_forward: "feed-forward",
-    proj: "projection",
-  };
-  const words = (path || page.calls[0].kind.toLowerCase())
-    .replace(/layers\.(\d+)/, "layer $1")
-    .split(".")
-    .map((part) =>
-      part
-        .replace(/self_attn|cross_attn|feed_forward/, (name) => names[name])
-        .replace("_proj", " projection")
-        .replaceAll("_", " "),
-    );
-  return words.join(" · ") + (use ? ` (${use})` : "");
+  const parts = (path || page.calls[0].kind.toLowerCase()).replace(/layers\.(\d+)/, "layer $1");
+  return parts.split(".").map(words).join(" · ") + (use ? ` (${use})` : "");
 }

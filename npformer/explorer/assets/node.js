@@ -22,6 +22,8 @@ function nodePanel(id, pass) {
     { class: "node-facts" },
     h("div", {}, h("dt", {}, "Kind"), h("dd", {}, h("code", {}, call.kind))),
     h("div", {}, h("dt", {}, "Maps"), h("dd", {}, h("code", {}, signature(call, pass)))),
+    settingsText(call) &&
+      h("div", {}, h("dt", {}, "With"), h("dd", {}, h("code", {}, settingsText(call)))),
     h("div", {}, h("dt", {}, "Kept for the backward"), h("dd", {}, bytes(call.bytes))),
   );
   const explained = formulas(doc, pass);
@@ -50,6 +52,17 @@ function nodePanel(id, pass) {
     h("section", { class: "card", "aria-label": "Tensors" }, tensorHeading(), tensors(call, pass)),
     explained.length ? h("section", { class: "card", "aria-label": "Source" }, source) : null,
   );
+}
+
+/** "causal, window 3, eps 1e-5": the arguments that are no arrays; what is false is left out. */
+function settingsText({ settings }) {
+  return Object.entries(settings)
+    .filter(([, value]) => value !== false)
+    .map(([name, value]) => {
+      const shown = typeof value === "number" ? number(value) : value;
+      return value === true ? name : `${name} ${shown}`;
+    })
+    .join(", ");
 }
 
 /** "x (1, 12, 128) → y (1, 12, 128)", or the same for the gradients. */

@@ -56,7 +56,7 @@ function walkView() {
     h(
       "div",
       { class: "walk-grid" },
-      h("div", { class: "tree-box" }, treeKey(), moduleTree()),
+      h("div", { class: "model-box" }, drawingKey(), h("div", { id: "model" })),
       h("div", { id: "node" }),
     ),
   );
@@ -82,6 +82,7 @@ function walkView() {
   whenChosen((changed) => {
     if (chosen.view !== "walk") return;
     if (["view", "call", "pass"].some((name) => changed.has(name))) showStep();
+    else drawModel();
     markChosen(byId("node"));
   });
   whenRecoloured(() => chosen.view === "walk" && redrawNode());
@@ -131,7 +132,9 @@ function showStep() {
   byId("to-forward").setAttribute("aria-pressed", String(pass === "forward"));
   byId("to-backward").setAttribute("aria-pressed", String(pass === "backward"));
   redrawNode();
-  markTree(chosen.call, pass, call.step ? first : -1);
+  for (let around = callerOf.get(chosen.call); around !== undefined; around = callerOf.get(around))
+    if (drawn.opened.get(around) === false) drawn.opened.delete(around);
+  drawModel();
   announce(`${name}, ${count}: ${spoken(call.path, call.use)}, ${call.kind}`);
 }
 
