@@ -182,7 +182,7 @@ class Side(NamedTuple):
 
     ids: Array  # (B, T), or without padding (1, n)
     positions: int | Array  # those that are added, of the same shape
-    at: int | Array  # and those that attention knows, of which only distances matter
+    at: Array | None  # and those that attention knows; None of whole rows, which it can count
     mask: Array | PackedMask | None  # of self-attention
 
 
@@ -293,7 +293,7 @@ class Transformer(Model):
         mask = padding_mask(source, self.config.padding_id)  # (B, 1, 1, S)
         positions = self._places(source)
         if of is None or to is None:
-            return Side(source, positions, 0, mask), Side(target, 0, 0, None), mask
+            return Side(source, positions, None, mask), Side(target, 0, None, None), mask
         positions = of.places if isinstance(positions, int) else of.collect(positions)
         read = Side(of.collect(source), positions, of.places, PackedMask(of, of, mask))
         written = Side(to.collect(target), to.places, to.places, PackedMask(to, to, None))

@@ -1,6 +1,8 @@
 """What any implementation must do, whatever its numbers: give every result, and leave inputs alone.
 
 Same names, shapes and dtype; nothing written to that is the caller's; the same result twice.
+
+Chapter     walkthroughs/14_how_we_know.md
 """
 
 from __future__ import annotations
