@@ -7,6 +7,7 @@ from typing import Any
 
 from npformer.explorer.arrays import SCORES, Arrays, rounded
 from npformer.explorer.formulas import explain
+from npformer.explorer.products import products
 from npformer.explorer.tree import call_tree
 from npformer.explorer.wiring import wiring
 from npformer.inspect.recording import RecordedCall, Recording
@@ -50,6 +51,7 @@ def node_data(
                     for name, value in call.settings.items()
                 },
                 "tensors": _tensors(call, recording, parameters, arrays),
+                "products": _products(call, recording, parameters),
                 "error": _error(call, errors),
             }
         )
@@ -111,6 +113,31 @@ def _error(call: RecordedCall, errors: Errors | None) -> list[float | None] | No
     return None if found is None else [rounded(error) for error in found]
 
 
+def _products(
+    call: RecordedCall, recording: Recording, parameters: dict[str, Array]
+) -> list[dict[str, Any]]:
+    """Of a call that computes, with the names of its tensors."""
+    if call.op is None:
+        return []
+    own = {
+        path.rpartition(".")[2]: path
+        for path in parameters
+        if path.rpartition(".")[0] == call.path and call.path
+    }
+    between = {n: a for n, a in call.internals.items() if not n.startswith("d")}
+    weights = {name: parameters[path] for name, path in own.items()}
+    values = {**call.inputs, **between, output_name(call): call.output, **weights}
+    gradients = {n[1:]: a for n, a in call.internals.items() if n.startswith("d")}
+    gradients |= call.dinputs | {output_name(call): call.doutput}
+    gradients |= {name: recording.gradients[path] for name, path in own.items()}
+    return products(values, gradients)
+
+
+def output_name(call: RecordedCall) -> str:
+    """What the page calls a call's output."""
+    return {"": "logits", "loss": "loss"}.get(call.path, "y")
+
+
 def _tensors(
     call: RecordedCall, recording: Recording, parameters: dict[str, Array], arrays: Arrays
 ) -> list[dict[str, Any]]:
@@ -127,11 +154,11 @@ def _tensors(
     between = call.internals
     names = {*between, *SCORES}
     gradients_of = {f"d{name}": name for name in names}
-    for name in dict.fromkeys(gradients_of.get(name, name) for name in between):
+    order = sorted(between, key=lambda name: name not in SCORES[:1])  # what the softmax reads first
+    for name in dict.fromkeys(gradients_of.get(name, name) for name in order):
         value, gradient = between.get(name), between.get(f"d{name}")  # either may not be kept
         found.append(tensor(name, "between", value, gradient))
-    output = {"": "logits", "loss": "loss"}.get(call.path, "y")
-    found.append(tensor(output, "output", call.output, call.doutput))
+    found.append(tensor(output_name(call), "output", call.output, call.doutput))
     prefix = f"{call.path}." if call.path else ""
     for path, array in parameters.items():
         owner, _, name = path.rpartition(".")

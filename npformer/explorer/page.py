@@ -37,6 +37,7 @@ SCRIPTS = (
     "items.js",
     "formula.js",
     "node.js",
+    "origin.js",
     "walk.js",
     "tokens.js",
     "table.js",

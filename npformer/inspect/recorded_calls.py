@@ -5,6 +5,7 @@ Chapter     walkthroughs/13_looking_inside.md
 
 from __future__ import annotations
 
+import inspect
 import sys
 
 import numpy as np
@@ -68,9 +69,16 @@ def _call(seen: Seen, order: int, kept: dict[str, int], weights: set[int]) -> Re
 
 
 def _inside(op: seam.Call, seen: Seen) -> dict[str, Array]:
-    """What an op's file has to show besides its cache: ``X_inside(dy, cache)``, if it is there."""
+    """What an op's file has to show besides its cache: ``X_inside(dy, cache, ...)``, if there.
+
+    Its other arguments are those of the forward that it names.
+    """
     inside = getattr(sys.modules[op.function.__module__], f"{op.pair}_inside", None)
-    return {} if inside is None else inside(seen.doutput, seen.cache)
+    if inside is None:
+        return {}
+    names = inspect.signature(inside).parameters
+    again = {name: a for name, a in seen.arguments.items() if name in names}
+    return inside(seen.doutput, seen.cache, **again)
 
 
 def _kept(returned: list[Seen], weights: list[Array]) -> dict[int, dict[str, int]]:

@@ -175,13 +175,35 @@ def attention_backward(dy: Array, cache: AttentionCache) -> tuple[Array, ...]:
     return by_position(dq, cache.q.shape[2]), swap(dk), swap(dv), *others
 
 
-def attention_inside(dy: Array, cache: AttentionCache) -> dict[str, Array]:
-    """dy (B, T, N, Hv) -> dprobs and dscores (B, N, T, S), which the backward overwrites."""
+def attention_inside(
+    dy: Array,
+    cache: AttentionCache,
+    mask: Array | None = None,
+    bias: Array | None = None,
+    *,
+    causal: bool = False,
+    window: int | None = None,
+    softcap: float | None = None,
+) -> dict[str, Array]:
+    """dy (B, T, N, Hv) -> scores, dprobs and dscores (B, N, T, S), which the passes overwrite.
+
+    ``scores`` are what the softmax reads, -inf where a key is hidden; the other arguments are those
+    of the forward.
+    """
     shape = cache.probs.shape
+    queries = by_group(cache.q * cache.scale, cache.k.shape[2])
+    scores = (queries @ swap(cache.k).mT).reshape(shape)
+    if softcap is not None:
+        scores, _ = capped(scores, softcap)
+    if bias is not None:
+        scores = scores + bias
+    mask = visible(shape[2], shape[3], mask, causal=causal, window=window)
+    if mask is not None:
+        scores = np.where(mask, scores, -np.inf)
     dprobs = by_group(dy, cache.k.shape[2]) @ swap(cache.v).mT
     dprobs = dprobs.reshape(shape)
     dscores, _ = dscores_of_seen(cache.probs != 0, cache.probs, dprobs)
-    return {"dprobs": dprobs, "dscores": dscores}
+    return {"scores": scores, "dprobs": dprobs, "dscores": dscores}
 
 
 def _softmax(scores: Array, sink: Array | None) -> tuple[Array, Array | None]:

@@ -405,3 +405,51 @@ def test_one_choice_holds_in_all_views(open_page):
     page.get_by_role("tab", name="Attention by token").click()
     assert table.get_by_role("button", pressed=True).inner_text() == "layer 1 · head 0"
     assert "target position 2" in text_of(page, ".look-title")
+
+
+def test_a_cell_shows_the_row_and_the_column_that_it_is_made_of(open_page, example):
+    page = open_page("#walk&node=decoder.layers.0.self_attn.attention")
+    call = example.recording["decoder.layers.0.self_attn.attention"]
+    canvas = page.locator("[data-tensor=scores] [data-panel='1'] canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    rows = call.output.shape[1]
+    row, column = 5, 2
+    canvas.click(
+        position={
+            "x": (column + 0.5) * box["width"] / rows, "y": (row + 0.5) * box["height"] / rows
+        }
+    )  # fmt: skip
+    origin = page.get_by_role("complementary", name="Where a number comes from")
+    said = " ".join(origin.inner_text().split()).replace("−", "-")
+    score = call.internals["scores"][0, 1, row, column]
+    assert float(re.search(r"scores\[0, 1, 5, 2\] = (\S+) is", said)[1]) == pytest.approx(
+        score, rel=5e-3
+    )
+    read = words(example, example.batch.inputs["target"][0])
+    assert f"row 5 “{read[5]}” of q times row 2 “{read[2]}” of k." in said
+    factor, terms = re.search(r"(\S+) × \( (.*) \) = ", said).groups()
+    pairs = [term.replace("(", "").replace(")", "").split("·") for term in terms.split(" + ")]
+    assert len(pairs) == call.inputs["q"].shape[-1]
+    total = float(factor) * sum(float(a) * float(b) for a, b in pairs)
+    assert total == pytest.approx(score, abs=2e-3)
+    marked = page.locator(".origin-mark").evaluate_all(
+        "(all) => all.map((e) => e.closest('[data-tensor]').dataset.tensor)"
+    )
+    assert sorted(marked) == ["k", "q", "scores"]
+    assert page.evaluate("location.hash").endswith("cell=scores%2C1%2C5%2C2")
+    page.get_by_role("button", name="Next step").click()  # which has no such cell
+    assert page.locator(".origin-mark").count() == 0
+    hidden = open_page("#walk&node=decoder.layers.0.self_attn.attention&cell=scores,0,1,3")
+    assert "is hidden by a mask" in text_of(hidden, "#origin")
+    hidden.get_by_role("button", name="Close").click()
+    assert hidden.locator("#origin").inner_html() == ""
+
+
+def test_the_chosen_heads_scores_stand_below_its_weights(open_page, example):
+    page = open_page("#tokens&node=decoder.layers.1.cross_attn.attention&target=3&head=1")
+    row = page.get_by_role("row", name=re.compile("^its scores"))
+    cells = row.get_by_role("cell").all_inner_texts()
+    scores = example.recording["decoder.layers.1.cross_attn.attention"].internals["scores"]
+    shown = [float(cell.replace("−", "-")) for cell in cells]
+    np.testing.assert_allclose(shown, scores[0, 1, 3], atol=0.051)

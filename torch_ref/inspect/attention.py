@@ -25,10 +25,11 @@ def attention_inside(
     softcap: float | None = None,
     dy: Tensor,
 ) -> dict[str, Tensor]:
-    """q (B, T, N, H), k (B, S, G, H), v (B, S, G, Hv), dy (B, T, N, Hv) -> probs, dprobs, dscores.
+    """q (B, T, N, H), k (B, S, G, H), v (B, S, G, Hv), dy (B, T, N, Hv) -> scores, probs, dprobs,
+    dscores.
 
-    All three are (B, N, T, S); ``dscores`` is that of what the softmax reads, scale, cap and bias
-    included. A row that may attend to nothing is 0 in each.
+    All are (B, N, T, S). ``scores`` are what the softmax reads, scale, cap and bias included, and
+    -inf where a key is hidden. A row that may attend to nothing is 0 in the others.
     """
     q, k, v = (x.detach().transpose(1, 2) for x in (q, k, v))
     k, v = (x.repeat_interleave(q.shape[1] // max(x.shape[1], 1), 1) for x in (k, v))
@@ -47,7 +48,8 @@ def attention_inside(
         last = sink.detach()[:, None, None].expand(*scores.shape[:-1], 1)
         probs = torch.cat([hidden, last], -1).softmax(dim=-1)[..., :-1] * some
     dprobs, dscores = torch.autograd.grad(probs @ v, (probs, scores), dy.transpose(1, 2))
-    return {"probs": probs, "dprobs": dprobs, "dscores": dscores}
+    shown = scores.detach().masked_fill(~allowed, -math.inf)
+    return {"scores": shown, "probs": probs, "dprobs": dprobs, "dscores": dscores}
 
 
 INSIDE = {"attention": attention_inside}

@@ -160,20 +160,48 @@ function attentionRows(kind, query) {
     const entry = page.arrays[array];
     const [heads, queries, keys] = entry.view;
     const data = values(entry);
-    return d3.range(heads).map((head) => ({
-      name: `layer ${layerOf(path)} · head ${headOf(entry, head)}`,
-      first: head === 0,
-      chosen: isChosenHead(path, headOf(entry, head)),
-      near: layerIn(path) === chosenLayer(),
-      choose: () => chooseHead(path, headOf(entry, head)),
-      cells: d3.range(keys).map((key) => data[(head * queries + query) * keys + key]),
-      show: (value) => [
-        colours(Math.min(1, value)),
-        percent(value),
-        `${(100 * value).toFixed(1)} %`,
-      ],
-    }));
+    const scores = scoresOf(path, entry);
+    return d3.range(heads).flatMap((head) => [
+      {
+        name: `layer ${layerOf(path)} · head ${headOf(entry, head)}`,
+        first: head === 0,
+        chosen: isChosenHead(path, headOf(entry, head)),
+        near: layerIn(path) === chosenLayer(),
+        choose: () => chooseHead(path, headOf(entry, head)),
+        cells: d3.range(keys).map((key) => data[(head * queries + query) * keys + key]),
+        show: (value) => [
+          colours(Math.min(1, value)),
+          percent(value),
+          `${(100 * value).toFixed(1)} %`,
+        ],
+      },
+      isChosenHead(path, headOf(entry, head)) && scores ? scoreRow(scores, head, query) : null,
+    ]).filter(Boolean);
   });
+}
+
+/** The scores before the softmax of the attention at `path`; null where they are not as its map is. */
+function scoresOf(path, { view }) {
+  const call = page.calls[attendingCall(path)];
+  const at = call?.tensors.find((tensor) => tensor.name === "scores")?.value ?? null;
+  return at !== null && String(page.arrays[at].view) === String(view) ? page.arrays[at] : null;
+}
+
+/** Below the weights of the chosen head, what the softmax made them of. */
+function scoreRow(entry, head, query) {
+  const scale = colourScale(entry.min, entry.max);
+  const colours = ramp(scale.name);
+  const [, queries, keys] = entry.view;
+  const data = values(entry);
+  return {
+    name: "its scores",
+    near: true,
+    cells: d3.range(keys).map((key) => data[(head * queries + query) * keys + key]),
+    show: (value) =>
+      value === HIDDEN
+        ? ["transparent", "", "hidden"]
+        : [colours(scale.at(value)), value.toFixed(1).replace("-", "−"), number(value)],
+  };
 }
 
 /** A row a place: gradient norms, printed in percent of the row's largest. */

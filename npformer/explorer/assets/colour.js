@@ -38,6 +38,8 @@ const RAMPS = {
 
 const ramp = (name) => d3.piecewise(d3.interpolateLab, RAMPS[isDark() ? "dark" : "light"][name]);
 const NOT_A_NUMBER = [198, 26, 255, 255];
+const HIDDEN = -Infinity; // a score that a mask hides: the hatching behind it shows
+const CLEAR = [0, 0, 0, 0];
 
 const tables = new Map();
 
@@ -57,14 +59,14 @@ function pixels(name) {
   return tables.get(key);
 }
 
-/** Draw `parts`, each from 0 to 1 of the ramp or NaN, as the pixels of a canvas. */
+/** Draw `parts`, each from 0 to 1 of the ramp, NaN or HIDDEN, as the pixels of a canvas. */
 function paint(canvas, name, parts) {
   const table = pixels(name);
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
-  parts.forEach((part, i) =>
-    image.data.set(part >= 0 && part <= 1 ? table[Math.round(1023 * part)] : NOT_A_NUMBER, 4 * i),
-  );
+  const pixel = (part) =>
+    part === HIDDEN ? CLEAR : part >= 0 && part <= 1 ? table[Math.round(1023 * part)] : NOT_A_NUMBER;
+  parts.forEach((part, i) => image.data.set(pixel(part), 4 * i));
   context.putImageData(image, 0, 0);
 }
 
@@ -80,7 +82,7 @@ function colourScale(low, high, { root = false } = {}) {
   };
   return {
     signed,
-    at: (value) => (Number.isFinite(value) ? at(value) : NaN),
+    at: (value) => (value === HIDDEN ? HIDDEN : Number.isFinite(value) ? at(value) : NaN),
     name,
     domain: signed ? [-most, most] : [0, most],
   };

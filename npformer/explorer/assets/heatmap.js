@@ -68,7 +68,10 @@ function heatmap(entry, { name, label, side = null, keys = null }) {
       );
     });
     canvas.addEventListener("pointerleave", hide);
-    const take = () => tokens && chooseToken(side, row);
+    const take = () => {
+      const cell = entry.block[0] * entry.block[1] === 1 ? [name, panel, row, column].join() : null;
+      choose(tokens ? { side, [side]: row, cell } : { cell });
+    };
     canvas.addEventListener("click", take);
     canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && show(row, column));
     canvas.addEventListener("blur", hide);
@@ -88,7 +91,7 @@ function heatmap(entry, { name, label, side = null, keys = null }) {
     const head = heads > 1 ? headOf(entry, panel) : null;
     return h(
       "div",
-      { class: "panel", "data-head": head, "data-heads": heads },
+      { class: "panel", "data-panel": panel, "data-head": head, "data-heads": heads },
       heads > 1 ? headName(head, heads) : null,
       h("div", { class: "with-names" }, rowNames(), frame),
     );
@@ -130,7 +133,7 @@ function heatmap(entry, { name, label, side = null, keys = null }) {
 
   return h(
     "figure",
-    { class: `tensor${rows === 1 ? " flat" : ""}` },
+    { class: `tensor${rows === 1 ? " flat" : ""}`, "data-tensor": name },
     h(
       "figcaption",
       {},

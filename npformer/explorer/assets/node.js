@@ -50,6 +50,7 @@ function nodePanel(id, pass) {
       ),
     ),
     h("section", { class: "card", "aria-label": "Tensors" }, tensorHeading(), tensors(call, pass)),
+    h("aside", { id: "origin", "aria-label": "Where a number comes from" }),
     explained.length ? h("section", { class: "card", "aria-label": "Source" }, source) : null,
   );
 }

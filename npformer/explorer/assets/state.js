@@ -10,6 +10,7 @@ const atFirst = () => ({
   target: Math.max(0, d3.maxIndex(page.sentence.target.loss)),
   source: null,
   head: null,
+  cell: null, // "name,head,row,column" of the open node's tensors
 });
 const chosen = atFirst();
 const drawers = [];
@@ -19,6 +20,7 @@ const whenChosen = (draw) => drawers.push(draw);
 
 /** Choose; one that the reader only passes by, as with an arrow key, is no place to go back to. */
 function choose(changes, { passing = false } = {}) {
+  if ("call" in changes && changes.call !== chosen.call) changes = { cell: null, ...changes };
   const changed = Object.keys(changes).filter((name) => chosen[name] !== changes[name]);
   if (!changed.length) return;
   Object.assign(chosen, changes);
@@ -42,7 +44,7 @@ function addressOf(place) {
   const first = atFirst();
   const parts = new URLSearchParams();
   if (place.call !== first.call) parts.set("node", nodeName(page.calls[place.call]));
-  for (const name of ["pass", "target", "source", "head"])
+  for (const name of ["pass", "target", "source", "head", "cell"])
     if (place[name] !== first[name]) parts.set(name, place[name]);
   if (place.side === "target") parts.delete("source");
   return `#${[place.view, ...parts].length > 1 ? `${place.view}&${parts}` : place.view}`;
@@ -65,6 +67,7 @@ function placeAt(address) {
   place.target = below("target", targetWritten.length);
   place.source = below("source", sourceTokens.length);
   place.head = below("head", page.choice.of_heads);
+  if (cellAt(place.call, parts.get("cell"))) place.cell = parts.get("cell");
   if (place.source !== null) place.side = "source";
   return place;
 }

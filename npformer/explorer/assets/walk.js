@@ -84,6 +84,7 @@ function walkView() {
     if (["view", "call", "pass"].some((name) => changed.has(name))) showStep();
     else drawModel();
     markChosen(byId("node"));
+    showOrigin();
   });
   whenRecoloured(() => chosen.view === "walk" && redrawNode());
 }
@@ -141,4 +142,5 @@ function showStep() {
 function redrawNode() {
   byId("node").replaceChildren(nodePanel(chosen.call, chosen.pass));
   markChosen(byId("node"));
+  showOrigin();
 }
