@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -73,6 +73,9 @@ class GPTConfig(MultiplierConfig, DeltaConfig, LatentConfig, ExpertConfig):
     init_std: float | None = 0.02
     layers: int = 12
     """Layers of the stack."""
+    parallel: bool = False
+    """Attention and feed-forward network of a layer read one norm and are added together (GPT-J,
+    Cohere, Phi)."""
     scale_embedding: bool = False
     """Multiply the embedding by sqrt(d_model) where it is read."""
     logit_softcap: float | None = None
@@ -89,6 +92,10 @@ class GPTConfig(MultiplierConfig, DeltaConfig, LatentConfig, ExpertConfig):
         check(self.layers >= 1, f"layers is {self.layers}; it must be 1 or more")
         cap = self.logit_softcap
         check(cap is None or cap > 0, f"logit_softcap is {cap}; it must be > 0, or not given")
+
+    def stack_settings(self, layers: int) -> dict[str, Any]:
+        """As of a stack whose layers have one sub-layer after the other."""
+        return super().stack_settings(layers) | {"parallel": self.parallel}
 
     @property
     def embedding_scale(self) -> float:

@@ -1,7 +1,8 @@
 """One layer of a Transformer (Vaswani et al., 2017, section 3.1): an encoder's or a decoder's.
 
 Self-attention, then attention over a memory if the layer has any, then the feed-forward network,
-each inside a residual. A decoder's self-attention is causal.
+each inside a residual. A decoder's self-attention is causal. Or, in parallel (GPT-J: Wang and
+Komatsuzaki, 2021), the two are one branch: y = x + self_attn(N(x)) + feed_forward(N(x)).
 
 Chapter     walkthroughs/09_whole_model.md
 """
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from npformer.errors import ConfigError
 from npformer.nn.feed_forward import make_feed_forward
 from npformer.nn.gated_delta_net import GatedDeltaNet
 from npformer.nn.latent_attention import LatentAttention
@@ -29,11 +31,13 @@ from npformer.nn.token_grid import PackedMask
 class LayerCache(NamedTuple):
     self_attn: ResidualCache
     cross_attn: ResidualCache | None
-    feed_forward: ResidualCache
+    feed_forward: ResidualCache | None  # None in parallel: self_attn's has those of both
 
     @property
     def auxiliary(self) -> Auxiliary | None:
         """What experts add to the loss, where it was asked for."""
+        if self.feed_forward is None:
+            return getattr(self.self_attn.sublayer[1], "auxiliary", None)
         return getattr(self.feed_forward.sublayer, "auxiliary", None)
 
 
@@ -46,8 +50,9 @@ class Layer(Module):
     self-attention. ``bias`` is whether the feed-forward network has one. Without
     ``first_norm`` self-attention has no norm, for a stream that is normed already. ``experts`` are
     settings of ``MixtureOfExperts``, which takes the feed-forward network's place, and may have a
-    ``d_ff`` of its own. ``residual_scale`` is the factor of every branch.
-    Raises ConfigError as its parts do.
+    ``d_ff`` of its own. ``residual_scale`` is the factor of every branch. In
+    ``parallel`` both sub-layers are inside self-attention's residual.
+    Raises ConfigError as its parts do, and for cross-attention in parallel.
     """
 
     def __init__(
@@ -71,6 +76,7 @@ class Layer(Module):
         first_norm: bool = True,
         experts: Mapping[str, Any] | None = None,
         residual_scale: float = 1.0,
+        parallel: bool = False,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
     ) -> None:
@@ -88,6 +94,8 @@ class Layer(Module):
         def attends(**more: Any) -> MultiHeadAttention:
             return MultiHeadAttention(d_model, heads, d_k, d_v, **more, rng=rng, dtype=dtype)
 
+        if parallel and cross_attention:
+            raise ConfigError("a layer in parallel has no cross-attention; give one of the two")
         self.causal = causal
         self.self_attn_residual = residual(norm if first_norm else "none")
         self.self_attn: Any
@@ -102,7 +110,7 @@ class Layer(Module):
             self.self_attn = attends(**(attention or {}))
         self.cross_attn_residual = residual(norm) if cross_attention else None
         self.cross_attn = attends(**(memory_attention or {})) if cross_attention else None
-        self.feed_forward_residual = residual(norm)
+        self.feed_forward_residual = None if parallel else residual(norm)
         self.feed_forward: Any
         if experts is None:
             self.feed_forward = make_feed_forward(
@@ -160,6 +168,14 @@ class Layer(Module):
                 return self.feed_forward.forward(h)
             return self.feed_forward.forward(h, texts)
 
+        def both(h: Array) -> tuple[Array, Any]:
+            found, of_attention = attend(h)
+            more, of_network = feed(h)
+            return found + more, (of_attention, of_network)
+
+        if self.feed_forward_residual is None:
+            y, whole = self.self_attn_residual.forward(x, both, rng)
+            return y, LayerCache(whole, None, None)
         x, self_attn = self.self_attn_residual.forward(x, attend, rng)
         cross_attn = None
         if self.cross_attn_residual is not None:
@@ -169,6 +185,8 @@ class Layer(Module):
 
     def backward(self, dy: Array, cache: LayerCache) -> Any:
         """dy (B, T, D) -> dx (B, T, D), then dmemory (B, S, D) and dbias where they were given."""
+        if self.feed_forward_residual is None or cache.feed_forward is None:
+            return self.self_attn_residual.backward(dy, cache.self_attn, self._both_backward)
         dx = self.feed_forward_residual.backward(dy, cache.feed_forward, self.feed_forward.backward)
         memories: list[Array] = []
         if self.cross_attn_residual is not None and self.cross_attn is not None:
@@ -179,6 +197,14 @@ class Layer(Module):
         dx = self.self_attn_residual.backward(dx, cache.self_attn, self.self_attn.backward)
         dx, *biases = dx if isinstance(dx, tuple) else (dx,)
         return (dx, *memories, *biases) if memories or biases else dx
+
+    def _both_backward(self, dh: Array, cache: tuple[Any, Any]) -> Any:
+        """dh (B, T, D) of the sum -> that of what both read, and dbias where it was given."""
+        of_attention, of_network = cache
+        dx = self.self_attn.backward(dh, of_attention)
+        dx, *biases = dx if isinstance(dx, tuple) else (dx,)
+        dx = dx + self.feed_forward.backward(dh, of_network)
+        return (dx, *biases) if biases else dx
 
     def start(self, max_length: int, memory: Array | None = None) -> LayerState:
         """memory (B, S, D) or None -> the state of a decoding of up to ``max_length`` tokens."""

@@ -72,6 +72,7 @@ OTHERS_TURN = Quirk(lambda c: {"rotary_pattern": _swapped(c.rotary_pattern, "RN"
 ALL_COLUMNS = Quirk(lambda c: {} if c.rotary_short_factor else {"rotary_fraction": 1.0}, ROTATION)
 ONE_THETA = Quirk(lambda c: {"rotary_theta_local": c.rotary_theta}, ROTATION)
 STRETCHED_LOCALLY = Quirk(lambda c: {"rotary_theta_local": None}, ROTATION)
+WITHOUT_MEAN = Quirk(lambda c: {"norm_type": "rms_norm"}, NORM)
 WITHOUT_ONE = Quirk(lambda c: {"norm_type": "rms_norm"}, NORM)
 WITH_ONE = Quirk(lambda c: {"norm_type": "rms_norm_plus_one"}, NORM)
 EMBEDDING_UNSCALED = Quirk(lambda c: {"scale_embedding": False}, "")

@@ -149,6 +149,18 @@ GRANITE: dict[str, Any] = dict(
     attention_scale=0.1,
     logit_multiplier=0.25,
 )
+COHERE: dict[str, Any] = dict(
+    parallel=True,
+    norm_type="layer_norm_no_bias",
+    activation="swiglu",
+    positions="rotary_interleaved",
+    kv_heads=2,
+    window=4,
+    window_pattern="LG",
+    rotary_pattern="RN",
+    logit_multiplier=0.25,
+    **NO_BIAS,
+)
 BLOOM: dict[str, Any] = dict(positions="alibi", kv_heads=1)
 T5: dict[str, Any] = dict(norm_type="rms_norm", positions="t5", window=5, window_pattern="GL")
 DECODERS = {
@@ -165,6 +177,7 @@ DECODERS = {
     "deepseek": DEEPSEEK,
     "qwen3-next": QWEN_NEXT,
     "granite": GRANITE,
+    "cohere": COHERE,
     "bloom": BLOOM,
     "t5": T5,
 }

@@ -125,6 +125,16 @@ SPECIMENS: dict[str, Callable[[], Any]] = {
     "exaone4": lambda: transformers.Exaone4Config(
         **SIZES, sliding_window=4, layer_types=KINDS, rope_parameters=LLAMA3
     ),
+    "cohere": lambda: transformers.CohereConfig(
+        **SIZES, pad_token_id=2, eos_token_id=3, logit_scale=0.3, rope_parameters=YARN
+    ),
+    "cohere2": lambda: transformers.Cohere2Config(
+        **SIZES, pad_token_id=2, eos_token_id=3, logit_scale=0.3, sliding_window=4,
+        layer_types=KINDS, rope_parameters=YARN,
+    ),
+    "phi": lambda: transformers.PhiConfig(
+        **SIZES, rope_parameters={**YARN, "partial_rotary_factor": 0.5}
+    ),
     "gemma2": lambda: transformers.Gemma2Config(
         **SIZES, sliding_window=4, query_pre_attn_scalar=17, attn_logit_softcapping=2.0,
         final_logit_softcapping=3.0,

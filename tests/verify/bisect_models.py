@@ -66,13 +66,14 @@ VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
         },
         None,
     ),
-    "a decoder alone: halves that turn, the exact form of geglu, factors": (
+    "a decoder alone: halves that turn, the exact form of geglu, factors, in parallel": (
         {
             "family": "gpt",
             "norm_type": "rms_norm",
             "activation": "geglu",
             "positions": "rotary",
             "head_size": 4,
+            "parallel": True,
             "embedding_multiplier": 3.0,
             "residual_multiplier": 0.5,
             "logit_multiplier": 0.5,

@@ -107,6 +107,14 @@ def test_the_step_within_a_layer_has_a_name(name, path, method, operation):
     assert operation in operations
 
 
+def test_a_sum_of_a_layer_in_parallel_is_named_with_the_residual_around_it():
+    side = right("a decoder alone: halves that turn, the exact form of geglu, factors, in parallel")
+    with plant(MUTANTS["Layer/parallel-attention-alone"], side.model, "decoder.layers.2") as loss:
+        (found,) = side.reference.judge(side.model, loss).findings
+    assert (found.path, found.phase) == ("decoder.layers.2.self_attn_residual", "backward")
+    assert found.operation == "the branch's gradient"
+
+
 @pytest.mark.parametrize(
     ("name", "path", "operation"),
     [

@@ -66,8 +66,12 @@ CANNOT_SHOW = {
     "softcap/digits-lost": "no score is far beyond the cap",
     "softcap/slope-overflows": "no score is far beyond the cap",
 }
-NAMED_IN_A_PART = ("GPT/every-layer-local", "MultiHeadAttention/gates-interleaved")
-"""They change a part's setting or weights, and bisect names that part."""
+NAMED_IN_A_PART = (
+    "GPT/every-layer-local",
+    "MultiHeadAttention/gates-interleaved",
+    "Layer/parallel-attention-alone",
+)
+"""They change a part's setting or weights, or lie in a part's call; bisect names the part."""
 LAYERS = 3
 """Of each stack: a first, one between and a last."""
 MODELS = [make_model(1, **changes) for changes, _ in VARIANTS.values()]

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from npformer.errors import ConfigError
 from torch_ref.nn.feed_forward import make_feed_forward
 from torch_ref.nn.gated_delta_net import GatedDeltaNet
 from torch_ref.nn.latent_attention import LatentAttention
@@ -23,7 +24,8 @@ from torch_ref.nn.token_grid import PackedMask
 class Layer(nn.Module):
     """Self-attention, cross-attention if ``cross_attention``, and the feed-forward network.
 
-    Raises ConfigError as its parts do.
+    In ``parallel`` both sub-layers are one branch. Raises ConfigError as its parts do, and for
+    cross-attention in parallel.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Layer(nn.Module):
         first_norm: bool = True,
         experts: Mapping[str, Any] | None = None,
         residual_scale: float = 1.0,
+        parallel: bool = False,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
     ) -> None:
@@ -60,6 +63,8 @@ class Layer(nn.Module):
         def attends(**more: Any) -> MultiHeadAttention:
             return MultiHeadAttention(d_model, heads, d_k, d_v, **more, **place)
 
+        if parallel and cross_attention:
+            raise ConfigError("a layer in parallel has no cross-attention; give one of the two")
         self.causal = causal
         self.self_attn_residual = residual(norm if first_norm else "none")
         self.self_attn: Any
@@ -72,7 +77,7 @@ class Layer(nn.Module):
             self.self_attn = attends(**(attention or {}))
         self.cross_attn_residual = residual(norm) if cross_attention else None
         self.cross_attn = attends(**(memory_attention or {})) if cross_attention else None
-        self.feed_forward_residual = residual(norm)
+        self.feed_forward_residual = None if parallel else residual(norm)
         self.feed_forward: nn.Module
         if experts is None:
             self.feed_forward = make_feed_forward(d_model, d_ff, activation, bias=bias, **place)
@@ -129,6 +134,9 @@ class Layer(nn.Module):
             auxiliary.append(of_experts)
             return y
 
+        if self.feed_forward_residual is None:
+            x = self.self_attn_residual(x, lambda h: attend(h) + feed(h), rng)
+            return (x, auxiliary[0]) if counted else x
         x = self.self_attn_residual(x, attend, rng)
         if self.cross_attn_residual is not None:
             x = self.cross_attn_residual(x, attend_memory, rng)

@@ -52,6 +52,7 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     if source.choice((False, True)):
         settings |= draw_later(source, settings) | draw_multipliers(source)
         settings["delta_pattern"] = source.choice(("", "DA"))
+        settings["parallel"] = source.choice((False, True))
     c = GPTConfig(**{f.name: settings[f.name] for f in dataclasses.fields(GPTConfig)
                      if f.name in settings})  # fmt: skip
     b, t, _ = draw_lengths(source)

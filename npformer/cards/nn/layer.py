@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from npformer.cards.altered import altered
 from npformer.cards.attention_draws import draw_attention
 from npformer.cards.case import Case, Result
 from npformer.cards.invariant import Finding
@@ -48,6 +49,7 @@ def draw_layers(source: Source, *counts: int) -> tuple[dict[str, int], dict[str,
     if attention:
         further["first_norm"] = source.choice((True, False))
         further["residual_scale"] = source.choice((1.0, 0.5))
+        further["parallel"] = not cross and source.choice((False, True))
     static = {
         "build": (*count, c["d_model"], c["heads"], c["d_ff"]),
         "settings": {
@@ -74,6 +76,8 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
 MEMORY = ("cross_attn.k_proj.weight", "cross_attn.v_proj.weight")
 READ = tuple(f"self_attn.{name}_proj.weight" for name in ("q", "k", "v", "gate"))
 """What reads a layer's input, or its norm's output."""
+FEED = tuple(f"feed_forward.{name}.weight" for name in ("linear1", "gate_proj", "up_proj"))
+"""What reads it too, in parallel."""
 
 card.invariant("<dmemory, memory> is the sum of the keys' and the values' products",
                broken_by="memory-gradient-lost")(
@@ -95,7 +99,8 @@ def _norm(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Findin
     if settings["norm_type"] == "rms_norm_plus_one":
         one = f"grad {norm[0]}"
         left, size = left + result[one].sum(dtype=np.float64), size + scales[one].sum()
-    right, other = product(case, result, scales, READ)
+    readers = READ + FEED if settings.get("parallel") else READ
+    right, other = product(case, result, scales, readers)
     yield Finding(left, right, size + other)
 
 
@@ -130,10 +135,23 @@ for _name, _text, _pick, _seen in (
 @card.wrong_method("gradient-of-last-half", "only the feed-forward half is walked back",
                    Layer.backward)  # fmt: skip
 def _half(self, dy, cache):
+    if self.feed_forward_residual is None:
+        _, of_network = cache.self_attn.sublayer
+        return self.self_attn_residual.backward(
+            dy, cache.self_attn, lambda dh, _: self.feed_forward.backward(dh, of_network)
+        )
     dx = self.feed_forward_residual.backward(dy, cache.feed_forward, self.feed_forward.backward)
     if self.cross_attn is None:
         return dx
     return self.cross_attn_residual.backward(dx, cache.cross_attn, self.cross_attn.backward)
+
+
+@card.wrong_method("parallel-attention-alone", "in parallel, x gets what attention returns, and "
+                   "not what the network does", Layer._both_backward)  # fmt: skip
+def _attention_alone(self, dh, cache):
+    right = self.feed_forward.backward
+    with altered(self.feed_forward, backward=lambda d, of: 0 * right(d, of)):
+        return self._both_backward(dh, cache)
 
 
 @card.wrong_method("memory-gradient-lost", "dmemory is zero", Layer.backward)

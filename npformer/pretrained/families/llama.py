@@ -7,6 +7,7 @@ Chapter     walkthroughs/24_a_model_from_elsewhere.md
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from npformer.pretrained import quirks
@@ -35,6 +36,8 @@ class Llama(Family):
     """``head_dim`` where a config has none."""
     activation_field: ClassVar[str] = "hidden_act"
     activation: ClassVar[str] = "silu"
+    activations: ClassVar[Mapping[str, str]] = GATED
+    """Ours of each of the config's."""
     feed_forward_name: ClassVar[str] = "mlp"
     norms: ClassVar[dict[str, str]] = {
         "self_attn_residual.norm": "input_layernorm",
@@ -78,7 +81,7 @@ class Llama(Family):
             "d_ff": fields.take("intermediate_size"),
             "norm_type": "rms_norm",
             "layer_norm_eps": fields.take("rms_norm_eps", self.eps),
-            "activation": fields.choose(self.activation_field, GATED, self.activation),
+            "activation": fields.choose(self.activation_field, self.activations, self.activation),
             "attention_bias": "all" if fields.take("attention_bias", False) else "none",
             "feed_forward_bias": fields.take("mlp_bias", False),
             "positions": "rotary",
