@@ -108,6 +108,13 @@ def test_an_index_that_points_outside(source, not_loaded):
         ({"num_attention_heads": 3}, "describes a model that cannot be: kv_heads is 2"),
         ({"rope_parameters": {"rope_type": "resonance", "rope_theta": 1e4}}, "is 'resonance'"),
         ({"rope_parameters": {"rope_type": "linear", "beta": 1.0}}, "has beta 1.0"),
+        (
+            {"model_type": "granitemoehybrid", "layer_types": ["mamba", "attention"]},
+            "layer_types has 'mamba'; npformer has 'attention' and 'full_attention'",
+        ),
+        ({"model_type": "cohere", "use_qk_norm": True}, "has use_qk_norm True; npformer has False"),
+        ({"model_type": "exaone4", "sliding_window_pattern": "LLLG"}, "'LLLG'; npformer reads a"),
+        ({"model_type": "qwen2_moe", "mlp_only_layers": [0]}, "mlp_only_layers is [0]; npformer"),
         ({"quantization_config": {"quant_method": "gptq"}}, "quant_method 'gptq'; npformer has"),
         ({"quantization_config": {"quant_method": "fp8", "weight_block_size": [64, 64]}}, "64, 64"),
     ],
