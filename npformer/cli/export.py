@@ -41,6 +41,8 @@ class Command:
             note(f"warning: {warning}")
         count = export(checkpoint, load_tokenizer(checkpoint.tokenizer_path), self.directory)
         adapted = ", adapters merged into them" if checkpoint.config.adapters.lora else ""
+        if getattr(checkpoint.config.model, "weight_bits", None) is not None:
+            adapted += ", floats that are not rounded yet"
         said = f"{self.directory}: {counted(count, 'tensor')}{adapted}"
         reporter(None, self.quiet).out(said, highlight=False)
         return 0

@@ -172,6 +172,8 @@ class AttentionConfig(RotaryConfig):
             "bias": self.feed_forward_bias,
             "eps": self.layer_norm_eps,
             "attention": [self.attention(layer) for layer in range(layers)],
+            "weight_bits": self.weight_bits,
+            "input_bits": self.input_bits,
         }
 
     def bias(self, bidirectional: bool = False) -> dict[str, Any]:

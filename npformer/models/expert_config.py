@@ -57,6 +57,10 @@ class ExpertConfig(AttentionConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check(
+            self.experts is None or self.weight_bits is None,
+            "weight_bits is of linear layers, and the matrices of experts are none; leave one out",
+        )
         if self.experts is None:
             own = {f.name: f.default for f in dataclasses.fields(ExpertConfig)}
             for field in dataclasses.fields(AttentionConfig):

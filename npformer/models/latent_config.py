@@ -63,6 +63,11 @@ class LatentConfig(AttentionConfig):
             "that turn, which are some of a head's: give rotary or rotary_interleaved, and less "
             "than 1",
         )
+        check(
+            self.weight_bits is None,
+            "latent attention decodes with products of its matrices, which no rounding of each is "
+            "equal to; leave weight_bits or latent_size out",
+        )
         for name, value in WITHOUT.items():
             check(
                 getattr(self, name) == value,

@@ -64,8 +64,24 @@ class StackConfig(ModelConfig):
     init_std: float | None = None
     """Initial matrices from N(0, init_std^2); unless given, Xavier's, embedding 1/sqrt(d_model)."""
 
+    weight_bits: int | None = None
+    """Let the products of the layers' linear parts see weights of so many bits, and train through
+    the rounding; floats unless given."""
+    input_bits: int | None = None
+    """The same of what goes into them, with weight_bits; floats unless given."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in ("weight_bits", "input_bits"):
+            bits = getattr(self, name)
+            check(
+                bits is None or 2 <= bits <= 16,
+                f"{name} is {bits}; it must be from 2 to 16, or not given",
+            )
+        check(
+            self.weight_bits is not None or self.input_bits is None,
+            f"input_bits is {self.input_bits} and the weights are floats; give weight_bits too",
+        )
         for name in ("d_model", "heads", "d_ff"):
             size = getattr(self, name)
             check(size >= 1, f"{name} is {size}; it must be 1 or more")

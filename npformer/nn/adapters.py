@@ -21,7 +21,7 @@ from npformer.errors import ConfigError
 from npformer.nn.dora import DoRALinear
 from npformer.nn.linear import Linear
 from npformer.nn.lora import LoRALinear
-from npformer.nn.module import Module, Parameter, require_positive
+from npformer.nn.module import Module, Parameter, put_module, require_positive
 
 Adapter = LoRALinear | DoRALinear
 KINDS: dict[str, Any] = {"lora": LoRALinear, "dora": DoRALinear}
@@ -64,7 +64,7 @@ def add_adapters(
         if isinstance(adapter, DoRALinear):
             weight = linear.weight.data
             adapter.magnitude = Parameter(np.sqrt(np.vecdot(weight, weight)))
-        _put(model, path, adapter)
+        put_module(model, path, adapter)
     return chosen
 
 
@@ -80,23 +80,11 @@ def merge(model: Module) -> dict[str, Adapter]:
     for path, adapter in found.items():
         linear = copy.copy(adapter.linear)
         linear.weight = Parameter(adapter.merged_weight(), trainable=False)
-        _put(model, path, linear)
+        put_module(model, path, linear)
     return found
 
 
 def unmerge(model: Module, adapters: Mapping[str, Adapter]) -> None:
     """Put the adapters that ``merge`` gave back into their places."""
     for path, adapter in adapters.items():
-        _put(model, path, adapter)
-
-
-def _put(model: Module, path: str, new: Module) -> None:
-    """Replace the module at ``path`` below ``model``."""
-    *above, name = path.split(".")
-    owner: Any = model
-    for step in above:
-        owner = owner[int(step)] if isinstance(owner, list) else getattr(owner, step)
-    if isinstance(owner, list):
-        owner[int(name)] = new
-    else:
-        setattr(owner, name, new)
+        put_module(model, path, adapter)

@@ -153,3 +153,15 @@ def check_state(own: Mapping[str, Any], given: Mapping[str, Any]) -> None:
                 raise ShapeError(
                     f"{name!r} has {what} {theirs} in the weights, {mine} in the model"
                 )
+
+
+def put_module(model: Module, path: str, new: Module) -> None:
+    """Replace the module at ``path`` below ``model``."""
+    *above, name = path.split(".")
+    owner: Any = model
+    for step in above:
+        owner = owner[int(step)] if isinstance(owner, list) else getattr(owner, step)
+    if isinstance(owner, list):
+        owner[int(name)] = new
+    else:
+        setattr(owner, name, new)

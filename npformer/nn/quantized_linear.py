@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from npformer.errors import ConfigError
+from npformer.nn.init import Undrawn
 from npformer.nn.linear import Linear
-from npformer.nn.module import Array
+from npformer.nn.module import Array, Module, put_module
 from npformer.ops.fake_quantize import (
     FakeQuantizeCache,
     fake_quantize_backward,
@@ -73,6 +74,21 @@ class QuantizedLinear(Linear):
         if self.bias is not None and dbias is not None:
             self.bias.accumulate(dbias)
         return dx if cache.x is None else fake_quantize_backward(dx, cache.x)[0]
+
+
+def quantize_linears(model: Module, weight_bits: int, input_bits: int | None = None) -> None:
+    """Have every linear layer of ``model`` compute with so many bits; it keeps its parameters.
+
+    Raises ConfigError for bits outside 2 to 16.
+    """
+    found = {path: m for path, m in model.named_modules() if type(m) is Linear}
+    for path, linear in found.items():
+        rows, columns = linear.weight.data.shape
+        few = QuantizedLinear(
+            columns, rows, False, weight_bits=weight_bits, input_bits=input_bits, rng=Undrawn()
+        )
+        few.weight, few.bias = linear.weight, linear.bias
+        put_module(model, path, few)
 
 
 def _quantized(x: Array, bits: int) -> tuple[Array, FakeQuantizeCache]:

@@ -23,6 +23,7 @@ from npformer.nn.mixture_of_experts import Auxiliary
 from npformer.nn.module import Array, Module
 from npformer.nn.norms import make_norm
 from npformer.nn.positions import Positions, make_positions
+from npformer.nn.quantized_linear import quantize_linears
 from npformer.nn.token_grid import PackedMask
 
 
@@ -47,7 +48,8 @@ class Stack(Module):
     through a window and some at everything, and so may ``experts``, None in a layer without.
     ``positions``, arguments of ``make_positions``, are a bias that the self-attention of every
     layer shares, as in T5. Without ``first_norm`` the first layer's attention has no norm before
-    it; ``last_norm`` is whether there is a norm after the last layer. Raises ConfigError as
+    it; ``last_norm`` is whether there is a norm after the last layer. With ``weight_bits`` the
+    layers' linear parts are ``QuantizedLinear``, of as many ``input_bits``. Raises ConfigError as
     ``Layer`` does, and for a bias beside one of a layer's own.
 
     Where ``checkpointed`` is set, layers run again in the backward and keep no activations. Where
@@ -69,6 +71,8 @@ class Stack(Module):
         positions: Mapping[str, Any] | None = None,
         first_norm: bool = True,
         last_norm: bool | None = None,
+        weight_bits: int | None = None,
+        input_bits: int | None = None,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
         **settings: Any,
@@ -99,6 +103,8 @@ class Stack(Module):
             raise ConfigError("positions are a bias, and so are those of attention; give one")
         last = norm != "post" if last_norm is None else last_norm
         self.norm = make_norm(norm_type, d_model, eps, dtype=dtype) if last else None
+        if weight_bits is not None:
+            quantize_linears(self, weight_bits, input_bits)
 
     def forward(
         self,

@@ -23,6 +23,9 @@ from npformer.train.beginning import Beginning
 from npformer.train.checkpoint import open_checkpoint
 from npformer.train.run_directory import is_run, load_checkpoint, resolve
 
+FREE = ("dropout", "weight_bits", "input_bits")
+"""Settings of a model that may change where it is trained further."""
+
 
 def beginning_config(path: Path) -> RunConfig:
     """The configuration of the model at ``path``, read without its weights.
@@ -71,10 +74,10 @@ def read_beginning(
 def differences(config: RunConfig, source: RunConfig) -> list[str]:
     """Settings of model and vocabulary that are others than the source's, as ``model.layers``.
 
-    Dropout is free: no weight depends on it.
+    Those of ``FREE`` may be: the weights' names and shapes do not depend on them.
     """
     fixed = {
-        "model": [f.name for f in dataclasses.fields(source.model) if f.name != "dropout"],
+        "model": [f.name for f in dataclasses.fields(source.model) if f.name not in FREE],
         "data": ["tokenizer", "vocab_size"],
     }
     return [

@@ -246,6 +246,8 @@ def _surroundings(cls: Any, name: str, value: Any) -> Iterator[dict[str, Any]]:
     own: dict[str, Any] = {"heads": 1} if "heads" in fields else {}  # one head divides every width
     if name in ("heads", "kv_heads") and counts:
         own = {"d_model": value, "heads": value}  # each number of heads divides some width
+    if name == "input_bits":
+        own = {"weight_bits": 8}
     several = value if counts else 2
     if "experts" in fields:
         for groups in (1, several):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from npformer.config import AdapterConfig, RunConfig
+from npformer.errors import ConfigError
 from npformer.models import make_model
 from npformer.models.model import Model
 from npformer.nn.adapters import add_adapters, linears, merge
@@ -32,6 +33,11 @@ def make_trained(
     model = make_model(config.model, rng=drawn, dtype=np.dtype(config.train.dtype))
     if weights is not None:
         model.load_state_dict(weights, assign=True)
+    if config.adapters.lora and getattr(config.model, "weight_bits", None) is not None:
+        raise ConfigError(
+            "adapters are around layers of floats, and weight_bits is "
+            f"{config.model.weight_bits}; leave one out"
+        )
     if config.adapters.lora:
         add_adapters(model, **adapter_arguments(config.adapters, linears(model)), rng=rng)
     return model

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from npformer.errors import ShapeError
+from torch_ref.nn.quantized_linear import QuantizedLinear
 
 FIRST_ROOM = 32
 """Positions that there is room for at first; room is doubled whenever it runs out."""
@@ -32,7 +33,8 @@ class FusedProjection(NamedTuple):
 
 def fused_projection(maps: Sequence[Any]) -> FusedProjection:
     """The product of several linear layers of one input, of the weights as they are now."""
-    weight = torch.cat([m.weight for m in maps])
+    weights = [m.rounded_weight() if isinstance(m, QuantizedLinear) else m.weight for m in maps]
+    weight = torch.cat(weights)
     bias = None
     if maps[0].bias is not None:
         biases = [weight.new_zeros(m.out_features) if m.bias is None else m.bias for m in maps]

@@ -20,6 +20,7 @@ from torch_ref.nn.key_value_cache import (
 from torch_ref.nn.linear import Linear
 from torch_ref.nn.norms import make_norm
 from torch_ref.nn.positions import make_positions
+from torch_ref.nn.quantized_linear import QuantizedLinear
 from torch_ref.nn.token_grid import PackedMask
 
 
@@ -151,6 +152,8 @@ class MultiHeadAttention(nn.Module):
     def _queries_keys_values(
         self, x: Tensor, kept: KeyValueCache, at: int | Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
+        if isinstance(self.q_proj, QuantizedLinear):
+            x = self.q_proj.rounded(x)
         sizes = [m.out_features for m in (self.q_proj, self.k_proj, self.v_proj)]
         q, k, v = F.linear(x, *kept.fused).split(sizes, dim=2)
         q = self._to_heads(q, self.heads, self.q_norm, at)

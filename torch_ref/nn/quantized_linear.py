@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from torch_ref import ops
 from torch_ref.nn.linear import Linear
@@ -29,9 +29,31 @@ class QuantizedLinear(Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in_features) -> (..., out_features)."""
-        if self.input_bits is not None:
-            x = _quantized(x, self.input_bits)
-        return F.linear(x, _quantized(self.weight, self.weight_bits), self.bias)
+        return F.linear(self.rounded(x), self.rounded_weight(), self.bias)
+
+    def rounded(self, x: Tensor) -> Tensor:
+        """x (..., in_features) as the product sees it."""
+        return x if self.input_bits is None else _quantized(x, self.input_bits)
+
+    def rounded_weight(self) -> Tensor:
+        """The weight (out_features, in_features) as the product sees it."""
+        return _quantized(self.weight, self.weight_bits)
+
+
+def quantize_linears(model: nn.Module, weight_bits: int, input_bits: int | None = None) -> None:
+    """Have every linear layer of ``model`` compute with so many bits; it keeps its parameters."""
+    found = {path: m for path, m in model.named_modules() if type(m) is Linear}
+    for path, linear in found.items():
+        few = QuantizedLinear(
+            linear.in_features,
+            linear.out_features,
+            bias=False,
+            weight_bits=weight_bits,
+            input_bits=input_bits,
+            device="meta",
+        )
+        few.weight, few.bias = linear.weight, linear.bias
+        model.set_submodule(path, few)
 
 
 def _quantized(x: Tensor, bits: int) -> Tensor:

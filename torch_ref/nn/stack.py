@@ -16,6 +16,7 @@ from torch_ref.nn.layer_state import LayerState
 from torch_ref.nn.mixture_of_experts import Auxiliary
 from torch_ref.nn.norms import make_norm
 from torch_ref.nn.positions import Positions, make_positions
+from torch_ref.nn.quantized_linear import quantize_linears
 from torch_ref.nn.token_grid import PackedMask
 
 
@@ -43,6 +44,8 @@ class Stack(nn.Module):
         positions: Mapping[str, Any] | None = None,
         first_norm: bool = True,
         last_norm: bool | None = None,
+        weight_bits: int | None = None,
+        input_bits: int | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
         **settings: Any,
@@ -73,6 +76,8 @@ class Stack(nn.Module):
             raise ConfigError("positions are a bias, and so are those of attention; give one")
         last = norm != "post" if last_norm is None else last_norm
         self.norm = make_norm(norm_type, d_model, eps, **place) if last else None
+        if weight_bits is not None:
+            quantize_linears(self, weight_bits, input_bits)
 
     def forward(
         self,
