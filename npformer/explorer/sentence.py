@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,10 @@ from npformer.models.loss import LOSS
 from npformer.models.model import Model
 from npformer.ops.array import Array
 from npformer.text.tokenizer import Tokenizer
+
+_CONTINUES = "##"  # as WordPiece writes what goes on with a word
+_SPACE = "▁"  # alone it begins the word behind it
+_BYTE = "‹›"  # around a byte that is a part of a letter
 
 GUESSES = 3
 """Likeliest next tokens that the page lists for each position."""
@@ -31,12 +36,14 @@ def sentence_data(tokenizer: Tokenizer, reading: Reading, logits: Array) -> dict
         "source": {
             "text": reading.source,
             "tokens": list(reading.sources),
+            "joined": _joined(tokenizer, batch.inputs.get("source")),
             "heard": reading.starts is not None,
         },
         "target": {
             "text": reading.target,
             "read": shown(tokenizer, batch.inputs["target"][0]),
             "written": shown(tokenizer, batch.targets[0]),
+            "joined": _joined(tokenizer, batch.targets),
             "loss": [rounded(loss) for loss in losses[0]],
             "guesses": [
                 [[name, rounded(probs[t, i])] for name, i in zip(names, row, strict=True)]
@@ -45,6 +52,20 @@ def sentence_data(tokenizer: Tokenizer, reading: Reading, logits: Array) -> dict
             ],
         },
     }
+
+
+def _joined(tokenizer: Tokenizer, ids: Array | None) -> list[bool]:
+    """ids (1, T) -> for each token whether it goes on with the word of the one before."""
+    names = [] if ids is None else tokenizer.tokens(int(i) for i in ids[0])
+    return [
+        name.startswith(_CONTINUES)
+        or ((before == _SPACE or _in_word(before[-1:])) and _in_word(name[:1]))
+        for before, name in itertools.pairwise(["", *names])
+    ]
+
+
+def _in_word(sign: str) -> bool:
+    return sign.isalnum() or (sign != "" and sign in _BYTE)
 
 
 def model_facts(model: Model) -> list[list[str]]:

@@ -39,6 +39,15 @@ FAINT = """() => {
     }
     return [...bad]; }"""
 
+# What can be touched, and is narrower or lower than 24 pixels.
+SMALL = """() => [...document.querySelectorAll(
+        'button, input, select, summary, [role=tab], [role=radio], #model .item > .hit')]
+    .filter((e) => e.checkVisibility() && !(e.getBoundingClientRect().width >= 22
+        && e.getBoundingClientRect().height >= 22 && (e.tagName === 'circle'
+        || Math.min(e.getBoundingClientRect().width, e.getBoundingClientRect().height) >= 23.9)
+        || e.type === 'range'))
+    .map((e) => `${e.outerHTML.slice(0, 90)} ${e.getBoundingClientRect().height}`)"""
+
 SCHEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
 
 
@@ -60,6 +69,10 @@ def test_the_summary_says_what_was_read_and_how_well(open_page, example, data, s
     tokens.nth(2).hover()
     loss = data["sentence"]["target"]["loss"][2]
     assert f"loss {loss:.3g}" in text_of(page, ".loss-detail")
+    page.mouse.move(2, 2)
+    worst = max(data["sentence"]["target"]["loss"])  # of the token that is chosen at first
+    assert f"loss {worst:.3g}" in text_of(page, ".loss-detail")
+    assert text_of(page, ".loss-against").startswith("Loss of each token against this target,")
     assert f"{example.model.parameter_count():,}" in text_of(page, "#facts")
 
 
@@ -333,10 +346,17 @@ def test_light_and_dark_can_be_read_and_changed(open_page, scheme):
 
 
 def test_at_400_pixels_nothing_is_cut_off(open_page):
-    page = open_page(width=400)
+    page = open_page(
+        "#walk&node=decoder.layers.0.cross_attn.attention&cell=scores,0,1,1", width=400
+    )
+    assert page.get_by_role("complementary").is_visible()
     for tab in page.get_by_role("tab").all():
         tab.click()
         assert page.evaluate("document.documentElement.scrollWidth") <= 400
+        box = tab.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 400
+        assert page.evaluate(SMALL) == []
     assert page.get_by_role("button", name="Next position").is_visible()
 
 

@@ -27,10 +27,12 @@ function tokensView() {
   sourceRow = tokenRow(sourceTokens, {
     label: heard ? "Stretches of sound" : "Source tokens",
     choose: (i, options) => chooseToken("source", i, options),
+    joined: page.sentence.source.joined,
   });
   targetRow = tokenRow(targetWritten, {
     label: "Target tokens",
     choose: (i, options) => chooseToken("target", i, options),
+    joined: page.sentence.target.joined,
     bars: page.sentence.target.loss,
   });
   byId("view-tokens").append(

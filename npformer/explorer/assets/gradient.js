@@ -11,6 +11,7 @@ function gradientView() {
       stop();
       chooseToken("target", i, options);
     },
+    joined: page.sentence.target.joined,
     bars: page.sentence.target.loss,
   });
   const button = (id, label, text, act) =>

@@ -48,8 +48,9 @@ function closedMarks(id, { w, h, lines }, x, y, order) {
   const text = (cls, tx, ty, ...words) => svg("text", { class: cls, x: tx, y: ty }, ...words);
   return [
     svg("rect", { class: "hit box", x, y, width: w, height: h, rx: made ? 7 : 3 }),
-    made ? text("twist", x + 4, y + 16, "▸") : null,
-    text("label", x + (made ? 15 : 7), y + 16, labelOf(id)),
+    made ? text("fold", x + 4, y + 16, "▸") : null,
+    made ? twist(x, y) : null,
+    text("label", x + (made ? 17 : 7), y + 16, labelOf(id)),
     order >= 0 ? text("order", x + w - 5, y + 16, String(order + 1)) : null,
     call.error ? errorMark(call.error, x + w - 2, y + 2) : null,
     ...lines.map((line, i) =>
@@ -63,10 +64,14 @@ function closedMarks(id, { w, h, lines }, x, y, order) {
 function frameMarks(id, { w, h }, x, y) {
   return [
     svg("rect", { class: "hit frame-box", x, y, width: w, height: h, rx: 9 }),
-    svg("text", { class: "twist", x: x + 6, y: y + 14 }, "▾"),
+    svg("text", { class: "fold", x: x + 6, y: y + 14 }, "▾"),
+    twist(x, y),
     svg("text", { class: "label", x: x + 17, y: y + 14 }, labelOf(id)),
   ];
 }
+
+/** Where a click opens or closes a part and does not choose it: large enough for a finger. */
+const twist = (x, y) => svg("rect", { class: "twist", x, y, width: 24, height: 24 });
 
 /** A residual has no frame: it is opened at its sum, which is drawn over it. */
 function branchMarks(id, { inside }, x, y) {

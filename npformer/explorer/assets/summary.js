@@ -16,11 +16,12 @@ function summary() {
         "button",
         {
           type: "button",
-          class: `loss-token${missed ? " missed" : ""}`,
-          "aria-label": `${token}, loss ${number(target.loss[t])}; likeliest: ${guesses}. Show its gradient.`,
+          class: `loss-token${missed ? " missed" : ""} ${wordMarks(target.joined, t)}`,
+          "aria-label": `${token}${partOf(targetWritten, target.joined, t)}, loss ${number(target.loss[t])}; likeliest: ${guesses}. Show its gradient.`,
           onclick: () => choose({ side: "target", target: t, view: "gradient" }),
           onpointerenter: () => detail(t),
           onfocus: () => detail(t),
+          onpointerleave: () => detail(chosen.target),
         },
         h("span", {
           class: "loss-bar",
@@ -36,13 +37,14 @@ function summary() {
     const guesses = target.guesses[t]
       .map(([name, p]) => `${name} ${(100 * p).toFixed(1)} %`)
       .join(" · ");
-    note.textContent = `${positionText(t)}: loss ${number(target.loss[t])}. Likeliest: ${guesses}`;
+    const part = partOf(targetWritten, target.joined, t);
+    note.textContent = `${positionText(t)}${part}: loss ${number(target.loss[t])}. Likeliest: ${guesses}`;
   }
   whenChosen((changed) => {
-    if (changed.has("target"))
-      tokens.forEach((token, t) => token.classList.toggle("chosen", t === chosen.target));
+    if (!changed.has("target")) return;
+    tokens.forEach((token, t) => token.classList.toggle("chosen", t === chosen.target));
+    detail(chosen.target);
   });
-  note.textContent = `Loss per token, in nats, against ${page.against}; a mean of ${number(page.loss)}. Point at a token for what the model expected.`;
   byId("summary").append(
     h(
       "div",
@@ -53,6 +55,13 @@ function summary() {
     h(
       "div",
       { class: "losses" },
+      h(
+        "p",
+        { class: "loss-against" },
+        "Loss of each token against ",
+        h("strong", {}, page.against),
+        `, in nats; the mean is ${number(page.loss)}`,
+      ),
       h("ol", { class: "loss-tokens", "aria-label": "Target tokens and their losses" }, tokens),
       note,
     ),

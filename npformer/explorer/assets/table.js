@@ -8,6 +8,13 @@ function whole(rows) {
   return named.length ? ` 100 in an orange row is its largest norm: ${named.join(", ")}.` : null;
 }
 
+/** Which tokens go on with a word; what is read is what was written, a position later. */
+function joinedOf(tokens) {
+  const { source, target } = page.sentence;
+  if (tokens === sourceTokens) return source.joined;
+  return tokens === targetRead && page.causal ? [false, ...target.joined] : target.joined;
+}
+
 /** A row's name that chooses it, and keeps the focus while the table is drawn anew. */
 function rowButton(row) {
   return h(
@@ -66,8 +73,12 @@ function heatTable(title, tokens, rows, { note, last = tokens.length - 1 }) {
             "tr",
             {},
             h("td", {}),
-            tokens.map((token) =>
-              h("th", { scope: "col" }, h("span", { class: "column-token" }, token)),
+            tokens.map((token, i) =>
+              h(
+                "th",
+                { scope: "col", class: wordMarks(joinedOf(tokens), i) },
+                h("span", { class: "column-token" }, token),
+              ),
             ),
           ),
         ),

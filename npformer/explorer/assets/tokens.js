@@ -1,7 +1,21 @@
 // A row of tokens of which one is chosen, by a click, or by Tab and arrows.
 
+/** Of a token of a word that is cut in several: whether it is its first, or goes on. */
+function wordMarks(joined, i) {
+  return [joined[i] && "joined", joined[i + 1] && "goes-on"].filter(Boolean).join(" ");
+}
+
+/** ", part of “washes”" of a token that is not a whole word. */
+function partOf(tokens, joined, i) {
+  let [first, last] = [i, i];
+  while (joined[first]) first--;
+  while (joined[last + 1]) last++;
+  const word = tokens.slice(first, last + 1).map((token) => token.replace(/^##|▁/, ""));
+  return first === last || word.some((token) => token.startsWith("‹")) ? "" : `, part of “${word.join("")}”`;
+}
+
 /** `choose(index, options)` hears of every choice; `mark(index)` of the returned object shows one. */
-function tokenRow(tokens, { label, choose, bars = null }) {
+function tokenRow(tokens, { label, choose, joined, bars = null }) {
   const most = bars ? Math.max(...bars) || 1 : 1;
   const items = tokens.map((token, i) =>
     h(
@@ -9,10 +23,10 @@ function tokenRow(tokens, { label, choose, bars = null }) {
       {
         type: "button",
         role: "radio",
-        class: "token",
+        class: `token ${wordMarks(joined, i)}`,
         tabindex: i ? -1 : 0,
         "aria-checked": "false",
-        "aria-label": `${token}, position ${i}${bars ? `, loss ${number(bars[i])}` : ""}`,
+        "aria-label": `${token}${partOf(tokens, joined, i)}, position ${i}${bars ? `, loss ${number(bars[i])}` : ""}`,
         onclick: () => choose(i, {}),
       },
       bars
