@@ -50,6 +50,9 @@ class ExpertConfig(AttentionConfig):
     expert_bias_rate: float | None = None
     """Have a bias of the choice that moves by so much after each step, up for an expert with fewer
     tokens than the mean; no such bias unless given."""
+    expert_capacity: float | None = None
+    """In training, an expert takes so many times its even share of a text's choices, in the order
+    of the tokens, and the others pass it by; all are taken unless given, and always in use."""
     expert_balance_loss: float = 0.0
     """What a loss counts, beside a token's, that is least where all experts have as many tokens."""
     expert_z_loss: float = 0.0
@@ -95,6 +98,8 @@ class ExpertConfig(AttentionConfig):
             f"dense_first is {self.dense_first} of {max(self.depths)} layers; the last one at "
             "least has experts, or leave experts out",
         )
+        room = self.expert_capacity
+        check(room is None or room > 0, f"expert_capacity is {room}; it must be > 0, or not given")
         check(self.expert_scale > 0, f"expert_scale is {self.expert_scale}; it must be > 0")
         for name in ("expert_balance_loss", "expert_z_loss", "expert_bias_rate"):
             value = getattr(self, name)
@@ -119,9 +124,9 @@ class ExpertConfig(AttentionConfig):
 
     @property
     def auxiliary(self) -> bool:
-        """Whether a training has losses beside the tokens', or counts each expert's tokens."""
+        """Whether a training has losses beside the tokens', or counts or drops experts' tokens."""
         losses = self.expert_balance_loss or self.expert_z_loss or self.expert_bias_rate
-        return self.experts is not None and bool(losses)
+        return self.experts is not None and bool(losses or self.expert_capacity)
 
     def stack_settings(self, layers: int) -> dict[str, Any]:
         """As of a stack without experts; ``experts`` are the settings of each layer's mixture."""
@@ -140,6 +145,7 @@ class ExpertConfig(AttentionConfig):
                 "groups": self.expert_groups,
                 "kept_groups": self.kept_expert_groups,
                 "balance_bias": self.expert_bias_rate is not None,
+                "capacity": self.expert_capacity,
                 "balance_loss": self.expert_balance_loss,
                 "z_loss": self.expert_z_loss,
             }

@@ -1,6 +1,7 @@
 r"""A decoder-only Transformer, as GPT-2 is one (Radford et al., 2019), and what came after it.
 
 Shapes      target (B, T) token ids    logits (B, T, V)
+from npformer.ops.softcap import SoftcapCache, softcap_backward, softcap_forward
 
 Forward     x      = dropout(embedding(target) + positions)       positions are learned
             y      = decoder(x)                                   causal, pre-norm
@@ -31,16 +32,16 @@ from numpy.typing import DTypeLike
 
 from npformer.errors import ShapeError
 from npformer.fields import check
+from npformer.models.ahead_config import AheadConfig
 from npformer.models.decoder_state import DecoderState
-from npformer.models.delta_config import DeltaConfig
-from npformer.models.expert_config import ExpertConfig
-from npformer.models.latent_config import LatentConfig
+from npformer.models.looks_ahead import AheadCache, LooksAhead
+from npformer.models.loss import NO_TARGET
 from npformer.models.model import EmbedCache, Model
 from npformer.models.multiplier_config import MultiplierConfig
 from npformer.models.stack_config import Activation, Placement, PositionKind
-from npformer.nn import Dropout, Embedding, Linear, Stack
+from npformer.nn import Dropout, Embedding, Linear, MultiTokenPrediction, Stack
 from npformer.nn.init import redraw_matrices
-from npformer.nn.mixture_of_experts import Auxiliary
+from npformer.nn.mixture_of_experts import Auxiliary, summed
 from npformer.nn.module import Array
 from npformer.nn.positions import make_positions
 from npformer.nn.stack import StackCache
@@ -56,7 +57,7 @@ from npformer.ops.softcap import SoftcapCache, softcap_backward, softcap_forward
 
 
 @dataclass(frozen=True, kw_only=True)
-class GPTConfig(MultiplierConfig, DeltaConfig, LatentConfig, ExpertConfig):
+class GPTConfig(MultiplierConfig, AheadConfig):
     """The shape of a decoder-only Transformer; the defaults are GPT-2's smallest."""
 
     family: Literal["gpt"] = "gpt"
@@ -144,20 +145,26 @@ class GPTConfig(MultiplierConfig, DeltaConfig, LatentConfig, ExpertConfig):
         )
 
 
+class OutputCache(NamedTuple):
+    projection: LinearCache
+    softcap: SoftcapCache | None
+
+
 class GPTCache(NamedTuple):
     embed: EmbedCache
     decoder: StackCache
-    output: LinearCache
-    softcap: SoftcapCache | None
+    output: OutputCache
     shown: Array | None = None  # (B, T, 1), False at padding; of documents alone
+    ahead: AheadCache | None = None  # of the tokens behind the next one, where they are asked for
 
     @property
     def auxiliary(self) -> Auxiliary | None:
-        """What the layers' experts add to the loss, where it was asked for."""
-        return self.decoder.auxiliary
+        """What experts and later tokens add to the loss, where it was asked for."""
+        each = self.decoder.auxiliary, None if self.ahead is None else self.ahead.auxiliary
+        return summed(a for a in each if a is not None)
 
 
-class GPT(Model):
+class GPT(LooksAhead, Model):
     """Token ids to the logits of each next token."""
 
     Config = GPTConfig
@@ -197,13 +204,18 @@ class GPT(Model):
             if c.tie_output
             else Linear(c.d_model, c.vocab_size, bias=c.output_bias, rng=rng, dtype=dtype)
         )
+        ahead = c.ahead_settings(c.layers)
+        self.ahead = [
+            MultiTokenPrediction(c.d_model, c.heads, c.d_ff, **ahead, rng=rng, dtype=dtype)
+            for _ in range(c.predict_ahead)
+        ]
         if c.init_std is not None:
             redraw_matrices(self.named_parameters(), c.init_std, rng)
             self.embedding.clear_padding()
         scale_hidden(self.named_parameters(), c.width_factor)
         self.output_scale = c.output_scale
         if c.scale_branches:
-            scale_branches(self.named_parameters())
+            scale_branches(self.decoder.named_parameters())
 
     def forward(
         self,
@@ -211,15 +223,16 @@ class GPT(Model):
         rng: np.random.Generator | None = None,
         *,
         documents: Array | None = None,
-        counts: Array | None = None,
+        targets: Array | None = None,
     ) -> tuple[Array, GPTCache]:
         """target (B, T) ids -> logits (B, T, V), cache; ``rng`` draws dropout.
 
         ``documents`` (B, T) say which text each token is of: equal numbers, which lie side by side,
         are one text, and 0 is padding. A text sees itself alone, and its positions begin with 0;
         padding sees nothing, is not seen, and its last state is 0, so that of its logits' gradient
-        nothing comes back but to an output bias. ``counts`` (B, T) are the tokens that the experts'
-        auxiliary losses count; None asks for none.
+        nothing comes back but to an output bias. ``targets`` (B, T) ask for the auxiliary losses of
+        the experts and of the tokens behind the next one: what follows each token, or
+        ``NO_TARGET``, where they count nothing.
 
         Raises ShapeError for ids that are not (B, length) or have a text longer than
         ``config.max_length``, and for other documents; IndexError for an id outside the vocabulary.
@@ -230,19 +243,22 @@ class GPT(Model):
             at, mask = document_positions(documents), documents_mask(documents)
             shown = (documents != 0)[:, :, None]
         x, embed = self._embed(target, rng, 0 if at is None else at)
-        texts = None if counts is None else first_tokens(counts, at)
+        texts = None if targets is None else first_tokens(targets != NO_TARGET, at)
         y, decoder = self.decoder.forward(x, mask=mask, rng=rng, at=at, texts=texts)
         if shown is not None:
             y = y * shown
-        logits, output = self._project(self._scaled(y))
-        logits, softcap = self._cap(logits)
-        return logits, GPTCache(embed, decoder, output, softcap, shown)
+        logits, output = self._read_out(y)
+        ahead = None
+        if targets is not None and self.ahead:
+            more = {"documents": documents, "mask": mask, "at": at}
+            _, ahead = self._look_ahead(y, target, targets, rng, **more)
+        return logits, GPTCache(embed, decoder, output, shown, ahead)
 
     def backward(self, dlogits: Array, cache: GPTCache) -> None:
         """dlogits (B, T, V) -> nothing: ids have no gradient, the parameters have it all."""
-        if cache.softcap is not None:
-            dlogits = softcap_backward(dlogits, cache.softcap)
-        dy = self._scaled(self._project_backward(dlogits, cache.output))
+        dy = self._read_out_gradient(dlogits, cache.output)
+        if cache.ahead is not None:
+            dy = dy + self._look_ahead_backward(cache.ahead)
         if cache.shown is not None:
             dy = dy * cache.shown
         dx = self.decoder.backward(dy, cache.decoder)
@@ -252,7 +268,8 @@ class GPT(Model):
         """load (layers, E) -> nothing: the biases of the choices move, if there are any."""
         if self.config.expert_bias_rate is not None:
             mixtures = self.decoder.layers[self.config.dense_first :]
-            for layer, of_layer in zip(mixtures, load, strict=True):
+            beside = [module.stack.layers[0] for module in self.ahead]
+            for layer, of_layer in zip([*mixtures, *beside], load, strict=True):
                 layer.feed_forward.rebalance(of_layer, self.config.expert_bias_rate)
 
     def start(self, documents: Array | None = None) -> DecoderState:
@@ -276,14 +293,14 @@ class GPT(Model):
 
         Raises ShapeError once a text has ``config.max_length`` ids.
         """
-        return self._logits(self._read(ids[:, None] if ids.ndim == 1 else ids, state)[:, -1])
+        return self._read_out(self._read(ids[:, None] if ids.ndim == 1 else ids, state)[:, -1])[0]
 
     def score(self, ids: Array, state: DecoderState) -> Array:
         """The next ids (R, T) -> logits (R, T, V) of what follows each of them.
 
         Raises ShapeError once a text has ``config.max_length`` ids.
         """
-        return self._logits(self._read(ids, state))
+        return self._read_out(self._read(ids, state))[0]
 
     def _read(self, ids: Array, state: DecoderState) -> Array:
         """ids (R, T) -> their last states (R, T, D)."""
@@ -293,12 +310,16 @@ class GPT(Model):
         state.length += ids.shape[1]
         return y
 
-    def _logits(self, y: Array) -> Array:
-        """The last states (..., D) -> logits (..., V)."""
-        return self._cap(self._project(self._scaled(y))[0])[0]
-
-    def _cap(self, logits: Array) -> tuple[Array, SoftcapCache | None]:
-        """logits (..., V) -> held within the cap, if there is one; cache."""
+    def _read_out(self, y: Array) -> tuple[Array, OutputCache]:
+        """The last states (..., D) -> logits (..., V), held within the cap if there is one."""
+        logits, projection = self._project(self._scaled(y))
         if self.config.logit_softcap is None:
-            return logits, None
-        return softcap_forward(logits, cap=self.config.logit_softcap)
+            return logits, OutputCache(projection, None)
+        logits, softcap = softcap_forward(logits, cap=self.config.logit_softcap)
+        return logits, OutputCache(projection, softcap)
+
+    def _read_out_gradient(self, dlogits: Array, cache: OutputCache) -> Array:
+        """dlogits (..., V) -> dy (..., D)."""
+        if cache.softcap is not None:
+            dlogits = softcap_backward(dlogits, cache.softcap)
+        return self._scaled(self._project_backward(dlogits, cache.projection))

@@ -55,9 +55,9 @@ class Model(Module):
     streams: ClassVar[Mapping[str, str]]
     """Of each input, by the name of the forward's argument: the path of the stack that reads it."""
     auxiliary: bool = False
-    """Whether a training has losses beside the tokens'. The forward then takes ``counts`` (B, T),
-    the tokens that they count, and its cache has them as ``auxiliary``: a sum, whose gradient the
-    backward adds."""
+    """Whether a training has losses beside the tokens'. The forward then takes ``targets`` (B, T),
+    what follows each token or ``NO_TARGET`` where none of them counts it, and its cache has them as
+    ``auxiliary``: a sum, whose gradient the backward adds."""
     heard: ClassVar[Mapping[str, str]] = {}
     """Inputs that are sound, floats (B, C, L) in place of ids (B, L): of each the field of the
     configuration that says C."""

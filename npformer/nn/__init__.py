@@ -21,6 +21,7 @@ from npformer.nn.lora import LoRALinear
 from npformer.nn.mixture_of_experts import MixtureOfExperts
 from npformer.nn.module import Module, Parameter
 from npformer.nn.multi_head_attention import MultiHeadAttention
+from npformer.nn.multi_token_prediction import MultiTokenPrediction
 from npformer.nn.norms import make_norm
 from npformer.nn.patch_embedding import PatchEmbedding
 from npformer.nn.pooling import Pooling
@@ -61,6 +62,7 @@ __all__ = [
     "MixtureOfExperts",
     "Module",
     "MultiHeadAttention",
+    "MultiTokenPrediction",
     "Parameter",
     "PatchEmbedding",
     "Pooling",

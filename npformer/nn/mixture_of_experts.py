@@ -15,6 +15,7 @@ Chapter     walkthroughs/25_choosing_experts.md
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,7 +43,13 @@ from npformer.ops.expert_weights import (
     expert_weights_forward,
 )
 from npformer.ops.linear import LinearCache
-from npformer.ops.routing import balanced_bias, check_choice_of, choose_experts, sorted_by_expert
+from npformer.ops.routing import (
+    balanced_bias,
+    check_choice_of,
+    choose_experts,
+    sorted_by_expert,
+    within_text_capacity,
+)
 from npformer.ops.sigmoid import SigmoidCache, sigmoid_backward, sigmoid_forward
 from npformer.ops.z_loss import ZLossCache, z_loss_backward, z_loss_forward
 
@@ -51,7 +58,17 @@ class Auxiliary(NamedTuple):
     """What a mixture adds to the loss, and how many tokens each expert had."""
 
     loss: Array  # (), a sum over the tokens that count
-    load: Array  # (..., E), of the tokens that count; the leading axis is of layers
+    load: Any  # (..., E), of the tokens that count; the leading axis is of layers; None of none
+
+
+def summed(each: Iterable[Auxiliary]) -> Auxiliary | None:
+    """The losses added, the loads (layers, E) one after the other; None of none."""
+    each = list(each)
+    if not each:
+        return None
+    loads = [a.load for a in each if a.load is not None]
+    loss = np.sum([a.loss for a in each], axis=0)
+    return Auxiliary(loss, np.concatenate(loads) if loads else None)
 
 
 class AuxiliaryCache(NamedTuple):
@@ -91,6 +108,8 @@ class MixtureOfExperts(Module):
         groups, kept_groups: a token chooses among its best groups of experts.
         balance_bias: whether the choice has a bias, which is no weight and has no gradient.
         balance_loss, z_loss: what the auxiliary losses count beside the model's.
+        capacity: where texts are given, which is in training, an expert takes so many times its
+            even share of a text's choices, of the first tokens, and the others are dropped.
 
     Raises ConfigError for what cannot be chosen, another scoring or activation, a size below 1.
     """
@@ -114,6 +133,7 @@ class MixtureOfExperts(Module):
         balance_bias: bool = False,
         balance_loss: float = 0.0,
         z_loss: float = 0.0,
+        capacity: float | None = None,
         bias: bool = False,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
@@ -123,7 +143,7 @@ class MixtureOfExperts(Module):
         self.experts_per_token = experts_per_token
         self.scoring, self.normalize, self.scale = scoring, normalize, scale
         self.groups, self.kept_groups = groups, kept_groups
-        self.balance_loss, self.z_loss = balance_loss, z_loss
+        self.balance_loss, self.z_loss, self.capacity = balance_loss, z_loss, capacity
         self.router = Linear(d_model, experts, router_bias, rng=rng, dtype=dtype)
         self.balance_bias: Parameter | None = None
         if balance_bias:
@@ -138,16 +158,19 @@ class MixtureOfExperts(Module):
         if shared_d_ff is not None and shared_gate:
             self.shared_gate = Linear(d_model, 1, bias=False, rng=rng, dtype=dtype)
 
-    def forward(self, x: Array, texts: Array | None = None) -> tuple[Array, MixtureOfExpertsCache]:
+    def forward(
+        self, x: Array, texts: Array | None = None, chosen: Array | None = None
+    ) -> tuple[Array, MixtureOfExpertsCache]:
         """x (..., T, D) -> y (..., T, D), cache.
 
         With ``texts`` (..., T), as in ``balance_loss`` the text of each token or -1 if it does not
         count, the cache has the auxiliary losses as ``auxiliary``, and the backward adds their
-        gradient.
+        gradient. ``chosen`` (R, k) are the experts of each of the R tokens where the scores do not
+        choose, but a hash of the ids say; the weights are the scores' all the same.
         """
         x_rows = rows(x)  # (R, D)
         scores, router = self.router.forward(x_rows)  # (R, E)
-        chosen = self.choose(scores)  # (R, k)
+        chosen = self.choose(scores) if chosen is None else chosen  # (R, k)
         weights, of_weights = expert_weights_forward(
             scores,
             chosen=chosen,
@@ -155,7 +178,8 @@ class MixtureOfExperts(Module):
             normalize=self.normalize,
             scale=self.scale,
         )
-        places = sorted_by_expert(chosen, scores.shape[-1])
+        kept = None if texts is None else self.fits(chosen, texts.reshape(-1))
+        places = sorted_by_expert(chosen, scores.shape[-1], kept)
         sent, dispatch = dispatch_forward(x_rows, slots=places.slots)  # (P, D)
         h, experts = self.experts.forward(sent, places.sizes)  # (P, D)
         y, combine = combine_forward(h, weights, slots=places.slots)  # (R, D)
@@ -225,6 +249,13 @@ class MixtureOfExperts(Module):
         fit = affinity(scores, self.scoring)
         bias = None if self.balance_bias is None else self.balance_bias.data
         return choose_experts(fit, k, bias=bias, groups=groups, kept=self.kept_groups)
+
+    def fits(self, chosen: Array, texts: Array) -> Array | None:
+        """chosen (R, k), texts (R,) -> which choices are not dropped, (R, k); None for all."""
+        if self.capacity is None:
+            return None
+        experts = len(self.router.weight.data)
+        return within_text_capacity(chosen, texts, experts, self.capacity)
 
     def rebalance(self, load: Array, rate: float) -> None:
         """Move the bias of the choice after a step in which expert e had load[e] tokens."""

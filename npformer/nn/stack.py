@@ -19,7 +19,7 @@ from npformer.nn.checkpointed import (
 )
 from npformer.nn.layer import Layer, LayerCache
 from npformer.nn.layer_state import LayerState
-from npformer.nn.mixture_of_experts import Auxiliary
+from npformer.nn.mixture_of_experts import Auxiliary, summed
 from npformer.nn.module import Array, Module
 from npformer.nn.norms import make_norm
 from npformer.nn.positions import Positions, make_positions
@@ -35,10 +35,8 @@ class StackCache(NamedTuple):
     @property
     def auxiliary(self) -> Auxiliary | None:
         """What the layers' experts add to the loss, and their loads (layers, E)."""
-        each = [a for a in (layer.auxiliary for layer in self.layers) if a is not None]
-        if not each:
-            return None
-        return Auxiliary(np.sum([a.loss for a in each], axis=0), np.stack([a.load for a in each]))
+        each = (layer.auxiliary for layer in self.layers)
+        return summed(Auxiliary(a.loss, np.stack([a.load])) for a in each if a is not None)
 
 
 class Stack(Module):

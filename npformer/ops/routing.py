@@ -73,6 +73,55 @@ def within_capacity(chosen: Array, experts: int, capacity: int) -> Array:
     return (rank < capacity).reshape(chosen.T.shape).T
 
 
+def within_text_capacity(chosen: Array, texts: Array, experts: int, factor: float) -> Array:
+    """chosen (R, k), texts (R,) -> which choices find room, (R, k), in the order of the tokens.
+
+    Of a text of n tokens an expert takes ``factor`` times an even share, n k / E rounded up. All
+    choices of a token go before those of the next one, so that no later token takes an earlier
+    one's place, and no text another's. A token of no text, -1, takes no room and is not dropped.
+    Raises ConfigError for a factor that is not above 0.
+    """
+    if not factor > 0:
+        raise ConfigError(f"factor is {factor}; it must be > 0")
+    k = chosen.shape[1]
+    text = np.unique(texts, return_inverse=True)[1].reshape(-1)
+    room = np.ceil(factor * np.bincount(text) * k / experts)  # of each text
+    kind = (text[:, None] * experts + chosen).reshape(-1)
+    order = np.argsort(kind, kind="stable")
+    sizes = np.bincount(kind)
+    rank = np.empty(len(order), np.intp)
+    rank[order] = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    fits = rank.reshape(chosen.shape) < room[text][:, None]
+    return fits | (texts < 0)[:, None]
+
+
+def chosen_by_experts(affinity: Array, count: int) -> Array:
+    """affinity (..., T, E) -> (..., T, E), True where a token is among an expert's ``count`` best.
+
+    Expert choice (Zhou et al., 2022, arXiv:2202.09368): every expert has as many tokens, and a
+    token any number. Whether it is chosen depends on all tokens of its text, later ones too, so a
+    decoder that has to write from left to right cannot be trained so. Raises ConfigError unless
+    there are so many tokens.
+    """
+    tokens = affinity.shape[-2]
+    if not 1 <= count <= tokens:
+        raise ConfigError(f"{count} of {tokens} tokens for an expert; choose 1 to {tokens}")
+    best = _largest(affinity.swapaxes(-1, -2), count)  # (..., E, count)
+    found = np.zeros(affinity.shape, bool)
+    np.put_along_axis(found.swapaxes(-1, -2), best, True, -1)
+    return found
+
+
+def hash_table(tokens: int, experts: int, k: int, rng: np.random.Generator) -> Array:
+    """A table (tokens, k) of k different experts for each token id, drawn once and then fixed.
+
+    Hash routing (Roller et al., 2021, arXiv:2106.04426): the choice ``table[ids]`` depends on no
+    score. Raises ConfigError unless so many can be chosen.
+    """
+    check_choice_of(experts, k)
+    return np.argsort(rng.random((tokens, experts)), axis=1)[:, :k]
+
+
 class Places(NamedTuple):
     """Where the rows of a dispatch stand."""
 

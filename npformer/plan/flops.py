@@ -66,7 +66,7 @@ def forward_flops(config: ModelConfig) -> Polynomial:
     run = RunConfig(model=shallow(config, 1))
     depths = stacks(twin(RunConfig(model=config), "meta"))
     with fake("cpu"), torch.no_grad():
-        objective = twin(run).eval()
+        objective = twin(run)  # in training, for the losses that it has beside the tokens'
 
         def count(source: int, target: int) -> int:
             counter = FlopCounterMode(display=False, custom_mapping=UNCOUNTED)

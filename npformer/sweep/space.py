@@ -257,6 +257,8 @@ def _surroundings(cls: Any, name: str, value: Any) -> Iterator[dict[str, Any]]:
         yield {"latent_size": 2, "attention_bias": "none", **turning}
     if "delta_pattern" in fields:
         yield {"delta_pattern": "DA", "delta_heads": several}
+    if "predict_ahead" in fields:
+        yield {"predict_ahead": 1}
     tried: dict[str, tuple[Any, ...]] = {
         "lora": (1,),
         "window": (1, None),

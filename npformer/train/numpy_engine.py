@@ -98,7 +98,8 @@ class NumpyEngine:
             loss, dlogits, cache = self._loss.forward(model, rows, rng)
             load: Array | int = 0
             if model.auxiliary:
-                loss, load = loss + float(cache.auxiliary.loss), cache.auxiliary.load
+                loss += float(cache.auxiliary.loss)
+                load = 0 if cache.auxiliary.load is None else cache.auxiliary.load
             model.backward(dlogits, cache)
             return loss, load
 

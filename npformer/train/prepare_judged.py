@@ -45,9 +45,9 @@ def prepare_judged(config: RunConfig, tokenizer: Tokenizer | None) -> Prepared:
             )
     if getattr(model, "auxiliary", False):
         raise ConfigError(
-            "this model's experts are balanced by losses of tokens (expert_balance_loss, "
-            "expert_z_loss or expert_bias_rate), and answers are judged whole; --prefer takes a "
-            "model without them"
+            "this model has further losses or choices of tokens (expert_balance_loss, "
+            "expert_z_loss, expert_bias_rate, expert_capacity or predict_ahead), and answers are "
+            "judged whole; --prefer takes a model without them"
         )
     training, held_out = load_judged(
         data.corpus, data.validation, data.pairs, answers=preferences.answers

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from npformer.config import TrainConfig
-from npformer.models.loss import LOSS
+from npformer.models.loss import LOSS, NO_TARGET
 from npformer.models.model import Model
 from npformer.ops.array import Array
 from npformer.ops.z_loss import z_loss_backward, z_loss_forward
@@ -65,7 +65,9 @@ def packed_forward(
 ) -> tuple[Array, Array, Any]:
     """logits (B, T, V), targets (B, T), cache; or without padding (1, n, V), (1, n), cache."""
     counts, targets = rows.targets != rows.no_target, rows.targets
-    extra: dict[str, Any] = {"counts": counts} if model.auxiliary and rng is not None else {}
+    extra: dict[str, Any] = {}
+    if model.auxiliary and rng is not None:
+        extra["targets"] = np.where(counts, targets, NO_TARGET)
     if grids := model.grids(rows.inputs, counts):
         extra["grids"], targets = grids, grids["to"].collect(targets)
     logits, cache = model.forward(**rows.inputs, rng=rng, **extra)

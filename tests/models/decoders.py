@@ -163,6 +163,7 @@ COHERE: dict[str, Any] = dict(
 )
 BLOOM: dict[str, Any] = dict(positions="alibi", kv_heads=1)
 T5: dict[str, Any] = dict(norm_type="rms_norm", positions="t5", window=5, window_pattern="GL")
+AHEAD: dict[str, Any] = dict(LLAMA, predict_ahead=2, scale_branches=True)
 DECODERS = {
     "gpt-2": {},
     "llama": LLAMA,
@@ -178,6 +179,7 @@ DECODERS = {
     "qwen3-next": QWEN_NEXT,
     "granite": GRANITE,
     "cohere": COHERE,
+    "ahead": AHEAD,
     "bloom": BLOOM,
     "t5": T5,
 }

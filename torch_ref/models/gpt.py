@@ -13,14 +13,16 @@ from npformer.errors import ShapeError
 from torch_ref import ops
 from torch_ref.models.decoder_state import DecoderState
 from torch_ref.models.decoding import inference
+from torch_ref.models.looks_ahead import NO_TARGET, LooksAhead, SumOfLosses
 from torch_ref.models.model import Model
-from torch_ref.nn import Dropout, Embedding, Linear, Stack
+from torch_ref.nn import Dropout, Embedding, Linear, MultiTokenPrediction, Stack
+from torch_ref.nn.mixture_of_experts import summed
 from torch_ref.nn.positions import make_positions
 from torch_ref.nn.widths import scale_branches, scale_hidden
 from torch_ref.ops.masks import document_positions, documents_mask, first_tokens
 
 
-class GPT(Model):
+class GPT(LooksAhead, Model):
     """Token ids to the logits of each next token."""
 
     family = "gpt"
@@ -59,11 +61,16 @@ class GPT(Model):
         self.output_proj = (
             None if c.tie_output else Linear(c.d_model, c.vocab_size, c.output_bias, **place)
         )
+        ahead = c.ahead_settings(c.layers)
+        self.ahead = nn.ModuleList(  # type: ignore[assignment]
+            MultiTokenPrediction(c.d_model, c.heads, c.d_ff, **ahead, **place)
+            for _ in range(c.predict_ahead)
+        )
         self.redraw()
         scale_hidden(self, c.width_factor)
         self.output_scale = c.logit_multiplier / c.width_factor
         if c.scale_branches:
-            scale_branches(self)
+            scale_branches(self.decoder)
 
     def forward(
         self,
@@ -71,8 +78,9 @@ class GPT(Model):
         rng: np.random.Generator | None = None,
         *,
         documents: Tensor | None = None,
-    ) -> Tensor:
-        """target (B, T) ids -> logits (B, T, V).
+        targets: Tensor | None = None,
+    ) -> Any:
+        """target (B, T) ids -> logits (B, T, V), and with ``targets`` the ``Auxiliary`` after it.
 
         With a generator, every dropout mask is the one that the NumPy model draws from it; without,
         PyTorch draws them while ``training``. ``documents`` (B, T) are as in the NumPy model; that
@@ -80,7 +88,10 @@ class GPT(Model):
         are not (B, length) or have a text longer than ``config.max_length``, and for documents of
         another shape; IndexError (on the CPU) for an id outside the vocabulary.
         """
-        return self.logits(self.hidden(target, rng, documents=documents))
+        if targets is None:
+            return self.logits(self.hidden(target, rng, documents=documents))
+        y, auxiliary = self.hidden(target, rng, documents=documents, targets=targets)
+        return self.logits(y), auxiliary
 
     def logits(self, y: Tensor) -> Tensor:
         """The last states (..., D) -> logits (..., V), held within the cap if there is one."""
@@ -94,26 +105,36 @@ class GPT(Model):
         rng: np.random.Generator | None = None,
         *,
         documents: Tensor | None = None,
-        counts: Tensor | None = None,
+        targets: Tensor | None = None,
+        loss_of: SumOfLosses | None = None,
     ) -> Any:
         """What ``forward`` projects to the logits: the last states (B, T, D).
 
-        With ``counts`` (B, T), the tokens that the experts' losses count, these come after it.
+        With ``targets`` (B, T), what follows each token or ``NO_TARGET``, the auxiliary losses come
+        after it; ``loss_of`` makes those of the tokens behind the next one.
         """
-        if documents is None:
-            texts = None if counts is None else first_tokens(counts)
-            y = self.decoder(self._embed(target, rng), rng=rng, texts=texts)
-        else:
+        at = mask = texts = None
+        if documents is not None:
             self._check_documents(documents, target)
-            at = document_positions(documents)
-            x = self._embed(target, rng, at)
-            texts = None if counts is None else first_tokens(counts, at)
-            y = self.decoder(x, mask=documents_mask(documents), rng=rng, at=at, texts=texts)
+            at, mask = document_positions(documents), documents_mask(documents)
+        if targets is not None and self.config.experts is not None:
+            texts = first_tokens(targets != NO_TARGET, at)
+        x = self._embed(target, rng, 0 if at is None else at)
+        y = self.decoder(x, mask=mask, rng=rng, at=at, texts=texts)
         y, *auxiliary = y if isinstance(y, tuple) else (y,)
         if documents is not None:
             y = torch.where((documents == 0)[:, :, None], 0, y)
-        y = self._scaled(y)
-        return (y, *auxiliary) if auxiliary else y
+        if targets is None:
+            return self._scaled(y)
+        if len(self.ahead):
+            more: dict[str, Any] = {
+                "documents": documents,
+                "mask": mask,
+                "at": at,
+                "loss_of": loss_of,
+            }
+            auxiliary.append(self._look_ahead(y, target, targets, rng, **more))
+        return self._scaled(y), summed(auxiliary)
 
     def bias_steps(self, load: Tensor) -> list[tuple[nn.Parameter, Tensor]]:
         """load (layers, E) -> the biases of the choices, if there are any, and what to add."""
@@ -121,7 +142,9 @@ class GPT(Model):
         if rate is None:
             return []
         steps = rate * torch.sign(load.mean(-1, keepdim=True) - load)
-        mixtures: Any = [m.feed_forward for m in self.decoder.layers[self.config.dense_first :]]
+        layers = [*self.decoder.layers[self.config.dense_first :]]
+        layers += [module.stack.layers[0] for module in self.ahead]
+        mixtures: Any = [layer.feed_forward for layer in layers]
         return [(m.balance_bias, step) for m, step in zip(mixtures, steps, strict=True)]
 
     @torch.inference_mode()

@@ -53,8 +53,8 @@ class Model(Decoding):
     hidden: Callable[..., Any]
     """The inputs that ``streams`` names, ``rng`` -> what is projected to the logits (B, T, D).
 
-    Of a model with auxiliary losses, which are asked for by ``counts``, the tokens that they count,
-    these come after it."""
+    Of a model with auxiliary losses, which are asked for by ``targets``, what follows each token,
+    these come after it; ``loss_of`` then makes the losses of what it would project to logits."""
     auxiliary: bool = False
     """Whether a training has losses beside the tokens'."""
 

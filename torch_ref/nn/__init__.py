@@ -20,6 +20,7 @@ from torch_ref.nn.linear import Linear
 from torch_ref.nn.lora import LoRALinear
 from torch_ref.nn.mixture_of_experts import MixtureOfExperts
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
+from torch_ref.nn.multi_token_prediction import MultiTokenPrediction
 from torch_ref.nn.norms import make_norm
 from torch_ref.nn.patch_embedding import PatchEmbedding
 from torch_ref.nn.pooling import Pooling
@@ -59,6 +60,7 @@ __all__ = [
     "LoRALinear",
     "MixtureOfExperts",
     "MultiHeadAttention",
+    "MultiTokenPrediction",
     "PatchEmbedding",
     "Pooling",
     "Positions",

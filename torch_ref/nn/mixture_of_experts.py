@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -17,7 +18,13 @@ class Auxiliary(NamedTuple):
     """What a mixture adds to the loss, and how many tokens each expert had."""
 
     loss: Tensor  # (), a sum over the tokens that count
-    load: Tensor  # (..., E), of the tokens that count; the leading axis is of layers
+    load: Tensor | None  # (..., E), of the tokens that count; leading axis: layers with experts
+
+
+def summed(each: Sequence[Auxiliary]) -> Auxiliary:
+    """The losses added, the loads (layers, E) one after the other."""
+    loads = [a.load for a in each if a.load is not None]
+    return Auxiliary(torch.stack([a.loss for a in each]).sum(), torch.cat(loads) if loads else None)
 
 
 class MixtureOfExperts(nn.Module):
@@ -45,6 +52,7 @@ class MixtureOfExperts(nn.Module):
         balance_bias: bool = False,
         balance_loss: float = 0.0,
         z_loss: float = 0.0,
+        capacity: float | None = None,
         bias: bool = False,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
@@ -54,7 +62,7 @@ class MixtureOfExperts(nn.Module):
         self.experts_per_token = experts_per_token
         self.scoring, self.normalize, self.scale = scoring, normalize, scale
         self.groups, self.kept_groups = groups, kept_groups
-        self.balance_loss, self.z_loss = balance_loss, z_loss
+        self.balance_loss, self.z_loss, self.capacity = balance_loss, z_loss, capacity
         self.router = Linear(d_model, experts, router_bias, **place)
         self.balance_bias: nn.Parameter | None = None
         if balance_bias:
@@ -67,11 +75,15 @@ class MixtureOfExperts(nn.Module):
         if shared_d_ff is not None and shared_gate:
             self.shared_gate = Linear(d_model, 1, bias=False, **place)
 
-    def forward(self, x: Tensor, texts: Tensor | None = None) -> Any:
-        """x (..., T, D) -> (..., T, D), and with ``texts`` (..., T) the ``Auxiliary`` after it."""
+    def forward(self, x: Tensor, texts: Tensor | None = None, chosen: Tensor | None = None) -> Any:
+        """x (..., T, D) -> (..., T, D), and with ``texts`` (..., T) the ``Auxiliary`` after it.
+
+        ``chosen`` (R, k) are the experts of each token where the scores do not choose.
+        """
         rows = x.flatten(0, -2)  # (R, D)
         scores = self.router(rows)  # (R, E)
-        chosen = self.choose(scores.detach())  # (R, k)
+        if chosen is None:
+            chosen = self.choose(scores.detach())  # (R, k)
         weights = ops.expert_weights(
             scores,
             chosen=chosen,
@@ -79,10 +91,15 @@ class MixtureOfExperts(nn.Module):
             normalize=self.normalize,
             scale=self.scale,
         )
-        order = torch.argsort(chosen.flatten(), stable=True)
+        count = scores.shape[-1]
+        sent_to = chosen
+        if texts is not None and self.capacity is not None:  # count stands for no expert
+            sent_to = torch.where(self.fits(chosen, texts.flatten()), chosen, count)
+        order = torch.argsort(sent_to.flatten(), stable=True)
         slots = torch.argsort(order).view_as(chosen)  # the inverse of a permutation
-        experts = torch.arange(scores.shape[-1], device=x.device)
-        sizes = (chosen.flatten()[:, None] == experts).sum(0)
+        slots = torch.where(sent_to == count, -1, slots)
+        experts = torch.arange(count, device=x.device)
+        sizes = (sent_to.flatten()[:, None] == experts).sum(0)
         h = self.experts(ops.dispatch(rows, slots=slots), sizes)
         y = ops.combine(h, weights, slots=slots).view(x.shape)
         if self.shared is not None:
@@ -108,6 +125,21 @@ class MixtureOfExperts(nn.Module):
             inside.scatter_(-1, _largest(best, kept), True)
             fit = grouped.masked_fill(~inside[..., None], -torch.inf).flatten(-2)
         return _largest(fit, k)
+
+    def fits(self, chosen: Tensor, texts: Tensor) -> Tensor:
+        """chosen (R, k), texts (R,) -> which choices find room in their expert and text, (R, k)."""
+        assert self.capacity is not None
+        experts, k = self.router.weight.shape[0], chosen.shape[1]
+        sorted_texts = texts.sort().values
+        ends = [torch.searchsorted(sorted_texts, texts, side=side) for side in ("left", "right")]
+        room = torch.ceil(self.capacity * (ends[1] - ends[0]).double() * k / experts)
+        kind = (texts[:, None] * experts + chosen).flatten()
+        in_order, order = kind.sort(stable=True)
+        place = torch.arange(kind.numel(), device=kind.device)
+        rank = torch.empty_like(kind)
+        rank[order] = place - torch.searchsorted(in_order, in_order)  # less where its run begins
+        rank = rank.view_as(chosen)
+        return (rank < room[:, None]) | (texts < 0)[:, None]
 
     def _auxiliary(self, scores: Tensor, chosen: Tensor, texts: Tensor) -> Auxiliary:
         counts = texts >= 0

@@ -9,7 +9,8 @@ from torch import nn
 def is_hidden(path: str, parameter: torch.Tensor) -> bool:
     """Whether it is a matrix of a layer, and no table of a layer's positions."""
     parts = path.split(".")
-    return parameter.ndim == 2 and "layers" in parts and "positions" not in parts
+    of_a_layer = any(part.isdigit() for part in parts)
+    return parameter.ndim == 2 and of_a_layer and "positions" not in parts
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from npformer.text.tokenizer import PAD
 from npformer.train.adapted import adapter_arguments
 from torch_ref import ops
 from torch_ref.models import make_twin
+from torch_ref.models.looks_ahead import NO_TARGET
 from torch_ref.models.model import Model
 from torch_ref.nn import Linear
 from torch_ref.nn.adapters import add_adapters
@@ -124,26 +125,36 @@ class TwinObjective(Objective):
         """
         loss: Tensor | float = 0.0
         if self.training and self.model.auxiliary:
-            counts = (targets != options["ignore_index"]).view_as(inputs["target"])
-            hidden, auxiliary = self.model.hidden(**inputs, rng=rng, counts=counts)
+            valid = targets != options["ignore_index"]
+            asked = torch.where(valid, targets, NO_TARGET).view_as(inputs["target"])
+            hidden, auxiliary = self.model.hidden(
+                **inputs, rng=rng, targets=asked, loss_of=self._of_later_tokens
+            )
             loss, self.load = auxiliary.loss, auxiliary.load
         elif grids := self._grids(inputs, targets, rng, options["ignore_index"]):
             hidden = self.model.hidden(**inputs, rng=rng, grids=grids)
             targets = grids["to"].collect(targets.view_as(inputs["target"]))[0]
         else:
             hidden = self.model.hidden(**inputs, rng=rng)
-        hidden = hidden.flatten(0, 1)  # (B T, D)
+        return loss + self._loss(hidden.flatten(0, 1), targets, **options)
+
+    def _of_later_tokens(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """The sum of losses that a model has beside those of its next tokens, without smoothing."""
+        return self._loss(hidden, targets, ignore_index=NO_TARGET)
+
+    def _loss(self, hidden: Tensor, targets: Tensor, **options: Any) -> Tensor:
+        """hidden (R, D), targets (R,) -> (), the sum of the losses."""
         weight, bias = self.model.output_weight, self.model.output_bias
         cap = getattr(self.model.config, "logit_softcap", None)
         if self.chunk:
             of_chunk = self.of_chunk if cap is None else capped(self.of_chunk, cap)
-            return loss + linear_cross_entropy(
+            return linear_cross_entropy(
                 hidden, weight, targets, bias, chunk=self.chunk, of_chunk=of_chunk, **options
             )
         logits = F.linear(hidden, weight, bias)
         if cap is not None:
             logits = ops.softcap(logits, cap=cap)
-        return loss + summed_loss(logits, targets, **options)
+        return summed_loss(logits, targets, **options)
 
     def _grids(
         self,

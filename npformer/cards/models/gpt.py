@@ -25,8 +25,10 @@ from npformer.cards.module_draws import (
 from npformer.cards.module_invariants import adds_up, gathers
 from npformer.cards.nn.multi_head_attention import not_causal
 from npformer.cards.ordinary import OWN_FORWARD, only
-from npformer.cards.strategies import Source
+from npformer.cards.strategies import Source, rarely
 from npformer.models.gpt import GPT, GPTConfig
+from npformer.models.looks_ahead import LooksAhead
+from npformer.models.loss import NO_TARGET
 from npformer.nn.module import Parameter
 from npformer.nn.multi_head_attention import MultiHeadAttention
 from npformer.nn.stack import Stack
@@ -53,6 +55,9 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
         settings |= draw_later(source, settings) | draw_multipliers(source)
         settings["delta_pattern"] = source.choice(("", "DA"))
         settings["parallel"] = source.choice((False, True))
+    if rarely(source, 3):
+        settings["predict_ahead"] = source.choice((1, 2))
+        settings["predict_ahead_loss"] = source.choice((0.3, 1.5))
     c = GPTConfig(**{f.name: settings[f.name] for f in dataclasses.fields(GPTConfig)
                      if f.name in settings})  # fmt: skip
     b, t, _ = draw_lengths(source)
@@ -60,19 +65,50 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     sizes |= {"H": c.size_of_head, "the number of layers": c.layers}
     static = {"build": (c,), "target": draw_ids(source, (b, t), c), "rng": draw_seed(source)}
     static["documents"] = draw_documents(source, (b, t))
+    if c.predict_ahead:
+        targets = draw_ids(source, (b, t), c)
+        static["targets"] = np.where(targets == c.padding_id, NO_TARGET, targets)
     return sizes, static
 
 
+def asks(case: Case) -> bool:
+    """Whether the losses of later tokens are in every entry of y."""
+    return "targets" in case.static
+
+
+def _call(model: Any, inputs: list[Any], keywords: dict[str, Any]) -> Any:
+    """They are added to every entry of y, so that each has an upstream gradient."""
+    y, cache = model.forward(*inputs, **keywords)
+    if cache.ahead is None:
+        return y, lambda dy: model.backward(dy, cache)
+
+    def backward(dy):
+        ahead = cache.ahead._replace(share=cache.ahead.share * dy.sum())
+        return model.backward(dy, cache._replace(ahead=ahead))
+
+    return y + np.asarray(cache.auxiliary.loss, y.dtype), backward
+
+
+def _call_twin(model: Any, inputs: list[Any], keywords: dict[str, Any]) -> Any:
+    y = model(*inputs, **keywords)
+    return y[0] + y[1].loss if isinstance(y, tuple) else y
+
+
+card.call, card.call_twin = _call, _call_twin
+card.causal = lambda static: "targets" not in static
 card.invariant("a second backward adds to the first", "gradient-replaced")(gathers)
-card.invariant("two parts of a batch add up to the whole", "mean-of-the-batch")(
-    adds_up("target", "documents")
-)
+
+
+@card.invariant("two parts of a batch add up to the whole", broken_by="mean-of-the-batch")
+def _parts(component: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    if not asks(case):
+        yield from adds_up("target", "documents")(component, case, result, scales)
 
 
 @card.invariant("capped logits are within the cap", broken_by="logits-not-capped")
 def _within(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
     cap = case.static["build"][0].logit_softcap
-    if cap is not None:
+    if cap is not None and not asks(case):
         beyond = np.maximum(np.abs(result["y"].astype(np.float64)) - cap, 0.0)
         yield Finding(beyond, 0.0, cap)
 
@@ -81,7 +117,8 @@ def _within(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Find
 def _output(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
     """y is linear in a matrix of its own, where no cap follows."""
     name = "output_proj.weight"
-    if name not in case.inputs or case.static["build"][0].logit_softcap is not None:
+    capped = case.static["build"][0].logit_softcap is not None
+    if name not in case.inputs or capped or asks(case):
         return
     documents = case.static["documents"]
     bias = case.inputs.get("output_proj.bias", np.zeros(1)).astype(np.float64)
@@ -210,3 +247,42 @@ def _padding_counts(self, dlogits, cache):
                    GPT._embed_backward)  # fmt: skip
 def _mean(self, dx, cache, *stream):
     self._embed_backward(dx / max(len(dx), 1), cache, *stream)
+
+
+@card.wrong_method("later-tokens-detached", "what the loss of a later token sends to the states "
+                   "that are read for it is dropped", LooksAhead._look_ahead_backward)  # fmt: skip
+def _later_detached(self, cache):
+    return np.zeros_like(self._look_ahead_backward(cache))
+
+
+@card.wrong_method("later-losses-summed", "the losses of later tokens are summed and not averaged "
+                   "over how far they look", LooksAhead._look_ahead)  # fmt: skip
+def _later_summed(self, h, *arguments, **more):
+    weight = self.config.predict_ahead_loss
+    with altered(self, config=_with(self.config, weight * len(self.ahead))):
+        return self._look_ahead(h, *arguments, **more)
+
+
+def _with(config, loss):
+    return dataclasses.replace(config, predict_ahead_loss=loss)
+
+
+@card.wrong_method("one-target-early", "a later token's loss asks for the token that it was given",
+                   LooksAhead._look_ahead)  # fmt: skip
+def _one_early(self, h, ids, targets, *arguments, **more):
+    early = np.concatenate([targets[:, :1], targets[:, :-1]], axis=1)
+    return self._look_ahead(h, ids, early, *arguments, **more)
+
+
+@card.wrong_method("asked-across-texts", "the last tokens of a text are asked for the first "
+                   "ones of the next", LooksAhead._look_ahead)  # fmt: skip
+def _across(self, h, ids, targets, rng=None, *, documents=None, **more):
+    one = None if documents is None else np.ones_like(documents)
+    return self._look_ahead(h, ids, targets, rng, documents=one, **more)
+
+
+@card.wrong_method("later-text-seen", "a layer that looks ahead sees the whole row",
+                   LooksAhead._look_ahead)  # fmt: skip
+def _later_text(self, h, ids, targets, rng=None, *, mask=None, **more):
+    every = None if mask is None else np.ones_like(mask)
+    return self._look_ahead(h, ids, targets, rng, mask=every, **more)

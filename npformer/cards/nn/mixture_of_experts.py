@@ -47,6 +47,7 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
         "balance_bias": source.choice((False, True)),
         "balance_loss": source.choice((0.0, 0.5)),
         "z_loss": source.choice((0.0, 0.3)),
+        "capacity": source.choice((None, 0.7, 1.2)),
         "bias": source.choice((False, True)),
     }
     settings["router_bias"] = settings["bias"]

@@ -12,6 +12,7 @@ from npformer.nn.mixture_of_experts import MixtureOfExperts
 from npformer.ops.combine import combine_backward, combine_forward
 from npformer.ops.dispatch import dispatch_forward
 from npformer.ops.expert_weights import affinity, expert_weights_backward
+from npformer.ops.routing import within_capacity, within_text_capacity
 from npformer.ops.softmax import softmax_forward
 
 
@@ -279,3 +280,44 @@ def _trained(self, dy, cache, dloss=1.0):
     if self.balance_bias is not None:
         self.balance_bias.grad = self.router.weight.grad.sum(1)
     return dx
+
+
+def _fits_like(fits):
+    """A mixture that drops others: ``fits`` takes the place of what is kept."""
+
+    def forward(self, x, texts=None, chosen=None):
+        if self.capacity is None:
+            return self.forward(x, texts, chosen)
+        with altered(self, fits=lambda chosen, texts: fits(self, chosen, texts)):
+            return self.forward(x, texts, chosen)
+
+    return forward
+
+
+def _one_text(self, chosen, texts):
+    return within_text_capacity(
+        chosen, np.minimum(texts, 0), len(self.router.weight.data), self.capacity
+    )
+
+
+def _whole_batch(self, chosen, texts):
+    experts = len(self.router.weight.data)
+    room = int(np.ceil(self.capacity * chosen.size / experts))
+    return within_capacity(chosen, experts, max(1, room))
+
+
+def _last_first(self, chosen, texts):
+    experts = len(self.router.weight.data)
+    return within_text_capacity(chosen[::-1], texts[::-1], experts, self.capacity)[::-1]
+
+
+for _name, _text, _function in (
+    ("room-shared-by-the-batch", "all texts of a batch share an expert's room, and the first has "
+     "the most of it", _one_text),
+    ("first-choices-first", "every first choice goes before any second one, so that a later token "
+     "takes an earlier one's place", _whole_batch),
+    ("last-tokens-first", "an expert takes the last tokens of a text", _last_first),
+    ("none-dropped", "the capacity is in the settings, and nothing is dropped",
+     lambda self, chosen, texts: None),
+):  # fmt: skip
+    card.wrong_method(_name, _text, MixtureOfExperts.forward)(_fits_like(_function))
