@@ -96,8 +96,8 @@ def speculate(
     if not 1 <= ahead <= MOST_AHEAD:
         raise ConfigError(f"ahead is {ahead}; it must be from 1 to {MOST_AHEAD}")
     for name, one in (("model", model), ("draft", draft)):
-        pattern = getattr(one.config, "delta_pattern", "")
-        if "D" in pattern:
+        if getattr(one.config, "any_state", False):
+            pattern = one.config.delta_pattern
             raise ConfigError(
                 f"the {name} has layers that keep a state ({pattern}), from which no refused token "
                 "can be taken back; write without a draft"

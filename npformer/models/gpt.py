@@ -128,7 +128,7 @@ class GPTConfig(MultiplierConfig, AheadConfig):
             "latent_size out",
         )
         check(
-            "D" not in self.delta_pattern,
+            not self.any_state,
             "mup_base_width has no rule for the rates of a delta_pattern's layers; leave one out",
         )
         check(base >= 1, f"mup_base_width is {base}; it must be 1 or more, or not given")

@@ -13,11 +13,13 @@ from npformer.nn.gated_activation import GatedActivation
 from npformer.nn.gated_delta_net import GatedDeltaNet
 from npformer.nn.gated_feed_forward import GatedFeedForward
 from npformer.nn.grouped_linear import GroupedLinear
+from npformer.nn.kimi_delta_attention import KimiDeltaAttention
 from npformer.nn.latent_attention import LatentAttention
 from npformer.nn.layer import Layer
 from npformer.nn.layer_norm import LayerNorm
 from npformer.nn.linear import Linear
 from npformer.nn.lora import LoRALinear
+from npformer.nn.mamba2 import Mamba2
 from npformer.nn.mixture_of_experts import MixtureOfExperts
 from npformer.nn.module import Module, Parameter
 from npformer.nn.multi_head_attention import MultiHeadAttention
@@ -53,12 +55,14 @@ __all__ = [
     "GatedDeltaNet",
     "GatedFeedForward",
     "GroupedLinear",
+    "KimiDeltaAttention",
     "LatentAttention",
     "Layer",
     "LayerNorm",
     "LearnedPositions",
     "Linear",
     "LoRALinear",
+    "Mamba2",
     "MixtureOfExperts",
     "Module",
     "MultiHeadAttention",

@@ -21,55 +21,40 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from npformer.errors import ConfigError
-from npformer.nn.causal_conv1d import CausalConv1d
+from npformer.nn.convolved_streams import FORGOTTEN, STEPS, ConvolvedStreams, StreamCache, merge
 from npformer.nn.delta_state import DeltaState
 from npformer.nn.init import constant
 from npformer.nn.linear import Linear
-from npformer.nn.module import Array, Module, Parameter, require_positive
+from npformer.nn.module import Array, Module, Parameter
 from npformer.nn.rms_norm import RMSNorm
-from npformer.ops.causal_conv1d import CausalConv1dCache
 from npformer.ops.chunked_gated_delta_rule import (
     ChunkedGatedDeltaRuleCache,
     chunked_gated_delta_rule_backward,
     chunked_gated_delta_rule_forward,
 )
-from npformer.ops.decay_gate import DecayGateCache, decay_gate_backward, decay_gate_forward
+from npformer.ops.decay_gate import decay_gate_backward, decay_gate_forward
 from npformer.ops.linear import LinearCache
 from npformer.ops.rms_norm import RmsNormCache, rms_norm_backward, rms_norm_forward
 from npformer.ops.sigmoid import SigmoidCache, sigmoid_backward, sigmoid_forward
-from npformer.ops.silu import SiluCache, silu_backward, silu_forward
-from npformer.ops.swiglu import SwigluCache, swiglu_backward, swiglu_forward
+from npformer.ops.swiglu import swiglu_backward, swiglu_forward
 
-FORGOTTEN = -1e4
-"""The logarithm of a decay that leaves exactly 0 in every precision: where a text begins."""
-STEPS = 0.001, 0.1
-"""What the first and the last head forget at a position, about, before training."""
 UNIT_EPS = 1e-6
 """What is added to a key's squared length, H times rms_norm's eps."""
-
-
-class StreamCache(NamedTuple):
-    """Of queries, keys or values between x and the recurrence."""
-
-    proj: LinearCache
-    conv: CausalConv1dCache
-    silu: SiluCache
 
 
 class GatedDeltaNetCache(NamedTuple):
     streams: tuple[StreamCache, StreamCache, StreamCache]
     units: tuple[RmsNormCache, RmsNormCache]  # of queries and keys
     beta: tuple[LinearCache, SigmoidCache]
-    decay: tuple[LinearCache, DecayGateCache]
+    decay: Any  # of what makes the decay
     rule: ChunkedGatedDeltaRuleCache
     norm: RmsNormCache
-    gate: tuple[LinearCache, SwigluCache]
+    gate: Any  # of what opens the output
     out_proj: LinearCache
     begins: Array | None  # (B, T) bool: where texts begin that share a row
 
 
-class GatedDeltaNet(Module):
+class GatedDeltaNet(ConvolvedStreams, Module):
     """``heads`` states (key_size, value_size), written to by ``key_heads`` heads of keys.
 
     ``width`` are the positions of the short convolutions; ``eps`` is that of the norm behind the
@@ -89,32 +74,14 @@ class GatedDeltaNet(Module):
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        key_heads = heads if key_heads is None else key_heads
-        require_positive(heads=heads, key_heads=key_heads, key_size=key_size, width=width)
-        if heads % key_heads:
-            raise ConfigError(
-                f"key_heads is {key_heads}, which does not divide heads, {heads}; as many heads "
-                "must read each key"
-            )
-        self.heads, self.key_heads, self.key_size = heads, key_heads, key_size
-        self.width = width
-        keys, values = key_heads * key_size, heads * value_size
-
-        def linear(inputs: int, outputs: int) -> Linear:
-            return Linear(inputs, outputs, bias=False, rng=rng, dtype=dtype)
-
-        def conv(channels: int) -> CausalConv1d:
-            return CausalConv1d(channels, width, bias=False, rng=rng, dtype=dtype)
-
-        self.q_proj, self.k_proj = linear(d_model, keys), linear(d_model, keys)
-        self.v_proj, self.gate_proj = linear(d_model, values), linear(d_model, values)
-        self.q_conv, self.k_conv, self.v_conv = conv(keys), conv(keys), conv(values)
-        self.beta_proj, self.decay_proj = linear(d_model, heads), linear(d_model, heads)
+        sizes = d_model, heads, key_heads, key_size, value_size
+        self._make_streams(*sizes, width, bias=False, rng=rng, dtype=dtype)
+        self.key_size = key_size
+        self.beta_proj = Linear(d_model, heads, bias=False, rng=rng, dtype=dtype)
         self.log_rate = constant(0.0, heads, dtype)
-        steps = np.geomspace(*STEPS, heads)  # so that heads begin with memories of unlike length
-        self.decay_bias = Parameter(np.log(np.expm1(steps)).astype(dtype))
+        self._make_gates(d_model, value_size, rng, dtype)
         self.norm = RMSNorm(value_size, eps, dtype=dtype)
-        self.out_proj = linear(values, d_model)
+        self.out_proj = Linear(heads * value_size, d_model, bias=False, rng=rng, dtype=dtype)
 
     def forward(
         self, x: Array, *, at: int | Array | None = None, kept: DeltaState | None = None
@@ -133,28 +100,27 @@ class GatedDeltaNet(Module):
         q, k = self._shared(q) / size, self._shared(k) * size**-0.5
         beta, beta_proj = self.beta_proj.forward(x)
         beta, sigmoid = sigmoid_forward(beta)  # (B, T, N)
-        decay, decay_proj = self.decay_proj.forward(x)
-        decay, gated = decay_gate_forward(decay, self.log_rate.data, self.decay_bias.data)
+        decay, of_decay = self._log_decay(x)  # (B, T, N, 1|H)
         if begins is not None:
-            decay = np.where(begins[:, :, None], decay.dtype.type(FORGOTTEN), decay)
+            forgotten = decay.dtype.type(FORGOTTEN)
+            decay = np.where(begins[:, :, None, None], forgotten, decay)
         state = None if kept is None else kept.state
         y, rule = chunked_gated_delta_rule_forward(
-            q, k, self._by_head(v, self.heads), beta, decay[..., None], state
+            q, k, self._by_head(v, self.heads), beta, decay, state
         )
         if kept is not None:
             kept.state, kept.length = rule.last, kept.length + x.shape[1]
         y, norm = self.norm.forward(y)  # (B, T, N, Hv)
-        gate, gate_proj = self.gate_proj.forward(x)
-        y, swiglu = swiglu_forward(self._by_head(gate, self.heads), y)
-        y, out_proj = self.out_proj.forward(_merge(y))
+        y, gate = self._gated(y, x)
+        y, out_proj = self.out_proj.forward(merge(y))
         return y, GatedDeltaNetCache(
             streams,
             (q_unit, k_unit),
             (beta_proj, sigmoid),
-            (decay_proj, gated),
+            of_decay,
             rule,
             norm,
-            (gate_proj, swiglu),
+            gate,
             out_proj,
             begins,
         )
@@ -162,98 +128,55 @@ class GatedDeltaNet(Module):
     def backward(self, dy: Array, cache: GatedDeltaNetCache) -> Array:
         """dy (B, T, D) -> dx (B, T, D)."""
         dy = self._by_head(self.out_proj.backward(dy, cache.out_proj), self.heads)
-        gate_proj, swiglu = cache.gate
-        dgate, dy = swiglu_backward(dy, swiglu)
-        dx = self.gate_proj.backward(_merge(dgate), gate_proj)
+        dy, dx = self._back_from_gate(dy, cache.gate)
         dy = self.norm.backward(dy, cache.norm)
         dq, dk, dv, dbeta, ddecay, *_ = chunked_gated_delta_rule_backward(dy, cache.rule)
 
-        decay_proj, gated = cache.decay
-        ddecay = ddecay[..., 0]  # (B, T, N)
         if cache.begins is not None:
-            ddecay = np.where(cache.begins[:, :, None], 0, ddecay)
-        ddecay, dlog_rate, dbias = decay_gate_backward(ddecay, gated)
-        self.log_rate.accumulate(dlog_rate)
-        self.decay_bias.accumulate(dbias)
-        dx = dx + self.decay_proj.backward(ddecay, decay_proj)
+            ddecay = np.where(cache.begins[:, :, None, None], 0, ddecay)
+        dx = dx + self._back_from_decay(ddecay, cache.decay)
         beta_proj, sigmoid = cache.beta
         dx = dx + self.beta_proj.backward(sigmoid_backward(dbeta, sigmoid), beta_proj)
 
         q_unit, k_unit = cache.units
         dq, _ = rms_norm_backward(self._summed(dq) / self.key_size, q_unit)
         dk, _ = rms_norm_backward(self._summed(dk) * self.key_size**-0.5, k_unit)
-        return dx + self._back_through_streams((_merge(dq), _merge(dk), _merge(dv)), cache)
+        dh = merge(dq), merge(dk), merge(dv)
+        return dx + self._back_through_streams(dh, cache.streams, cache.begins)
 
-    def start(self, max_length: int) -> DeltaState:
-        """What a decoding keeps; its size does not depend on the length."""
-        return DeltaState()
+    def _make_gates(
+        self, d_model: int, value_size: int, rng: np.random.Generator, dtype: DTypeLike
+    ) -> None:
+        """What the decay and the gate of the output are made of."""
+        self.gate_proj = Linear(d_model, self.heads * value_size, bias=False, rng=rng, dtype=dtype)
+        self.decay_proj = Linear(d_model, self.heads, bias=False, rng=rng, dtype=dtype)
+        steps = np.geomspace(
+            *STEPS, self.heads
+        )  # so that heads begin with memories of unlike length
+        self.decay_bias = Parameter(np.log(np.expm1(steps)).astype(dtype))
 
-    def _through_streams(self, x: Array, at: int | Array, kept: DeltaState | None) -> Any:
-        """x (B, T, D) -> q, k (B, T, G * H), v (B, T, N * Hv), and their caches."""
-        found, caches = [], []
-        for name in "qkv":
-            proj, conv = getattr(self, f"{name}_proj"), getattr(self, f"{name}_conv")
-            h, of_proj = proj.forward(x)
-            before = 0
-            if kept is not None:
-                h = kept.looked_back(name, h, self.width, at)
-                before = self.width - 1
-            places = _apart(at, before, self.width, h.shape[:2])
-            h, of_conv = conv.forward(_put(h, places))
-            h, of_silu = silu_forward(_taken(h, places)[:, before:])
-            found.append(h)
-            caches.append(StreamCache(of_proj, of_conv, of_silu))
-        return *found, tuple(caches)
+    def _log_decay(self, x: Array) -> tuple[Array, Any]:
+        """x (B, T, D) -> log_decay (B, T, N, 1), cache."""
+        h, proj = self.decay_proj.forward(x)
+        decay, gate = decay_gate_forward(h, self.log_rate.data, self.decay_bias.data)
+        return decay[..., None], (proj, gate)
 
-    def _back_through_streams(self, dh: tuple[Array, ...], cache: GatedDeltaNetCache) -> Array:
-        """dq, dk, dv (B, T, ...) -> dx (B, T, D), what comes back through them."""
-        at = 0 if cache.begins is None else np.where(cache.begins, 0, 1)
-        dx = 0.0
-        for name, d, (proj, conv, silu) in zip("qkv", dh, cache.streams, strict=True):
-            d = silu_backward(d, silu)
-            places = _apart(at, 0, self.width, d.shape[:2])
-            d = getattr(self, f"{name}_conv").backward(_put(d, places), conv)
-            dx = dx + getattr(self, f"{name}_proj").backward(_taken(d, places), proj)
-        return np.asarray(dx)
+    def _back_from_decay(self, ddecay: Array, cache: Any) -> Array:
+        """dlog_decay (B, T, N, 1) -> dx (B, T, D)."""
+        proj, gate = cache
+        dh, dlog_rate, dbias = decay_gate_backward(ddecay[..., 0], gate)
+        self.log_rate.accumulate(dlog_rate)
+        self.decay_bias.accumulate(dbias)
+        return self.decay_proj.backward(dh, proj)
 
-    def _by_head(self, x: Array, heads: int) -> Array:
-        return x.reshape(*x.shape[:2], heads, x.shape[2] // heads)  # (B, T, N, H)
+    def _gated(self, y: Array, x: Array) -> tuple[Array, Any]:
+        """y (B, T, N, Hv), x (B, T, D) -> what is let through of y, cache."""
+        gate, proj = self.gate_proj.forward(x)
+        y, swiglu = swiglu_forward(self._by_head(gate, self.heads), y)
+        return y, (proj, swiglu)
 
-    def _shared(self, x: Array) -> Array:
-        """x (B, T, G, H) -> (B, T, N, H), each as often as heads read it."""
-        return np.repeat(x, self.heads // self.key_heads, axis=2)
-
-    def _summed(self, dx: Array) -> Array:
-        """dx (B, T, N, H) -> (B, T, G, H)."""
-        shared = self.heads // self.key_heads
-        return dx.reshape(*dx.shape[:2], self.key_heads, shared, dx.shape[3]).sum(3)
-
-
-def _merge(x: Array) -> Array:
-    return x.reshape(*x.shape[:2], x.shape[2] * x.shape[3])  # (B, T, N * H)
-
-
-def _apart(at: int | Array, before: int, width: int, shape: tuple[int, ...]) -> Array | None:
-    """Places (B, T) at which no text is in the window of another; None where there is one a row.
-
-    ``before`` are positions of an earlier call; they are in the window of the first.
-    """
-    if isinstance(at, int):
-        return None
-    begins = np.zeros(shape, int)
-    begins[:, before:] = at == 0
-    return np.arange(shape[1]) + (width - 1) * begins.cumsum(1)
-
-
-def _put(x: Array, places: Array | None) -> Array:
-    """x (B, T, channels) -> at these places, 0 between them."""
-    if places is None:
-        return x
-    spread = np.zeros((len(x), int(places.max(initial=-1)) + 1, x.shape[2]), x.dtype)
-    np.put_along_axis(spread, places[:, :, None], x, axis=1)
-    return spread
-
-
-def _taken(x: Array, places: Array | None) -> Array:
-    """What stands at these places."""
-    return x if places is None else np.take_along_axis(x, places[:, :, None], axis=1)
+    def _back_from_gate(self, dy: Array, cache: Any) -> tuple[Array, Array]:
+        """dy (B, T, N, Hv) -> dy of what was not gated, dx (B, T, D)."""
+        proj, swiglu = cache
+        dgate, dy = swiglu_backward(dy, swiglu)
+        return dy, self.gate_proj.backward(merge(dgate), proj)

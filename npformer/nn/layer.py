@@ -16,16 +16,22 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from npformer.errors import ConfigError
+from npformer.nn.convolved_streams import ConvolvedStreams
 from npformer.nn.feed_forward import make_feed_forward
 from npformer.nn.gated_delta_net import GatedDeltaNet
+from npformer.nn.kimi_delta_attention import KimiDeltaAttention
 from npformer.nn.latent_attention import LatentAttention
 from npformer.nn.layer_state import KeptMemory, LayerState
+from npformer.nn.mamba2 import Mamba2
 from npformer.nn.mixture_of_experts import Auxiliary, MixtureOfExperts
 from npformer.nn.module import Array, Module
 from npformer.nn.multi_head_attention import MultiHeadAttention
 from npformer.nn.residual import Residual, ResidualCache
 from npformer.nn.sentence_grid import SentenceGrid
 from npformer.nn.token_grid import PackedMask
+
+KEEPING_A_STATE = {"delta": GatedDeltaNet, "kimi": KimiDeltaAttention, "state_space": Mamba2}
+"""What may stand where self-attention does, by the name that its settings go under."""
 
 
 class LayerCache(NamedTuple):
@@ -47,11 +53,11 @@ class Layer(Module):
     ``attention`` are further settings of self-attention, and ``memory_attention`` of
     cross-attention, those of ``MultiHeadAttention``; with a ``latent_size`` among them, those of
     ``LatentAttention``, and as ``{"delta": settings}`` those of a ``GatedDeltaNet`` in the place of
-    self-attention. ``bias`` is whether the feed-forward network has one. Without
-    ``first_norm`` self-attention has no norm, for a stream that is normed already. ``experts`` are
-    settings of ``MixtureOfExperts``, which takes the feed-forward network's place, and may have a
-    ``d_ff`` of its own. ``residual_scale`` is the factor of every branch. In
-    ``parallel`` both sub-layers are inside self-attention's residual.
+    self-attention, or of another of ``KEEPING_A_STATE``. ``bias`` is whether the feed-forward
+    network has one. Without ``first_norm`` self-attention has no norm, for a stream that is normed
+    already. ``experts`` are settings of ``MixtureOfExperts``, which takes the feed-forward
+    network's place, and may have a ``d_ff`` of its own. ``residual_scale`` is the factor
+    of every branch. In ``parallel`` both sub-layers are inside self-attention's residual.
     Raises ConfigError as its parts do, and for cross-attention in parallel.
     """
 
@@ -99,8 +105,10 @@ class Layer(Module):
         self.causal = causal
         self.self_attn_residual = residual(norm if first_norm else "none")
         self.self_attn: Any
-        if attention is not None and "delta" in attention:
-            self.self_attn = GatedDeltaNet(d_model, **attention["delta"], rng=rng, dtype=dtype)
+        keeps = next((name for name in KEEPING_A_STATE if name in (attention or ())), None)
+        if attention is not None and keeps is not None:
+            kind: Any = KEEPING_A_STATE[keeps]
+            self.self_attn = kind(d_model, **attention[keeps], rng=rng, dtype=dtype)
         elif attention is not None and "latent_size" in attention:
             assert d_k is not None and d_v is not None
             self.self_attn = LatentAttention(
@@ -143,9 +151,11 @@ class Layer(Module):
         added to the scores of self-attention.
         """
 
+        keeps_a_state = isinstance(self.self_attn, ConvolvedStreams)
+
         def attend(h: Array) -> tuple[Array, Any]:
             kept: Any = None if state is None else state.self_attn
-            if isinstance(self.self_attn, GatedDeltaNet):
+            if keeps_a_state:
                 return self.self_attn.forward(h, at=at, kept=kept)
             biased = {} if bias is None else {"bias": bias}
             return self.self_attn.forward(

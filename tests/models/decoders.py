@@ -161,6 +161,20 @@ COHERE: dict[str, Any] = dict(
     logit_multiplier=0.25,
     **NO_BIAS,
 )
+KIMI: dict[str, Any] = dict(
+    QWEN, delta_pattern="KA", delta_heads=3, delta_key_size=3, delta_value_size=5, delta_width=3
+)
+MAMBA: dict[str, Any] = dict(
+    norm_type="rms_norm",
+    activation="relu_squared",
+    positions="none",
+    delta_pattern="SA",
+    delta_heads=4,
+    delta_key_heads=2,
+    delta_key_size=5,
+    delta_value_size=3,
+    **NO_BIAS,
+)
 BLOOM: dict[str, Any] = dict(positions="alibi", kv_heads=1)
 T5: dict[str, Any] = dict(norm_type="rms_norm", positions="t5", window=5, window_pattern="GL")
 AHEAD: dict[str, Any] = dict(LLAMA, predict_ahead=2, scale_branches=True)
@@ -179,6 +193,8 @@ DECODERS = {
     "qwen3-next": QWEN_NEXT,
     "granite": GRANITE,
     "cohere": COHERE,
+    "kimi-linear": KIMI,
+    "mamba-2": MAMBA,
     "ahead": AHEAD,
     "bloom": BLOOM,
     "t5": T5,

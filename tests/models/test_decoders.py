@@ -215,7 +215,7 @@ def test_an_older_configuration_means_what_it_meant():
         (dict(PHI, rotary_long_factor=[1.0, 2.0]), "rotary_long_factor is .*must be numbers"),
         (dict(LLAMA, rotary_low_freq_factor=5.0), "rotary_scaling llama3: low_freq_factor is 5.0"),
         (dict(GPT_OSS, rotary_attention_factor=0.0), "rotary_scaling yarn: attention_factor is 0"),
-        (dict(delta_pattern="DX"), "delta_pattern is 'DX'; write D for a layer that keeps a state"),
+        (dict(delta_pattern="DX"), "delta_pattern is 'DX'; write D, K or S for a layer that keeps"),
         (
             dict(delta_pattern="A", delta_heads=2),
             "delta_heads is for layers that keep a state, and",

@@ -41,6 +41,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "alibi": {"positions": "alibi", "sinks": True, **WINDOWS},
     "t5": {"positions": "t5", "softcap": 2.0, "logit_softcap": 3.0},
     "delta": {"positions": "rotary", "delta_pattern": "DA", "delta_key_heads": 1},
+    "kimi": {"positions": "rotary", "delta_pattern": "KA", "delta_key_size": 3},
+    "mamba": {"positions": "none", "delta_pattern": "SA", "delta_key_heads": 1},
     "none": {"positions": "none", "sinks": True, "attention_gate": True, **WINDOWS},
 }
 

@@ -13,11 +13,13 @@ from torch_ref.nn.gated_activation import GatedActivation
 from torch_ref.nn.gated_delta_net import GatedDeltaNet
 from torch_ref.nn.gated_feed_forward import GatedFeedForward
 from torch_ref.nn.grouped_linear import GroupedLinear
+from torch_ref.nn.kimi_delta_attention import KimiDeltaAttention
 from torch_ref.nn.latent_attention import LatentAttention
 from torch_ref.nn.layer import Layer
 from torch_ref.nn.layer_norm import LayerNorm
 from torch_ref.nn.linear import Linear
 from torch_ref.nn.lora import LoRALinear
+from torch_ref.nn.mamba2 import Mamba2
 from torch_ref.nn.mixture_of_experts import MixtureOfExperts
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
 from torch_ref.nn.multi_token_prediction import MultiTokenPrediction
@@ -52,12 +54,14 @@ __all__ = [
     "GatedDeltaNet",
     "GatedFeedForward",
     "GroupedLinear",
+    "KimiDeltaAttention",
     "LatentAttention",
     "Layer",
     "LayerNorm",
     "LearnedPositions",
     "Linear",
     "LoRALinear",
+    "Mamba2",
     "MixtureOfExperts",
     "MultiHeadAttention",
     "MultiTokenPrediction",

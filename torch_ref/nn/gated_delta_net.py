@@ -8,22 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from npformer.errors import ConfigError
 from torch_ref import ops
-from torch_ref.nn.causal_conv1d import CausalConv1d
+from torch_ref.nn.convolved_streams import FORGOTTEN, STEPS, ConvolvedStreams
 from torch_ref.nn.delta_state import DeltaState
 from torch_ref.nn.linear import Linear
 from torch_ref.nn.rms_norm import RMSNorm
 
-FORGOTTEN = -1e4
-"""The logarithm of a decay that leaves exactly 0 in every precision: where a text begins."""
-STEPS = 0.001, 0.1
-"""What the first and the last head forget at a position, about, before training."""
 UNIT_EPS = 1e-6
 """What is added to a key's squared length, H times rms_norm's eps."""
 
 
-class GatedDeltaNet(nn.Module):
+class GatedDeltaNet(ConvolvedStreams, nn.Module):
     """``heads`` states (key_size, value_size), written to by ``key_heads`` heads of keys.
 
     The settings are those of the NumPy model's. Raises ConfigError for key heads that do not divide
@@ -46,24 +41,15 @@ class GatedDeltaNet(nn.Module):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
-        key_heads = heads if key_heads is None else key_heads
-        if heads % key_heads:
-            raise ConfigError(f"key_heads is {key_heads}, which does not divide heads, {heads}")
         place: dict[str, Any] = {"dtype": dtype, "device": device}
-        self.heads, self.key_heads, self.key_size = heads, key_heads, key_size
-        self.width = width
-        keys, values = key_heads * key_size, heads * value_size
-        for name, size in (("q", keys), ("k", keys), ("v", values), ("gate", values)):
-            setattr(self, f"{name}_proj", Linear(d_model, size, False, **place))
-        for name, size in (("q", keys), ("k", keys), ("v", values)):
-            setattr(self, f"{name}_conv", CausalConv1d(size, width, False, **place))
+        sizes = d_model, heads, key_heads, key_size, value_size
+        self._make_streams(*sizes, width, bias=False, **place)
+        self.key_size = key_size
         self.beta_proj = Linear(d_model, heads, False, **place)
-        self.decay_proj = Linear(d_model, heads, False, **place)
         self.log_rate = nn.Parameter(torch.zeros(heads, **place))
-        steps = torch.tensor(np.geomspace(*STEPS, heads), **place)
-        self.decay_bias = nn.Parameter(steps.expm1().log())
+        self._make_gates(d_model, value_size, **place)
         self.norm = RMSNorm(value_size, eps, **place)
-        self.out_proj = Linear(values, d_model, False, **place)
+        self.out_proj = Linear(heads * value_size, d_model, False, **place)
 
     def forward(
         self, x: Tensor, *, at: int | Tensor | None = None, kept: DeltaState | None = None
@@ -82,18 +68,12 @@ class GatedDeltaNet(nn.Module):
         q, k = (h.repeat_interleave(shared, 2) for h in (q / size, k * size**-0.5))
         v = v.unflatten(2, (self.heads, -1))
         beta = ops.sigmoid(self.beta_proj(x))
-        decay = ops.decay_gate(self.decay_proj(x), self.log_rate, self.decay_bias)
+        decay = self._log_decay(x)
         if not isinstance(at, int):
-            decay = torch.where((at == 0)[:, :, None], FORGOTTEN, decay)
-        y = self.norm(self._rule(q, k, v, beta, decay.unsqueeze(3), kept))
-        gate = self.gate_proj(x).unflatten(2, (self.heads, -1))
-        y = ops.swiglu(gate, y)
+            decay = torch.where((at == 0)[:, :, None, None], FORGOTTEN, decay)
+        y = self._gated(self.norm(self._rule(q, k, v, beta, decay, kept)), x)
         out: Tensor = self.out_proj(y.flatten(2))
         return out
-
-    def start(self, max_length: int) -> DeltaState:
-        """What a decoding keeps; its size does not depend on the length."""
-        return DeltaState()
 
     def _rule(self, *arrays: Any) -> Tensor:
         """The recurrence, in float32 at least: it has no kernel in fewer digits."""
@@ -108,21 +88,19 @@ class GatedDeltaNet(nn.Module):
         kept.length += y.shape[1]
         return y
 
-    def _stream(self, name: str, x: Tensor, at: int | Tensor, kept: DeltaState | None) -> Tensor:
-        """x (B, T, D) -> queries, keys or values (B, T, ...) as the convolution leaves them."""
-        h = getattr(self, f"{name}_proj")(x)
-        before = 0
-        if kept is not None:
-            h = kept.looked_back(name, h, self.width, at)
-            before = self.width - 1
-        conv = getattr(self, f"{name}_conv")
-        if isinstance(at, int):
-            return ops.silu(conv(h)[:, before:])
-        begins = torch.zeros(h.shape[:2], dtype=torch.int64, device=h.device)
-        begins[:, before:] = at == 0
-        # Texts apart by what a window looks back on, so that none is in another's.
-        places = torch.arange(h.shape[1], device=h.device) + (self.width - 1) * begins.cumsum(1)
-        room = int(places.max()) + 1 if places.numel() else 0
-        index = places[:, :, None].expand(-1, -1, h.shape[2])
-        spread = h.new_zeros(len(h), room, h.shape[2]).scatter(1, index, h)
-        return ops.silu(conv(spread).gather(1, index)[:, before:])
+    def _make_gates(self, d_model: int, value_size: int, **place: Any) -> None:
+        """What the decay and the gate of the output are made of."""
+        self.gate_proj = Linear(d_model, self.heads * value_size, False, **place)
+        self.decay_proj = Linear(d_model, self.heads, False, **place)
+        steps = torch.tensor(np.geomspace(*STEPS, self.heads), **place)
+        self.decay_bias = nn.Parameter(steps.expm1().log())
+
+    def _log_decay(self, x: Tensor) -> Tensor:
+        """x (B, T, D) -> (B, T, N, 1)."""
+        decay: Tensor = ops.decay_gate(self.decay_proj(x), self.log_rate, self.decay_bias)
+        return decay.unsqueeze(3)
+
+    def _gated(self, y: Tensor, x: Tensor) -> Tensor:
+        """y (B, T, N, Hv), x (B, T, D) -> what is let through of y."""
+        out: Tensor = ops.swiglu(self.gate_proj(x).unflatten(2, (self.heads, -1)), y)
+        return out

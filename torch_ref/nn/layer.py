@@ -10,15 +10,21 @@ import torch
 from torch import Tensor, nn
 
 from npformer.errors import ConfigError
+from torch_ref.nn.convolved_streams import ConvolvedStreams
 from torch_ref.nn.feed_forward import make_feed_forward
 from torch_ref.nn.gated_delta_net import GatedDeltaNet
+from torch_ref.nn.kimi_delta_attention import KimiDeltaAttention
 from torch_ref.nn.latent_attention import LatentAttention
 from torch_ref.nn.layer_state import KeptMemory, LayerState
+from torch_ref.nn.mamba2 import Mamba2
 from torch_ref.nn.mixture_of_experts import Auxiliary, MixtureOfExperts
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
 from torch_ref.nn.residual import Residual
 from torch_ref.nn.sentence_grid import SentenceGrid
 from torch_ref.nn.token_grid import PackedMask
+
+KEEPING_A_STATE = {"delta": GatedDeltaNet, "kimi": KimiDeltaAttention, "state_space": Mamba2}
+"""What may stand where self-attention does, by the name that its settings go under."""
 
 
 class Layer(nn.Module):
@@ -68,8 +74,10 @@ class Layer(nn.Module):
         self.causal = causal
         self.self_attn_residual = residual(norm if first_norm else "none")
         self.self_attn: Any
-        if attention is not None and "delta" in attention:
-            self.self_attn = GatedDeltaNet(d_model, **attention["delta"], **place)
+        keeps = next((name for name in KEEPING_A_STATE if name in (attention or ())), None)
+        if attention is not None and keeps is not None:
+            kind: Any = KEEPING_A_STATE[keeps]
+            self.self_attn = kind(d_model, **attention[keeps], **place)
         elif attention is not None and "latent_size" in attention:
             assert d_k is not None and d_v is not None
             self.self_attn = LatentAttention(d_model, heads, d_k, d_v, **attention, **place)
@@ -108,9 +116,11 @@ class Layer(nn.Module):
         ``bias`` is added to the scores of self-attention.
         """
 
+        keeps_a_state = isinstance(self.self_attn, ConvolvedStreams)
+
         def attend(h: Tensor) -> Tensor:
             kept: Any = None if state is None else state.self_attn
-            if isinstance(self.self_attn, GatedDeltaNet):
+            if keeps_a_state:
                 return self.self_attn(h, at=at, kept=kept)
             biased = {} if bias is None else {"bias": bias}
             return self.self_attn(h, mask=mask, **biased, causal=self.causal, at=at, kept=kept)

@@ -29,8 +29,7 @@ card.plain = lambda case: case.static["at"] is None
 card.words = {"dx": "the sum of what its projections return"}
 
 
-@card.draw
-def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
+def draw_states(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     """Keys of their own and shared ones; a text a row and several."""
     b, t, _ = draw_lengths(source)
     keys, shared = source.choice((1, 2)), source.choice((1, 2))
@@ -49,12 +48,12 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     return {"B": b, "T": t, "D": 5, "N": keys * shared}, static
 
 
+card.draw(draw_states)
 card.invariant("two parts of a batch add up to the whole", "first-text-only")(adds_up("at"))
 card.invariant("a second backward adds to the first", "rate-replaced")(gathers)
 
 
-@card.invariant("a text is what it is whatever the texts before it are", "begins-forgotten")
-def _apart(component: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+def texts_apart(component: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
     """What comes before the last begin of each row is turned about."""
     at, x = case.static["at"], case.inputs["x"]
     if at is None or not at.size:
@@ -64,6 +63,10 @@ def _apart(component: Any, case: Case, result: Result, scales: Result) -> Iterat
     changed = np.where(own[:, :, None], x, -3 * x)
     y = component.forward(case.with_inputs({"x": changed}))
     yield Finding(y[own], result["y"][own], 2 * scales["y"][own])
+
+
+APART = "a text is what it is whatever the texts before it are"
+card.invariant(APART, "begins-forgotten")(texts_apart)
 
 
 @card.wrong_method("begins-forgotten", "a row's texts are one: a later one reads what an earlier "

@@ -17,6 +17,7 @@ from npformer.cards.module_card import ModuleCard
 from npformer.cards.mutant import Mutant
 from npformer.errors import VerifyError, nearest
 from npformer.models.loss import LOSS
+from npformer.nn.module import Module
 from npformer.seam import Call, replacing, watching
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.registry import component
@@ -126,7 +127,12 @@ def _calls(module: Any, op: str, model: Any) -> bool:
 
 @functools.cache
 def _names(cls: type, projects: bool) -> frozenset[str]:
-    """What the code of a module looks up: its forward may be its base's, other methods are not."""
-    names = {"forward", *vars(cls)} - (set() if projects else {"project"})
+    """What the code of a module looks up: its forward may be its base's, other methods are not.
+
+    What it has of a base that is no module is its own.
+    """
+    own = [each for each in cls.__mro__ if each is cls or not issubclass(each, Module)]
+    names = {"forward", *(n for each in own for n in vars(each))}
+    names -= set() if projects else {"project"}
     methods = [inspect.unwrap(m) for m in (getattr(cls, n, None) for n in names) if callable(m)]
     return frozenset(n for m in methods if hasattr(m, "__code__") for n in m.__code__.co_names)
