@@ -100,6 +100,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             handle.inner_test = _counted(handle.inner_test)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """All that is there by now stays; Python need not look for cycles in it again and again."""
+    gc.freeze()
+
+
 def _counted(test: Any) -> Any:
     @functools.wraps(test)
     def run(*args: Any, **kwargs: Any) -> Any:

@@ -64,10 +64,10 @@ def to_tensor_as_laid_out(
     An axis that repeats one number does so in the tensor, and a part of a larger buffer starts
     where it did, with NaN around it.
     """
-    once = stored(array)
-    if once.size < array.size:
+    whole = array.base is None and array.flags.c_contiguous
+    if not whole and (once := stored(array)).size < array.size:
         return to_tensor_as_laid_out(once, bfloat16, device).expand(array.shape)
-    part = part_of(array)
+    part = None if whole else part_of(array)
     plain = to_tensor(array).to(device)
     if bfloat16 and plain.is_floating_point():
         plain = plain.bfloat16()
