@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
+from weakref import ref
 
 import numpy as np
 
@@ -30,23 +31,43 @@ class Parameter:
     gathers no gradient and is left alone by optimizers.
     """
 
-    __slots__ = ("data", "grad", "trainable")
+    __slots__ = ("_taken", "data", "grad", "trainable")
 
     def __init__(self, data: Array, trainable: bool = True) -> None:
         self.data: Array = data
         self.grad: Array | None = None
+        self._taken: Any = None  # refers to the gradient, where it is an array that was given
         self.trainable = trainable
 
     @method
     def accumulate(self, gradient: Array) -> None:
-        """Add ``gradient``, of the parameter's shape, to ``grad``."""
+        """Add ``gradient``, of the parameter's shape, to ``grad``; the first one becomes it.
+
+        The array is not changed here, and must not be from then on.
+        """
         if not self.trainable:
             return
         if self.grad is None:
-            self.grad = np.empty_like(self.data)
-            self.grad[...] = gradient
+            fits = gradient.shape == self.data.shape and gradient.dtype == self.data.dtype
+            if fits and gradient.flags.owndata and gradient.flags.carray:
+                self.grad, self._taken = gradient, ref(gradient)  # a copy takes its time
+            else:
+                self.grad = np.empty_like(self.data)
+                self.grad[...] = gradient
+        elif self._is_given():  # an observer may hold it: it stays as it is
+            self.grad = self.grad + gradient
         else:
             self.grad += gradient
+
+    def clear(self) -> None:
+        """Set ``grad``, if there is one, to zero: in place, unless it was somebody's array."""
+        if self._is_given():
+            self.grad = np.zeros_like(self.data)
+        elif self.grad is not None:
+            self.grad.fill(0)
+
+    def _is_given(self) -> bool:
+        return self._taken is not None and self._taken() is self.grad is not None
 
     def __repr__(self) -> str:
         return f"Parameter{self.data.shape}"
@@ -102,8 +123,7 @@ class Module:
     def zero_grad(self) -> None:
         """Set every gradient that exists to zero, in place."""
         for parameter in self.parameters():
-            if parameter.grad is not None:
-                parameter.grad.fill(0)
+            parameter.clear()
 
     def state_dict(self) -> dict[str, Array]:
         """Every parameter's array by its path; the arrays are the parameters' own, not copies."""

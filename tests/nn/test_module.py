@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,44 @@ def test_a_module_called_twice_gathers_both_gradients() -> None:
     linear.zero_grad()
     linear.backward(dy1, cache1)
     np.testing.assert_array_equal(linear.weight.grad, once)
+
+
+def test_a_first_gradient_is_taken_and_never_changed() -> None:
+    given, other = rng().standard_normal((2, 4, 3))  # views of one array: copied
+    parameter = Parameter(np.zeros((4, 3)))
+    parameter.accumulate(given)
+    assert not np.shares_memory(parameter.grad, given)
+    parameter.accumulate(other)
+    np.testing.assert_array_equal(parameter.grad, given + other)
+
+    own, kept = given.copy(), given.copy()
+    for change in (lambda: parameter.accumulate(other), parameter.clear):
+        parameter.grad = None
+        parameter.accumulate(own)
+        assert parameter.grad is own
+        change()
+        np.testing.assert_array_equal(own, kept)
+    assert not parameter.grad.any()
+    buffer = parameter.grad  # its own by now: added to and cleared in place
+    parameter.accumulate(other)
+    assert parameter.grad is buffer
+    parameter.clear()
+    assert parameter.grad is buffer and not buffer.any()
+
+    for unfit in (own.astype(np.float32), np.asfortranarray(own)):
+        parameter.grad = None
+        parameter.accumulate(unfit)
+        assert parameter.grad.dtype == np.float64 and parameter.grad.flags.c_contiguous
+        assert not np.shares_memory(parameter.grad, unfit)
+
+
+def test_a_gradient_that_is_dropped_is_no_longer_in_memory() -> None:
+    parameter, gradient = Parameter(np.zeros(3)), np.ones(3)
+    alive = weakref.ref(gradient)
+    parameter.accumulate(gradient)
+    del gradient
+    parameter.grad = None
+    assert alive() is None
 
 
 def test_loading_wants_the_same_names_shapes_and_dtypes() -> None:
