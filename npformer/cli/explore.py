@@ -25,9 +25,13 @@ class Command:
     The file needs no network and no server: open it in a browser. It shows, for one sentence and
     its translation, or for a recording and what is said in it,
 
+      the model as a drawing, whose parts can be opened
       each step of the forward, then of the backward: formula, source, tensors and gradients
+      for a number in a tensor the row and the column whose product it is
       for each token what every head attends to, and what its loss's gradient reaches
       for each target position how the gradient of its loss comes down through the model
+
+    What is chosen stands in the page's address, so that a link leads to it.
 
     With PyTorch installed it also shows how far each node is from the twin, in rounding units.
     The target is the model's own translation unless you give one. A page of a large model would be

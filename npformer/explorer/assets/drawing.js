@@ -122,7 +122,7 @@ function drawModel() {
     { id: "arrow", viewBox: "0 0 6 6", refX: 5, refY: 3, markerWidth: 6, markerHeight: 6, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" },
     svg("path", { d: "M0 0L6 3L0 6z" }),
   );
-  const style = `width:${width}px`;
+  const style = `--natural:${width}px`;
   box.replaceChildren(
     svg(
       "svg",
