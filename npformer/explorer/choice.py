@@ -24,7 +24,7 @@ MOST = 8_000_000
 """Bytes of a page whose layers and heads nobody has chosen."""
 
 _BESIDE = 700_000  # libraries, scripts, formulas and their sources
-_OF_CALL, _OF_ARRAY = 550, 220  # what is said of a call and of a tensor, besides its numbers
+_OF_CALL, _OF_ARRAY = 780, 220  # what is said of a call and of a tensor, besides its numbers
 _OF_ENTRY = 8 / 3  # 16 bits in base64
 _FEW = 3
 

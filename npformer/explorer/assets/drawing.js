@@ -83,7 +83,7 @@ function notesOf(id) {
   const seen = [causal && "causal", width && `window ${width}`].filter(Boolean).join(", ");
   const picks = inside.map(picksOf).find(Boolean);
   return [
-    seen ? { text: seen, w: 5.2 * seen.length } : null,
+    seen ? { text: seen, w: 5.6 * seen.length } : null,
     picks ? { picks, w: 6 * Math.min(picks.of, 16) } : null,
   ].filter(Boolean);
 }
@@ -119,14 +119,29 @@ function drawModel() {
   const asides = [...drawn.at.keys(), null].flatMap((id) => asidesOf(id));
   const marker = svg(
     "marker",
-    { id: "arrow", viewBox: "0 0 6 6", refX: 5, refY: 3, markerWidth: 6, markerHeight: 6, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" },
+    {
+      id: "arrow",
+      viewBox: "0 0 6 6",
+      refX: 5,
+      refY: 3,
+      markerWidth: 6,
+      markerHeight: 6,
+      markerUnits: "userSpaceOnUse",
+      orient: "auto-start-reverse",
+    },
     svg("path", { d: "M0 0L6 3L0 6z" }),
   );
   const style = `--natural:${width}px`;
   box.replaceChildren(
     svg(
       "svg",
-      { viewBox: `0 0 ${width} ${height}`, style, role: "tree", "aria-label": "Modules in the order of the forward", onkeydown: drawingKeys },
+      {
+        viewBox: `0 0 ${width} ${height}`,
+        style,
+        role: "tree",
+        "aria-label": "Modules in the order of the forward",
+        onkeydown: drawingKeys,
+      },
       svg("defs", {}, marker),
       parts,
       asides,
@@ -141,8 +156,10 @@ function drawModel() {
 function showChosen(box) {
   const node = drawn.items.find(({ id }) => id === chosen.call)?.node;
   if (!node) return;
-  const [place, around] = [node.querySelector(".hit").getBoundingClientRect(), box.getBoundingClientRect()];
-  const off = (low, high, from, to) => (low < from + 30 || high > to - 30 ? (low + high - from - to) / 2 : 0);
+  const place = node.querySelector(".hit").getBoundingClientRect();
+  const around = box.getBoundingClientRect();
+  const off = (low, high, from, to) =>
+    low < from + 30 || high > to - 30 ? (low + high - from - to) / 2 : 0;
   box.scrollTop += off(place.top, place.bottom, around.top, around.bottom);
   box.scrollLeft += off(place.left, place.right, around.left, around.right);
 }

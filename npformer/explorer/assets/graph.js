@@ -80,7 +80,8 @@ function isMask({ source, target, argument }) {
   if (typeof target !== "number" || !String(source).startsWith(PORT)) return false;
   const inputs = page.calls[target].tensors.filter(({ role }) => role === "input");
   const whole = ({ value }) => page.arrays[value].type === "i32";
-  return inputs.some((input) => !whole(input)) && inputs.some((input) => input.name === argument && whole(input));
+  const read = inputs.find(({ name }) => name === argument);
+  return Boolean(read) && whole(read) && inputs.some((input) => !whole(input));
 }
 
 /** All that an end is made of, itself among it. */

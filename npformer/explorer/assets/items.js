@@ -87,7 +87,13 @@ function branchMarks(id, { inside }, x, y) {
 function pickMarks({ of, at }, x, y) {
   if (of > 16) return svg("text", { class: "note", x, y: y + 5 }, `${at.join(", ")} of ${of}`);
   return d3.range(of).map((i) =>
-    svg("rect", { class: at.includes(i) ? "pick taken" : "pick", x: x + 6 * i, y: y - 1, width: 5, height: 5 }),
+    svg("rect", {
+      class: at.includes(i) ? "pick taken" : "pick",
+      x: x + 6 * i,
+      y: y - 1,
+      width: 5,
+      height: 5,
+    }),
   );
 }
 
@@ -159,7 +165,8 @@ function drawingKeys(event) {
     ArrowUp: () => focus(drawn.items[at - 1]),
     Home: () => focus(drawn.items[0]),
     End: () => focus(drawn.items.at(-1)),
-    ArrowRight: () => (open === "false" ? toggle(id, true) : open === "true" ? focus(drawn.items[at + 1]) : null),
+    ArrowRight: () =>
+      open === "false" ? toggle(id, true) : open === "true" ? focus(drawn.items[at + 1]) : null,
     ArrowLeft: () => (open === "true" ? toggle(id, false) : focus(above())),
     Enter: () => openCall(id),
     " ": () => openCall(id),
@@ -176,6 +183,13 @@ function drawingKey() {
     "p",
     { class: "drawing-key" },
     "Read from below to above. ▸ opens a part. Numbers: the steps of this pass. ",
-    page.measured ? [h("span", { class: "right" }, "●"), " within rounding of PyTorch, ", h("b", { class: "off" }, "!"), " not."] : null,
+    page.measured
+      ? [
+          h("span", { class: "right" }, "●"),
+          " within rounding of PyTorch, ",
+          h("b", { class: "off" }, "!"),
+          " not.",
+        ]
+      : null,
   );
 }

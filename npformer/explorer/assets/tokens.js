@@ -11,7 +11,8 @@ function partOf(tokens, joined, i) {
   while (joined[first]) first--;
   while (joined[last + 1]) last++;
   const word = tokens.slice(first, last + 1).map((token) => token.replace(/^##|▁/, ""));
-  return first === last || word.some((token) => token.startsWith("‹")) ? "" : `, part of “${word.join("")}”`;
+  const cut = word.some((token) => token.startsWith("‹")); // bytes do not spell it
+  return first === last || cut ? "" : `, part of “${word.join("")}”`;
 }
 
 /** `choose(index, options)` hears of every choice; `mark(index)` of the returned object shows one. */
