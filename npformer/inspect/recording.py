@@ -52,8 +52,8 @@ class RecordedCall:
     doutput: Array
     """The gradient that arrived: of the output, by all its uses."""
     internals: dict[str, Array]
-    """What the op kept besides these: ``probs`` of attention (with ``dprobs`` and ``dscores``),
-    ``xhat`` and ``rstd`` of layer norm, ``gate``, ``keep``."""
+    """What the op kept besides these: ``probs`` of attention (with ``scores``, -inf where a key
+    is hidden, ``dprobs`` and ``dscores``), ``xhat`` and ``rstd`` of layer norm, ``gate``, ``keep``."""
     kept: dict[str, int]
     """Bytes that the forward left for the backward, by name of the array.
 
