@@ -53,7 +53,8 @@ class RecordedCall:
     """The gradient that arrived: of the output, by all its uses."""
     internals: dict[str, Array]
     """What the op kept besides these: ``probs`` of attention (with ``scores``, -inf where a key
-    is hidden, ``dprobs`` and ``dscores``), ``xhat`` and ``rstd`` of layer norm, ``gate``, ``keep``."""
+    is hidden, ``dprobs`` and ``dscores``), ``xhat`` and ``rstd`` of layer norm, ``gate``,
+    ``keep``."""
     kept: dict[str, int]
     """Bytes that the forward left for the backward, by name of the array.
 
