@@ -70,16 +70,23 @@ class Transformer(Model):
         self.redraw()
 
     def forward(
-        self, source: Tensor, target: Tensor, rng: np.random.Generator | None = None
+        self,
+        source: Tensor,
+        target: Tensor,
+        rng: np.random.Generator | None = None,
+        *,
+        grids: Mapping[str, TokenGrid] | None = None,
     ) -> Tensor:
         """source (B, S), target (B, T) ids -> logits (B, T, V).
+
+        With the ``grids`` of both, of their tokens alone: logits (1, n, V).
 
         With a generator, every dropout mask is the one that the NumPy model draws from it; without,
         PyTorch draws them while ``training``. Raises ShapeError for ids that are not (B, length) or
         are longer than ``config.max_length``, IndexError (on the CPU) for an id outside the
         vocabulary.
         """
-        return self._project(self.hidden(source, target, rng))
+        return self._project(self.hidden(source, target, rng, grids=grids))
 
     def hidden(
         self,
