@@ -98,7 +98,10 @@ def test_no_logit_sees_a_later_token(settings):
     model, _ = model_and_twin(settings)
     ids, changed = some_ids(), some_ids()
     changed[:, 6:] = 1
-    np.testing.assert_array_equal(model.forward(ids)[0][:, :6], model.forward(changed)[0][:, :6])
+    before, after = (model.forward(each)[0][:, :6] for each in (ids, changed))
+    # How many rows an expert multiplies depends on all tokens, and BLAS rounds by their number.
+    rounding = 1e-13 if settings.get("experts") else 0
+    np.testing.assert_allclose(after, before, rtol=0, atol=rounding)
 
 
 def test_a_local_decoder_sees_no_token_that_has_left_every_window():
