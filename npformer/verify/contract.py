@@ -97,7 +97,7 @@ def check_repeats(component: Component, case: Case, ours: Result, to: Verdict) -
         return
     for name, first in ours.items():
         by = change(first, again.get(name))
-        if by <= min(REPEATS * component.eps(case), REPEATS_MOST):
+        if by <= repeats_within(component, case):
             continue
         if is_output(name):
             raise Random(
@@ -109,6 +109,11 @@ def check_repeats(component: Component, case: Case, ours: Result, to: Verdict) -
             "something is kept from the call before, or drawn at random"
         )
         to.failures.append(Failure(name, "second call", message, by, case))
+
+
+def repeats_within(component: Component, case: Case) -> float:
+    """By how much of its largest entry a result may differ between two calls."""
+    return min(REPEATS * component.eps(case), REPEATS_MOST)
 
 
 def change(first: Array, second: Array | None) -> float:

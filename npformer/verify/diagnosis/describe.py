@@ -12,7 +12,7 @@ from npformer.verify.diagnosis.diagnosis import Diagnosis, chapter_of
 from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.experiments import experiments
 from npformer.verify.diagnosis.known import known
-from npformer.verify.diagnosis.regions import MOST, regions
+from npformer.verify.diagnosis.regions import MOST, confining
 
 SCORE = 0.3
 
@@ -55,9 +55,8 @@ def _where(evidence: Evidence, name: str, off: Array, share: float) -> Iterator[
     for said, there in _places(evidence, name, off.shape):
         if not off[~there].any() and not there.all() and off[there].mean() > share:
             yield f"{name} is {kind} {said}, and right elsewhere"
-    for said, there in regions(off.shape):
-        if not off[~there].any() and off[there].mean() > share:
-            yield f"{name} is {kind} at {said}, and right elsewhere"
+    for said, _ in confining(off, share):
+        yield f"{name} is {kind} at {said}, and right elsewhere"
 
 
 def _places(evidence: Evidence, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:

@@ -13,6 +13,7 @@ import numpy as np
 from npformer.cards.case import Case
 from npformer.cards.strategies import GeneratorSource
 from npformer.verify.component import Component, Random
+from npformer.verify.contract import change, repeats_within
 from npformer.verify.diagnosis.common import Condition, condition
 from npformer.verify.diagnosis.describe import describe
 from npformer.verify.diagnosis.diagnosis import Diagnosis, chapter_of
@@ -24,6 +25,7 @@ from npformer.verify.diagnosis.pairs import pairs
 from npformer.verify.diagnosis.suspect import Suspect, single_mutants, when
 from npformer.verify.diagnosis.telling import NOTHING, Seen, most_telling
 from npformer.verify.diagnosis.wrong_shape import misshapen, wrong_shape
+from npformer.verify.diagnosis.wrong_terms import wrong_multiple
 from npformer.verify.judge import check_case
 from npformer.verify.verdict import GRADIENT
 
@@ -81,7 +83,8 @@ def diagnose_implementation(
     if first is None:  # what does not run has nothing to be compared
         return []
     if (kept := changes_by_itself(first)) is not None:
-        return [kept]
+        factors = _steady_factors(first)
+        return [dataclasses.replace(kept, sentence="; besides, ".join([kept.sentence, *factors]))]
     # In turn, since what explains the failing cases has to leave the others right.
     turns = itertools.zip_longest(cases[:BEFORE], most_telling(seen.passing)[:BEFORE])
     before = [c for turn in turns for c in turn if c is not None]
@@ -217,11 +220,8 @@ def narrow(
 def changes_by_itself(evidence: Evidence) -> Diagnosis | None:
     """Says so, if the same call gives another result the second time."""
     again = observe(evidence.component, evidence.case)
-    changed = [
-        name
-        for name, a in evidence.wrong.items()
-        if name not in again or not np.array_equal(a, again[name], equal_nan=True)
-    ]
+    least = repeats_within(evidence.component, evidence.case)
+    changed = [n for n, a in evidence.wrong.items() if not change(a, again.get(n)) <= least]
     if not changed:
         return None
     return Diagnosis(
@@ -229,6 +229,15 @@ def changes_by_itself(evidence: Evidence) -> Diagnosis | None:
         "call before, or drawn at random",
         ", ".join(changed),
     )
+
+
+def _steady_factors(evidence: Evidence) -> list[str]:
+    """What the results are multiplied by, which noise does not hide."""
+    return [
+        mistake.sentence.format(name=name)
+        for name in evidence.names
+        for mistake in wrong_multiple(evidence, name)
+    ]
 
 
 def search(trail: Sequence[Evidence], stages: Sequence[Stage] | None = None) -> list[Suspect]:

@@ -13,7 +13,7 @@ import numpy as np
 from npformer.cards.case import Array, Result
 from npformer.cards.values import in_layout, layout_of
 from npformer.verify.diagnosis.evidence import Evidence, observe
-from npformer.verify.diagnosis.regions import MOST, regions
+from npformer.verify.diagnosis.regions import MOST, confining
 
 SHOWS = 0.05
 """Of the gradient, or of its distance from the right one, what is not rounding."""
@@ -111,6 +111,6 @@ def _unwritten(
     if not off.any() or off.all() or not (once == other)[off].all():
         return
     value = "0" if not once[off].any() else "the same number"
-    for said, there in regions(once.shape):
-        if not off[~there].any() and off[there].mean() > share:
+    for said, there in confining(off, share):
+        if (once == other)[there].all():
             yield f"{name} is never written at {said}: it is {value} there whatever dy is"

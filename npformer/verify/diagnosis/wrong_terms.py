@@ -26,14 +26,24 @@ Value = Callable[[Evidence], Array | None]
 
 
 def wrong_terms(evidence: Evidence, name: str) -> Iterator[Mistake]:
-    """Every term of which this result has a steady multiple too much."""
+    """Every term of which this result has a steady multiple too much; once the term first.
+
+    Over an axis of a fixed length, a sum is so many means.
+    """
     if is_output(name) or (deviation := _deviation(evidence, name)) is None:
         return
+    multiples: list[Mistake] = []
     for text, value in _terms(evidence):
         there = _shaped(value(evidence), deviation.shape)
         found = None if there is None else steady(deviation, there)
         if found is not None:
-            yield Mistake(_sentence(text, found.coefficient), _plus(found.coefficient, value), True)
+            said = _sentence(text, found.coefficient)
+            term = Mistake(said, _plus(found.coefficient, value), True)
+            if abs(found.coefficient) == 1:
+                yield term
+            else:
+                multiples.append(term)
+    yield from multiples
 
 
 def wrong_multiple(evidence: Evidence, name: str) -> Iterator[Mistake]:

@@ -15,7 +15,7 @@ from npformer.ops import (
     layer_norm_backward,
     softmax_backward,
 )
-from npformer.verify import check
+from npformer.verify import WithVJP, check
 from npformer.verify.components.registry import COMPONENTS
 from npformer.verify.diagnosis import diagnose, diagnose_implementation
 from npformer.verify.diagnosis.evidence import Evidence, observe
@@ -272,3 +272,56 @@ def test_mutants_that_agree_everywhere_are_named_together(monkeypatch):
     assert found[0].mutants == ("softmax/zero", "softmax/nothing")
     assert found[0].sentence.endswith(", or when dx is never filled in")
     assert len(found) == 1
+
+
+def slope(x):
+    return 1 - np.tanh(x) ** 2
+
+
+def unwritten(places):
+    """The gradient of tanh, whose entries at these places of the last axis were never written."""
+
+    def vjp(dy, x):
+        dx = dy * slope(x)
+        dx[..., places] = 0
+        return dx
+
+    return WithVJP(np.tanh, vjp)
+
+
+@pytest.mark.parametrize(
+    ("places", "said"),
+    [
+        (slice(8, None), "at index 8 and later ones of axis 1"),
+        (slice(1, None, 2), "at odd indices of axis 1"),
+    ],
+)
+def test_entries_that_are_never_written_are_named_as_narrowly_as_they_can_be(places, said):
+    result = check(unwritten(places), "bd", against=torch.tanh, cases=60, shrink=False)
+    told = f"dx is never written {said}: it is 0 there whatever dy is"
+    assert result.diagnoses[0].sentence == told
+
+
+@pytest.mark.parametrize(("noise", "besides"), [(None, False), (1e-4, True)])
+def test_noise_does_not_hide_a_steady_factor(noise, besides):
+    """In the last bit it is not worth a word; above that both are said."""
+    rng = np.random.default_rng(0)
+
+    def vjp(dy, x):
+        size = np.finfo(dy.dtype).eps if noise is None else noise
+        moved = 1 + size * rng.standard_normal(dy.shape)
+        return (0.37 * dy * slope(x) * moved).astype(dy.dtype)
+
+    result = check(WithVJP(np.tanh, vjp), "bd", against=torch.tanh, cases=60, shrink=False)
+    said = result.diagnoses[0].sentence
+    assert said.endswith("dx is 0.37 times what it should be, in every entry")
+    assert ("a second call with the same arguments gives another result" in said) == besides
+
+
+def test_a_sum_over_an_axis_of_a_fixed_length_is_no_multiple_of_a_mean():
+    def softmax(x):
+        e = np.exp(x - x.max(-1, keepdims=True))
+        return e / e.sum(-1, keepdims=True)
+
+    result = check(WithVJP(softmax, lambda dy, x: dy * softmax(x)), "b 100", cases=40, shrink=False)
+    assert result.diagnoses[0].sentence == "dx is what it should be plus y * sum(dy * y, axis 1)"
