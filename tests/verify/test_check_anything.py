@@ -380,3 +380,25 @@ def test_an_input_that_a_function_writes_to_unannounced_is_named():
 def test_a_function_that_announces_its_writing_is_accepted():
     result = check(_Doubles, "td", against=lambda x: 2 * x, cases=40)
     assert result, result
+
+
+class TripleSlope(torch.autograd.Function):
+    """x^2, whose slope is taken for 3 x."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, dy):
+        return 3 * dy * ctx.saved_tensors[0]
+
+
+@pytest.mark.parametrize("wrong", [WithVJP(lambda x: x * x, lambda dy, x: 3 * dy * x), TripleSlope])
+def test_a_number_for_an_input_and_a_number_for_an_output(wrong):
+    """No array has an axis: right is accepted, and wrong is shown at the plainest number."""
+    assert check(lambda x: x * x, ".", cases=6)
+    failure = check(wrong, ".", cases=20).failure
+    assert failure.result == "dx" and failure.got == 3
+    assert failure.expected == pytest.approx(2)

@@ -153,6 +153,7 @@ OWN = {
     "a recurrent cell": (torch.nn.GRUCell(3, 4), "b3, b4"),
     "an embedding's mean": (lambda w: w[[0, 0]].mean(0), "vd"),
     "a scalar": (lambda x, s: x * s, "bt, ."),
+    "a scalar of a scalar": (lambda s: s * s, "."),
 }
 AGAINST = {
     "SiLU": (Swish, "btd", F.silu),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from npformer.cards.case import Array, Result
-from npformer.cards.values import in_layout, layout_of
+from npformer.cards.values import in_layout, layout_of, stored
 from npformer.verify.diagnosis.evidence import Evidence, observe
 from npformer.verify.diagnosis.regions import MOST, confining
 
@@ -76,7 +76,9 @@ def _tries(evidence: Evidence, name: str) -> list[Array | None]:
     upstream, others = evidence.case.upstream, {}
     for output, dy in upstream.items():
         size = np.abs(dy).max(initial=0.0) or 1.0
-        others[output] = np.asarray(rng.standard_normal(dy.shape) * size)
+        # Where one number stands for many, so does another: a kernel may miss that layout.
+        drawn = rng.standard_normal(stored(dy).shape) * size
+        others[output] = np.broadcast_to(drawn, dy.shape)
     tried: dict[str, Callable[[Array, Array], Array]] = {
         "other": lambda dy, other: other,
         "both": lambda dy, other: dy + other,

@@ -67,7 +67,8 @@ def jacobian(function: Function, arrays: Sequence[Array], step: float = STEP) ->
         whole = np.zeros((*array.shape, *shape))
         rows, columns = _letters(array.ndim, len(shape), pairs)
         alone = "".join(letter for letter in rows if letter not in columns)
-        diagonal = np.einsum(f"{rows}{columns}->{alone}{columns}", whole)  # a view
+        # A view; of an array without axes, einsum makes a number.
+        diagonal = np.einsum(f"{rows}{columns}->{alone}{columns}", whole) if whole.ndim else whole
         for place, d in moved:
             diagonal[tuple(at for at in place if not isinstance(at, slice))] = d
         return whole.reshape(array.size, -1)

@@ -120,7 +120,8 @@ def _gap(component: Component, case: Case, rng: np.random.Generator, times: floa
             v[name][row] = 0
 
     def along(step: Any) -> Array:
-        moved = {name: a + step * v[name] for name, a in wide.inputs.items()}
+        # A sum of arrays without an axis is none.
+        moved = {name: np.asarray(a + step * v[name]) for name, a in wide.inputs.items()}
         return component.forward(wide.with_inputs(moved))
 
     rounding = 10.0
