@@ -90,15 +90,19 @@ def _times(answers: list[Answer]) -> list[float]:
 
 
 def table(preset: str, result: dict[str, Any]) -> RenderableType:
-    """The times of a preset, and their ratios to the twin's and to the floor's."""
+    """Times and memory of a preset, and their ratios to the twin's and to the floor's."""
     rows = result["implementations"]
     eager, floor = rows["torch"].get("step"), rows["floor"].get("step")
+    memory = rows["torch"].get("peak_memory")
     drawn = Table(
         title=f"{preset}: {result['batch']} tokens, vocabulary {result['vocab_size']:,}, "
         f"dropout {result['dropout']}"
     )
     drawn.add_column("implementation")
-    for heading in ("step ms", "/ eager", "/ floor", "GFLOP/s", "peak MiB", "decode tokens/s"):
+    for heading in (
+        *("step ms", "/ eager", "/ floor", "GFLOP/s", "peak MiB", "/ eager"),
+        "decode tokens/s",
+    ):
         drawn.add_column(heading, justify="right")
     for name, row in rows.items():
         step = row.get("step")
@@ -113,6 +117,7 @@ def table(preset: str, result: dict[str, Any]) -> RenderableType:
             f"{step / floor:.2f}" if floor else "-",
             f"{result['flops'] / step / 1e9:.0f}",
             f"{row['peak_memory'] / 2**20:.0f}",
+            f"{row['peak_memory'] / memory:.2f}" if memory else "-",
             f"{decode:.0f}" if decode else "-",
         )
     return Group(drawn, *map(Text, result["left_out"]))

@@ -210,13 +210,13 @@ class BERT(Model):
         h, dense = self.head_dense.forward(states)
         h, activation = self.head_activation.forward(h)
         h, norm = self.head_norm.forward(h)
-        logits, output = self._project(h)
+        logits, output = self._finish(h)
         return logits, BERTCache(cache, dense, activation, norm, output)
 
     def backward(self, dlogits: Array, cache: BERTCache) -> None:
         """dlogits (B, T, V) -> nothing: ids have no gradient, the parameters have it all."""
         assert self.head_dense and self.head_activation and self.head_norm
-        dh = self._project_backward(dlogits, cache.output)
+        dh = self._begin_back(dlogits, cache.output)
         dh = self.head_norm.backward(dh, cache.norm)
         dh = self.head_activation.backward(dh, cache.activation)
         dstates = self.head_dense.backward(dh, cache.dense)

@@ -153,7 +153,7 @@ class OutputCache(NamedTuple):
 class GPTCache(NamedTuple):
     embed: EmbedCache
     decoder: StackCache
-    output: OutputCache
+    output: OutputCache | None  # None where the forward ends before it
     shown: Array | None = None  # (B, T, 1), False at padding; of documents alone
     ahead: AheadCache | None = None  # of the tokens behind the next one, where they are asked for
 
@@ -247,7 +247,7 @@ class GPT(LooksAhead, Model):
         y, decoder = self.decoder.forward(x, mask=mask, rng=rng, at=at, texts=texts)
         if shown is not None:
             y = y * shown
-        logits, output = self._read_out(y)
+        logits, output = self._finish(y)
         ahead = None
         if targets is not None and self.ahead:
             more = {"documents": documents, "mask": mask, "at": at}
@@ -256,13 +256,21 @@ class GPT(LooksAhead, Model):
 
     def backward(self, dlogits: Array, cache: GPTCache) -> None:
         """dlogits (B, T, V) -> nothing: ids have no gradient, the parameters have it all."""
-        dy = self._read_out_gradient(dlogits, cache.output)
+        dy = self._begin_back(dlogits, cache.output)
         if cache.ahead is not None:
             dy = dy + self._look_ahead_backward(cache.ahead)
         if cache.shown is not None:
             dy = dy * cache.shown
         dx = self.decoder.backward(dy, cache.decoder)
         self._embed_backward(dx, cache.embed)
+
+    def output(self, y: Array) -> tuple[Array, OutputCache]:
+        """The last states (..., D) -> logits (..., V), held within the cap; cache."""
+        return self._read_out(y)
+
+    def back_through_output(self, dlogits: Array, cache: OutputCache) -> Array:
+        """dlogits (..., V) -> dy (..., D)."""
+        return self._read_out_gradient(dlogits, cache)
 
     def rebalance(self, load: Array) -> None:
         """load (layers, E) -> nothing: the biases of the choices move, if there are any."""

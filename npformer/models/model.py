@@ -76,6 +76,10 @@ class Model(Module):
     output_scale: float = 1.0
     """Factor of the last states, before they are projected."""
     embedding_norm: LayerNorm | RMSNorm | None = None
+    projects: bool = True
+    """Whether the forward ends with the output projection. Without it, it returns in the place of
+    logits what would be projected, (B, T, D), and the backward takes the gradient of that; who
+    calls them makes the logits, by ``output``, as many at a time as there is memory for."""
 
     def __init__(
         self, config: Any, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
@@ -161,6 +165,22 @@ class Model(Module):
     def _scaled(self, y: Array) -> Array:
         """Last states (..., D), or a gradient of what they are projected as, times output_scale."""
         return y if self.output_scale == 1 else y * self.output_scale
+
+    def output(self, y: Array) -> tuple[Array, Any]:
+        """What is projected (..., D) -> logits (..., V), cache."""
+        return self._project(y)
+
+    def back_through_output(self, dlogits: Array, cache: Any) -> Array:
+        """dlogits (..., V) -> the gradient of what was projected, (..., D)."""
+        return self._project_backward(dlogits, cache)
+
+    def _finish(self, y: Array) -> tuple[Array, Any]:
+        """The end of a forward: logits, or what would be projected."""
+        return self.output(y) if self.projects else (y, None)
+
+    def _begin_back(self, dy: Array, cache: Any) -> Array:
+        """The beginning of its backward."""
+        return dy if cache is None else self.back_through_output(dy, cache)
 
     def _project(self, y: Array) -> tuple[Array, LinearCache]:
         if self.output_proj is not None:

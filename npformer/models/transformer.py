@@ -281,7 +281,7 @@ class Transformer(Model):
         memory, encoder = self.encoder.forward(x, mask=of.mask, rng=rng, at=of.at)
         y, embed_target = self._embed(to.ids, rng, to.positions)
         y, decoder = self.decoder.forward(y, memory, to.mask, memory_mask, rng, at=to.at)
-        logits, output = self._project(self._scaled(y))
+        logits, output = self._finish(self._scaled(y))
         return logits, TransformerCache(embed_source, encoder, embed_target, decoder, output)
 
     def _sides(
@@ -310,7 +310,7 @@ class Transformer(Model):
 
     def backward(self, dlogits: Array, cache: TransformerCache) -> None:
         """dlogits (B, T, V) -> nothing: ids have no gradient, the parameters have it all."""
-        dy = self._scaled(self._project_backward(dlogits, cache.output))
+        dy = self._scaled(self._begin_back(dlogits, cache.output))
         dy, dmemory = self.decoder.backward(dy, cache.decoder)
         self._embed_backward(dy, cache.embed_target)
         dx = self.encoder.backward(dmemory, cache.encoder)

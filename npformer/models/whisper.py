@@ -201,12 +201,12 @@ class Whisper(Model):
         memory, encoder = self.encoder.forward(x, rng=rng)
         y, embed = self._embed(target, rng)
         y, decoder = self.decoder.forward(y, memory, rng=rng)
-        logits, output = self._project(y)
+        logits, output = self._finish(y)
         return logits, WhisperCache(front, encoder, embed, decoder, output)
 
     def backward(self, dlogits: Array, cache: WhisperCache) -> Array:
         """dlogits (B, T, V) -> daudio (B, M, A)."""
-        dy = self._project_backward(dlogits, cache.output)
+        dy = self._begin_back(dlogits, cache.output)
         dy, dmemory = self.decoder.backward(dy, cache.decoder)
         self._embed_backward(dy, cache.embed)
         dx = self.encoder.backward(dmemory, cache.encoder)

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from npformer.nn.init import constant, drawn, scaled_normal
+from npformer.nn.linear import gather_linear
 from npformer.nn.module import Array, Module, require_positive
 from npformer.ops.embedding import EmbeddingCache, embedding_backward, embedding_forward
-from npformer.ops.linear import LinearCache, linear_backward, linear_forward
+from npformer.ops.linear import LinearCache, linear_forward
 
 
 class Embedding(Module):
@@ -49,7 +50,10 @@ class Embedding(Module):
 
     def backward(self, dy: Array, cache: EmbeddingCache) -> None:
         """dy (..., embedding_dim) -> nothing: ids have no gradient."""
-        if self.weight.trainable:
+        if self.weight.takes_rows:
+            seen, cache = _of_those_seen(cache)
+            self.weight.accumulate_rows(seen, embedding_backward(dy, cache))
+        elif self.weight.trainable:
             self.weight.accumulate(embedding_backward(dy, cache))
 
     def project(self, x: Array) -> tuple[Array, LinearCache]:
@@ -63,9 +67,13 @@ class Embedding(Module):
 
     def project_backward(self, dlogits: Array, cache: LinearCache) -> Array:
         """dlogits (..., num_embeddings) -> dx (..., embedding_dim); every row has a gradient."""
-        dx, dweight, dbias = linear_backward(dlogits, cache)
-        if dweight is not None:
-            self.weight.accumulate(dweight)
-        if self.bias is not None and dbias is not None:
-            self.bias.accumulate(dbias)
-        return dx
+        return gather_linear(dlogits, cache, self.weight, self.bias)
+
+
+def _of_those_seen(cache: EmbeddingCache) -> tuple[Array, EmbeddingCache]:
+    """The K different ids (K,), and the cache of a look-up in a table of their rows alone."""
+    seen, places = np.unique(cache.ids, return_inverse=True)
+    padding = np.flatnonzero(seen == cache.padding_idx)
+    return seen, EmbeddingCache(
+        places.reshape(cache.ids.shape), len(seen), int(padding[0]) if padding.size else None
+    )

@@ -5,12 +5,19 @@ Chapter     walkthroughs/01_linear.md
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import DTypeLike
 
 from npformer.nn.init import constant, xavier_uniform
-from npformer.nn.module import Array, Module, require_positive
+from npformer.nn.module import Array, Module, Parameter, require_positive
 from npformer.ops.linear import LinearCache, linear_backward, linear_forward
+
+PART = 2**23
+"""Bytes of a weight's gradient that are made at one time, where its parameter takes rows."""
+LARGE = 4
+"""Such parts of a weight from which on that is done: fewer are made as one."""
 
 
 class Linear(Module):
@@ -40,9 +47,32 @@ class Linear(Module):
 
     def backward(self, dy: Array, cache: LinearCache) -> Array:
         """dy (..., out_features) -> dx (..., in_features)."""
+        return gather_linear(dy, cache, self.weight, self.bias)
+
+
+def gather_linear(
+    dy: Array, cache: LinearCache, weight: Parameter, bias: Parameter | None
+) -> Array:
+    """``linear_backward``'s dx; the gradients of weight and bias are given to these.
+
+    Those of a large weight that takes rows are made and given a few rows at a time.
+    """
+    parts = math.ceil(cache.weight.nbytes / PART) if weight.takes_rows else 1
+    if parts < LARGE:
         dx, dweight, dbias = linear_backward(dy, cache)
         if dweight is not None:
-            self.weight.accumulate(dweight)
-        if self.bias is not None and dbias is not None:
-            self.bias.accumulate(dbias)
+            weight.accumulate(dweight)
+        if bias is not None and dbias is not None:
+            bias.accumulate(dbias)
         return dx
+    dx = np.zeros((*dy.shape[:-1], cache.weight.shape[1]), dy.dtype)
+    for part in np.array_split(np.arange(len(cache.weight)), parts):
+        rows = slice(part[0], part[-1] + 1)
+        of_rows = cache._replace(weight=cache.weight[rows])
+        more, dweight, dbias = linear_backward(dy[..., rows], of_rows)
+        dx += more
+        assert dweight is not None, "a constant takes no rows"
+        weight.accumulate_rows(rows, dweight)
+        if bias is not None and dbias is not None:
+            bias.accumulate_rows(rows, dbias)
+    return dx

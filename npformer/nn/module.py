@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from weakref import ref
 
 import numpy as np
@@ -32,6 +32,9 @@ class Parameter:
     """
 
     __slots__ = ("_taken", "data", "grad", "trainable")
+
+    takes_rows: ClassVar[bool] = False
+    """Whether ``accumulate_rows`` is there, for a gradient that is 0 but in some rows."""
 
     def __init__(self, data: Array, trainable: bool = True) -> None:
         self.data: Array = data
@@ -58,6 +61,10 @@ class Parameter:
             self.grad = self.grad + gradient
         else:
             self.grad += gradient
+
+    def accumulate_rows(self, rows: Array | slice, gradient: Array) -> None:
+        """Add ``gradient`` to those rows of ``grad``, each of which is named once."""
+        raise NotImplementedError
 
     def clear(self) -> None:
         """Set ``grad``, if there is one, to zero: in place, unless it was somebody's array."""

@@ -6,6 +6,9 @@ of a sum, and its last bit, depends on the number of workers and not on their pa
 waits for another. The first two shares of all may come in either order, for a + b is b + a; of two
 workers and a weight that is used once there are no others.
 
+A share may be of some rows alone, such as an embedding's of the words that occur, and is then no
+larger than these.
+
 Chapter     walkthroughs/11_lockstep.md
 """
 
@@ -14,6 +17,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from threading import Lock
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -23,21 +27,29 @@ from npformer.optim import FlatParameters
 from npformer.seam import method
 
 
-class GradientSum:
-    """The shares of one parameter's gradient; ``total`` is None until there is one."""
+class Rows(NamedTuple):
+    """A share that is 0 but in some rows."""
 
-    def __init__(self) -> None:
+    at: Array | slice
+    values: Array
+
+
+class GradientSum:
+    """The shares of the gradient of ``parameter``; ``total`` is None until there is one."""
+
+    def __init__(self, parameter: Parameter) -> None:
         self.total: Array | None = None
+        self._data = parameter.data
         self._lock = Lock()
         self.begin(1)
 
     def begin(self, workers: int) -> None:
         """Shares of so many workers are to come."""
         self._turn = 0
-        self._waiting: list[deque[Array]] = [deque() for _ in range(workers)]
+        self._waiting: list[deque[Array | Rows]] = [deque() for _ in range(workers)]
         self._early = False  # whether worker 1's first share has been taken before worker 0's
 
-    def add(self, worker: int, share: Array) -> None:
+    def add(self, worker: int, share: Array | Rows) -> None:
         """Add a share, now or at its turn; it must not be used or changed from then on."""
         with self._lock:
             if worker == 1 and self.total is None and not self._early:
@@ -57,8 +69,12 @@ class GradientSum:
             while waiting:
                 self._take(waiting.popleft())
 
-    def _take(self, share: Array) -> None:
-        if self.total is not None:
+    def _take(self, share: Array | Rows) -> None:
+        if isinstance(share, Rows):
+            if self.total is None:
+                self.total = np.zeros_like(self._data)
+            self.total[share.at] += share.values
+        elif self.total is not None:
             self.total += share
         elif share.flags.owndata and share.flags.carray:
             self.total = share
@@ -71,6 +87,8 @@ class SharedParameter(Parameter):
 
     __slots__ = ("_sum", "_worker")
 
+    takes_rows: ClassVar[bool] = True
+
     def __init__(self, data: Array, into: GradientSum, worker: int) -> None:
         super().__init__(data)
         self._sum, self._worker = into, worker
@@ -80,6 +98,11 @@ class SharedParameter(Parameter):
         """Give ``gradient``, of the parameter's shape, away."""
         self._sum.add(self._worker, gradient)
 
+    @method
+    def accumulate_rows(self, rows: Array | slice, gradient: Array) -> None:
+        """Give ``gradient``, of those rows, away; each is named once."""
+        self._sum.add(self._worker, Rows(rows, gradient))
+
 
 class SummedParameters(FlatParameters):
     """Flat weights whose gradients are arrays of their own, there from a backward to ``clear``."""
@@ -87,7 +110,7 @@ class SummedParameters(FlatParameters):
     def _join_gradients(self, groups: list[list[Parameter]]) -> None:
         self.grad = np.zeros(0, self.data.dtype)
         self._groups = groups
-        self._sums = dict(zip(self.shapes, (GradientSum() for _ in groups), strict=True))
+        self._sums = dict(zip(self.shapes, (GradientSum(g[0]) for g in groups), strict=True))
         self._by_data = {id(g[0].data): s for g, s in zip(groups, self._sums.values(), strict=True)}
         self._starts = [span.start for span in self.spans().values()]
         self.clear()

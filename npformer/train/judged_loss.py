@@ -5,7 +5,7 @@ Chapter     walkthroughs/29_learning_from_preferences.md
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from npformer.text.judged_batches import JudgedBatch
 
 class JudgedLoss:
     """The loss that a run's preferences name: a sum over what is judged."""
+
+    projects: ClassVar = True
+    """Its model makes the logits."""
 
     def __init__(self, preferences: PreferenceConfig) -> None:
         self.preferences = preferences

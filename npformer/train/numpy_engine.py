@@ -71,6 +71,8 @@ class NumpyEngine:
         """Valid target tokens since then; and what the losses are of."""
         self._load: Array | int = 0  # tokens of each layer's experts since then
         self.replicas = [self.flat.replica(self._model, w) for w in range(train.workers)]
+        for replica in self.replicas:
+            replica.projects = self._loss.projects
         self._pool = ThreadPoolExecutor(train.workers, thread_name_prefix="worker")
         self._blas = ThreadpoolController()
 
@@ -95,12 +97,12 @@ class NumpyEngine:
         def run(worker: int, rows: Batch) -> tuple[float, Array | int]:
             model = self.replicas[worker]
             rng = np.random.default_rng([*seed, worker])
-            loss, dlogits, cache = self._loss.forward(model, rows, rng)
+            loss, dy, cache = self._loss.forward(model, rows, rng)
             load: Array | int = 0
             if model.auxiliary:
                 loss += float(cache.auxiliary.loss)
                 load = 0 if cache.auxiliary.load is None else cache.auxiliary.load
-            model.backward(dlogits, cache)
+            model.backward(dy, cache)
             return loss, load
 
         parts = self._cut(batch)

@@ -20,7 +20,7 @@ import numpy as np
 from npformer.config import ModelConfig, RunConfig
 from npformer.plan.shape import NumberBytes, Shape
 from npformer.train.step_record import Moment, Record, record
-from npformer.train.token_loss import LOSS_BYTES
+from npformer.train.token_loss import LOGIT_BYTES
 
 LAYERS = 2
 """Of each stack, as it is recorded, and one more."""
@@ -84,8 +84,8 @@ def _deep(config: RunConfig, shape: Shape, rows: float) -> Record:
         train = dataclasses.replace(config.train, workers=1)
         model = dataclasses.replace(config.model, **depths)
         one = dataclasses.replace(config, model=model, train=train)
-        first, second = record(one, shape, counts)
-        return _sum([(1 - beyond, first), (beyond, second)])
+        records = record(one, shape, sorted(set(counts)))
+        return _sum(list(zip((1 - beyond, beyond), records, strict=False)))
 
     more = {name: depth - LAYERS for name, depth in _depths(config.model).items() if depth > LAYERS}
     shallow = {name: LAYERS for name in more}
@@ -94,9 +94,9 @@ def _deep(config: RunConfig, shape: Shape, rows: float) -> Record:
 
 
 def _few(config: RunConfig, shape: Shape) -> int:
-    """Rows whose logits are more than the blocks in which the loss is computed."""
+    """Rows whose logits are as many as there are at one time."""
     logits = shape.target * config.model.vocab_size * NumberBytes.of(config).full
-    return math.ceil(max(2 * LOSS_BYTES / logits, TOKENS / min(shape.source, shape.target)))
+    return math.ceil(max(LOGIT_BYTES / logits, TOKENS / min(shape.source, shape.target)))
 
 
 def _depths(model: ModelConfig) -> dict[str, int]:

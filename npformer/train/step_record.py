@@ -18,6 +18,7 @@ import numpy as np
 
 from npformer.config import RunConfig
 from npformer.models import family
+from npformer.models.loss import LOSS
 from npformer.models.model import Model
 from npformer.nn.module import Array
 from npformer.plan.shape import Shape
@@ -33,7 +34,7 @@ class Moment(NamedTuple):
     """Bytes beside weights and optimizer."""
 
     gradients: int
-    """Sums of gradients that were there when it began."""
+    """Sums of gradients that were there."""
     logits: int
     """Logits, or their gradient in their place."""
     kept: int
@@ -107,20 +108,20 @@ def _step(engine: NumpyEngine, config: RunConfig, shape: Shape) -> Record:
     standing = tracemalloc.get_traced_memory()[0]
     if config.train.accumulate > 1:  # its sums of gradients are there from the first batch on
         engine.gradients(batch, (1, 0))
-    watch = _Watch(engine)
+    watch = _Watch(engine, standing)
     with watching(watch):
         engine.gradients(batch, (1, 1))
         watch.begin("", "update")
         engine.update(0.0)
         watch.begin("", "end")
     parameters = engine.model.parameter_count()
-    return Record(parameters, standing - optimizer, optimizer, watch.moments(standing))
+    return Record(parameters, standing - optimizer, optimizer, watch.moments())
 
 
 class _Watch:
     """An observer of the seam that closes a moment at every call's beginning and end."""
 
-    def __init__(self, engine: NumpyEngine) -> None:
+    def __init__(self, engine: NumpyEngine, standing: int) -> None:
         self._engine = engine
         self._names: dict[int, str] = {}
         for model in engine.replicas:
@@ -129,38 +130,41 @@ class _Watch:
         self._at = [""]
         self._logits: Any = lambda: None
         self._seen: Counter[tuple[str, str]] = Counter()
-        self._found: list[tuple[Name, int, int, int, int]] = []
-        self.begin("", "begin")
+        self._moments: dict[Name, Moment] = {}
+        self._begun: tuple[Name, int, int, int] = (("", "begin", 0), 0, 0, standing)
+        self._standing = standing
+        tracemalloc.reset_peak()
 
     def __call__(self, call: Call, run: Any, *args: Any, **kwargs: Any) -> Any:
         where = self._names.get(id(call.owner), self._at[-1])
         self.begin(where, call.name)
         self._at.append(where)
+        if call.name == Call(LOSS.forward).name:
+            self._logits = weakref.ref(_owner(args[0]))
         result = run(*args, **kwargs)
         self._at.pop()
-        if call.owner in self._engine.replicas and call.name == "forward":
-            self._logits = weakref.ref(_owner(result[0]))
         self.begin(where, f"{call.name} ended")
         return result
 
     def begin(self, where: str, what: str) -> None:
         """A moment ends, and one of that name begins."""
         now, highest = tracemalloc.get_traced_memory()
-        if self._found:
-            self._found[-1] = (*self._found[-1][:4], highest)
+        gradients = sum(g.nbytes for g in self._engine.flat.gradients().values())
+        name, before, logits, begun = self._begun
+        # A sum of gradients that began in this moment is one for all workers, at its highest too.
+        summed = max(before, gradients)
+        there = highest - self._standing - summed - logits
+        kept = min(there, begun - self._standing - before - logits)
+        self._moments[name] = Moment(summed, logits, kept, there - kept)
+        array = self._logits()
         name = (where, what, self._seen[where, what])
         self._seen[where, what] += 1
-        gradients = sum(g.nbytes for g in self._engine.flat.gradients().values())
-        logits = self._logits()
-        self._found.append((name, gradients, 0 if logits is None else logits.nbytes, now, now))
+        self._begun = (name, gradients, 0 if array is None else array.nbytes, now)
         tracemalloc.reset_peak()
 
-    def moments(self, standing: int) -> dict[Name, Moment]:
-        """All, beside what was standing before the first one."""
-        return {
-            name: Moment(gradients, logits, now - standing - gradients - logits, highest - now)
-            for name, gradients, logits, now, highest in self._found
-        }
+    def moments(self) -> dict[Name, Moment]:
+        """All that have ended."""
+        return self._moments
 
 
 def _owner(array: Array) -> Array:

@@ -7,12 +7,17 @@ import pytest
 
 from npformer.config import OptimConfig, RunConfig, TrainConfig
 from npformer.errors import NonFiniteError, ShapeError
+from npformer.models.bert import BERTConfig
 from npformer.models.gpt import GPTConfig
+from npformer.models.loss import LOSS
 from npformer.models.transformer import TransformerConfig
-from npformer.nn import Layer
+from npformer.nn import Layer, linear
 from npformer.ops import cross_entropy_forward
+from npformer.ops.z_loss import z_loss_backward, z_loss_forward
 from npformer.seam import replacing
 from npformer.text.batches import Batch
+from npformer.train import token_loss
+from npformer.train.adapted import make_trained
 from npformer.train.numpy_engine import NumpyEngine
 from tests.models.decoders import DEEPSEEK, SIZES
 
@@ -85,6 +90,53 @@ def test_workers_change_neither_loss_nor_step(rows: int) -> None:
         assert mine.norm == pytest.approx(other.norm, rel=1e-10)
     for name, array in one.state().items():
         np.testing.assert_allclose(three.state()[name], array, rtol=1e-6, atol=1e-9, err_msg=name)
+
+
+SMALL = dict(vocab_size=17, d_model=8, heads=2, d_ff=12, max_length=10, dropout=0.0)
+STACKS = dict(encoder_layers=1, decoder_layers=1)
+UNTIED = dict(tie_output=False, output_bias=True, share_embeddings=False)
+PARTS = {
+    "tied": TransformerConfig(**SMALL, **STACKS, scale_output=True),
+    "untied": TransformerConfig(**SMALL, **STACKS, **UNTIED),
+    "capped": GPTConfig(**SMALL, layers=1, logit_softcap=0.7, output_bias=True),
+    "head": BERTConfig(**SMALL, layers=1),
+}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("name", PARTS)
+def test_parts_of_logits_and_of_rows_give_the_gradient_of_the_whole(name, workers, monkeypatch):
+    """Two batches of 30 rows, of logits four at a time; five rows of a gradient at a time."""
+    monkeypatch.setattr(token_loss, "LOGIT_BYTES", 4 * 17 * 8)
+    monkeypatch.setattr(linear, "PART", 5 * 8 * 8)
+    monkeypatch.setattr(linear, "LARGE", 2)
+    config = RunConfig(
+        model=PARTS[name],
+        train=TrainConfig(dtype="float64", workers=workers, label_smoothing=0.1, z_loss=1e-3),
+    )
+    engine = NumpyEngine(config)
+    plain = make_trained(config, np.random.default_rng(config.train.seed))
+    loss = 0.0
+    for seed in range(2):
+        drawn = batch(5, seed)
+        inputs = {stream: drawn.inputs[stream] for stream in plain.streams}
+        drawn = Batch(inputs, drawn.targets)
+        engine.gradients(drawn, (0, seed))
+        logits, cache = plain.forward(**inputs)
+        value, of_loss = LOSS.forward(
+            logits, drawn.targets, label_smoothing=0.1, ignore_index=0, reduction="sum"
+        )
+        square, of_square = z_loss_forward(logits, counts=drawn.targets != 0)
+        loss += float(value) + 1e-3 * float(square)
+        dlogits = LOSS.backward(np.ones(()), of_loss)
+        plain.backward(dlogits + z_loss_backward(np.full((), 1e-3), of_square), cache)
+    assert engine.loss == pytest.approx(loss, rel=1e-12)
+    gradients = dict(engine.model.named_parameters())
+    for path, parameter in plain.named_parameters():
+        grad = np.zeros_like(parameter.data) if parameter.grad is None else parameter.grad
+        ours = gradients[path].grad
+        ours = np.zeros_like(grad) if ours is None else ours
+        np.testing.assert_allclose(ours, grad, rtol=1e-10, atol=1e-13, err_msg=path)
 
 
 def test_the_result_is_the_same_every_time() -> None:
