@@ -39,6 +39,7 @@ from npformer.models.loss import NO_TARGET
 from npformer.models.model import EmbedCache, Model
 from npformer.models.multiplier_config import MultiplierConfig
 from npformer.models.stack_config import Activation, Placement, PositionKind
+from npformer.models.streams_config import StreamsConfig
 from npformer.nn import Dropout, Embedding, Linear, MultiTokenPrediction, Stack
 from npformer.nn.init import redraw_matrices
 from npformer.nn.mixture_of_experts import Auxiliary, summed
@@ -57,7 +58,7 @@ from npformer.ops.softcap import SoftcapCache, softcap_backward, softcap_forward
 
 
 @dataclass(frozen=True, kw_only=True)
-class GPTConfig(MultiplierConfig, AheadConfig):
+class GPTConfig(StreamsConfig, MultiplierConfig, AheadConfig):
     """The shape of a decoder-only Transformer; the defaults are GPT-2's smallest."""
 
     family: Literal["gpt"] = "gpt"
@@ -130,6 +131,10 @@ class GPTConfig(MultiplierConfig, AheadConfig):
         check(
             not self.any_state,
             "mup_base_width has no rule for the rates of a delta_pattern's layers; leave one out",
+        )
+        check(
+            self.streams is None,
+            "mup_base_width has no rule for what mixes streams; leave one out",
         )
         check(base >= 1, f"mup_base_width is {base}; it must be 1 or more, or not given")
         for name in ("heads", "kv_heads", "d_ff"):

@@ -28,6 +28,7 @@ from npformer.nn.module import Array, Module
 from npformer.nn.multi_head_attention import MultiHeadAttention
 from npformer.nn.residual import Residual, ResidualCache
 from npformer.nn.sentence_grid import SentenceGrid
+from npformer.nn.stream_residual import StreamResidual
 from npformer.nn.token_grid import PackedMask
 
 KEEPING_A_STATE = {"delta": GatedDeltaNet, "kimi": KimiDeltaAttention, "state_space": Mamba2}
@@ -57,7 +58,8 @@ class Layer(Module):
     network has one. Without ``first_norm`` self-attention has no norm, for a stream that is normed
     already. ``experts`` are settings of ``MixtureOfExperts``, which takes the feed-forward
     network's place, and may have a ``d_ff`` of its own. ``residual_scale`` is the factor
-    of every branch. In ``parallel`` both sub-layers are inside self-attention's residual.
+    of every branch. In ``parallel`` both sub-layers are inside self-attention's residual. With
+    ``streams``, settings of ``StreamResidual``, x and y have an axis of streams before the last.
     Raises ConfigError as its parts do, and for cross-attention in parallel.
     """
 
@@ -83,10 +85,14 @@ class Layer(Module):
         experts: Mapping[str, Any] | None = None,
         residual_scale: float = 1.0,
         parallel: bool = False,
+        streams: Mapping[str, Any] | None = None,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        def residual(placement: str) -> Residual:
+        def residual(placement: str) -> Any:
+            if streams is not None:
+                own: dict[str, Any] = {"norm_type": norm_type, "scale": residual_scale}
+                return StreamResidual(d_model, dropout, **streams, eps=eps, **own, dtype=dtype)
             return Residual(
                 d_model,
                 dropout,

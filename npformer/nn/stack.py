@@ -46,9 +46,10 @@ class Stack(Module):
     through a window and some at everything, and so may ``experts``, None in a layer without.
     ``positions``, arguments of ``make_positions``, are a bias that the self-attention of every
     layer shares, as in T5. Without ``first_norm`` the first layer's attention has no norm before
-    it; ``last_norm`` is whether there is a norm after the last layer. With ``weight_bits`` the
-    layers' linear parts are ``QuantizedLinear``, of as many ``input_bits``. Raises ConfigError as
-    ``Layer`` does, and for a bias beside one of a layer's own.
+    it. Of ``streams``, settings of ``StreamResidual``, each begins as x, and their mean comes after
+    the last layer. ``last_norm`` is whether there is a norm after the last layer. With
+    ``weight_bits`` the layers' linear parts are ``QuantizedLinear``, of as many ``input_bits``.
+    Raises ConfigError as ``Layer`` does, and for a bias beside one of a layer's own.
 
     Where ``checkpointed`` is set, layers run again in the backward and keep no activations. Where
     ``freed`` is, a backward takes the caches of the layers out of its own, one by one.
@@ -69,6 +70,7 @@ class Stack(Module):
         positions: Mapping[str, Any] | None = None,
         first_norm: bool = True,
         last_norm: bool | None = None,
+        streams: Mapping[str, Any] | None = None,
         weight_bits: int | None = None,
         input_bits: int | None = None,
         rng: np.random.Generator,
@@ -76,6 +78,7 @@ class Stack(Module):
         **settings: Any,
     ) -> None:
         self.checkpointed = self.freed = False
+        self.streams = 0 if streams is None else int(streams["streams"])
         around: dict[str, Any] = {"norm": norm, "eps": eps, "norm_type": norm_type, **settings}
         self.positions: Positions | None = None
         if positions is not None:
@@ -88,6 +91,7 @@ class Stack(Module):
                 attention=each,
                 experts=mixture,
                 first_norm=first_norm or index > 0,
+                streams=None if streams is None else {**streams, "first": index},
                 **around,
                 rng=rng,
                 dtype=dtype,
@@ -128,6 +132,8 @@ class Stack(Module):
             before = 0 if states is None else states[0].self_attn.length
             length = mask.queries.shape[1] if isinstance(mask, PackedMask) else x.shape[1]
             bias, bias_cache = self.positions.bias(length, before + length)
+        if self.streams:
+            x = np.repeat(x[..., None, :], self.streams, axis=-2)  # (B, T, J, D)
         for index, layer in enumerate(self.layers):
             state = None if states is None else states[index]
             arguments = (x, memory, mask, memory_mask, rng, state, at, texts, bias)
@@ -137,6 +143,8 @@ class Stack(Module):
                 x, cache = layer.forward(*arguments)
             if state is None:  # decoding has no backward
                 caches.append(cache)
+        if self.streams:
+            x = x.mean(axis=-2)  # (B, T, D)
         norm: Any = None
         if self.norm is not None:
             x, norm = self.norm.forward(x)
@@ -150,6 +158,8 @@ class Stack(Module):
         dx = dy
         if self.norm is not None and cache.norm is not None:
             dx = self.norm.backward(dx, cache.norm)
+        if self.streams:
+            dx = np.repeat(dx[..., None, :] / self.streams, self.streams, axis=-2)  # (B, T, J, D)
         shared: list[Array] = []  # dmemory and dbias, of those that there are
         caches = cache.layers if self.freed else list(cache.layers)
         for layer in reversed(self.layers):
@@ -162,6 +172,8 @@ class Stack(Module):
             shared = [a + b for a, b in zip(shared, shares, strict=True)] if shared else shares
         if self.positions is not None:
             self.positions.bias_backward(shared.pop(), cache.bias)
+        if self.streams:
+            dx = dx.sum(axis=-2)  # (B, T, D)
         return (dx, *shared) if shared else dx
 
     def start(self, max_length: int, memory: Array | None = None) -> list[LayerState]:

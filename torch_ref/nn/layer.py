@@ -21,6 +21,7 @@ from torch_ref.nn.mixture_of_experts import Auxiliary, MixtureOfExperts
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
 from torch_ref.nn.residual import Residual
 from torch_ref.nn.sentence_grid import SentenceGrid
+from torch_ref.nn.stream_residual import StreamResidual
 from torch_ref.nn.token_grid import PackedMask
 
 KEEPING_A_STATE = {"delta": GatedDeltaNet, "kimi": KimiDeltaAttention, "state_space": Mamba2}
@@ -56,13 +57,17 @@ class Layer(nn.Module):
         experts: Mapping[str, Any] | None = None,
         residual_scale: float = 1.0,
         parallel: bool = False,
+        streams: Mapping[str, Any] | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
         place: dict[str, Any] = {"dtype": dtype, "device": device}
 
-        def residual(placement: str) -> Residual:
+        def residual(placement: str) -> Any:
+            if streams is not None:
+                own: dict[str, Any] = {"norm_type": norm_type, "scale": residual_scale}
+                return StreamResidual(d_model, dropout, **streams, eps=eps, **own, **place)
             more: dict[str, Any] = {"norm_type": norm_type, "scale": residual_scale}
             return Residual(d_model, dropout, placement, eps, **more, **place)
 

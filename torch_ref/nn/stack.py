@@ -44,6 +44,7 @@ class Stack(nn.Module):
         positions: Mapping[str, Any] | None = None,
         first_norm: bool = True,
         last_norm: bool | None = None,
+        streams: Mapping[str, Any] | None = None,
         weight_bits: int | None = None,
         input_bits: int | None = None,
         dtype: torch.dtype = torch.float32,
@@ -52,6 +53,7 @@ class Stack(nn.Module):
     ) -> None:
         super().__init__()
         self.checkpointed = False
+        self.streams = 0 if streams is None else int(streams["streams"])
         place: dict[str, Any] = {"dtype": dtype, "device": device}
         around: dict[str, Any] = {"norm": norm, "eps": eps, "norm_type": norm_type, **settings}
         each, mixtures = (_of_each(of, layers) for of in (attention, experts))
@@ -66,6 +68,7 @@ class Stack(nn.Module):
                 attention=one,
                 experts=mixture,
                 first_norm=first_norm or index > 0,
+                streams=None if streams is None else {**streams, "first": index},
                 **around,
                 **place,
             )
@@ -103,6 +106,8 @@ class Stack(nn.Module):
             before = 0 if states is None else states[0].self_attn.length
             length = mask.queries.shape[1] if isinstance(mask, PackedMask) else x.shape[1]
             bias = self.positions.bias(length, before + length)
+        if self.streams:
+            x = x.unsqueeze(-2).expand(*x.shape[:-1], self.streams, x.shape[-1])
         for index, layer in enumerate(self.layers):
             state = None if states is None else states[index]
             arguments = (x, memory, mask, memory_mask, rng, state, at, texts, bias)
@@ -110,6 +115,7 @@ class Stack(nn.Module):
             if isinstance(x, tuple):  # of a layer with experts, where texts are given
                 x, auxiliary = x
                 each.append(auxiliary)
+        x = x.mean(-2) if self.streams else x
         x = x if self.norm is None else self.norm(x)
         if texts is None:
             return x
