@@ -248,6 +248,8 @@ def _surroundings(cls: Any, name: str, value: Any) -> Iterator[dict[str, Any]]:
         own = {"d_model": value, "heads": value}  # each number of heads divides some width
     if name == "input_bits":
         own = {"weight_bits": 8}
+    if name == "stream_mixing":
+        own = {"streams": 2, "norm": "pre"}
     several = value if counts else 2
     if "experts" in fields:
         for groups in (1, several):
@@ -264,7 +266,10 @@ def _surroundings(cls: Any, name: str, value: Any) -> Iterator[dict[str, Any]]:
         "window": (1, None),
         "share_embeddings": (True, False),
         "rotary_original_length": (0, 64),
-        **{word: typing.get_args(hints.get(word)) for word in ("positions", "rotary_scaling")},
+        **{
+            word: typing.get_args(hints.get(word))
+            for word in ("positions", "rotary_scaling", "prefer")
+        },
     }
     tried = {other: values for other, values in tried.items() if other in fields}
     for values in itertools.product(*tried.values()):
