@@ -234,9 +234,9 @@ def _table_counts_through(self, ids, rng=None, at=0, **more):
 
 @card.wrong_method("texts-see-each-other", "padding alone is hidden, and a text sees those before "
                    "it in the row", Stack.forward)  # fmt: skip
-def _see_each_other(self, x, memory=None, mask=None, **more):
+def _see_each_other(self, x, memory=None, mask=None, *rest, **more):
     shown = None if mask is None else mask.any(axis=-2, keepdims=True)
-    return self.forward(x, memory, shown, **more)
+    return self.forward(x, memory, shown, *rest, **more)
 
 
 @card.wrong_method("padding-counts", "the logits of padding send a gradient back", GPT.backward)
