@@ -10,6 +10,7 @@ Chapter     walkthroughs/14_how_we_know.md
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -225,15 +226,17 @@ def _pairs(found: Pretrained, names: dict[str, str]) -> dict[str, str]:
     """The library's path of each module of ours that takes numbers and holds one of the tensors."""
     model = found.model
     entrances = [model.entrance(stream) for stream in model.streams]
-    readers = [part for each in entrances for part in (each.embedding, each.positions)]
     # Of ids and places: a family may scale what these give. A table that is never trained is too.
-    of_ids = {path for path, m in model.named_modules() if any(m is part for part in readers)}
+    other: list[Any] = [part for each in entrances for part in (each.embedding, each.positions)]
+    if model.output_scale != 1:  # of the states here, and of the logits there
+        other.append(model.output_proj)
+    left_out = {path for path, m in model.named_modules() if any(m is part for part in other)}
     frozen = {path for path, p in model.named_parameters() if not p.trainable}
-    of_ids |= {path.removesuffix(WEIGHT) for path in frozen}
+    left_out |= {path.removesuffix(WEIGHT) for path in frozen}
     return {
         path.removesuffix(WEIGHT): names[name].removesuffix(WEIGHT)
         for name, path in _weights(found).items()
-        if name in names and path.removesuffix(WEIGHT) not in of_ids
+        if name in names and path.removesuffix(WEIGHT) not in left_out
     }
 
 
@@ -336,10 +339,11 @@ def _in(where: str) -> str:
 def _laid_out(theirs: Array, shape: tuple[int, ...]) -> Array:
     """An array of the library's in our layout.
 
-    It may have heads or channels before positions, and positions of sentences where we have rows.
+    It may have heads or channels before positions, and rows where we have positions of sentences,
+    or these where we have rows.
     """
-    if len(shape) == 2 and theirs.ndim == 3:
-        return theirs.reshape(-1, theirs.shape[2])
+    if {len(shape), theirs.ndim} == {2, 3} and theirs.size == math.prod(shape):
+        return theirs.reshape(shape)
     return theirs.swapaxes(1, 2) if theirs.shape != shape and len(shape) in (3, 4) else theirs
 
 

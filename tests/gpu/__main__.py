@@ -128,6 +128,8 @@ def carry_out(stage: Stage) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Carry out every stage."""
+    # In the background of a script this is ignored, and so would the stages ignore their end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(prog="python -m tests.gpu", description=__doc__)
     parser.add_argument("directory", type=Path, metavar="RUN", help="new, for the report and runs")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")

@@ -147,7 +147,7 @@ def _never(self, dy, cache, dloss=1.0):
     "the balance loss takes the softmax of probabilities",
     MixtureOfExperts._auxiliary,
     seen="huggingface/transformers#45111",
-    smallest="x (1, 1, 2), texts (1, 1)",
+    smallest="x (1, 1, 4), texts (1, 1)",
     missed_by=only("no balance loss", _no_balance),
 )
 def _softmax_twice(self, scores, chosen, texts):
