@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from npformer.cards.altered import altered
-from npformer.cards.module_card import ModuleCard
-from npformer.cards.module_invariants import adds_up, gathers
-from npformer.cards.nn.gated_delta_net import APART, draw_states, texts_apart
+from npformer.cards.with_a_state import card_with_a_state
 from npformer.nn.mamba2 import Mamba2
 from npformer.nn.module import Parameter
 from npformer.ops.chunked_linear_attention import chunked_linear_attention_backward
@@ -15,34 +13,7 @@ from npformer.ops.decay_gate import decay_gate_backward
 from npformer.ops.rms_norm import rms_norm_forward
 from npformer.ops.swiglu import swiglu_backward
 
-card = ModuleCard.of(Mamba2)
-card.inputs, card.output = {"x": "BTD"}, "BTD"
-card.parameters = {"log_rate": "N", "decay_bias": "N", "skip": "N"}
-card.plain = lambda case: case.static["at"] is None
-card.words = {"dx": "the sum of what its projections return"}
-card.draw(draw_states)
-card.invariant("two parts of a batch add up to the whole", "first-text-only")(adds_up("at"))
-card.invariant("a second backward adds to the first", "skip-replaced")(gathers)
-card.invariant(APART, "begins-forgotten")(texts_apart)
-
-
-@card.wrong_method("begins-forgotten", "a row's texts are one: a later one reads what an earlier "
-                   "one wrote", Mamba2.forward)  # fmt: skip
-def _forgotten(self, x, *, at=None, kept=None):
-    y, cache = self.forward(x)
-    return y, cache if at is None else self.forward(x, at=at)[1]
-
-
-@card.wrong_method("first-text-only", "rows but the first one have no gradient", Mamba2.backward)
-def _first(self, dy, cache):
-    return self.backward(np.where(np.arange(len(dy))[:, None, None], 0, dy), cache)
-
-
-@card.wrong_method("skip-replaced", "skip's gradient takes the place of what was gathered",
-                   Mamba2.backward)  # fmt: skip
-def _replaced(self, dy, cache):
-    self.skip.grad = None
-    return self.backward(dy, cache)
+card = card_with_a_state(Mamba2, {"log_rate": "N", "decay_bias": "N", "skip": "N"}, gathered="skip")
 
 
 @card.wrong_method("skip-forgotten", "the values do not pass the state by", Mamba2.forward)
