@@ -17,8 +17,7 @@ from npformer.models.gpt import GPTConfig
 from npformer.text.batches import Batch
 from npformer.train.numpy_engine import NumpyEngine
 from npformer.verify.bisect import bisect
-from torch_ref.bridge import to_torch
-from torch_ref.models import make_twin
+from tests.models.moved import moved
 from torch_ref.train import TorchEngine
 
 SIZES: dict[str, Any] = dict(vocab_size=17, d_model=8, heads=2, d_ff=12, max_length=12, layers=3)
@@ -31,17 +30,6 @@ CONFIGS = {
     "delta": GPTConfig(**SIZES, dropout=0.0, streams=2, delta_pattern="DA"),
 }
 configs = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-
-
-def moved(config):
-    """The model with every parameter off its initial value, and its twin."""
-    model = make_model(config, rng=np.random.default_rng(0), dtype=np.float64)
-    rng = np.random.default_rng(1)
-    for parameter in model.parameters():
-        parameter.data += 0.3 * rng.standard_normal(parameter.data.shape)
-    twin = make_twin(config, dtype=torch.float64).eval()
-    to_torch(model.state_dict(), twin)
-    return model, twin
 
 
 def batch_of(seed=2):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from npformer.cards.altered import altered
+from npformer.cards.around_a_branch import call, call_twin
 from npformer.cards.case import Case, Result
 from npformer.cards.invariant import Finding
 from npformer.cards.module_card import ModuleCard
@@ -44,18 +45,7 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     return sizes, {**static, "rng": draw_seed(source)}
 
 
-def _call(module: Any, inputs: list[Any], keywords: dict[str, Any]) -> Any:
-    x, h = inputs
-    y, cache = module.forward(x, lambda e: (e + h, None), **keywords)
-    return y, lambda dy: module.backward(dy, cache, lambda de, _: (de, de))
-
-
-def _call_twin(module: Any, inputs: list[Any], keywords: dict[str, Any]) -> Any:
-    x, h = inputs
-    return module(x, lambda e: e + h, **keywords)
-
-
-card.call, card.call_twin = _call, _call_twin
+card.call, card.call_twin = call, call_twin
 
 
 @card.invariant("shares of nothing leave mixed streams alone", broken_by="mixed-the-other-way")
