@@ -19,7 +19,7 @@ import numpy as np
 
 from npformer.config import ModelConfig, RunConfig
 from npformer.plan.shape import NumberBytes, Shape
-from npformer.train.step_record import Moment, Record, record
+from npformer.train.step_record import Moment, Name, Record, record
 from npformer.train.token_loss import LOGIT_BYTES
 
 LAYERS = 2
@@ -56,16 +56,25 @@ class StepMemory(NamedTuple):
 
 def step_memory(config: RunConfig, shape: Shape) -> StepMemory:
     """The peak of an update from full batches of ``shape``, on ``config.train.workers`` workers."""
-    workers = min(config.train.workers, shape.rows)
-    deep = _deep(config, shape, shape.rows / workers)
-    (where, what, _), (gradients, *others) = max(
-        deep.moments.items(), key=lambda item: item[1].gradients + workers * sum(item[1][1:])
-    )
-    logits, kept, working = (round(workers * part) for part in others)
+    cut = min(config.train.workers, shape.rows)
+    deep = _deep(config, shape, shape.rows / cut)
+
+    def at_work(name: Name) -> int:
+        """An update is cut by parameters, so that all have a share; all else by rows."""
+        return config.train.workers if name[:2] == ("", "update") else cut
+
+    def of_all(name: Name) -> list[float]:
+        """The moment with the parts of all workers."""
+        gradients, *others = deep.moments[name]
+        return [gradients, *(at_work(name) * part for part in others)]
+
+    highest = max(deep.moments, key=lambda name: sum(of_all(name)))
+    where, what, _ = highest
+    gradients, logits, kept, working = map(round, of_all(highest))
     return StepMemory(
         deep.weights,
         deep.optimizer,
-        round(gradients),
+        gradients,
         logits,
         kept,
         working,

@@ -57,7 +57,6 @@ CASES = {
         WIDE_SOURCE,
     ),
     "accumulated": (run(train=dict(accumulate=2)), SQUARE),
-    "fewer-rows-than-workers": (run(train=dict(workers=3)), Shape(1, 32, 32)),
 }
 
 
@@ -75,6 +74,14 @@ def test_workers_are_at_their_peak_together_at_most():
     planned_peak, measured = step_memory(config, SQUARE).total, measure_update(config, SQUARE)
     assert 0.75 * planned_peak < measured < 1.01 * planned_peak
     assert measured > 1.2 * step_memory(run(), SQUARE._replace(rows=6)).total
+
+
+def test_workers_without_a_row_have_their_share_of_the_update():
+    config, shape = run(train=dict(workers=3)), Shape(1, 32, 32)
+    planned_peak, measured = step_memory(config, shape), measure_update(config, shape)
+    assert planned_peak.moment == "update"
+    assert planned_peak.working > 2.9 * step_memory(run(), shape).working
+    assert 0.85 * planned_peak.total < measured < 1.01 * planned_peak.total
 
 
 @pytest.mark.parametrize("train", [{}, CHECKPOINTED], ids=["plain", "checkpointed"])
