@@ -130,6 +130,10 @@ class AttentionConfig(RotaryConfig):
         pattern = self.window_pattern or "L"
         return self.window is not None and pattern[layer % len(pattern)] == "L"
 
+    def head_of(self, layer: int) -> int:
+        """H of a layer, counted from 0."""
+        return self.size_of_head
+
     def attention(self, layer: int) -> dict[str, Any]:
         """The settings of a layer's ``MultiHeadAttention``."""
         local = self.is_local(layer)
@@ -152,7 +156,7 @@ class AttentionConfig(RotaryConfig):
         if not self.scale_by_layer:
             return self.attention_scale
         whole = self.attention_scale
-        whole = self.size_of_head**-0.5 if whole is None else whole
+        whole = self.head_of(layer) ** -0.5 if whole is None else whole
         return whole / (layer + 1)
 
     @property

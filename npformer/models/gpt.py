@@ -1,7 +1,6 @@
 r"""A decoder-only Transformer, as GPT-2 is one (Radford et al., 2019), and what came after it.
 
 Shapes      target (B, T) token ids    logits (B, T, V)
-from npformer.ops.softcap import SoftcapCache, softcap_backward, softcap_forward
 
 Forward     x      = dropout(embedding(target) + positions)       positions are learned
             y      = decoder(x)                                   causal, pre-norm
@@ -34,6 +33,7 @@ from npformer.errors import ShapeError
 from npformer.fields import check
 from npformer.models.ahead_config import AheadConfig
 from npformer.models.decoder_state import DecoderState
+from npformer.models.global_config import GlobalConfig
 from npformer.models.looks_ahead import AheadCache, LooksAhead
 from npformer.models.loss import NO_TARGET
 from npformer.models.model import EmbedCache, Model
@@ -58,7 +58,7 @@ from npformer.ops.softcap import SoftcapCache, softcap_backward, softcap_forward
 
 
 @dataclass(frozen=True, kw_only=True)
-class GPTConfig(StreamsConfig, MultiplierConfig, AheadConfig):
+class GPTConfig(StreamsConfig, MultiplierConfig, AheadConfig, GlobalConfig):
     """The shape of a decoder-only Transformer; the defaults are GPT-2's smallest."""
 
     family: Literal["gpt"] = "gpt"
@@ -137,7 +137,7 @@ class GPTConfig(StreamsConfig, MultiplierConfig, AheadConfig):
             "mup_base_width has no rule for what mixes streams; leave one out",
         )
         check(base >= 1, f"mup_base_width is {base}; it must be 1 or more, or not given")
-        for name in ("heads", "kv_heads", "d_ff"):
+        for name in ("heads", "kv_heads", "global_kv_heads", "d_ff"):
             size = getattr(self, name)
             check(
                 size is None or size * base % self.d_model == 0,

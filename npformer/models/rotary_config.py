@@ -95,13 +95,7 @@ class RotaryConfig(StackConfig):
             0 < self.rotary_fraction <= 1,
             f"rotary_fraction is {self.rotary_fraction}; it must be in (0, 1]",
         )
-        width = self.rotary_width
-        check(
-            width >= 2 and width % 2 == 0,
-            f"rotary_fraction is {self.rotary_fraction}, {width} of a head's {self.size_of_head} "
-            "columns; it must be 2 or more and an even number, for columns turn in pairs; choose "
-            "another head_size, heads or rotary_fraction",
-        )
+        self._check_width("head_size", self.size_of_head)
         check(
             not set(self.rotary_pattern) - set("RN"),
             f"rotary_pattern is {self.rotary_pattern!r}; write R for a layer that turns and N for "
@@ -110,6 +104,16 @@ class RotaryConfig(StackConfig):
         for name in ("rotary_theta", "rotary_theta_local"):
             theta = getattr(self, name)
             check(theta is None or theta > 1, f"{name} is {theta}; it must be > 1")
+
+    def _check_width(self, name: str, size: int) -> None:
+        """That of heads of ``size`` columns, which the field ``name`` says, pairs turn."""
+        width = self.turning(size)
+        check(
+            width >= 2 and width % 2 == 0,
+            f"rotary_fraction is {self.rotary_fraction}, {width} of a head's {size} columns; it "
+            "must be 2 or more and an even number, for columns turn in pairs; choose another "
+            f"{name}, heads or rotary_fraction",
+        )
 
     def _check_scaling(self) -> None:
         kind = self.rotary_scaling
@@ -152,7 +156,11 @@ class RotaryConfig(StackConfig):
     @property
     def rotary_width(self) -> int:
         """Columns of a head that turn."""
-        return round(self.rotary_fraction * self.size_of_head)
+        return self.turning(self.size_of_head)
+
+    def turning(self, size: int) -> int:
+        """Columns that turn of a head of ``size``."""
+        return round(self.rotary_fraction * size)
 
     def turns(self, layer: int) -> bool:
         """Whether a layer, counted from 0, turns its queries and keys."""

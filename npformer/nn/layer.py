@@ -52,14 +52,15 @@ class Layer(Module):
     """Self-attention, cross-attention if ``cross_attention``, and the feed-forward network.
 
     ``attention`` are further settings of self-attention, and ``memory_attention`` of
-    cross-attention, those of ``MultiHeadAttention``; with a ``latent_size`` among them, those of
-    ``LatentAttention``, and as ``{"delta": settings}`` those of a ``GatedDeltaNet`` in the place of
-    self-attention, or of another of ``KEEPING_A_STATE``. ``bias`` is whether the feed-forward
-    network has one. Without ``first_norm`` self-attention has no norm, for a stream that is normed
-    already. ``experts`` are settings of ``MixtureOfExperts``, which takes the feed-forward
-    network's place, and may have a ``d_ff`` of its own. ``residual_scale`` is the factor
-    of every branch. In ``parallel`` both sub-layers are inside self-attention's residual. With
-    ``streams``, settings of ``StreamResidual``, x and y have an axis of streams before the last.
+    cross-attention, those of ``MultiHeadAttention``, where a ``d_k`` and ``d_v`` are its own; with
+    a ``latent_size`` among them, those of ``LatentAttention``, and as ``{"delta": settings}`` those
+    of a ``GatedDeltaNet`` in the place of self-attention, or of another of ``KEEPING_A_STATE``.
+    ``bias`` is whether the feed-forward network has one. Without ``first_norm`` self-attention has
+    no norm, for a stream that is normed already. ``experts`` are settings of ``MixtureOfExperts``,
+    which takes the feed-forward network's place, and may have a ``d_ff`` of its own.
+    ``residual_scale`` is the factor of every branch. In ``parallel`` both sub-layers are inside
+    self-attention's residual. With ``streams``, settings of ``StreamResidual``, x and y have an
+    axis of streams before the last.
     Raises ConfigError as its parts do, and for cross-attention in parallel.
     """
 
@@ -104,7 +105,8 @@ class Layer(Module):
             )
 
         def attends(**more: Any) -> MultiHeadAttention:
-            return MultiHeadAttention(d_model, heads, d_k, d_v, **more, rng=rng, dtype=dtype)
+            sizes: dict[str, Any] = {"d_k": d_k, "d_v": d_v} | more
+            return MultiHeadAttention(d_model, heads, **sizes, rng=rng, dtype=dtype)
 
         if parallel and cross_attention:
             raise ConfigError("a layer in parallel has no cross-attention; give one of the two")

@@ -244,8 +244,10 @@ def _surroundings(cls: Any, name: str, value: Any) -> Iterator[dict[str, Any]]:
     yield {}
     fields, hints = {f.name for f in dataclasses.fields(cls)}, typing.get_type_hints(cls)
     own: dict[str, Any] = {"heads": 1} if "heads" in fields else {}  # one head divides every width
-    if name in ("heads", "kv_heads") and counts:
+    if name in ("heads", "kv_heads", "global_kv_heads") and counts:
         own = {"d_model": value, "heads": value}  # each number of heads divides some width
+    if name.startswith("global_"):
+        own["window_pattern"] = "LG"
     if name == "input_bits":
         own = {"weight_bits": 8}
     if name == "stream_mixing":

@@ -44,6 +44,24 @@ GEMMA: dict[str, Any] = dict(
     scale_embedding=True,
     **NO_BIAS,
 )
+GEMMA4: dict[str, Any] = dict(
+    norm="sandwich",
+    norm_type="rms_norm",
+    activation="geglu_tanh",
+    positions="rotary",
+    kv_heads=4,
+    head_size=6,
+    global_kv_heads=2,
+    global_head_size=8,
+    window=3,
+    window_pattern="LG",
+    rotary_theta_local=100.0,
+    qk_norm="head",
+    attention_scale=1.0,
+    logit_softcap=3.0,
+    scale_embedding=True,
+    **NO_BIAS,
+)
 GPT_OSS: dict[str, Any] = dict(
     norm_type="rms_norm",
     activation="swiglu_clamped",
@@ -183,6 +201,7 @@ DECODERS = {
     "llama": LLAMA,
     "smollm": SMOLLM,
     "gemma": GEMMA,
+    "gemma-4": GEMMA4,
     "gpt-oss": GPT_OSS,
     "qwen": QWEN,
     "phi": PHI,

@@ -20,7 +20,7 @@ from npformer.seam import watching
 from npformer.text.batches import Batch
 from npformer.verify.bisect import bisect
 from npformer.verify.lockstep.plant import find_mutant, plant
-from tests.models.decoders import DECODERS, GPT_OSS, LLAMA, PHI, SIZES
+from tests.models.decoders import DECODERS, GEMMA4, GPT_OSS, LLAMA, PHI, SIZES
 from torch_ref.bridge import to_torch
 from torch_ref.inspect import record as record_twin
 from torch_ref.models import make_twin
@@ -188,6 +188,11 @@ def test_an_older_configuration_means_what_it_meant():
         (dict(window=0), "window is 0; it must be 1 or more, or not given"),
         (dict(window=2, window_pattern="LX"), "window_pattern is 'LX'; write L for a local layer"),
         (dict(window_pattern="LG"), "there is no window; give window, the keys"),
+        (dict(global_head_size=8), "global_head_size is 8, and no layer is global beside local"),
+        (dict(global_kv_heads=2, window=2), "global_kv_heads is 2, and no layer is global"),
+        (dict(GEMMA4, global_kv_heads=3), "global_kv_heads is 3, which does not divide heads, 4"),
+        (dict(GEMMA4, global_head_size=0), "global_head_size is 0; it must be 1 or more"),
+        (dict(GEMMA4, global_head_size=7), "7 of a head's 7 columns.* another global_head_size"),
         (dict(softcap=0.0), "softcap is 0.0; it must be > 0, or not given"),
         (dict(logit_softcap=-1.0), "logit_softcap is -1.0; it must be > 0"),
         (dict(attention_scale=0.0), "attention_scale is 0.0; it must be > 0"),

@@ -48,6 +48,8 @@ VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
             "attention_gate": True,
             "window": 2,
             "window_pattern": "LG",
+            "global_head_size": 12,
+            "global_kv_heads": 4,
         },
         3,
     ),

@@ -73,6 +73,7 @@ CANNOT_SHOW = {
 }
 NAMED_IN_A_PART = (
     "GPT/every-layer-local",
+    "GPT/scale-of-local-heads",
     "MultiHeadAttention/gates-interleaved",
     "Layer/parallel-attention-alone",
 )

@@ -72,7 +72,8 @@ class Layer(nn.Module):
             return Residual(d_model, dropout, placement, eps, **more, **place)
 
         def attends(**more: Any) -> MultiHeadAttention:
-            return MultiHeadAttention(d_model, heads, d_k, d_v, **more, **place)
+            sizes: dict[str, Any] = {"d_k": d_k, "d_v": d_v} | more
+            return MultiHeadAttention(d_model, heads, **sizes, **place)
 
         if parallel and cross_attention:
             raise ConfigError("a layer in parallel has no cross-attention; give one of the two")

@@ -55,6 +55,9 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
         settings |= draw_later(source, settings) | draw_multipliers(source)
         settings["delta_pattern"] = source.choice(("", "DA"))
         settings["parallel"] = source.choice((False, True))
+        if settings.get("window_pattern"):
+            settings["global_head_size"] = source.choice((None, 6, 8))
+            settings["global_kv_heads"] = source.choice((None, settings["heads"]))
     if rarely(source, 3):
         settings["predict_ahead"] = source.choice((1, 2))
         settings["predict_ahead_loss"] = source.choice((0.3, 1.5))
@@ -223,6 +226,17 @@ def _every_layer_local(self, *arguments, **options):
     with ExitStack() as stack:
         for layer in self.decoder.layers:
             stack.enter_context(altered(layer.self_attn, window=self.config.window))
+        return self.forward(*arguments, **options)
+
+
+@card.wrong_method("scale-of-local-heads", "scores of global layers, whose heads are wider, are "
+                   "scaled as those of local ones", GPT.forward)  # fmt: skip
+def _scale_of_local_heads(self, *arguments, **options):
+    c = self.config
+    with ExitStack() as stack:
+        for layer in self.decoder.layers:
+            if c.global_head_size is not None and c.attention_scale is None:
+                stack.enter_context(altered(layer.self_attn, scale=c.size_of_head**-0.5))
         return self.forward(*arguments, **options)
 
 
