@@ -17,6 +17,7 @@ from npformer.nn.dropout import Dropout
 from npformer.nn.embedding import Embedding
 from npformer.nn.layer_norm import LayerNorm
 from npformer.nn.linear import Linear
+from npformer.nn.memory_order import by_columns
 from npformer.nn.module import Array, Module
 from npformer.nn.positions import Positions, PositionsCache
 from npformer.nn.rms_norm import RMSNorm
@@ -115,6 +116,19 @@ class Model(Module):
         for _, module in self.named_modules():
             if isinstance(module, Stack):
                 module.checkpointed, module.freed = checkpointed, freed
+
+    def lay_by_columns(self) -> None:
+        """Weights lie in memory from now on as products of a few rows, as in decoding, read them
+        fastest (``memory_order.py``).
+
+        Their arrays are new ones, made one at a time; whoever holds the old ones, as an optimizer
+        does, does not see them. What the model says changes by rounding at most.
+        """
+        weights = [m.weight for _, m in self.named_modules() if isinstance(m, Linear)]
+        if self.output_proj is None:
+            weights.append(self.embedding.weight)
+        for weight in weights:
+            weight.data = by_columns(weight.data)
 
     def _embed(
         self,

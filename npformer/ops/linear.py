@@ -51,7 +51,7 @@ The weight's bytes are then what takes time. A matrix times a vector reads them 
 memory, on all of BLAS's threads; a product with two or three rows at once takes twice as long.
 """
 FEW = 8
-"""Rows up to which the weight stands first, which such products take less time for."""
+"""Rows up to which a weight that lies row by row stands first, which takes them less time."""
 SMALL = 2**18
 """Bytes of a weight that stays in the cache beside the core, where the order does not matter."""
 
@@ -94,4 +94,6 @@ def _product(x: Array, weight: Array) -> Array:
         return x @ weight.T
     if len(x) <= ALONE:
         return np.stack([weight @ row for row in x])
+    if weight.flags.f_contiguous:
+        return x @ weight.T
     return np.ascontiguousarray((weight @ x.T).T)

@@ -150,6 +150,10 @@ def load_model(
         raise CheckpointError(
             f"{checkpoint.path} has weights of another configuration than its config.json: {error}"
         ) from error
+    if engine == "numpy":
+        checkpoint = dataclasses.replace(checkpoint, weights={})  # each goes as its copy comes
+        model.lay_by_columns()
+        checkpoint = dataclasses.replace(checkpoint, weights=model.state_dict())
     return Loaded(model, tokenizer, checkpoint.config, checkpoint)
 
 

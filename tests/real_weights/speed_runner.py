@@ -36,6 +36,7 @@ class Npformer:
         keep_freed_memory()  # as the command line does
         self.model = from_pretrained(path).model
         self.model.run_layers(checkpointed=False, freed=True)  # as training does
+        self.model.lay_by_columns()  # as the command line does
 
     def start(self, ids: np.ndarray) -> Callable[[], int]:
         """ids (1, T) -> what writes the next token."""

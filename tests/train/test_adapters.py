@@ -132,6 +132,9 @@ def test_a_run_resumes_and_translates(tmp_path, capsys):
     loaded = load_model(tmp_path / "run")
     assert loaded.config.adapters == AdapterConfig()
     assert type(loaded.model.decoder.layers[0].self_attn.q_proj) is Linear
+    for name, array in loaded.model.state_dict().items():
+        assert array is loaded.checkpoint.weights[name], "the weights are in memory twice"
+    assert loaded.model.embedding.weight.data.flags.f_contiguous
 
 
 def test_a_language_model_is_adapted_and_goes_on(tmp_path, capsys):
