@@ -13,7 +13,6 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
-from npformer import models
 from npformer.cli.arguments import UsageError, parse
 from npformer.cli.common import recommended, what_to_try
 from npformer.cli.figures import reporter, write_figures
@@ -39,7 +38,7 @@ from npformer.config import (
     TrainConfig,
     TwinConfig,
 )
-from npformer.errors import counted
+from npformer.errors import NpformerError, counted
 from npformer.files.manifest import CONFIG
 from npformer.presets import run_preset
 from npformer.pretrained.beginning import read_beginning
@@ -48,6 +47,7 @@ from npformer.train.engines import joined_ranks
 from npformer.train.loop import TrainResult
 from npformer.train.ranks import Ranks
 from npformer.train.run import run_training
+from npformer.train.run_config import run_config
 from npformer.train.run_directory import checkpoints, latest_checkpoint, recommendation
 from npformer.train.run_log import Listener
 
@@ -139,10 +139,11 @@ class Command:
             raise UsageError("--resume continues with the run's own weights; leave --from out")
         if preset is not None:
             raise UsageError("--resume continues with the run's own settings; leave --preset out")
-        # The options are those of the run's family, and which word is the run needs the options.
-        likely = next(filter(None, (family, *map(_family_at, arguments))), None)
-        command = cls._of(run_preset(DEFAULT_PRESET, likely))
-        run = parse(cls, "npformer train", arguments, default=command).run
+        # What an option may be depends on the run, and which word is the run needs the options.
+        likely = next(filter(None, map(_config_at, arguments)), None)
+        if likely is None or family not in (None, likely.model.family):
+            likely = run_preset(DEFAULT_PRESET, family)
+        run = parse(cls, "npformer train", arguments, default=cls._of(likely)).run
         path, _ = latest_checkpoint(run)
         config = open_checkpoint(path).config
         if family not in (None, config.model.family):
@@ -192,13 +193,12 @@ class Command:
         return INTERRUPTED if result.interrupted else 0
 
 
-def _family_at(word: str) -> str | None:
-    """The family of the run in that directory; None for a word that names no run."""
+def _config_at(word: str) -> RunConfig | None:
+    """The settings of the run in that directory; None for a word that names no run."""
     try:
-        name = json.loads((Path(word) / CONFIG).read_bytes())["model"]["family"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return run_config(json.loads((Path(word) / CONFIG).read_bytes()))
+    except (OSError, ValueError, NpformerError):
         return None
-    return name if name in models.families() else None
 
 
 @contextmanager

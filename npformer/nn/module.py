@@ -139,12 +139,16 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Array], *, assign: bool = False) -> None:
         """Copy ``state`` into the parameters, or ``assign`` its arrays to them, without a copy.
 
-        Raises ``ShapeError`` unless names, shapes and dtypes agree.
+        An array that is there under two names is copied for the second: parameters that hold the
+        same memory are tied. Raises ``ShapeError`` unless names, shapes and dtypes agree.
         """
         check_state(self.state_dict(), state)
+        assigned: set[int] = set()
         for name, parameter in self.named_parameters():
             if assign:
-                parameter.data = state[name]
+                array = state[name]
+                parameter.data = array.copy() if id(array) in assigned else array
+                assigned.add(id(array))
             else:
                 parameter.data[...] = state[name]
 

@@ -49,7 +49,9 @@ class NumpyEngine:
     which generator drops what, but not on how many cores the machine has.
 
     ``weights`` (path -> array) are the initial ones, below any adapters; without them they are
-    drawn from ``config.train.seed``.
+    drawn from ``config.train.seed``. What is trained is a copy. What adapters leave frozen is
+    shared with the caller, for it is as large as the model: nobody may change it meanwhile, and
+    ``restore`` writes into it.
     """
 
     peak_flops = 0.0  # what NumPy's BLAS can do is for `npformer bench` to measure

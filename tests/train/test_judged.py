@@ -263,6 +263,11 @@ def test_a_run_resumes_on_the_same_references(begun, tmp_path, adapters, capsys)
     (run / REFERENCES).write_bytes(kept)
     assert main([*again, "--prefer", "simpo"]) == 2
     assert "preferences.prefer = 'dpo', not 'simpo'" in capsys.readouterr().err
+    assert main([*again, "--beta", "0.3"]) == 2
+    assert "preferences.beta = None, not 0.3" in capsys.readouterr().err
+    if adapters:
+        assert main([*again, "--lora-alpha", "3"]) == 2
+        assert "adapters.lora_alpha = None, not 3.0" in capsys.readouterr().err
     assert main(again) == 0
     one, other = (load_checkpoint(path)[0].weights for path in (run, straight))
     assert one.keys() == other.keys()

@@ -22,27 +22,29 @@ from npformer.train.numpy_engine import NumpyEngine
 from tests.models.decoders import DEEPSEEK, SIZES
 
 
-def make(
+def config_of(
     workers: int = 1, dropout: float = 0.0, again: bool = False, z_loss: float = 0.0, **optim
-) -> NumpyEngine:
-    return NumpyEngine(
-        RunConfig(
-            model=TransformerConfig(
-                vocab_size=17,
-                d_model=8,
-                heads=2,
-                d_ff=12,
-                encoder_layers=1,
-                decoder_layers=1,
-                dropout=dropout,
-                max_length=10,
-            ),
-            optim=OptimConfig(**optim),
-            train=TrainConfig(
-                dtype="float64", workers=workers, checkpoint_activations=again, z_loss=z_loss
-            ),
-        )
+) -> RunConfig:
+    return RunConfig(
+        model=TransformerConfig(
+            vocab_size=17,
+            d_model=8,
+            heads=2,
+            d_ff=12,
+            encoder_layers=1,
+            decoder_layers=1,
+            dropout=dropout,
+            max_length=10,
+        ),
+        optim=OptimConfig(**optim),
+        train=TrainConfig(
+            dtype="float64", workers=workers, checkpoint_activations=again, z_loss=z_loss
+        ),
     )
+
+
+def make(*settings, **named) -> NumpyEngine:
+    return NumpyEngine(config_of(*settings, **named))
 
 
 def batch(rows: int = 5, seed: int = 0) -> Batch:
@@ -238,3 +240,17 @@ def test_a_state_is_a_copy_and_brings_an_engine_back() -> None:
         np.testing.assert_array_equal(other.state()[name], array, err_msg=name)
     with pytest.raises(ShapeError, match="lack"):
         other.restore({"model/embedding.weight": saved["model/embedding.weight"]})
+
+
+def test_given_weights_stay_the_callers_and_an_array_under_two_names_ties_none():
+    weights = make().model.state_dict()
+    biases = [name for name in weights if name.endswith("proj.bias")]
+    weights |= dict.fromkeys(biases, np.full(8, 0.1))
+    before = {name: array.copy() for name, array in weights.items()}
+    engine = NumpyEngine(config_of(), weights=weights)
+    assert engine.flat.shapes.keys() == before.keys()
+    engine.gradients(batch(), (0,))
+    engine.update(0.01)
+    assert not np.array_equal(engine.model.state_dict()[biases[0]], before[biases[0]])
+    for name, array in weights.items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
