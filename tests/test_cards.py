@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import sys
 import types
 import typing
@@ -17,6 +18,7 @@ from npformer.cli.main import COMMANDS
 from npformer.config import ModelConfig
 from npformer.errors import VerifyError
 from npformer.models import families
+from npformer.models.loss import LOSS
 from npformer.nn.module import Module
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -115,3 +117,24 @@ def named(path: Path) -> list[str]:
 def test_no_component_is_known_by_name(path):
     """What holds of one component only is on its card."""
     assert named(path) == []
+
+
+def test_an_op_that_a_module_calls_names_one_that_does():
+    """Else ``bisect`` does not see the op in the twin, and has no unit for what it sums."""
+    house = ROOT / "npformer"
+    callers = [path for part in ("nn", "models") for path in (house / part).rglob("*.py")]
+    called = {
+        PAIRS[alias.name]
+        for path in callers
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("npformer.ops.")
+        for alias in node.names
+        if alias.name in PAIRS and alias.name.endswith("_backward")
+    }
+    wrong = {}
+    for op in called - {LOSS.name}:  # which is called for the model
+        owner = CARDS.get(CARDS[op].owner)
+        source = "" if owner is None else inspect.getsource(sys.modules[owner.module.__module__])
+        if f"{op}_backward" not in source:
+            wrong[op] = CARDS[op].owner
+    assert wrong == {}

@@ -54,9 +54,10 @@ class OpCard(Card):
     library_scales: Callable[[Scales, dict[str, Any], Any], Scales] | None = None
     """(scales, arguments, dy) -> scales, where PyTorch's own formula rounds more than it must."""
     constants: Sequence[str] = ()
-    """Arrays that the forward takes and that have no gradient, such as a table."""
+    """Arrays that the forward takes and that have no gradient: a table, a frozen weight."""
     owner: str = ""
-    """The class of ``npformer.nn`` that calls the op."""
+    """A class of ``npformer.nn`` or ``npformer.models`` that calls the op; in its twin, ``bisect``
+    sees the op as one call."""
     variants: Sequence[Static] = ()
     """Static arguments of further examples, besides the defaults."""
 
@@ -94,11 +95,6 @@ class OpCard(Card):
         The function of ``torch_ref.ops`` by the op's name, unless its file sets another.
         """
         return getattr(ops, self.name, None)
-
-    @property
-    def leaf(self) -> bool:
-        """Whether a module of the op's own name calls it, and does nothing else."""
-        return self.owner.lower() == self.name.replace("_", "")
 
     @property
     def arguments(self) -> dict[str, inspect.Parameter]:

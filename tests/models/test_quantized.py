@@ -16,10 +16,12 @@ from npformer.models.bert import BERTConfig
 from npformer.models.gpt import GPTConfig
 from npformer.models.transformer import TransformerConfig
 from npformer.nn.linear import Linear
-from npformer.nn.quantized_linear import QuantizedLinear
+from npformer.nn.quantized_linear import QuantizedLinear, QuantizedLinearCache, _quantized
+from npformer.ops.linear import linear_forward
+from npformer.seam import replacing
 from npformer.text.batches import Batch
 from npformer.train.numpy_engine import NumpyEngine
-from npformer.verify.bisect import bisect
+from npformer.verify import bisect, check_model
 from tests.models.moved import moved
 from torch_ref.train import TorchEngine
 
@@ -118,6 +120,29 @@ def test_training_is_in_lockstep_and_bisect_finds_nothing(name):
     assert losses[-1] < losses[0]
     model, its_twin = moved(CONFIGS[name])
     assert bisect(model, its_twin, batch_of(CONFIGS[name])).passed
+
+
+def test_the_other_grid_first_is_an_accusation_and_no_exception():
+    """Calls of one op are compared in their order, and then have arguments of other shapes."""
+
+    def inputs_first(self, x):
+        of_x = _quantized(x, self.input_bits)
+        weight, of_weight = _quantized(self.weight.data, self.weight_bits)
+        y, of_linear = linear_forward(of_x[0], weight, self.bias.data)
+        return y, QuantizedLinearCache(of_weight, of_x[1], of_linear)
+
+    model, twin = moved(CONFIGS["gpt"])
+    with replacing({QuantizedLinear.forward: inputs_first}):
+        found = bisect(model, twin, batch_of(CONFIGS["gpt"]))
+    assert "passes to fake_quantize as x has shape" in str(found)
+
+
+@pytest.mark.parametrize("name", ["delta", "transformer", "bert"])
+def test_it_has_the_invariants_of_any_model(name):
+    """What is quantised by the vector leaves the other tokens and rows alone."""
+    model, _ = moved(CONFIGS[name])
+    result = check_model(model, lengths=(4,), causal=name != "bert", options={})
+    assert result.passed, str(result)
 
 
 def test_what_does_not_go_together_is_refused():

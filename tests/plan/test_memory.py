@@ -62,6 +62,7 @@ CASES = {
     ),
     "no-encoder-no-dropout": (run(encoder_layers=0, dropout=0.0), SQUARE),
     "values-of-another-size": (run(d_k=16, d_v=40, vocab_size=300), SQUARE),
+    "few-bits": (run(weight_bits=4, input_bits=8, vocab_size=300), WIDE_SOURCE),
     "few-tokens": (run(twin=BF16 | CHUNKED), Shape(1, 8, 8)),
 }
 

@@ -56,6 +56,7 @@ CASES = {
         run(tie_output=False, optim=dict(name="sgd"), train=dict(dtype="float64")),
         WIDE_SOURCE,
     ),
+    "few-bits": (run(weight_bits=4, input_bits=8), SQUARE),
     "accumulated": (run(train=dict(accumulate=2)), SQUARE),
 }
 

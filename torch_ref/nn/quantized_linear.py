@@ -29,7 +29,8 @@ class QuantizedLinear(Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in_features) -> (..., out_features)."""
-        return F.linear(self.rounded(x), self.rounded_weight(), self.bias)
+        weight = self.rounded_weight()
+        return F.linear(self.rounded(x), weight, self.bias)
 
     def rounded(self, x: Tensor) -> Tensor:
         """x (..., in_features) as the product sees it."""

@@ -24,6 +24,7 @@ from npformer.ops.gated_delta_rule import gated_delta_rule_forward
 from npformer.ops.heads import swap
 
 card = OpCard.of(chunked_gated_delta_rule)
+card.owner = "GatedDeltaNet"
 in_chunks(card, plain, lambda *arrays, chunk=64, **more: ops.gated_delta_rule(*arrays, **more))
 
 _forward, _backward = map(inspect.unwrap, card.pair)

@@ -21,6 +21,7 @@ from npformer.ops.chunked_linear_attention import (
 )
 
 card = OpCard.of(chunked_linear_attention)
+card.owner = "Mamba2"
 in_chunks(card, plain, lambda *arrays, chunk=64, **more: ops.linear_attention(*arrays, **more))
 
 _forward, _backward = map(inspect.unwrap, card.pair)

@@ -19,6 +19,8 @@ from npformer.ops.array import rows
 from npformer.ops.dora import adapted_weight, dora_backward, dora_forward, row_norms
 
 card = OpCard.of(dora)
+card.owner = "DoRALinear"
+card.constants = ("weight", "bias", "norm")
 card.words = {
     "dx": "g v",
     "ddown": "scale up^T dv",

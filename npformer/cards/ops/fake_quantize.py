@@ -23,6 +23,7 @@ from npformer.ops.fake_quantize import (
 )
 
 card = OpCard.of(fake_quantize)
+card.owner = "QuantizedLinear"
 card.straight_through = True
 card.words = {"y": "the nearest number of the grid", "dx": "dy, where nothing was clipped"}
 GRIDS = ((0, -8, 7), (0, -127, 127), (5, 0, 15))

@@ -19,6 +19,7 @@ from npformer.ops import gelu
 from npformer.ops.gelu import GeluCache, gelu_backward, gelu_forward
 
 card = OpCard.of(gelu)
+card.owner = "Activation"
 card.invariant(GATED, broken_by="density-without-x")(gated)
 card.words = WORDS
 card.library = Library(

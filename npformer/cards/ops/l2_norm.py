@@ -17,7 +17,7 @@ from npformer.ops import l2_norm
 from npformer.ops.l2_norm import L2NormCache, l2_norm_backward, l2_norm_forward
 
 card = OpCard.of(l2_norm)
-card.owner = "BERT"
+card.owner = "Pooling"
 card.variants = ({"eps": 10.0},)
 card.words = {"y": "the row at length 1", "dx": "dx, without its part along y"}
 card.edge("a row of zeros", {"x": np.zeros((2, 3))}, eps=1e-6)

@@ -18,6 +18,8 @@ from npformer.ops.array import rows
 from npformer.ops.lora import lora_backward, lora_forward
 
 card = OpCard.of(lora)
+card.owner = "LoRALinear"
+card.constants = ("weight", "bias")
 card.words = {
     "dx": "dy weight + dh down",
     "ddown": "dh^T x",

@@ -16,7 +16,7 @@ from npformer.ops import mean_pool
 from npformer.ops.mean_pool import MeanPoolCache, mean_pool_backward, mean_pool_forward
 
 card = OpCard.of(mean_pool)
-card.owner = "BERT"
+card.owner = "Pooling"
 card.words = {"y": "the mean over the tokens", "dx": "dy, shared among the tokens"}
 card.edge("a text without a token", {"x": np.ones((2, 3, 2))},
           mask=np.array([[False] * 3, [True, False, True]]))  # fmt: skip

@@ -18,6 +18,7 @@ from npformer.ops.read_streams import (
 )
 
 card = OpCard.of(read_streams)
+card.owner = "StreamResidual"
 card.words = {
     "y": "the weighted sum of the streams",
     "dstreams": "the weight times dy",

@@ -15,6 +15,7 @@ from npformer.cards.scales import FloatInfo, Scales
 from npformer.ops import relu
 
 card = OpCard.of(relu)
+card.owner = "Activation"
 card.draw(draw_elementwise)
 card.kink = 0.0
 card.words = WORDS

@@ -14,6 +14,7 @@ from npformer.ops import silu
 from npformer.ops.silu import silu_backward
 
 card = OpCard.of(silu)
+card.owner = "Activation"
 # Beneath -800, where exp(x) is 0 in float64, PyTorch's derivative is 0 times inf.
 card.precise = lambda x: F.silu(x.clamp(min=-800.0))
 card.draw(draw_elementwise)

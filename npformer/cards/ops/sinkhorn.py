@@ -23,6 +23,7 @@ from npformer.ops.sinkhorn import (
 )
 
 card = OpCard.of(sinkhorn)
+card.owner = "StreamResidual"
 card.variants = ({"iterations": 1},)
 card.words = {"y": "the doubly stochastic matrix", "dlogits": "dy * y, back through every step"}
 card.edge("one stream", {"logits": [[[3.0]]]})

@@ -20,6 +20,7 @@ from npformer.ops.write_streams import (
 )
 
 card = OpCard.of(write_streams)
+card.owner = "StreamResidual"
 card.words = {
     "y": "the mixed streams, and their shares of the sub-layer's output",
     "dstreams": "the transpose of mix, times dy",

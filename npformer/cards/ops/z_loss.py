@@ -17,6 +17,7 @@ from npformer.ops.array import rows
 from npformer.ops.z_loss import ZLossCache, z_loss_backward, z_loss_forward
 
 card = OpCard.of(z_loss)
+card.owner = "MixtureOfExperts"
 card.words = {"y": "the sum of log_total^2", "dlogits": "2 log_total p"}
 card.edge("no row counts", {"logits": [[1.0, 2], [3, 4]]}, counts=np.array([False, False]))
 card.edge("no rows", {"logits": np.zeros((0, 3))})

@@ -184,10 +184,7 @@ class TwinForce(TwinObserver):
             theirs = dict(zip(order, given, strict=False))
             handed = [theirs.get(n) for n in names]
             handed += [*given[len(order) :], *besides[len(given[len(order) :]) :]][: len(besides)]
-            return tuple(
-                to_tensor(g.astype(np.float64)) if g is not None and g.shape == leaf.shape else None
-                for g, leaf in zip(handed, leaves, strict=True)
-            )
+            return tuple(None if g is None else to_tensor(g.astype(np.float64)) for g in handed)
 
         return back
 

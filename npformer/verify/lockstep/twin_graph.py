@@ -18,12 +18,15 @@ class Handed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, back: Any, output: Tensor, thread: Tensor, *inputs: Tensor) -> Tensor:
-        ctx.back = back
+        ctx.back, ctx.shapes = back, [one.shape for one in inputs]
         return output.clone()
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        return (None, None, None, *ctx.back(grads[0]))
+        found = zip(ctx.back(grads[0]), ctx.shapes, strict=True)
+        # The suspect may have given the call an argument of another shape, and been told so.
+        fit = (g if g is not None and g.shape == shape else None for g, shape in found)
+        return (None, None, None, *fit)
 
 
 class Graph:
