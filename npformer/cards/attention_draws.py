@@ -12,8 +12,13 @@ NORM_TYPES = ("rms_norm", "rms_norm_plus_one", "layer_norm")
 BIASES = ("alibi", "t5")
 
 
-def draw_attention(source: Source, heads: int, size: int, length: int) -> dict[str, Any]:
-    """Those of 2017, or a choice of each; a head has ``size`` columns, a text ``length`` tokens."""
+def draw_attention(
+    source: Source, heads: int, size: int, length: int, *, as_wide: bool
+) -> dict[str, Any]:
+    """Those of 2017, or a choice of each; a head has ``size`` columns, a text ``length`` tokens.
+
+    ``as_wide`` is whether its values have as many columns.
+    """
     if not source.choice((False, True)):
         return {}
     return {
@@ -27,6 +32,8 @@ def draw_attention(source: Source, heads: int, size: int, length: int) -> dict[s
         "scale": source.choice((None, 0.3)),
         "sinks": source.choice((False, True)),
         "gate": source.choice((False, True)),
+        "value_norm": source.choice((False, True)),
+        "values_from_keys": as_wide and source.choice((False, True)),
     }
 
 

@@ -43,6 +43,8 @@ class AttentionConfig(RotaryConfig):
     """Each head learns a score that takes part in the softmax and has no value."""
     attention_gate: bool = False
     """A sigmoid of another projection multiplies what the heads found."""
+    value_norm: bool = False
+    """Whether each head of values has a norm without a weight."""
     window: int | None = None
     """Keys that a query of a local layer sees, its own among them."""
     window_pattern: str = ""
@@ -149,6 +151,7 @@ class AttentionConfig(RotaryConfig):
             "scale": self._scale(layer),
             "sinks": self.sinks,
             "gate": self.attention_gate,
+            "value_norm": self.value_norm,
         }
 
     def _scale(self, layer: int) -> float | None:

@@ -1,7 +1,8 @@
 """The settings of global layers that are not those of the local ones beside them.
 
 A local layer keeps the keys of its window alone. So what a long text costs in a cache are the
-global layers, and there fewer and wider heads of keys are worth having (Gemma 4).
+global layers, and there fewer and wider heads of keys, and no other numbers for values, are worth
+having (Gemma 4).
 
 Chapter     walkthroughs/22_decoder_only.md
 """
@@ -27,6 +28,9 @@ class GlobalConfig(AttentionConfig):
     """Size of a head (H) in global layers; that of local layers unless given."""
     global_kv_heads: int | None = None
     """Heads of keys and values in global layers; as many as in local layers unless given."""
+    values_from_keys: bool = False
+    """Whether global layers have no projection of values: what that of the keys gives, before norm
+    and rotation, are the values."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,6 +44,11 @@ class GlobalConfig(AttentionConfig):
                 f"{name} is {size}, and no layer is global beside local ones; give window and a "
                 f"window_pattern with both, such as LLLLLG, or give {name.removeprefix('global_')}",
             )
+        check(
+            not self.values_from_keys or self.window is None or "G" in self.window_pattern,
+            "values_from_keys is of global layers, and all are local; give a window_pattern with a "
+            "G, such as LLLLLG",
+        )
         groups, size = self.global_kv_heads, self.global_head_size
         check(
             groups is None or self.heads % groups == 0,
@@ -51,13 +60,15 @@ class GlobalConfig(AttentionConfig):
     @property
     def alike(self) -> bool:
         """Not where global layers have other shapes than local ones."""
-        return all(getattr(self, name) is None for name in SIZES) and super().alike
+        unlike = any(getattr(self, name) for name in (*SIZES, "values_from_keys"))
+        return (self.window is None or not unlike) and super().alike
 
     def attention(self, layer: int) -> dict[str, Any]:
         """The settings of a layer's ``MultiHeadAttention``."""
         settings = super().attention(layer)
         if self.is_local(layer):
             return settings
+        settings["values_from_keys"] = self.values_from_keys
         if self.global_kv_heads is not None:
             settings["kv_heads"] = self.global_kv_heads
         if self.global_head_size is not None:

@@ -33,7 +33,6 @@ from npformer.errors import ShapeError
 from npformer.fields import check
 from npformer.models.ahead_config import AheadConfig
 from npformer.models.decoder_state import DecoderState
-from npformer.models.global_config import GlobalConfig
 from npformer.models.looks_ahead import AheadCache, LooksAhead
 from npformer.models.loss import NO_TARGET
 from npformer.models.model import EmbedCache, Model
@@ -58,7 +57,7 @@ from npformer.ops.softcap import SoftcapCache, softcap_backward, softcap_forward
 
 
 @dataclass(frozen=True, kw_only=True)
-class GPTConfig(StreamsConfig, MultiplierConfig, AheadConfig, GlobalConfig):
+class GPTConfig(StreamsConfig, MultiplierConfig, AheadConfig):
     """The shape of a decoder-only Transformer; the defaults are GPT-2's smallest."""
 
     family: Literal["gpt"] = "gpt"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from npformer.fields import check
-from npformer.models.attention_config import AttentionConfig
+from npformer.models.global_config import GlobalConfig
 from npformer.models.rotary_config import TURNING
 from npformer.ops.rotary_tables import rotary_frequencies
 
@@ -20,13 +20,15 @@ WITHOUT = {
     "softcap": None,
     "sinks": False,
     "attention_gate": False,
+    "value_norm": False,
+    "values_from_keys": False,
     "window": None,
 }
 """What attention may have and latent attention has not."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatentConfig(AttentionConfig):
+class LatentConfig(GlobalConfig):
     """Of which latent keys and values are made; without ``latent_size``, of the stream itself.
 
     Then the columns that turn are a key that all heads share, and ``rotary_fraction`` says how

@@ -4,13 +4,16 @@ Each head attends in a space of its own: queries are projected from ``x``, keys 
 ``memory``, which in self-attention is x itself. There the gradient comes back to x by all three
 projections, and is their sum.
 
-    q = turned(norm(x q_proj^T))    k = turned(norm(memory k_proj^T))    v = memory v_proj^T
+    q = turned(norm(x q_proj^T))    k = turned(norm(memory k_proj^T))    v = norm(memory v_proj^T)
     y = (attention(q, k, v) * sigmoid(x gate_proj^T)) out_proj^T
 
 The norms (Dehghani et al., 2023, arXiv:2302.05442; Qwen 3, OLMo 2), the rotation, which comes after
 them, and the gate (Qiu et al., 2025, arXiv:2505.06708) are there where the settings say so. A norm
 bounds the scores, whatever the projections grow to; it must come first, for a weight for each
-column does not commute with a rotation of pairs of columns.
+column does not commute with a rotation of pairs of columns. That of the values has no weight.
+
+Values may also come from the keys' projection (Gemma 4), v = norm(memory k_proj^T): before it is
+normed and turned to be the keys. Its gradient is then the sum of what comes back through both.
 
 Chapter     walkthroughs/07_multi_head_attention.md
 Chapter     walkthroughs/22_decoder_only.md
@@ -36,10 +39,12 @@ from npformer.nn.linear import Linear
 from npformer.nn.module import Array, Module, require_positive
 from npformer.nn.norms import make_norm
 from npformer.nn.positions import Positions, make_positions
+from npformer.nn.rms_norm import RMSNorm
 from npformer.nn.token_grid import PackedMask
 from npformer.ops.attention import AttentionCache, attention_backward, attention_forward
 from npformer.ops.checks import check_choice, check_softcap, check_window
 from npformer.ops.linear import LinearCache
+from npformer.ops.rms_norm import RmsNormCache
 from npformer.ops.sigmoid import SigmoidCache, sigmoid_backward, sigmoid_forward
 
 QK_NORMS = ("none", "head", "full")
@@ -57,8 +62,9 @@ class HeadsCache(NamedTuple):
 
 class KeysValuesCache(NamedTuple):
     k_proj: LinearCache
-    v_proj: LinearCache
+    v_proj: LinearCache | None  # None where values come from the keys
     k_heads: HeadsCache = HeadsCache()
+    v_norm: RmsNormCache | None = None
 
 
 class GateCache(NamedTuple):
@@ -87,7 +93,9 @@ class MultiHeadAttention(Module):
     own. ``bias`` is one of ``BIASES``, ``qk_norm`` of ``QK_NORMS``, of the kind ``norm_type``;
     ``positions`` are the arguments of ``make_positions`` for those that turn or bias. ``window``,
     ``softcap`` and ``scale`` are those of the op; with ``sinks`` each head learns one, and with
-    ``gate`` a sigmoid of another projection of x multiplies what the heads found.
+    ``gate`` a sigmoid of another projection of x multiplies what the heads found. ``value_norm`` is
+    whether each head's values have a norm without a weight, ``values_from_keys`` whether they are
+    what the keys' projection gives.
 
     A row of the memory that the mask hides from every query changes nothing, neither y nor any
     gradient, even if it is NaN; with ``torch.nn.MultiheadAttention`` it makes both NaN.
@@ -114,6 +122,8 @@ class MultiHeadAttention(Module):
         scale: float | None = None,
         sinks: bool = False,
         gate: bool = False,
+        value_norm: bool = False,
+        values_from_keys: bool = False,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
     ) -> None:
@@ -121,6 +131,10 @@ class MultiHeadAttention(Module):
         check_choice("bias", bias, BIASES)
         check_choice("qk_norm", qk_norm, QK_NORMS)
         check_softcap(softcap)
+        if values_from_keys and d_k != d_v:
+            raise ConfigError(
+                f"d_k is {d_k} and d_v {d_v}; values that come from the keys are as wide as these"
+            )
         if window is not None:
             check_window(window)
         self.heads, self.kv_heads = heads, groups
@@ -129,13 +143,16 @@ class MultiHeadAttention(Module):
         inner = bias != "none"
         self.q_proj = Linear(d_model, heads * d_k, inner, rng=rng, dtype=dtype)
         self.k_proj = Linear(d_model, groups * d_k, inner and bias != "qvo", rng=rng, dtype=dtype)
-        self.v_proj = Linear(d_model, groups * d_v, inner, rng=rng, dtype=dtype)
+        self.v_proj: Linear | None = None
+        if not values_from_keys:
+            self.v_proj = Linear(d_model, groups * d_v, inner, rng=rng, dtype=dtype)
         self.out_proj = Linear(heads * d_v, d_model, bias in ("all", "qvo"), rng=rng, dtype=dtype)
         self.q_norm = self.k_norm = None
         if qk_norm != "none":
             q_size, k_size = (n * d_k if self.full_norm else d_k for n in (heads, groups))
             self.q_norm = make_norm(norm_type, q_size, eps, dtype=dtype)
             self.k_norm = make_norm(norm_type, k_size, eps, dtype=dtype)
+        self.v_norm = RMSNorm(d_v, eps, weight=False, dtype=dtype) if value_norm else None
         self.positions: Positions | None = None
         if positions is not None:
             self.positions = make_positions(**positions, d_model=d_model, rng=rng, dtype=dtype)
@@ -222,18 +239,28 @@ class MultiHeadAttention(Module):
         dx = self.q_proj.backward(dq, cache.q_proj)
         if dx_gate is not None:
             dx = dx + dx_gate
-        dmemory = self.k_proj.backward(dk, keys_values.k_proj)
-        dmemory = dmemory + self.v_proj.backward(_merge(dv), keys_values.v_proj)
+        dmemory = self._keys_values_backward(dk, dv, keys_values)
         found = (dx, dmemory) if cache.has_memory else (dx + dmemory,)
         return (*found, *others) if cache.has_memory or others else found[0]
 
     def keys_values(self, memory: Array, at: int | Array = 0) -> tuple[KeysValues, KeysValuesCache]:
         """memory (B, S, D) of tokens at ``at`` -> k (B, S, G, H), v (B, S, G, Hv), cache."""
-        k, k_cache = self.k_proj.forward(memory)
-        k, k_heads = self._to_heads(k, self.kv_heads, self.k_norm, at)
-        v, v_cache = self.v_proj.forward(memory)
-        v = self._split(v, self.kv_heads)
-        return KeysValues(k, v), KeysValuesCache(k_cache, v_cache, k_heads)
+        both, k_cache = self.k_proj.forward(memory)
+        k, k_heads = self._to_heads(both, self.kv_heads, self.k_norm, at)
+        v, v_cache = (both, None) if self.v_proj is None else self.v_proj.forward(memory)
+        v, v_norm = self._split(v, self.kv_heads), None
+        if self.v_norm is not None:
+            v, v_norm = self.v_norm.forward(v)
+        return KeysValues(k, v), KeysValuesCache(k_cache, v_cache, k_heads, v_norm)
+
+    def _keys_values_backward(self, dk: Array, dv: Array, cache: KeysValuesCache) -> Array:
+        """dk (B, S, G * H) of what the keys' projection gave, dv (B, S, G, Hv) -> dmemory."""
+        if self.v_norm is not None and cache.v_norm is not None:
+            dv = self.v_norm.backward(dv, cache.v_norm)
+        dv = _merge(dv)
+        if self.v_proj is None or cache.v_proj is None:
+            return self.k_proj.backward(dk + dv, cache.k_proj)
+        return self.k_proj.backward(dk, cache.k_proj) + self.v_proj.backward(dv, cache.v_proj)
 
     def start(self, max_length: int) -> KeyValueCache:
         """What a decoding of up to ``max_length`` tokens keeps: of a window, so many keys."""

@@ -50,6 +50,8 @@ VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
             "window_pattern": "LG",
             "global_head_size": 12,
             "global_kv_heads": 4,
+            "value_norm": True,
+            "values_from_keys": True,
         },
         3,
     ),

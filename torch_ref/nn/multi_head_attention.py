@@ -21,6 +21,7 @@ from torch_ref.nn.linear import Linear
 from torch_ref.nn.norms import make_norm
 from torch_ref.nn.positions import make_positions
 from torch_ref.nn.quantized_linear import QuantizedLinear
+from torch_ref.nn.rms_norm import RMSNorm
 from torch_ref.nn.token_grid import PackedMask
 
 
@@ -48,6 +49,8 @@ class MultiHeadAttention(nn.Module):
         scale: float | None = None,
         sinks: bool = False,
         gate: bool = False,
+        value_norm: bool = False,
+        values_from_keys: bool = False,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
     ) -> None:
@@ -66,18 +69,23 @@ class MultiHeadAttention(nn.Module):
         place: dict[str, Any] = {"dtype": dtype, "device": device}
         d_k = d_model // heads if d_k is None else d_k
         d_v = d_model // heads if d_v is None else d_v
+        if values_from_keys and d_k != d_v:
+            raise ConfigError(
+                f"d_k is {d_k} and d_v {d_v}; values from the keys are as wide as they"
+            )
         self.heads, self.kv_heads = heads, groups
         self.window, self.softcap, self.scale = window, softcap, scale
         self.full_norm = qk_norm == "full"
         inner = bias != "none"
         self.q_proj = Linear(d_model, heads * d_k, inner, **place)
         self.k_proj = Linear(d_model, groups * d_k, inner and bias != "qvo", **place)
-        self.v_proj = Linear(d_model, groups * d_v, inner, **place)
+        self.v_proj = None if values_from_keys else Linear(d_model, groups * d_v, inner, **place)
         self.out_proj = Linear(heads * d_v, d_model, bias in ("all", "qvo"), **place)
         self.q_norm = self.k_norm = None
         if qk_norm != "none":
             sizes = (heads * d_k, groups * d_k) if self.full_norm else (d_k, d_k)
             self.q_norm, self.k_norm = (make_norm(norm_type, n, eps, **place) for n in sizes)
+        self.v_norm = RMSNorm(d_v, eps, weight=False, **place) if value_norm else None
         self.positions = None
         if positions is not None:
             self.positions = make_positions(**positions, d_model=d_model, **place)
@@ -136,13 +144,14 @@ class MultiHeadAttention(nn.Module):
 
     def keys_values(self, memory: Tensor, at: int | Tensor = 0) -> KeysValues:
         """memory (B, S, D) -> k (B, S, G, H), v (B, S, G, Hv); decoding keeps them."""
-        k = self._to_heads(self.k_proj(memory), self.kv_heads, self.k_norm, at)
-        return KeysValues(k, self.v_proj(memory).unflatten(2, (self.kv_heads, -1)))
+        both = self.k_proj(memory)
+        k = self._to_heads(both, self.kv_heads, self.k_norm, at)
+        return KeysValues(k, self._values(both if self.v_proj is None else self.v_proj(memory)))
 
     def start(self, max_length: int) -> KeyValueCache:
         """What a decoding of up to ``max_length`` tokens keeps, of the weights as they are now."""
-        maps = (self.q_proj, self.k_proj, self.v_proj)
-        k, v = (m.out_features // self.kv_heads for m in maps[1:])
+        maps = self._maps()
+        k, v = (m.out_features // self.kv_heads for m in (maps[1], maps[-1]))
         sizes = (self.kv_heads, k), (self.kv_heads, v)
         fused = fused_projection(maps)
         if self.window is None:
@@ -154,11 +163,21 @@ class MultiHeadAttention(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         if isinstance(self.q_proj, QuantizedLinear):
             x = self.q_proj.rounded(x)
-        sizes = [m.out_features for m in (self.q_proj, self.k_proj, self.v_proj)]
-        q, k, v = F.linear(x, *kept.fused).split(sizes, dim=2)
+        sizes = [m.out_features for m in self._maps()]
+        q, k, *own = F.linear(x, *kept.fused).split(sizes, dim=2)
         q = self._to_heads(q, self.heads, self.q_norm, at)
-        k = self._to_heads(k, self.kv_heads, self.k_norm, at)
-        return q, k, v.unflatten(2, (self.kv_heads, -1))
+        v = self._values(own[0] if own else k)
+        return q, self._to_heads(k, self.kv_heads, self.k_norm, at), v
+
+    def _maps(self) -> list[Linear]:
+        """Of queries and keys, and of values where these have one."""
+        maps = [self.q_proj, self.k_proj]
+        return maps if self.v_proj is None else [*maps, self.v_proj]
+
+    def _values(self, v: Tensor) -> Tensor:
+        """v (B, S, G * Hv) -> (B, S, G, Hv), normed."""
+        v = v.unflatten(2, (self.kv_heads, -1))
+        return v if self.v_norm is None else self.v_norm(v)
 
     def _to_heads(self, x: Tensor, heads: int, norm: nn.Module | None, at: int | Tensor) -> Tensor:
         """x (B, T, N * H) of queries or keys -> (B, T, N, H), normed and turned."""

@@ -58,6 +58,9 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
         if settings.get("window_pattern"):
             settings["global_head_size"] = source.choice((None, 6, 8))
             settings["global_kv_heads"] = source.choice((None, settings["heads"]))
+        if settings.get("latent_size") is None and settings.get("window_pattern") != "":
+            settings["value_norm"] = source.choice((False, True))
+            settings["values_from_keys"] = source.choice((False, True))
     if rarely(source, 3):
         settings["predict_ahead"] = source.choice((1, 2))
         settings["predict_ahead_loss"] = source.choice((0.3, 1.5))

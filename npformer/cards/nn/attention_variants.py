@@ -14,6 +14,7 @@ from npformer.cards.case import Case, Result
 from npformer.cards.invariant import Finding
 from npformer.cards.nn.multi_head_attention import card
 from npformer.cards.ordinary import OUTPUT, only
+from npformer.nn.key_value_cache import KeysValues
 from npformer.nn.multi_head_attention import MultiHeadAttention
 from npformer.nn.positions import RotaryPositions
 from npformer.nn.rms_norm import RMSNorm
@@ -51,6 +52,8 @@ def _any_size(component: Any, case: Case, result: Result, scales: Result) -> Ite
     settings = case.static["settings"]
     if settings.get("qk_norm", "none") == "none" or not finite(result["y"]):
         return
+    if settings["values_from_keys"] and not settings["value_norm"]:
+        return  # which the values see
     if settings["norm_type"] == "layer_norm":
         return  # of heads of two columns a step, which no factor leaves where it is
     small = np.finfo(case.dy.dtype).tiny
@@ -75,6 +78,23 @@ def _half_open(component: Any, case: Case, result: Result, scales: Result) -> It
         case, inputs={**without, **half}, static={**case.static, "settings": settings}
     )
     yield Finding(component.forward(case.with_inputs(shut)), component.forward(plain), scales["y"])
+
+
+@card.invariant(
+    "normed values do not see how large their projection is", broken_by="value-norm-skipped"
+)
+def _large_values(own: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
+    settings = case.static["settings"]
+    name = "k_proj" if settings.get("values_from_keys") else "v_proj"
+    keys_seen = name == "k_proj" and settings["qk_norm"] == "none"
+    if not settings.get("value_norm") or keys_seen or not finite(result["y"]):
+        return
+    if name == "k_proj" and settings["norm_type"] == "layer_norm":
+        return  # of heads of two columns a step, which no factor leaves where it is
+    small = float(np.finfo(case.dy.dtype).tiny)
+    case = dataclasses.replace(case, static={**case.static, "settings": {**settings, "eps": small}})
+    larger = {n: 2 * array for n, array in case.inputs.items() if n.startswith(f"{name}.")}
+    yield Finding(own.forward(case.with_inputs(larger)), own.forward(case), scales["y"])
 
 
 @card.wrong_method(
@@ -151,6 +171,40 @@ def _first_heads(self, x, *args, **options):
         for norm in norms:
             stack.enter_context(altered(norm, forward=wrong(norm, norm.forward)))
         return self.forward(x, *args, **options)
+
+
+@card.wrong_method("value-norm-skipped", "the norm of values, which has no weight in a file, is "
+                   "left out", MultiHeadAttention.forward)  # fmt: skip
+def _value_norm_skipped(self, x, *args, **options):
+    if self.v_norm is None:
+        return self.forward(x, *args, **options)
+    right = self.v_norm.forward
+    with altered(self.v_norm, forward=lambda v: (v, right(v)[1])):
+        return self.forward(x, *args, **options)
+
+
+@card.wrong_method("values-of-turned-keys", "values that come from the keys are taken after these "
+                   "were normed and turned", MultiHeadAttention.forward)  # fmt: skip
+def _values_of_turned_keys(self, x, *args, **options):
+    def keys_values(memory, at=0):
+        (k, v), cache = type(self).keys_values(self, memory, at)
+        if self.v_proj is None:
+            v = k if self.v_norm is None else self.v_norm.forward(k)[0]
+        return KeysValues(k, v), cache
+
+    with altered(self, keys_values=keys_values):
+        return self.forward(x, *args, **options)
+
+
+@card.wrong_method("keys-gradient-alone", "the projection that makes keys and values gets the "
+                   "gradient of the keys alone", MultiHeadAttention.backward)  # fmt: skip
+def _keys_alone(self, dy, cache):
+    def backward(dk, dv, of):
+        dv = np.zeros_like(dv) if self.v_proj is None else dv
+        return type(self)._keys_values_backward(self, dk, dv, of)
+
+    with altered(self, _keys_values_backward=backward):
+        return self.backward(dy, cache)
 
 
 @card.wrong_method("window-not-handed-on", "every layer sees all keys", MultiHeadAttention.forward)

@@ -39,7 +39,7 @@ def draw_layers(source: Source, *counts: int) -> tuple[dict[str, int], dict[str,
     count = (source.choice(counts),) if counts else ()
     same = ("d_k", "d_v", "dropout", "norm", "norm_type", "activation")
     size = c["d_k"] or c["d_model"] // c["heads"]
-    attention = draw_attention(source, c["heads"], size, t)
+    attention = draw_attention(source, c["heads"], size, t, as_wide=c["d_k"] == c["d_v"])
     further = {"attention": attention, "bias": source.choice((True, False))} if attention else {}
     if attention and cross:
         further["memory_attention"] = {

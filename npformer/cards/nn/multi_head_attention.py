@@ -47,7 +47,9 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     size = c["d_k"] or c["d_model"] // c["heads"]
     static = {
         "build": (c["d_model"], c["heads"], c["d_k"], c["d_v"]),
-        "settings": draw_attention(source, c["heads"], size, max(t, s)),
+        "settings": draw_attention(
+            source, c["heads"], size, max(t, s), as_wide=c["d_k"] == c["d_v"]
+        ),
         "mask": draw_mask(source, b, memory.get("S", t)),
         # Over a memory of a fixed length, a prefix of the queries would be aligned otherwise.
         "causal": source.choice((False, True)) and not memory,
@@ -74,7 +76,9 @@ def _without(which, weight):
         if cache.gate is not None:
             inner = inner * cache.gate.open
         share = attention_backward(self._split(inner), cache.attention)[which]
-        matrix = getattr(self, weight).weight.data
+        matrix = (getattr(self, weight) or self.k_proj).weight.data
+        if which == 2 and self.v_norm is not None:
+            share = self.v_norm.backward(share, cache.keys_values.v_norm)
         if which == 1:
             norm = copy.deepcopy(self.k_norm)  # whose own gradients are nobody's
             share = self._from_heads(share, norm, cache.keys_values.k_heads)
