@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from npformer.exercises.grade import grade
 from npformer.exercises.load import load_python
 
 FIRST = "01_linear_backward"
+CHAPTERS = Path(__file__).parents[2] / "walkthroughs"
 
 
 @pytest.fixture
@@ -26,6 +28,19 @@ def folder(tmp_path):
 def test_the_exercises_are_numbered_without_a_gap():
     numbers = [int(exercise.number) for exercise in catalogue()]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_an_exercise_says_its_own_number():
+    for exercise in catalogue():
+        for text in exercise.start, exercise.solution:
+            assert text.startswith(f'"""Exercise {exercise.number}: '), exercise.name
+
+
+def test_a_chapter_names_its_exercises():
+    for exercise in catalogue():
+        text = (CHAPTERS / f"{exercise.chapter}.md").read_text(encoding="utf-8")
+        _, _, exercises = text.partition("\n## Exercises\n")
+        assert f"`{exercise.short}`" in exercises.partition("\n1. ")[0], exercise.name
 
 
 @pytest.mark.parametrize("name", ["linear_backward", FIRST, "linear", "1", "01", f"x/{FIRST}.py"])

@@ -1,4 +1,4 @@
-"""Exercise 58: how probable is an answer."""
+"""Exercise 57: how probable is an answer."""
 
 import numpy as np
 

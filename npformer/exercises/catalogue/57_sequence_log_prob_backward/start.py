@@ -1,4 +1,4 @@
-"""Exercise 58: how probable is an answer.
+"""Exercise 57: how probable is an answer.
 
     logits, dlogits (B, T, V)    targets, counts (B, T)    y, dy (B,)
 

@@ -1,4 +1,4 @@
-"""Exercise 59: learning from pairs of answers."""
+"""Exercise 58: learning from pairs of answers."""
 
 import numpy as np
 

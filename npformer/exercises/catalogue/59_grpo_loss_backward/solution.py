@@ -1,4 +1,4 @@
-"""Exercise 60: a gain that is clipped."""
+"""Exercise 59: a gain that is clipped."""
 
 import numpy as np
 

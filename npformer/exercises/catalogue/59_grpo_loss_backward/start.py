@@ -1,4 +1,4 @@
-"""Exercise 60: a gain that is clipped.
+"""Exercise 59: a gain that is clipped.
 
     log_probs, dlog_probs, old, reference, counts (B, T)    advantages (B,)    loss ()
 

@@ -1,4 +1,4 @@
-"""Exercise 61: a gradient past a staircase."""
+"""Exercise 60: a gradient past a staircase."""
 
 import numpy as np
 

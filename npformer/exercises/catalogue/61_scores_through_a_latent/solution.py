@@ -1,4 +1,4 @@
-"""Exercise 64: scores through a latent."""
+"""Exercise 61: scores through a latent."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Exercise 64: scores through a latent.
+"""Exercise 61: scores through a latent.
 
     q (B, T, N, 6)    latent (B, T, L)    shared (B, T, 2)    k_up (N, 4, L)    z, dz (B, N, T, T)
 

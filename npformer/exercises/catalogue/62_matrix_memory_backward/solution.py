@@ -1,4 +1,4 @@
-"""Exercise 69: a memory that is a sum."""
+"""Exercise 62: a memory that is a sum."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Exercise 69: a memory that is a sum.
+"""Exercise 62: a memory that is a sum.
 
     q, k (T, H)    v, y (T, Hv)    a (T,)    S (H, Hv)
 

@@ -1,4 +1,4 @@
-"""Exercise 70: forget, look up, write the difference."""
+"""Exercise 63: forget, look up, write the difference."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Exercise 70: forget, look up, write the difference.
+"""Exercise 63: forget, look up, write the difference.
 
     q, k (T, 4)    v, w, y (T, Hv)    beta, a (T,)    S (4, Hv)
 

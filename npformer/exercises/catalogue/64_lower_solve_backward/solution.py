@@ -1,4 +1,4 @@
-"""Exercise 71: the backward of a solution."""
+"""Exercise 64: the backward of a solution."""
 
 import numpy as np
 

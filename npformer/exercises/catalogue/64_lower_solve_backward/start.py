@@ -1,4 +1,4 @@
-"""Exercise 71: the backward of a solution.
+"""Exercise 64: the backward of a solution.
 
     a, da (C, C)    r, u, dr, du (C, Hv)
 

@@ -1,4 +1,4 @@
-"""Exercise 72: all positions at once."""
+"""Exercise 65: all positions at once."""
 
 import numpy as np
 

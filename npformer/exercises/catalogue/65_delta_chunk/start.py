@@ -1,4 +1,4 @@
-"""Exercise 72: all positions at once.
+"""Exercise 65: all positions at once.
 
     q, k (T, 4)    v, y (T, Hv)    state (4, Hv)
 
