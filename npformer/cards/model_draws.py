@@ -11,6 +11,7 @@ STILL: tuple[dict[str, Any], ...] = ({}, *({"positions": n} for n in ("none", "a
 SCALINGS: tuple[dict[str, Any], ...] = (
     {},
     {"rotary_scaling": "linear", "rotary_factor": 2.0},
+    {"rotary_scaling": "proportional"},
     {"rotary_scaling": "llama3", "rotary_factor": 2.0, "rotary_original_length": 4},
 )
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from npformer.fields import check
 from npformer.models.attention_config import AttentionConfig
-from npformer.models.rotary_config import TURNING
 
 SIZES = ("global_head_size", "global_kv_heads")
 """Fields that need local layers too."""
@@ -38,7 +37,6 @@ class GlobalConfig(AttentionConfig):
             size = getattr(self, name)
             if size is None:
                 continue
-            check(size >= 1, f"{name} is {size}; it must be 1 or more, or not given")
             check(
                 self.window is not None and {*self.window_pattern} == {*"LG"},
                 f"{name} is {size}, and no layer is global beside local ones; give window and a "
@@ -49,13 +47,24 @@ class GlobalConfig(AttentionConfig):
             "values_from_keys is of global layers, and all are local; give a window_pattern with a "
             "G, such as LLLLLG",
         )
-        groups, size = self.global_kv_heads, self.global_head_size
+        groups = self.global_kv_heads
         check(
             groups is None or self.heads % groups == 0,
             f"global_kv_heads is {groups}, which does not divide heads, {self.heads}",
         )
-        if size is not None and self.positions in TURNING:
-            self._check_width("global_head_size", size)
+
+    def _check_heads(self) -> None:
+        super()._check_heads()
+        for name in SIZES:
+            size = getattr(self, name)
+            check(
+                size is None or size >= 1, f"{name} is {size}; it must be 1 or more, or not given"
+            )
+
+    def _check_rotation(self) -> None:
+        super()._check_rotation()
+        if self.global_head_size is not None:
+            self._check_width("global_head_size", self.global_head_size)
 
     @property
     def alike(self) -> bool:
@@ -81,6 +90,14 @@ class GlobalConfig(AttentionConfig):
         if not local and self.global_head_size is not None:
             settings["rotary_width"] = self.turning(self.global_head_size)
         return settings
+
+    @property
+    def scaled_widths(self) -> tuple[int, ...]:
+        """Columns that turn in heads of each size whose rotation is scaled."""
+        if self.global_head_size is None:
+            return super().scaled_widths
+        of_local = super().scaled_widths if self.rotary_theta_local is None else ()
+        return (*of_local, self.turning(self.global_head_size))
 
     def head_of(self, layer: int) -> int:
         """H of a layer."""

@@ -33,7 +33,8 @@ class RotaryConfig(StackConfig):
     head_size: int | None = None
     """Size of a head (H); d_model / heads unless given."""
     rotary_fraction: float = 1.0
-    """Share of a head's columns that turn, with rotary positions."""
+    """Share of a head's columns that turn, with rotary positions; with proportional scaling, share
+    of the points that pair columns of the whole head."""
     rotary_pattern: str = ""
     """Which layers turn (R) and which have no positions (N), from the first and again; empty: all
     turn."""
@@ -41,9 +42,11 @@ class RotaryConfig(StackConfig):
     """Base of the frequencies, with rotary positions."""
     rotary_theta_local: float | None = None
     """That of local layers, where it is another."""
-    rotary_scaling: Literal["default", "linear", "ntk", "yarn", "llama3", "longrope"] = "default"
-    """How frequencies are lowered for texts longer than those of training; not in local layers
-    that have a theta of their own."""
+    rotary_scaling: Literal[
+        "default", "linear", "ntk", "yarn", "llama3", "longrope", "proportional"
+    ] = "default"
+    """How frequencies are lowered for texts longer than those of training; proportional: to 0 but
+    for rotary_fraction of them. Not in local layers that have a theta of their own."""
     rotary_factor: float = 1.0
     """How many times longer, with rotary_scaling."""
     rotary_original_length: int = 0
@@ -134,7 +137,8 @@ class RotaryConfig(StackConfig):
                 f"{field} goes with rotary_scaling {' or '.join(having)}, and it is {kind!r}",
             )
         try:
-            rotary_frequencies(self.rotary_width, self.rotary_theta, self._scaling())
+            for width in self.scaled_widths:
+                rotary_frequencies(width, self.rotary_theta, self._scaling())
         except ConfigError as error:
             raise ConfigError(f"rotary_scaling {kind}: {error}") from None
 
@@ -160,7 +164,14 @@ class RotaryConfig(StackConfig):
 
     def turning(self, size: int) -> int:
         """Columns that turn of a head of ``size``."""
+        if self.rotary_scaling == "proportional":
+            return size  # some of them by an angle of 0
         return round(self.rotary_fraction * size)
+
+    @property
+    def scaled_widths(self) -> tuple[int, ...]:
+        """Columns that turn in heads of each size whose rotation is scaled."""
+        return (self.rotary_width,)
 
     def turns(self, layer: int) -> bool:
         """Whether a layer, counted from 0, turns its queries and keys."""
@@ -182,6 +193,8 @@ class RotaryConfig(StackConfig):
         scaling: dict[str, Any] = {"rope_type": kind, "factor": self.rotary_factor}
         if kind in TRAINED:
             scaling["original_max_position_embeddings"] = self.rotary_original_length
+        if kind == "proportional":
+            scaling["partial_rotary_factor"] = self.rotary_fraction
         if kind == "longrope":
             scaling["max_position_embeddings"] = self.max_length
         return scaling | {name: getattr(self, f"rotary_{name}") for name in SETTINGS.get(kind, ())}

@@ -24,6 +24,10 @@ Forward     w_i      = theta^(-2 i / R)                     i = 0, ..., R/2 - 1
             frequency as it is and divides the last by f. The one that is called dynamic is ntk
             with f S / L - (f - 1) for f, where S > L is the length of a sequence.
 
+            proportional (Gemma 4) turns a share p of the points of a whole head: w_i' = w_i / f for
+            i < p R/2, and 0 from there on. It is not R = p H without a scaling, where other columns
+            are paired, and points turn at other speeds.
+
 Reading     Point i turns L w_i / (2 pi) times in L positions. A fast one tells neighbours apart,
             which must not change; a slow one has not turned once in training, and at f L positions
             would show angles that no weight has seen. m makes the scores of a longer softmax
@@ -63,7 +67,8 @@ def rotary_frequencies(
     """The frequencies (width / 2,) of the first ``width`` columns of a head.
 
     ``scaling`` has the names of a published configuration's ``rope_parameters``: ``rope_type``
-    (default, linear, ntk, yarn, llama3, longrope) and what that type needs, such as ``factor``.
+    (default, linear, ntk, yarn, llama3, longrope, proportional) and what that type needs, such as
+    ``factor``.
 
     Raises ConfigError for a width that is odd or below 2, a theta that is not above 1, and an
     unknown scaling or setting.
@@ -213,6 +218,19 @@ def _longrope(
     return RotaryFrequencies(w / divisors, _checked(attention_factor))
 
 
+def _proportional(
+    w: Array, theta: float, *, partial_rotary_factor: float, factor: float = 1.0
+) -> RotaryFrequencies:
+    points = math.floor(partial_rotary_factor * len(w))
+    if not 1 <= points <= len(w):
+        raise ConfigError(
+            f"partial_rotary_factor is {partial_rotary_factor}, {points} of {len(w)} points; at "
+            "least one must turn, and at most all"
+        )
+    turning = np.arange(len(w)) < points
+    return RotaryFrequencies(np.where(turning, w * _kept(0.0, factor), 0.0), 1.0)
+
+
 def _checked(attention_factor: float) -> float:
     if not attention_factor > 0:
         raise ConfigError(f"attention_factor is {attention_factor}; it must be above 0")
@@ -234,5 +252,6 @@ SCALINGS: dict[str, Callable[..., RotaryFrequencies]] = {
     "yarn": _yarn,
     "llama3": _llama3,
     "longrope": _longrope,
+    "proportional": _proportional,
 }
 """By name; their keyword arguments are what a scaling of that name may set."""

@@ -19,6 +19,7 @@ GLOBAL, LOCAL = "full_attention", "sliding_attention"
 SCALINGS: dict[str, dict[str, str]] = {
     "default": {},
     "linear": {"factor": "rotary_factor"},
+    "proportional": {"factor": "rotary_factor"},
     "llama3": {
         "factor": "rotary_factor",
         "original_max_position_embeddings": "rotary_original_length",
@@ -64,7 +65,8 @@ def rotation(
         local = _settings(tables[LOCAL], renamed or {})
         if local["rotary_scaling"] != "default":
             raise ConfigError("the config stretches the rotation of local layers; npformer has not")
-        if local["rotary_fraction"] != settings["rotary_fraction"]:
+        proportional = settings["rotary_scaling"] == "proportional"  # with which these turn whole
+        if local["rotary_fraction"] != (1.0 if proportional else settings["rotary_fraction"]):
             raise ConfigError(
                 "the config turns another share of a head in local layers; npformer has not"
             )

@@ -194,6 +194,7 @@ def test_an_older_configuration_means_what_it_meant():
         (dict(GEMMA4, global_head_size=0), "global_head_size is 0; it must be 1 or more"),
         (dict(GEMMA4, global_head_size=7), "7 of a head's 7 columns.* another global_head_size"),
         (dict(values_from_keys=True, window=2), "values_from_keys is of global layers, and all"),
+        (dict(GEMMA4, rotary_fraction=0.2), "proportional: partial_rotary_factor is 0.2, 0 of 4"),
         (dict(softcap=0.0), "softcap is 0.0; it must be > 0, or not given"),
         (dict(logit_softcap=-1.0), "logit_softcap is -1.0; it must be > 0"),
         (dict(attention_scale=0.0), "attention_scale is 0.0; it must be > 0"),

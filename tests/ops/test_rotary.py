@@ -69,6 +69,8 @@ LONGROPE = {
         ((4, 1e4, {"rope_type": "linear"}), "needs the setting 'factor'"),
         ((4, 1e4, {"rope_type": "linear", "factor": 0.0}), "factor is 0.0"),
         ((4, 1e4, {"rope_type": "ntk", "factor": -1.0}), "factor is -1.0"),
+        ((4, 1e4, {"rope_type": "proportional", "partial_rotary_factor": 0.4}), "0 of 2 points"),
+        ((4, 1e4, {"rope_type": "proportional", "partial_rotary_factor": 1.6}), "3 of 2 points"),
         ((4, 1e4, {**LLAMA3, "low_freq_factor": 4.0}), "low_freq_factor is 4.0.*first below"),
         ((4, 1e4, {**YARN, "beta_slow": 64.0}), "beta_slow is 64.0 and beta_fast 32.0"),
         ((4, 1e4, {**YARN, "attention_factor": 0.0}), "attention_factor is 0.0"),
@@ -134,6 +136,8 @@ SCALED = [
     {**YARN, "factor": 32.0, "beta_fast": 16.0, "beta_slow": 2.0, "truncate": False},
     {**YARN, "factor": 40.0, "mscale": 1.0, "mscale_all_dim": 0.707},
     {**YARN, "attention_factor": 1.25},
+    {"rope_type": "proportional", "partial_rotary_factor": 0.25},
+    {"rope_type": "proportional", "partial_rotary_factor": 0.7, "factor": 4.0},
 ]
 
 

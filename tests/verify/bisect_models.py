@@ -76,6 +76,8 @@ VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
             "norm_type": "rms_norm",
             "activation": "geglu",
             "positions": "rotary",
+            "rotary_scaling": "proportional",
+            "rotary_fraction": 0.5,
             "head_size": 4,
             "parallel": True,
             "embedding_multiplier": 3.0,

@@ -169,6 +169,20 @@ def _longrope(
     return frequencies * own.reciprocal(), _checked(attention_factor, "attention_factor")
 
 
+def _proportional(
+    frequencies: Tensor, theta: float, *, partial_rotary_factor: float, factor: float = 1.0
+) -> tuple[Tensor, float]:
+    width = 2 * len(frequencies)
+    turning = int(partial_rotary_factor * width // 2)
+    if not 1 <= turning <= len(frequencies):
+        raise ConfigError(
+            f"partial_rotary_factor is {partial_rotary_factor}; at least one of "
+            f"{len(frequencies)} points must turn, and at most all"
+        )
+    still = torch.zeros(len(frequencies) - turning, dtype=torch.float64)
+    return torch.cat([frequencies[:turning] / _checked(factor), still]), 1.0
+
+
 def _checked(factor: float, name: str = "factor") -> float:
     if not factor > 0:
         raise ConfigError(f"{name} is {factor}; it must be above 0")
@@ -182,4 +196,5 @@ _SCALINGS: dict[str, Callable[..., tuple[Tensor, float]]] = {
     "yarn": _yarn,
     "llama3": _llama3,
     "longrope": _longrope,
+    "proportional": _proportional,
 }

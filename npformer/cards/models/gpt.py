@@ -56,7 +56,7 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
         settings["delta_pattern"] = source.choice(("", "DA"))
         settings["parallel"] = source.choice((False, True))
         if settings.get("window_pattern"):
-            settings["global_head_size"] = source.choice((None, 6, 8))
+            settings["global_head_size"] = source.choice((None, 8, 12))
             settings["global_kv_heads"] = source.choice((None, settings["heads"]))
         if settings.get("latent_size") is None and settings.get("window_pattern") != "":
             settings["value_norm"] = source.choice((False, True))

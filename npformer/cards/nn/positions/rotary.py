@@ -47,11 +47,14 @@ SCALINGS: tuple[dict[str, Any] | None, ...] = (
     LONGROPE,
     {**LONGROPE, "max_position_embeddings": 32, "attention_factor": 1.5},
     {**LONGROPE, "max_position_embeddings": 32},
+    {"rope_type": "proportional", "factor": 2.0},
 )
 
 
 def _of_width(scaling: dict[str, Any] | None, width: int) -> dict[str, Any] | None:
-    """With a number for each frequency, where a scaling has such."""
+    """With what depends on how many frequencies there are."""
+    if scaling is not None and scaling["rope_type"] == "proportional":
+        return {**scaling, "partial_rotary_factor": max(width // 2 - 1, 1) / (width // 2)}
     if scaling is None or scaling["rope_type"] != "longrope":
         return scaling
     points = np.arange(width // 2)
@@ -256,3 +259,23 @@ def _of_yarn(width, theta=10_000.0, scaling=None):
     if scaling is None or "short_factor" not in scaling or scaling.get("attention_factor"):
         return found
     return found._replace(factor=0.1 * float(np.log(scaling["factor"])) + 1)
+
+
+@card.wrong_method("pairs-within-the-part", "a part of the points turns, and columns are paired "
+                   "within that part of the head", RotaryPositions.rotate)  # fmt: skip
+def _within(self, x, at=0):
+    points = int((self.tables.sin != 0).any(axis=0).sum())  # those that turn at all
+    cos, sin = (self._rows(table, at, x.shape[1]) for table in (self.tables.cos, self.tables.sin))
+    return rotary_forward(x, cos[..., :points], sin[..., :points], layout=self.layout)
+
+
+@card.wrong_method("speeds-of-the-part", "frequencies are spread over the points that turn, not "
+                   "over the whole head", rotary_frequencies)  # fmt: skip
+def _speeds(width, theta=10_000.0, scaling=None):
+    found = rotary_frequencies(width, theta, scaling)
+    if scaling is None or "partial_rotary_factor" not in scaling:
+        return found
+    points = int((found.frequencies > 0).sum())
+    spread = np.zeros_like(found.frequencies)
+    spread[:points] = theta ** (-np.arange(points) / points) / scaling["factor"]
+    return found._replace(frequencies=spread)
