@@ -82,6 +82,11 @@ class Objective(nn.Module):
         """As ``forward``, of targets (B T,); ``options`` are those of ``summed_loss``."""
         raise NotImplementedError
 
+    def of_nothing(self, device: torch.device) -> tuple[dict[str, Tensor], Tensor, dict[str, Any]]:
+        """inputs, targets and further arguments of a ``forward`` that sums no loss."""
+        word, none = (torch.full((1, 1), i, device=device) for i in (PAD + 1, PAD))
+        return dict.fromkeys(self.streams, word), none, {}
+
 
 MakeObjective = Callable[[], Objective]
 
@@ -197,6 +202,17 @@ class JudgedObjective(Objective):
         return judged_loss(
             y, asked.all(1), self.preferences, desirable=desirable, reference=reference
         )
+
+    def of_nothing(self, device: torch.device) -> tuple[dict[str, Tensor], Tensor, dict[str, Any]]:
+        """Answers that are judged together, none of which has a token."""
+        inputs, none, _ = super().of_nothing(device)
+        answers = self.preferences.answers
+        about = {
+            "desirable": torch.ones(answers, dtype=torch.bool, device=device),
+            "reference": torch.zeros(answers, dtype=torch.float64, device=device),
+        }
+        inputs = {name: word.expand(answers, 1) for name, word in inputs.items()}
+        return inputs, none.expand(answers, 1), about
 
     def log_probs(
         self,

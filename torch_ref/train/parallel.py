@@ -131,10 +131,9 @@ class Replicated(Spread):
         decides in which order the ranks are summed. Were that the first update's backward, a run
         that is resumed would sum it otherwise than the run that was never stopped.
         """
-        word, none = (torch.full((1, 1), i, device=device) for i in (PAD + 1, PAD))
-        inputs = dict.fromkeys(self._plain.streams, word)
+        inputs, targets, about = self._plain.of_nothing(device)
         with torch.compiler.set_stance("force_eager"):  # one word is not worth compiling for
-            self._ddp(inputs, none).backward()
+            self._ddp(inputs, targets, **about).backward()
         self._ddp.zero_grad()
 
     def gathering(self, last: bool) -> AbstractContextManager[None]:
