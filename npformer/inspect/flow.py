@@ -37,7 +37,7 @@ class Stream(NamedTuple):
     """The gradient along one stack's residual stream, on which n sub-layers stand."""
 
     names: list[str]
-    """Of the sub-layers: ``1 self``, ``1 ff``, ``2 self`` and so on."""
+    """Of the sub-layers: ``1 self``, ``1 ff``, ``2 self`` and so on; ``1 self + ff`` in parallel."""
     norms: Array
     """(n + 1, tokens): length of each token's gradient before every sub-layer, and at the end."""
     skip: Array
@@ -50,8 +50,8 @@ def gradient_flow(recording: Recording, stack: str) -> Stream:
     """The residual stream of ``stack``, ``"encoder"`` or ``"decoder"``.
 
     What a layer calls itself are its residuals, one after the other on the stream. The gradient
-    before one is the sum of the two vectors ``skip`` and ``branch``. Tokens that no gradient
-    reaches, such as padding, are left out.
+    before one is the sum of the two vectors ``skip`` and ``branch``; of several streams, the
+    vector is all of a token's. Tokens that no gradient reaches, such as padding, are left out.
     """
     layers = {
         call.forward_order: int(found[1]) + 1
@@ -62,13 +62,17 @@ def gradient_flow(recording: Recording, stack: str) -> Stream:
     end = recording[stack].doutput
     for call in recording.calls:
         if call.caller in layers:
-            name = call.path.rpartition(".")[2].removesuffix("_residual")
-            names.append(f"{layers[call.caller]} {SUBLAYERS.get(name, name)}")
-            first, *_, last = recording.calls_of(call)
-            branches.append(first.dinputs["x"])
-            # Nothing but a norm of the sum stands between the stream's two states, if that.
+            inside = recording.calls_of(call)
+            # What is none of the residual's own parts is a sub-layer; in parallel there are two.
+            parts = [c.path for c in inside if not c.path.startswith(f"{call.path}.")]
+            words = [part.rpartition(".")[2] for part in parts]
+            names.append(f"{layers[call.caller]} {' + '.join(SUBLAYERS.get(w, w) for w in words)}")
+            first, *_, last = inside
+            branches.append(next(iter(first.dinputs.values())))
+            # Nothing but a norm of the sum stands between the stream's two states, if that; or,
+            # of several streams, their mixing.
             summed = np.array_equal(last.output, call.output, equal_nan=True)
-            skips.append(last.dinputs["x"] if summed else call.doutput)
+            skips.append(next(iter(last.dinputs.values())) if summed else call.doutput)
             stream.append(call.dinputs["x"])
             end = call.doutput
     norms = _lengths([*stream, end])
@@ -162,8 +166,9 @@ def _stacks(recording: Recording) -> list[str]:
 
 
 def _lengths(gradients: list[Array]) -> Array:
-    """Each (B, T, D) -> (gradients, B * T)."""
-    return np.stack([np.linalg.norm(g.astype(np.float64), axis=-1).ravel() for g in gradients])
+    """Each (B, T, ...) -> (gradients, B * T)."""
+    rows = (g.astype(np.float64).reshape(g.shape[0] * g.shape[1], -1) for g in gradients)
+    return np.stack([np.linalg.norm(row, axis=-1) for row in rows])
 
 
 def _rms(norms: Array) -> Array:

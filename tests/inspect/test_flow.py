@@ -13,6 +13,8 @@ from npformer.inspect import (
     save_figure,
     statistics_figure,
 )
+from npformer.models.gpt import GPT, GPTConfig
+from npformer.text.batches import Batch
 from tests.inspect.models import make_batch, make_model
 
 
@@ -45,6 +47,29 @@ def test_the_stream_is_what_passes_between_the_sub_layers(norm, stack):
     np.testing.assert_array_equal(stream.branch[at], lengths(branch)[kept])
     np.testing.assert_array_equal(stream.skip[at], lengths(skip)[kept])
     np.testing.assert_array_equal(skip + branch, residual.dinputs["x"])
+
+
+@pytest.mark.parametrize("settings", [{"parallel": True}, {"streams": 3}], ids=str)
+def test_other_residuals_are_drawn_as_they_are(settings):
+    sizes = {"vocab_size": 13, "d_model": 8, "heads": 2, "d_ff": 12, "layers": 2, "max_length": 9}
+    config = GPTConfig(**sizes, dropout=0.0, norm="pre", **settings)
+    rng = np.random.default_rng(0)
+    recording = record(
+        GPT(config, rng=rng, dtype=np.float64),
+        Batch({"target": rng.integers(1, 13, (2, 6))}, rng.integers(1, 13, (2, 6))),
+    )
+    stream = gradient_flow(recording, "decoder")
+    each = ["self + ff"] if "parallel" in settings else ["self", "ff"]
+    assert stream.names == [f"{layer} {name}" for layer in (1, 2) for name in each]
+    residual = recording["decoder.layers.1.self_attn_residual"]
+    for place, gradient in ((len(each), residual.dinputs["x"]), (len(each) + 1, residual.doutput)):
+        whole = gradient.reshape(12, -1)  # of a token, all of its streams
+        np.testing.assert_allclose(stream.norms[place], np.linalg.norm(whole, axis=1))
+    skip, branch, before = stream.skip, stream.branch, stream.norms[:-1]
+    assert (skip + branch >= before * (1 - 1e-12)).all()  # two sides of a triangle
+    assert (np.abs(skip - branch) <= before * (1 + 1e-12)).all()
+    assert len(gradient_flow_figure(recording).axes) == 2
+    assert len(statistics_figure(recording).axes) == 3
 
 
 def drawn(axes):

@@ -22,7 +22,6 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from npformer.text.tokenizer import PAD
 from npformer.train.ranks import Ranks
 from torch_ref.bridge import to_tensor
 from torch_ref.train.objective import Objective
