@@ -8,6 +8,7 @@ numbers. From this the page draws the model: a sum with a path around a branch i
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ OUTPUT = "y"
 """The end to which a call's result goes, beside its children's numbers and its inputs' names."""
 
 _MOST = 1_000_000  # entries of an array that is looked for in others
+_SOME = 64  # of its entries, which are looked at first
 _PIECE = 0.1  # of an array's entries: what less has in common, has so by chance
 
 Node = int | str
@@ -56,7 +58,7 @@ class _Scope:
         self.links: list[Link] = []
         self.made: dict[tuple[int, int], Node] = {}
         self.arrays: list[tuple[Array, Node]] = []
-        self.combined = 0
+        self.combinations = 0
 
     def join(
         self,
@@ -69,7 +71,8 @@ class _Scope:
         left_out, last = 0, None
         for call in calls:
             if any(call.output is array for array in call.inputs.values()):
-                continue  # hands on what it reads
+                self.combine(call.output)  # handed on; that it is read says that it was made
+                continue
             node: Node = numbers.get(call.forward_order, f"...{left_out}")
             left_out += isinstance(node, int)
             inside = _Scope(self, node)
@@ -99,7 +102,7 @@ class _Scope:
             sources = self.whole(array) or self.combination(array) or self.pieces(array)
         if sources:
             self.links += [Link(node, target, argument) for node in sources if node != target]
-        elif real and last is not None:
+        elif real and array.ndim > 1 and last is not None:  # a vector is a weight, made over
             self.links.append(Link(last, target, argument, known=False))
 
     def source(self, array: Array, argument: str) -> Node | None:
@@ -112,8 +115,15 @@ class _Scope:
                 self.add(array, argument)
         return self.made.get(key)
 
+    def combine(self, array: Array) -> None:
+        """Have what an array was added or multiplied from as a node, if no call has made it."""
+        real = array.dtype.kind == "f" and 0 < array.size <= _MOST
+        if real and _memory(array) not in self.made and not self.whole(array):
+            self.combination(array)
+
     def whole(self, array: Array) -> list[Node]:
-        """An array of which it is a cut, in the same memory; or one of which it is a multiple."""
+        """An array of which it is a cut, in the same memory; or one of which it is a multiple, or
+        one whose sum over an axis is."""
         a = _flat(array)
         for other, node in reversed(self.arrays):
             if other.dtype.kind != "f" or not other.size:
@@ -126,27 +136,57 @@ class _Scope:
                 u = _flat(other)
                 if _close(a, u * _times(a, u), array.dtype):
                     return [node]
+            for axis in range(other.ndim):
+                if other.shape[:axis] + other.shape[axis + 1 :] == array.shape:
+                    u = _flat(other.astype(np.float64).sum(axis))
+                    if _close(a, u * _times(a, u), array.dtype):
+                        return [node]
         return []
 
     def combination(self, array: Array) -> list[Node]:
-        """Of two arrays in reach the sum, one of them times a number or not, or the product."""
+        """Of arrays in reach u + v, one of them times a number or not; u * v; or u + v * w.
+
+        A factor may be one number for a row.
+        """
         a = _flat(array)
-        alike = [(_flat(u), n) for u, n in self.arrays if u.dtype.kind == "f" and u.size == a.size]
+        some = np.linspace(0, a.size - 1, min(a.size, _SOME)).astype(int)
+
+        def near(make: Callable[..., Array], *terms: Array) -> bool:
+            """Asked of some entries first: there are many ways, and nearly all are wrong."""
+            few = _close(a[some], make(*(term[some] for term in terms)), array.dtype, a)
+            return few and _close(a, make(*terms), array.dtype)
+
+        real = [(u, node) for u, node in self.arrays if u.dtype.kind == "f"]
+        alike = [(_flat(u), node) for u, node in real if u.size == a.size]
+        factors = [
+            (np.broadcast_to(u, array.shape).astype(np.float64).reshape(-1), node)
+            for u, node in real
+            if u.shape == (*array.shape[:-1], 1) and u.size != a.size
+        ]
         pairs = list(itertools.combinations(alike, 2))
-        ways: dict[str, Callable[[Array, Array], Array]] = {
-            "+": lambda u, v: u + v,
-            "*": lambda u, v: u * v,
-            "+ scaled": lambda u, v: u + v * _times(a - u, v),  # the last, as the least sure
-        }
-        for way, make in ways.items():
-            for (u, first), (v, second) in pairs:
-                if _close(a, make(u, v), array.dtype):
-                    node = f"{way[0]}{self.combined}"
-                    self.combined += 1
-                    self.links += [Link(first, node, way), Link(second, node, way)]
-                    self.add(array, node)
-                    return [node]
+        scaled = [*pairs, *itertools.product(factors, alike)]
+        for (u, first), (v, second) in pairs:
+            if near(operator.add, u, v):
+                return [self.combined("+", first, second, array)]
+        for (u, first), (v, second) in scaled:
+            if near(operator.mul, u, v):
+                return [self.combined("*", first, second, array)]
+        for (u, first), ((v, second), (w, third)) in itertools.product(alike, scaled):
+            if near(_plus_product, u, v, w):
+                product = self.combined("*", second, third, (v * w).astype(array.dtype))
+                return [self.combined("+", first, product, array)]
+        for (u, first), (v, second) in pairs:  # the last, as the least sure
+            if _close(a, u + v * _times(a - u, v), array.dtype):
+                return [self.combined("+", first, second, array)]
         return []
+
+    def combined(self, sign: str, first: Node, second: Node, array: Array) -> Node:
+        """A node for the sum or product of two others, which is ``array``."""
+        node = f"{sign}{self.combinations}"
+        self.combinations += 1
+        self.links += [Link(first, node, sign), Link(second, node, sign)]
+        self.add(array, node)
+        return node
 
     def pieces(self, array: Array) -> list[Node]:
         """Arrays whose entries, in any order and repeated or not, are all of its entries."""
@@ -178,7 +218,12 @@ def _times(a: Array, u: Array) -> float:
     return float(a @ u) / length if length else 0.0
 
 
-def _close(a: Array, b: Array, dtype: Any) -> bool:
-    """Up to a few roundings of the largest entry: a branch may be a small part of a sum."""
-    most = np.abs(a).max()
+def _plus_product(u: Array, v: Array, w: Array) -> Array:
+    return u + v * w
+
+
+def _close(a: Array, b: Array, dtype: Any, whole: Array | None = None) -> bool:
+    """Up to a few roundings of the largest entry, of the ``whole`` if a is a part: a branch may be
+    a small part of a sum."""
+    most = np.abs(a if whole is None else whole).max()
     return bool(most > 0 and np.abs(a - b).max() <= 4 * np.finfo(dtype).eps * most)

@@ -37,7 +37,7 @@ class Stream(NamedTuple):
     """The gradient along one stack's residual stream, on which n sub-layers stand."""
 
     names: list[str]
-    """Of the sub-layers: ``1 self``, ``1 ff``, ``2 self`` and so on; ``1 self + ff`` in parallel."""
+    """Of the sub-layers: ``1 self``, ``1 ff``, ``2 self``; in parallel ``1 self + ff``."""
     norms: Array
     """(n + 1, tokens): length of each token's gradient before every sub-layer, and at the end."""
     skip: Array

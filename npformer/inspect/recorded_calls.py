@@ -18,21 +18,24 @@ from npformer.ops.array import Array
 
 
 def recorded_calls(observer: ModelObserver, weights: list[Array]) -> tuple[RecordedCall, ...]:
-    """The calls that had a backward, in the order of the forward; ``weights`` are no inputs."""
-    kept = _kept(observer.returned, weights)
-    known = {id(weight) for weight in weights}
+    """The calls that had a backward, in the order of the forward.
+
+    ``weights``, in whatever shape an op is given them, are no inputs.
+    """
+    owners = {id(owner(weight)) for weight in weights}
+    kept = _kept(observer.returned, owners)
     return tuple(
-        _call(seen, order, kept[id(seen)], known)
+        _call(seen, order, kept[id(seen)], owners)
         for order, seen in enumerate(observer.seen)
         if seen.backward_order is not None
     )
 
 
 def _call(seen: Seen, order: int, kept: dict[str, int], weights: set[int]) -> RecordedCall:
-    """What was seen, as a recording holds it; ``weights``, by identity, are no inputs."""
+    """What was seen, as a recording holds it; ``weights`` are known by who owns their memory."""
     assert seen.backward_order is not None
     given = {name: a for name, a in seen.arguments.items() if isinstance(a, np.ndarray)}
-    inputs = {name: array for name, array in given.items() if id(array) not in weights}
+    inputs = {name: array for name, array in given.items() if id(owner(array)) not in weights}
     real = [name for name, array in given.items() if array.dtype.kind == "f"]
     several = seen.gradients if isinstance(seen.gradients, tuple) else (seen.gradients,)
     dinputs = {
@@ -40,11 +43,12 @@ def _call(seen: Seen, order: int, kept: dict[str, int], weights: set[int]) -> Re
         for name, gradient in zip(real, several, strict=False)
         if name in inputs and gradient is not None
     }
-    known = {id(array) for array in (*inputs.values(), seen.output)} | weights
+    known = {id(array) for array in (*inputs.values(), seen.output)}
     internals = {
         name: value
         for name, value in fields(seen.cache)
         if isinstance(value, np.ndarray) and name not in inputs and id(value) not in known
+        if id(owner(value)) not in weights
     }
     if seen.op is not None:
         internals |= _inside(seen.op, seen)
@@ -81,12 +85,12 @@ def _inside(op: seam.Call, seen: Seen) -> dict[str, Array]:
     return inside(seen.doutput, seen.cache, **again)
 
 
-def _kept(returned: list[Seen], weights: list[Array]) -> dict[int, dict[str, int]]:
+def _kept(returned: list[Seen], weights: set[int]) -> dict[int, dict[str, int]]:
     """Identity of a call -> bytes of the memory that its cache holds and no cache before it.
 
     Children return before their parent, so their share is already theirs.
     """
-    owned = {id(owner(weight)) for weight in weights}
+    owned = set(weights)
     found: dict[int, dict[str, int]] = {}
     for seen in returned:
         kept = found[id(seen)] = {}

@@ -41,6 +41,9 @@ MODELS = {
     "sandwich": lambda: gpt(layers=6, norm="sandwich", attention_gate=True, **TODAY),
     "branch": lambda: gpt(layers=2, norm="branch", logit_softcap=30.0, scale_embedding=True),
     "mixture": lambda: gpt(layers=1, **TODAY, **MIXTURE),
+    "gated-mixture": lambda: gpt(layers=1, **TODAY, **MIXTURE, shared_gate=True),
     "delta": lambda: gpt(layers=1, **TODAY, **DELTA),
+    "parallel": lambda: gpt(layers=2, norm="pre", parallel=True, **TODAY),
+    "streams": lambda: gpt(layers=2, norm="pre", streams=3),
     "latent": lambda: gpt(layers=1, **TODAY, **LATENT, attention_bias="none"),
 }

@@ -64,6 +64,29 @@ def test_a_residual_adds_its_branch_to_the_stream(links, family, path, branch):
     assert ("+0", behind, "y" if behind == "y" else "x") in found
 
 
+def test_branches_side_by_side_are_added_before_the_stream(links):
+    layer = "decoder.layers.1"
+    found = links["parallel"][f"{layer}.self_attn_residual"]
+    branches = {(f"{layer}.self_attn", "+0", "+"), (f"{layer}.feed_forward", "+0", "+")}
+    assert branches | {("+0", "+1", "+"), ("x", "+1", "+"), ("+1", "y", "y")} <= found
+
+
+def test_a_gate_of_one_number_a_row_multiplies_the_shared_network(links):
+    found = links["gated-mixture"]["decoder.layers.0.feed_forward"]
+    product = {("sigmoid", "*0", "*"), ("shared", "*0", "*"), ("*0", "+1", "+")}
+    assert product | {("combine", "+1", "+"), ("+1", "y", "y")} <= found
+
+
+def test_streams_are_read_written_and_averaged_and_their_weights_are_no_data(links):
+    layer = "decoder.layers.0"
+    found = links["streams"][f"{layer}.self_attn_residual"]
+    assert ("x", "read_streams", "streams") in found
+    assert ("x", "write_streams", "streams") in found
+    assert (f"{layer}.self_attn", "write_streams", "h") in found
+    assert {argument for _, _, argument in found} == {"streams", "x", "h", "y"}
+    assert ("layers.1", "norm", "x") in links["streams"]["decoder"]
+
+
 def test_the_memory_goes_through_all_that_is_around_its_readers(links):
     found = links["encoder-decoder"]
     layer = "decoder.layers.0"

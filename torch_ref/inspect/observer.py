@@ -53,8 +53,9 @@ class ModelObserver(TorchFunctionMode):
         self._paths = {id(module): path for path, module in twin.named_modules()}
         self._inside: list[Seen] = []  # those that have begun and not ended
         self._calls_of: Counter[str] = Counter()
+        self._weights = {p.untyped_storage().data_ptr() for p in twin.parameters() if p.numel()}
         # Memory that is accounted for already; what is saved stays alive, so no address recurs.
-        self._owned = {parameter.untyped_storage().data_ptr() for parameter in twin.parameters()}
+        self._owned = set(self._weights)
 
     @contextmanager
     def watching(self, twin: nn.Module) -> Iterator[None]:
@@ -110,6 +111,10 @@ class ModelObserver(TorchFunctionMode):
             kept[name] = kept.get(name, 0) + storage.nbytes()
         return tensor.detach()
 
+    def _is_weight(self, tensor: Tensor) -> bool:
+        """Whether it is a parameter, in whatever shape."""
+        return tensor.untyped_storage().data_ptr() in self._weights
+
     def _is_outer(self) -> bool:
         """Whether another recording runs inside this one, which then sees nothing of it."""
         return _innermost.get() is not self
@@ -124,7 +129,7 @@ class ModelObserver(TorchFunctionMode):
         bound = inspect.signature(function).bind(*args, **kwargs)
         bound.apply_defaults()
         for name, value in bound.arguments.items():
-            if isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
+            if isinstance(value, Tensor) and not self._is_weight(value):
                 bound.arguments[name] = call.inputs[_name(name, value)] = value.view_as(value)
             elif not isinstance(value, nn.Module):
                 call.static[name] = value
@@ -134,9 +139,8 @@ class ModelObserver(TorchFunctionMode):
 
     def _end(self, y: Tensor) -> Tensor:
         call, arrived = self._inside.pop(), self.arrived
-        order = (
-            call.order
-        )  # the hook must not hold the call: a graph that holds itself is never freed
+        # The hook must not hold the call: a graph that holds itself is never freed.
+        order = call.order
         # What has no gradient in training, such as a fixed bias, is shown the one that arrives.
         call.output = y.view_as(y) if y.requires_grad else y.detach().requires_grad_()
         call.output.register_hook(lambda gradient: arrived.append(order))
