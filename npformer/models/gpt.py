@@ -37,12 +37,14 @@ from npformer.models.looks_ahead import AheadCache, LooksAhead
 from npformer.models.loss import NO_TARGET
 from npformer.models.model import EmbedCache, Model
 from npformer.models.multiplier_config import MultiplierConfig
+from npformer.models.per_layer_config import PerLayerConfig
 from npformer.models.stack_config import Activation, Placement, PositionKind
 from npformer.models.streams_config import StreamsConfig
 from npformer.nn import Dropout, Embedding, Linear, MultiTokenPrediction, Stack
 from npformer.nn.init import redraw_matrices
 from npformer.nn.mixture_of_experts import Auxiliary, summed
 from npformer.nn.module import Array
+from npformer.nn.per_layer_embedding import PerLayerEmbedding, PerLayerEmbeddingCache
 from npformer.nn.positions import make_positions
 from npformer.nn.stack import StackCache
 from npformer.nn.widths import scale_branches, scale_hidden
@@ -57,7 +59,7 @@ from npformer.ops.softcap import SoftcapCache, softcap_backward, softcap_forward
 
 
 @dataclass(frozen=True, kw_only=True)
-class GPTConfig(StreamsConfig, MultiplierConfig, AheadConfig):
+class GPTConfig(PerLayerConfig, StreamsConfig, MultiplierConfig, AheadConfig):
     """The shape of a decoder-only Transformer; the defaults are GPT-2's smallest."""
 
     family: Literal["gpt"] = "gpt"
@@ -90,6 +92,11 @@ class GPTConfig(StreamsConfig, MultiplierConfig, AheadConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_base()
+        check(
+            self.per_layer_size is None or not self.predict_ahead,
+            f"per_layer_size is {self.per_layer_size} and predict_ahead {self.predict_ahead}; a "
+            "layer beside the stack has no row of its own: leave one out",
+        )
         check(self.layers >= 1, f"layers is {self.layers}; it must be 1 or more")
         cap = self.logit_softcap
         check(cap is None or cap > 0, f"logit_softcap is {cap}; it must be > 0, or not given")
@@ -135,6 +142,10 @@ class GPTConfig(StreamsConfig, MultiplierConfig, AheadConfig):
             self.streams is None,
             "mup_base_width has no rule for what mixes streams; leave one out",
         )
+        check(
+            self.per_layer_size is None,
+            "mup_base_width has no rule for per-layer embeddings; leave one out",
+        )
         check(base >= 1, f"mup_base_width is {base}; it must be 1 or more, or not given")
         for name in ("heads", "kv_heads", "global_kv_heads", "d_ff"):
             size = getattr(self, name)
@@ -160,6 +171,7 @@ class GPTCache(NamedTuple):
     output: OutputCache | None  # None where the forward ends before it
     shown: Array | None = None  # (B, T, 1), False at padding; of documents alone
     ahead: AheadCache | None = None  # of the tokens behind the next one, where they are asked for
+    per_layer: PerLayerEmbeddingCache | None = None
 
     @property
     def auxiliary(self) -> Auxiliary | None:
@@ -193,6 +205,8 @@ class GPT(LooksAhead, Model):
             c.added_positions, c.max_length, c.d_model, rng=rng, dtype=dtype
         )
         self.dropout = Dropout(c.dropout)
+        rows = c.per_layer_settings(c.layers)
+        self.per_layer = None if rows is None else PerLayerEmbedding(**rows, rng=rng, dtype=dtype)
         self.decoder = Stack(
             c.layers,
             c.d_model,
@@ -216,6 +230,8 @@ class GPT(LooksAhead, Model):
         if c.init_std is not None:
             redraw_matrices(self.named_parameters(), c.init_std, rng)
             self.embedding.clear_padding()
+            if self.per_layer is not None:
+                self.per_layer.table.clear_padding()
         scale_hidden(self.named_parameters(), c.width_factor)
         self.output_scale = c.output_scale
         if c.scale_branches:
@@ -248,7 +264,8 @@ class GPT(LooksAhead, Model):
             shown = (documents != 0)[:, :, None]
         x, embed = self._embed(target, rng, 0 if at is None else at)
         texts = None if targets is None else first_tokens(targets != NO_TARGET, at)
-        y, decoder = self.decoder.forward(x, mask=mask, rng=rng, at=at, texts=texts)
+        rows, per_layer = self._rows(x, target)
+        y, decoder = self.decoder.forward(x, mask=mask, rng=rng, at=at, texts=texts, rows=rows)
         if shown is not None:
             y = y * shown
         logits, output = self._finish(y)
@@ -256,7 +273,7 @@ class GPT(LooksAhead, Model):
         if targets is not None and self.ahead:
             more = {"documents": documents, "mask": mask, "at": at}
             _, ahead = self._look_ahead(y, target, targets, rng, **more)
-        return logits, GPTCache(embed, decoder, output, shown, ahead)
+        return logits, GPTCache(embed, decoder, output, shown, ahead, per_layer)
 
     def backward(self, dlogits: Array, cache: GPTCache) -> None:
         """dlogits (B, T, V) -> nothing: ids have no gradient, the parameters have it all."""
@@ -266,6 +283,9 @@ class GPT(LooksAhead, Model):
         if cache.shown is not None:
             dy = dy * cache.shown
         dx = self.decoder.backward(dy, cache.decoder)
+        if self.per_layer is not None and cache.per_layer is not None:
+            dx, drows = dx
+            dx = dx + self.per_layer.backward(drows, cache.per_layer)
         self._embed_backward(dx, cache.embed)
 
     def output(self, y: Array) -> tuple[Array, OutputCache]:
@@ -318,9 +338,14 @@ class GPT(LooksAhead, Model):
         """ids (R, T) -> their last states (R, T, D)."""
         at, mask = state.place(ids.shape[1])
         x, _ = self._embed(ids, at=at)
-        y, _ = self.decoder.forward(x, mask=mask, states=state.layers, at=at)
+        rows, _ = self._rows(x, ids)
+        y, _ = self.decoder.forward(x, mask=mask, states=state.layers, at=at, rows=rows)
         state.length += ids.shape[1]
         return y
+
+    def _rows(self, x: Array, ids: Array) -> tuple[Array | None, PerLayerEmbeddingCache | None]:
+        """x (B, T, D), ids (B, T) -> a row for each layer (B, T, L, P), if there are any; cache."""
+        return (None, None) if self.per_layer is None else self.per_layer.forward(x, ids)
 
     def _read_out(self, y: Array) -> tuple[Array, OutputCache]:
         """The last states (..., D) -> logits (..., V), held within the cap if there is one."""

@@ -26,6 +26,8 @@ from npformer.nn.multi_head_attention import MultiHeadAttention
 from npformer.nn.multi_token_prediction import MultiTokenPrediction
 from npformer.nn.norms import make_norm
 from npformer.nn.patch_embedding import PatchEmbedding
+from npformer.nn.per_layer_embedding import PerLayerEmbedding
+from npformer.nn.per_layer_gate import PerLayerGate
 from npformer.nn.pooling import Pooling
 from npformer.nn.positions import (
     AlibiPositions,
@@ -69,6 +71,8 @@ __all__ = [
     "MultiTokenPrediction",
     "Parameter",
     "PatchEmbedding",
+    "PerLayerEmbedding",
+    "PerLayerGate",
     "Pooling",
     "Positions",
     "QuantizedLinear",

@@ -26,6 +26,7 @@ from npformer.nn.mamba2 import Mamba2
 from npformer.nn.mixture_of_experts import Auxiliary, MixtureOfExperts
 from npformer.nn.module import Array, Module
 from npformer.nn.multi_head_attention import MultiHeadAttention
+from npformer.nn.per_layer_gate import PerLayerGate
 from npformer.nn.residual import Residual, ResidualCache
 from npformer.nn.sentence_grid import SentenceGrid
 from npformer.nn.stream_residual import StreamResidual
@@ -39,6 +40,7 @@ class LayerCache(NamedTuple):
     self_attn: ResidualCache
     cross_attn: ResidualCache | None
     feed_forward: ResidualCache | None  # None in parallel: self_attn's has those of both
+    per_layer: ResidualCache | None = None
 
     @property
     def auxiliary(self) -> Auxiliary | None:
@@ -60,7 +62,8 @@ class Layer(Module):
     which takes the feed-forward network's place, and may have a ``d_ff`` of its own.
     ``residual_scale`` is the factor of every branch. In ``parallel`` both sub-layers are inside
     self-attention's residual. With ``streams``, settings of ``StreamResidual``, x and y have an
-    axis of streams before the last.
+    axis of streams before the last. With ``per_layer``, settings of ``PerLayerGate``, a branch of
+    its own comes last, normed.
     Raises ConfigError as its parts do, and for cross-attention in parallel.
     """
 
@@ -87,6 +90,7 @@ class Layer(Module):
         residual_scale: float = 1.0,
         parallel: bool = False,
         streams: Mapping[str, Any] | None = None,
+        per_layer: Mapping[str, Any] | None = None,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
     ) -> None:
@@ -136,6 +140,10 @@ class Layer(Module):
             settings: dict[str, Any] = {"d_ff": d_ff, "activation": activation, "bias": bias}
             settings |= experts
             self.feed_forward = MixtureOfExperts(d_model, **settings, rng=rng, dtype=dtype)
+        self.per_layer_residual = self.per_layer = None
+        if per_layer is not None:
+            self.per_layer_residual = residual("branch")
+            self.per_layer = PerLayerGate(d_model, **per_layer, rng=rng, dtype=dtype)
 
     def forward(
         self,
@@ -148,6 +156,7 @@ class Layer(Module):
         at: int | Array | None = None,
         texts: Array | None = None,
         bias: Array | None = None,
+        rows: Array | None = None,
     ) -> tuple[Array, LayerCache]:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> y, cache.
 
@@ -156,7 +165,8 @@ class Layer(Module):
         memory is read in place of ``memory``; then there is no backward. ``at`` are the positions
         of x's tokens, where they are others. ``texts`` (B, T) are those that the experts'
         auxiliary losses are of, as in ``MixtureOfExperts``; None asks for no such loss. ``bias`` is
-        added to the scores of self-attention.
+        added to the scores of self-attention. ``rows`` (B, T, P) are the tokens' embeddings of a
+        layer that has such.
         """
 
         keeps_a_state = isinstance(self.self_attn, ConvolvedStreams)
@@ -192,19 +202,30 @@ class Layer(Module):
             return found + more, (of_attention, of_network)
 
         if self.feed_forward_residual is None:
-            y, whole = self.self_attn_residual.forward(x, both, rng)
-            return y, LayerCache(whole, None, None)
+            x, whole = self.self_attn_residual.forward(x, both, rng)
+            y, per_layer = self._add_row(x, rows, rng)
+            return y, LayerCache(whole, None, None, per_layer)
         x, self_attn = self.self_attn_residual.forward(x, attend, rng)
         cross_attn = None
         if self.cross_attn_residual is not None:
             x, cross_attn = self.cross_attn_residual.forward(x, attend_memory, rng)
-        y, feed_forward = self.feed_forward_residual.forward(x, feed, rng)
-        return y, LayerCache(self_attn, cross_attn, feed_forward)
+        x, feed_forward = self.feed_forward_residual.forward(x, feed, rng)
+        y, per_layer = self._add_row(x, rows, rng)
+        return y, LayerCache(self_attn, cross_attn, feed_forward, per_layer)
 
     def backward(self, dy: Array, cache: LayerCache) -> Any:
-        """dy (B, T, D) -> dx (B, T, D), then dmemory (B, S, D) and dbias where they were given."""
+        """dy (B, T, D) -> dx (B, T, D), then dmemory (B, S, D), dbias and drows where they were
+        given."""
+        rows: list[Array] = []
+        if self.per_layer_residual is not None and self.per_layer is not None:
+            assert cache.per_layer is not None
+            dy, *rows = self.per_layer_residual.backward(
+                dy, cache.per_layer, self.per_layer.backward
+            )
         if self.feed_forward_residual is None or cache.feed_forward is None:
-            return self.self_attn_residual.backward(dy, cache.self_attn, self._both_backward)
+            dx = self.self_attn_residual.backward(dy, cache.self_attn, self._both_backward)
+            dx, *biases = dx if isinstance(dx, tuple) else (dx,)
+            return (dx, *biases, *rows) if biases or rows else dx
         dx = self.feed_forward_residual.backward(dy, cache.feed_forward, self.feed_forward.backward)
         memories: list[Array] = []
         if self.cross_attn_residual is not None and self.cross_attn is not None:
@@ -214,7 +235,18 @@ class Layer(Module):
             )
         dx = self.self_attn_residual.backward(dx, cache.self_attn, self.self_attn.backward)
         dx, *biases = dx if isinstance(dx, tuple) else (dx,)
-        return (dx, *memories, *biases) if memories or biases else dx
+        others = (*memories, *biases, *rows)
+        return (dx, *others) if others else dx
+
+    def _add_row(
+        self, x: Array, rows: Array | None, rng: np.random.Generator | None
+    ) -> tuple[Array, ResidualCache | None]:
+        """x (B, T, D), rows (B, T, P) -> y (B, T, D), cache; x itself in a layer that has none."""
+        if self.per_layer_residual is None or self.per_layer is None:
+            return x, None
+        gate, row = self.per_layer, rows
+        assert row is not None, "a layer with embeddings of its own is called with their rows"
+        return self.per_layer_residual.forward(x, lambda h: gate.forward(h, row), rng)
 
     def _both_backward(self, dh: Array, cache: tuple[Any, Any]) -> Any:
         """dh (B, T, D) of the sum -> that of what both read, and dbias where it was given."""

@@ -47,8 +47,9 @@ class Stack(Module):
     ``positions``, arguments of ``make_positions``, are a bias that the self-attention of every
     layer shares, as in T5. Without ``first_norm`` the first layer's attention has no norm before
     it. Of ``streams``, settings of ``StreamResidual``, each begins as x, and their mean comes after
-    the last layer. ``last_norm`` is whether there is a norm after the last layer. With
-    ``weight_bits`` the layers' linear parts are ``QuantizedLinear``, of as many ``input_bits``.
+    the last layer. With ``per_layer``, settings of ``PerLayerGate``, each layer reads rows of its
+    own. ``last_norm`` is whether there is a norm after the last layer. With ``weight_bits`` the
+    layers' linear parts are ``QuantizedLinear``, of as many ``input_bits``.
     Raises ConfigError as ``Layer`` does, and for a bias beside one of a layer's own.
 
     Where ``checkpointed`` is set, layers run again in the backward and keep no activations. Where
@@ -118,12 +119,14 @@ class Stack(Module):
         states: Sequence[LayerState] | None = None,
         at: int | Array | None = None,
         texts: Array | None = None,
+        rows: Array | None = None,
     ) -> tuple[Array, StackCache]:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> y, cache.
 
         Or, where masks are ``PackedMask``, their tokens without padding, (1, n, D) and (1, m, D).
         With the ``states`` of a decoding, one a layer, as ``Layer.forward`` with its state; then no
-        cache is kept of any. ``at`` and ``texts`` as there.
+        cache is kept of any. ``at`` and ``texts`` as there. ``rows`` (B, T, L, P) are what layers
+        read that have embeddings of their own.
         """
         caches: list[LayerCache | CheckpointedCache] = []
         cache: LayerCache | CheckpointedCache
@@ -136,7 +139,8 @@ class Stack(Module):
             x = np.repeat(x[..., None, :], self.streams, axis=-2)  # (B, T, J, D)
         for index, layer in enumerate(self.layers):
             state = None if states is None else states[index]
-            arguments = (x, memory, mask, memory_mask, rng, state, at, texts, bias)
+            row = None if rows is None else rows[:, :, index]  # (B, T, P)
+            arguments = (x, memory, mask, memory_mask, rng, state, at, texts, bias, row)
             if self.checkpointed and state is None:
                 x, cache = checkpointed_forward(layer, *arguments)
             else:
@@ -151,9 +155,11 @@ class Stack(Module):
         return x, StackCache(caches, norm, bias_cache)
 
     def backward(self, dy: Array, cache: StackCache) -> Any:
-        """dy (B, T, D) -> dx (B, T, D), and with cross-attention dmemory (B, S, D) after it.
+        """dy (B, T, D) -> dx (B, T, D), and after it dmemory (B, S, D) with cross-attention, and
+        drows (B, T, L, P) of layers that read rows.
 
-        Every layer reads the memory and the bias, so their gradients are sums over the layers.
+        Every layer reads the memory and the bias, so their gradients are sums over the layers; a
+        row is read by one.
         """
         dx = dy
         if self.norm is not None and cache.norm is not None:
@@ -161,6 +167,7 @@ class Stack(Module):
         if self.streams:
             dx = np.repeat(dx[..., None, :] / self.streams, self.streams, axis=-2)  # (B, T, J, D)
         shared: list[Array] = []  # dmemory and dbias, of those that there are
+        rows: list[Array] = []  # of the layers from the last
         caches = cache.layers if self.freed else list(cache.layers)
         for layer in reversed(self.layers):
             layer_cache = caches.pop()
@@ -169,11 +176,15 @@ class Stack(Module):
             else:
                 dx = layer.backward(dx, layer_cache)
             dx, *shares = dx if isinstance(dx, tuple) else (dx,)
+            if layer.per_layer is not None:
+                rows.append(shares.pop())
             shared = [a + b for a, b in zip(shared, shares, strict=True)] if shared else shares
         if self.positions is not None:
             self.positions.bias_backward(shared.pop(), cache.bias)
         if self.streams:
             dx = dx.sum(axis=-2)  # (B, T, D)
+        if rows:
+            shared.append(np.stack(rows[::-1], axis=-2))  # (B, T, L, P)
         return (dx, *shared) if shared else dx
 
     def start(self, max_length: int, memory: Array | None = None) -> list[LayerState]:

@@ -252,6 +252,10 @@ def _surroundings(cls: Any, name: str, value: Any) -> Iterator[dict[str, Any]]:
         own = {"weight_bits": 8}
     if name == "stream_mixing":
         own = {"streams": 2, "norm": "pre"}
+    if name.startswith("per_layer"):
+        own = {"per_layer_size": 2, "activation": "gelu"}
+    if name == "per_layer_vocab" and counts:
+        own["vocab_size"] = value
     several = value if counts else 2
     if "experts" in fields:
         for groups in (1, several):

@@ -55,7 +55,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
         },
         3,
     ),
-    "a decoder alone: sinks, soft caps, norms of branches": (
+    "a decoder alone: sinks, soft caps, norms of branches, rows of each layer": (
         {
             "family": "gpt",
             "norm": "branch",
@@ -67,6 +67,8 @@ VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
             "qk_norm": "full",
             "feed_forward_bias": False,
             "attention_bias": "qkv",
+            "per_layer_size": 3,
+            "per_layer_vocab": 10,
         },
         None,
     ),
@@ -86,7 +88,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
         },
         3,
     ),
-    "a decoder alone: latents and a shared key": (
+    "a decoder alone: latents and a shared key, rows of each layer": (
         {
             "family": "gpt",
             "norm_type": "rms_norm",
@@ -96,6 +98,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
             "latent_size": 6,
             "query_latent_size": 5,
             "value_size": 3,
+            "per_layer_size": 4,
             "attention_bias": "none",
         },
         None,

@@ -94,8 +94,10 @@ class Decoding(nn.Module):
         mask: Tensor | None = None,
     ) -> Tensor:
         """As ``decode``, -> the last states (R, T, D)."""
-        y = self._embed(ids[:, None] if ids.ndim == 1 else ids, at=position)
-        return self.decoder(y, mask=mask, memory_mask=memory_mask, states=states, at=position)
+        ids = ids[:, None] if ids.ndim == 1 else ids
+        x = self._embed(ids, at=position)
+        seen: dict[str, Any] = {"mask": mask, "memory_mask": memory_mask, "at": position}
+        return self.decoder(x, states=states, **seen, **self._beside(x, ids))
 
     def logits_of(self, y: Tensor) -> Tensor:
         """The last states (..., D) -> logits (..., V), in float32 if they would be less precise."""
@@ -121,6 +123,10 @@ class Decoding(nn.Module):
 
     def _project(self, y: Tensor) -> Tensor:
         raise NotImplementedError
+
+    def _beside(self, x: Tensor, ids: Tensor) -> dict[str, Tensor]:
+        """What layers read beside x (R, T, D), of ids (R, T): arguments of the stack."""
+        return {}
 
     def logits(self, y: Tensor) -> Tensor:
         """The last states (..., D) -> logits (..., V)."""

@@ -17,6 +17,7 @@ from torch_ref.models.looks_ahead import NO_TARGET, LooksAhead, SumOfLosses
 from torch_ref.models.model import Model
 from torch_ref.nn import Dropout, Embedding, Linear, MultiTokenPrediction, Stack
 from torch_ref.nn.mixture_of_experts import summed
+from torch_ref.nn.per_layer_embedding import PerLayerEmbedding
 from torch_ref.nn.positions import make_positions
 from torch_ref.nn.widths import scale_branches, scale_hidden
 from torch_ref.ops.masks import document_positions, documents_mask, first_tokens
@@ -49,6 +50,8 @@ class GPT(LooksAhead, Model):
         self.positions = make_positions(c.added_positions, c.max_length, c.d_model, **place)
         self.embedding_norm = None
         self.dropout = Dropout(c.dropout)
+        rows = c.per_layer_settings(c.layers)
+        self.per_layer = None if rows is None else PerLayerEmbedding(**rows, **place)
         self.decoder = Stack(
             c.layers,
             c.d_model,
@@ -67,6 +70,8 @@ class GPT(LooksAhead, Model):
             for _ in range(c.predict_ahead)
         )
         self.redraw()
+        if self.per_layer is not None:
+            self.per_layer.table._fill_padding_idx_with_zero()
         scale_hidden(self, c.width_factor)
         self.output_scale = c.logit_multiplier / c.width_factor
         if c.scale_branches:
@@ -120,7 +125,8 @@ class GPT(LooksAhead, Model):
         if targets is not None and self.config.experts is not None:
             texts = first_tokens(targets != NO_TARGET, at)
         x = self._embed(target, rng, 0 if at is None else at)
-        y = self.decoder(x, mask=mask, rng=rng, at=at, texts=texts)
+        beside = self._beside(x, target)
+        y = self.decoder(x, mask=mask, rng=rng, at=at, texts=texts, **beside)
         y, *auxiliary = y if isinstance(y, tuple) else (y,)
         if documents is not None:
             y = torch.where((documents == 0)[:, :, None], 0, y)
@@ -135,6 +141,10 @@ class GPT(LooksAhead, Model):
             }
             auxiliary.append(self._look_ahead(y, target, targets, rng, **more))
         return self._scaled(y), summed(auxiliary)
+
+    def _beside(self, x: Tensor, ids: Tensor) -> dict[str, Tensor]:
+        """A row for each layer (B, T, L, P), if there are any."""
+        return {} if self.per_layer is None else {"rows": self.per_layer(x, ids)}
 
     def bias_steps(self, load: Tensor) -> list[tuple[nn.Parameter, Tensor]]:
         """load (layers, E) -> the biases of the choices, if there are any, and what to add."""

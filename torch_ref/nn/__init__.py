@@ -25,6 +25,8 @@ from torch_ref.nn.multi_head_attention import MultiHeadAttention
 from torch_ref.nn.multi_token_prediction import MultiTokenPrediction
 from torch_ref.nn.norms import make_norm
 from torch_ref.nn.patch_embedding import PatchEmbedding
+from torch_ref.nn.per_layer_embedding import PerLayerEmbedding
+from torch_ref.nn.per_layer_gate import PerLayerGate
 from torch_ref.nn.pooling import Pooling
 from torch_ref.nn.positions import (
     AlibiPositions,
@@ -66,6 +68,8 @@ __all__ = [
     "MultiHeadAttention",
     "MultiTokenPrediction",
     "PatchEmbedding",
+    "PerLayerEmbedding",
+    "PerLayerGate",
     "Pooling",
     "Positions",
     "QuantizedLinear",

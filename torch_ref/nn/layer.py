@@ -19,6 +19,7 @@ from torch_ref.nn.layer_state import KeptMemory, LayerState
 from torch_ref.nn.mamba2 import Mamba2
 from torch_ref.nn.mixture_of_experts import Auxiliary, MixtureOfExperts
 from torch_ref.nn.multi_head_attention import MultiHeadAttention
+from torch_ref.nn.per_layer_gate import PerLayerGate
 from torch_ref.nn.residual import Residual
 from torch_ref.nn.sentence_grid import SentenceGrid
 from torch_ref.nn.stream_residual import StreamResidual
@@ -58,6 +59,7 @@ class Layer(nn.Module):
         residual_scale: float = 1.0,
         parallel: bool = False,
         streams: Mapping[str, Any] | None = None,
+        per_layer: Mapping[str, Any] | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
     ) -> None:
@@ -99,6 +101,8 @@ class Layer(nn.Module):
             settings: dict[str, Any] = {"d_ff": d_ff, "activation": activation, "bias": bias}
             settings |= experts
             self.feed_forward = MixtureOfExperts(d_model, **settings, **place)
+        self.per_layer_residual = None if per_layer is None else residual("branch")
+        self.per_layer = None if per_layer is None else PerLayerGate(d_model, **per_layer, **place)
 
     def forward(
         self,
@@ -111,6 +115,7 @@ class Layer(nn.Module):
         at: int | Tensor | None = None,
         texts: Tensor | None = None,
         bias: Tensor | None = None,
+        rows: Tensor | None = None,
     ) -> Any:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> (B, T, D).
 
@@ -119,7 +124,8 @@ class Layer(nn.Module):
         With the ``state`` of a decoding, x are the positions after those that it keeps, and its
         memory is read in place of ``memory``. ``at`` are the positions of x's tokens, where they
         are others. With ``texts`` (B, T), the experts' ``Auxiliary`` comes after it.
-        ``bias`` is added to the scores of self-attention.
+        ``bias`` is added to the scores of self-attention. ``rows`` (B, T, P) are the tokens' of a
+        layer that has such embeddings.
         """
 
         keeps_a_state = isinstance(self.self_attn, ConvolvedStreams)
@@ -152,11 +158,14 @@ class Layer(nn.Module):
 
         if self.feed_forward_residual is None:
             x = self.self_attn_residual(x, lambda h: attend(h) + feed(h), rng)
-            return (x, auxiliary[0]) if counted else x
-        x = self.self_attn_residual(x, attend, rng)
-        if self.cross_attn_residual is not None:
-            x = self.cross_attn_residual(x, attend_memory, rng)
-        x = self.feed_forward_residual(x, feed, rng)
+        else:
+            x = self.self_attn_residual(x, attend, rng)
+            if self.cross_attn_residual is not None:
+                x = self.cross_attn_residual(x, attend_memory, rng)
+            x = self.feed_forward_residual(x, feed, rng)
+        if self.per_layer_residual is not None and self.per_layer is not None:
+            gate = self.per_layer
+            x = self.per_layer_residual(x, lambda h: gate(h, rows), rng)
         return (x, auxiliary[0]) if counted else x
 
     def start(self, max_length: int, memory: Tensor | None = None) -> LayerState:

@@ -92,13 +92,15 @@ class Stack(nn.Module):
         states: Sequence[LayerState] | None = None,
         at: int | Tensor | None = None,
         texts: Tensor | None = None,
+        rows: Tensor | None = None,
     ) -> Any:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> (B, T, D).
 
         Or, where masks are ``PackedMask``, their tokens without padding, (1, n, D).
 
         With the ``states`` of a decoding, one a layer, as ``Layer.forward`` with its state; ``at``
-        as there. With ``texts`` (B, T), the ``Auxiliary`` of all layers comes after it.
+        as there. ``rows`` (B, T, L, P) are what layers read that have embeddings of their own. With
+        ``texts`` (B, T), the ``Auxiliary`` of all layers comes after it.
         """
         each: list[Auxiliary] = []
         bias = None
@@ -110,7 +112,8 @@ class Stack(nn.Module):
             x = x.unsqueeze(-2).expand(*x.shape[:-1], self.streams, x.shape[-1])
         for index, layer in enumerate(self.layers):
             state = None if states is None else states[index]
-            arguments = (x, memory, mask, memory_mask, rng, state, at, texts, bias)
+            row = None if rows is None else rows[:, :, index]
+            arguments = (x, memory, mask, memory_mask, rng, state, at, texts, bias, row)
             x = call_layer(layer, *arguments, checkpointed=self.checkpointed)
             if isinstance(x, tuple):  # of a layer with experts, where texts are given
                 x, auxiliary = x

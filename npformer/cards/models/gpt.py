@@ -42,7 +42,8 @@ card.frozen = lambda case: _frozen(case.static["build"][0])
 def _frozen(config):
     """The row whose look-up has no gradient, where there is one."""
     padding = config.padding_id
-    return {} if padding is None else {"embedding.weight": padding}
+    tables = ["embedding.weight"] + ["per_layer.table.weight"] * (config.per_layer_size is not None)
+    return {} if padding is None else dict.fromkeys(tables, padding)
 
 
 @card.draw
@@ -64,6 +65,9 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     if rarely(source, 3):
         settings["predict_ahead"] = source.choice((1, 2))
         settings["predict_ahead_loss"] = source.choice((0.3, 1.5))
+    elif settings["activation"] != "relu" and rarely(source, 3):
+        settings["per_layer_size"] = source.choice((3, 2))
+        settings["per_layer_vocab"] = source.choice((None, 4))
     c = GPTConfig(**{f.name: settings[f.name] for f in dataclasses.fields(GPTConfig)
                      if f.name in settings})  # fmt: skip
     b, t, _ = draw_lengths(source)

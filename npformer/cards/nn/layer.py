@@ -21,14 +21,33 @@ from npformer.nn.layer import Layer
 from npformer.nn.multi_head_attention import MultiHeadAttention
 
 card = ModuleCard.of(Layer)
-card.inputs, card.output = {"x": "BTD", "memory": "BSD"}, "BTD"
+card.inputs, card.output = {"x": "BTD", "memory": "BSD", "rows": "BTP"}, "BTD"
 card.causal = lambda static: static["settings"]["causal"]
 card.plain = lambda case: (
     "attention" not in case.static["settings"]
     and case.static["settings"]["norm_type"] == "layer_norm"
 )
-card.words = {"dx": "the gradient that its residuals hand on", "dmemory": "the memory's gradient"}
+card.words = {
+    "dx": "the gradient that its residuals hand on",
+    "dmemory": "the memory's gradient",
+    "drows": "the gradient of the tokens' rows of this layer",
+}
 card.passes = {("forward", "causal", "self_attn"): "the causal mask"}
+
+
+def named(layer: Any, inputs: list[Any]) -> dict[str, Any]:
+    """The inputs of a layer, or of a stack of such, by their names: x comes first."""
+    there = {"x": True, "memory": layer.cross_attn, "rows": layer.per_layer}
+    return dict(zip((n for n, part in there.items() if part is not None), inputs, strict=True))
+
+
+def _call(module: Any, inputs: list[Any], keywords: dict[str, Any]) -> Any:
+    y, cache = module.forward(**named(module, inputs), **keywords)
+    return y, lambda dy: module.backward(dy, cache)
+
+
+card.call = _call
+card.call_twin = lambda module, inputs, keywords: module(**named(module, inputs), **keywords)
 
 
 def draw_layers(source: Source, *counts: int) -> tuple[dict[str, int], dict[str, Any]]:
@@ -40,7 +59,9 @@ def draw_layers(source: Source, *counts: int) -> tuple[dict[str, int], dict[str,
     same = ("d_k", "d_v", "dropout", "norm", "norm_type", "activation")
     size = c["d_k"] or c["d_model"] // c["heads"]
     attention = draw_attention(source, c["heads"], size, t, as_wide=c["d_k"] == c["d_v"])
-    further = {"attention": attention, "bias": source.choice((True, False))} if attention else {}
+    further: dict[str, Any] = {}
+    if attention:
+        further = {"attention": attention, "bias": source.choice((True, False))}
     if attention and cross:
         further["memory_attention"] = {
             "bias": source.choice(("all", "qkv", "none")),
@@ -50,6 +71,9 @@ def draw_layers(source: Source, *counts: int) -> tuple[dict[str, int], dict[str,
         further["first_norm"] = source.choice((True, False))
         further["residual_scale"] = source.choice((1.0, 0.5))
         further["parallel"] = not cross and source.choice((False, True))
+        if source.choice((False, True)):
+            gate = source.choice(("geglu_tanh", "swiglu"))
+            further["per_layer"] = {"size": source.choice((3, 2)), "activation": gate}
     static = {
         "build": (*count, c["d_model"], c["heads"], c["d_ff"]),
         "settings": {
@@ -63,6 +87,8 @@ def draw_layers(source: Source, *counts: int) -> tuple[dict[str, int], dict[str,
         "rng": draw_seed(source),
     }
     sizes = {"B": b, "T": t, "D": c["d_model"], **({"S": s} if cross else {})}
+    if "per_layer" in further:
+        sizes |= {"P": further["per_layer"]["size"], **({"L": count[0]} if count else {})}
     inside = {"N": c["heads"], "F": c["d_ff"], "H": size, "the number of layers": sum(count)}
     return {**sizes, **inside}, static
 
@@ -135,15 +161,21 @@ for _name, _text, _pick, _seen in (
 @card.wrong_method("gradient-of-last-half", "only the feed-forward half is walked back",
                    Layer.backward)  # fmt: skip
 def _half(self, dy, cache):
+    rows = []
+    if self.per_layer is not None:
+        gate = self.per_layer.backward
+        dy, *rows = self.per_layer_residual.backward(dy, cache.per_layer, gate)
     if self.feed_forward_residual is None:
         _, of_network = cache.self_attn.sublayer
-        return self.self_attn_residual.backward(
+        dx = self.self_attn_residual.backward(
             dy, cache.self_attn, lambda dh, _: self.feed_forward.backward(dh, of_network)
         )
+        return (dx, *rows) if rows else dx
     dx = self.feed_forward_residual.backward(dy, cache.feed_forward, self.feed_forward.backward)
     if self.cross_attn is None:
-        return dx
-    return self.cross_attn_residual.backward(dx, cache.cross_attn, self.cross_attn.backward)
+        return (dx, *rows) if rows else dx
+    across = self.cross_attn.backward
+    return (*self.cross_attn_residual.backward(dx, cache.cross_attn, across), *rows)
 
 
 @card.wrong_method("parallel-attention-alone", "in parallel, x gets what attention returns, and "
@@ -152,6 +184,15 @@ def _attention_alone(self, dh, cache):
     right = self.feed_forward.backward
     with altered(self.feed_forward, backward=lambda d, of: 0 * right(d, of)):
         return self._both_backward(dh, cache)
+
+
+@card.wrong_method("rows-detached", "the tokens' rows of the layer get no gradient", Layer.backward)
+def _rows_detached(self, dy, cache):
+    gradients = self.backward(dy, cache)
+    if self.per_layer is None:
+        return gradients
+    *others, drows = gradients
+    return (*others, np.zeros_like(drows))
 
 
 @card.wrong_method("memory-gradient-lost", "dmemory is zero", Layer.backward)

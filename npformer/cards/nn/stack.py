@@ -14,15 +14,29 @@ from npformer.cards.case import Case, Result
 from npformer.cards.invariant import Finding
 from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_invariants import product
-from npformer.cards.nn.layer import MEMORY, draw_layers
+from npformer.cards.nn.layer import MEMORY, draw_layers, named
 from npformer.cards.strategies import Source
 from npformer.nn.residual import PLACEMENTS
 from npformer.nn.stack import Stack
 
 card = ModuleCard.of(Stack)
-card.inputs, card.output = {"x": "BTD", "memory": "BSD"}, "BTD"
+card.inputs, card.output = {"x": "BTD", "memory": "BSD", "rows": "BTLP"}, "BTD"
 card.causal = lambda static: static["settings"]["causal"]
-card.words = {"dmemory": "the sum of the memory's gradient over the layers"}
+card.words = {
+    "dmemory": "the sum of the memory's gradient over the layers",
+    "drows": "of each layer the gradient of its rows",
+}
+
+
+def _call(module: Any, inputs: list[Any], keywords: dict[str, Any]) -> Any:
+    y, cache = module.forward(**named(module.layers[0], inputs), **keywords)
+    return y, lambda dy: module.backward(dy, cache)
+
+
+card.call = _call
+card.call_twin = lambda module, inputs, keywords: module(
+    **named(module.layers[0], inputs), **keywords
+)
 
 
 @card.draw
@@ -55,23 +69,24 @@ def _memory(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Find
                 broken_by="last-norm-skipped")  # fmt: skip
 def _last(_: Any, case: Case, result: Result, scales: Result) -> Iterator[Finding]:
     """So that of the last bias before it does, where nothing is dropped between them."""
-    settings, last = case.static["settings"], f"layers.{case.static['build'][0] - 1}.feed_forward"
+    settings, last = case.static["settings"], f"layers.{case.static['build'][0] - 1}"
     if settings["norm_type"] != "layer_norm" or (
         case.static["rng"] is not None and settings["dropout"]
     ):
         return
-    for name in LAST.get(settings["norm"], ()):
-        key = f"grad {last}{name}.bias"
+    names = LAST.get(settings["norm"], ())
+    for name in ("per_layer_residual.norm",) if names and "per_layer" in settings else names:
+        key = f"grad {last}.{name}.bias"
         if key in result:
             yield Finding(result[key].astype(np.float64).sum(), 0.0, scales[key].sum())
 
 
 LAST = {
-    "pre": (".linear2", ".down_proj"),
-    "sandwich": ("_residual.norm_after",),
-    "branch": ("_residual.norm",),
+    "pre": ("feed_forward.linear2", "feed_forward.down_proj"),
+    "sandwich": ("feed_forward_residual.norm_after",),
+    "branch": ("feed_forward_residual.norm",),
 }
-"""By placement of the norms, what a layer adds last to its input has the bias of."""
+"""By placement of the norms, what a layer without rows adds last to its input has the bias of."""
 
 
 @card.wrong_method("mask-in-first-layer-only", "later layers attend to padding", Stack.forward)
@@ -93,15 +108,19 @@ def _walked_back(memory=sum, bias=sum, norm=True):
 
     def backward(self, dy, cache):
         dx = self.norm.backward(dy, cache.norm) if self.norm is not None and norm else dy
-        each = []
+        each, rows = [], []
         for layer, layer_cache in zip(reversed(self.layers), reversed(cache.layers), strict=True):
             dx = layer.backward(dx, layer_cache)
             dx, *shares = dx if isinstance(dx, tuple) else (dx,)
+            if layer.per_layer is not None:
+                rows.append(shares.pop())
             each.append(shares)
         shared = list(zip(*each, strict=True))
         if self.positions is not None:
             self.positions.bias_backward(bias(shared.pop()), cache.bias)
-        return (dx, memory(shared.pop())) if shared else dx
+        others = [memory(shared.pop())] if shared else []
+        others += [np.stack(rows[::-1], axis=-2)] if rows else []
+        return (dx, *others) if others else dx
 
     return backward
 
@@ -119,3 +138,19 @@ for _name, _text, _function in (
      _walked_back(lambda shares: sum(shares) / len(shares))),
 ):  # fmt: skip
     card.wrong_method(_name, _text, Stack.backward)(_function)
+
+
+@card.wrong_method("row-of-first-layer", "every layer reads the first one's rows", Stack.forward)
+def _first_row(self, x, *args, rows=None, **options):
+    first = None if rows is None else np.repeat(rows[:, :, :1], len(self.layers), axis=2)
+    return self.forward(x, *args, rows=first, **options)
+
+
+@card.wrong_method("rows-from-the-last", "the gradients of the layers' rows come in the order of "
+                   "the backward, the last one's first", Stack.backward)  # fmt: skip
+def _from_the_last(self, dy, cache):
+    gradients = self.backward(dy, cache)
+    if self.layers[0].per_layer is None:
+        return gradients
+    *others, drows = gradients
+    return (*others, drows[:, :, ::-1])

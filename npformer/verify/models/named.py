@@ -56,7 +56,9 @@ def small(family: type[Model]) -> Model:
     source = GeneratorSource(np.random.default_rng(0))
     drawn = [card.draws(source)[1]["build"][0] for _ in range(DRAWS)]
     # Of as wide ones, that with the fewest settings of its own: options are tried one at a time.
-    config = max(drawn, key=lambda c: (c.d_model, *c.depths, -_changes(c)))
+    # Parts that make losses of their own alone have no gradient by the outputs.
+    alone = [config for config in drawn if not getattr(config, "auxiliary", False)]
+    config = max(alone, key=lambda c: (c.d_model, *c.depths, -_changes(c)))
     config = dataclasses.replace(config, dropout=RATE, max_length=LONGEST)
     return family(config, rng=np.random.default_rng(0), dtype=np.float64)
 
