@@ -1,7 +1,7 @@
 """The factors by which a model's parts are multiplied, for families that may have them.
 
 Granite's (IBM, 2024) are chosen at a small width and kept at a large one, as in muP
-(arXiv:2203.03466); that of the scores is ``attention_scale``.
+(arXiv:2203.03466); that of the scores is ``attention_scale``. A layer scalar is learned.
 
 Chapter     walkthroughs/22_decoder_only.md
 """
@@ -9,7 +9,7 @@ Chapter     walkthroughs/22_decoder_only.md
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from npformer.fields import check
 from npformer.models.attention_config import AttentionConfig
@@ -25,6 +25,9 @@ class MultiplierConfig(AttentionConfig):
     """Factor of what every branch adds to the residual stream."""
     logit_multiplier: float = 1.0
     """Factor of the last states as they are projected, and so of the logits but for a bias."""
+    layer_scalar: Literal["none", "learned", "fixed"] = "none"
+    """Whether all that leaves a layer is multiplied by a number of its own, 1 at the beginning; a
+    fixed one stays as it is loaded (Gemma 4)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -33,5 +36,8 @@ class MultiplierConfig(AttentionConfig):
             check(factor > 0, f"{name} is {factor}; it must be > 0")
 
     def stack_settings(self, layers: int) -> dict[str, Any]:
-        """As of a stack whose branches have no factor; ``residual_scale`` is theirs."""
-        return super().stack_settings(layers) | {"residual_scale": self.residual_multiplier}
+        """As of a stack without factors, of which ``residual_scale`` is the branches'."""
+        settings = super().stack_settings(layers) | {"residual_scale": self.residual_multiplier}
+        if self.layer_scalar != "none":
+            settings["layer_scalar"] = {"trainable": self.layer_scalar == "learned"}
+        return settings

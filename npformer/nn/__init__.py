@@ -17,6 +17,7 @@ from npformer.nn.kimi_delta_attention import KimiDeltaAttention
 from npformer.nn.latent_attention import LatentAttention
 from npformer.nn.layer import Layer
 from npformer.nn.layer_norm import LayerNorm
+from npformer.nn.layer_scalar import LayerScalar
 from npformer.nn.linear import Linear
 from npformer.nn.lora import LoRALinear
 from npformer.nn.mamba2 import Mamba2
@@ -61,6 +62,7 @@ __all__ = [
     "LatentAttention",
     "Layer",
     "LayerNorm",
+    "LayerScalar",
     "LearnedPositions",
     "Linear",
     "LoRALinear",

@@ -21,6 +21,7 @@ from npformer.nn.feed_forward import make_feed_forward
 from npformer.nn.gated_delta_net import GatedDeltaNet
 from npformer.nn.kimi_delta_attention import KimiDeltaAttention
 from npformer.nn.latent_attention import LatentAttention
+from npformer.nn.layer_scalar import LayerScalar
 from npformer.nn.layer_state import KeptMemory, LayerState
 from npformer.nn.mamba2 import Mamba2
 from npformer.nn.mixture_of_experts import Auxiliary, MixtureOfExperts
@@ -31,6 +32,7 @@ from npformer.nn.residual import Residual, ResidualCache
 from npformer.nn.sentence_grid import SentenceGrid
 from npformer.nn.stream_residual import StreamResidual
 from npformer.nn.token_grid import PackedMask
+from npformer.ops.layer_scalar import LayerScalarCache
 
 KEEPING_A_STATE = {"delta": GatedDeltaNet, "kimi": KimiDeltaAttention, "state_space": Mamba2}
 """What may stand where self-attention does, by the name that its settings go under."""
@@ -41,6 +43,7 @@ class LayerCache(NamedTuple):
     cross_attn: ResidualCache | None
     feed_forward: ResidualCache | None  # None in parallel: self_attn's has those of both
     per_layer: ResidualCache | None = None
+    layer_scalar: LayerScalarCache | None = None
 
     @property
     def auxiliary(self) -> Auxiliary | None:
@@ -63,7 +66,8 @@ class Layer(Module):
     ``residual_scale`` is the factor of every branch. In ``parallel`` both sub-layers are inside
     self-attention's residual. With ``streams``, settings of ``StreamResidual``, x and y have an
     axis of streams before the last. With ``per_layer``, settings of ``PerLayerGate``, a branch of
-    its own comes last, normed.
+    its own comes last, normed. ``layer_scalar``, settings of ``LayerScalar``, is a number that
+    multiplies all that leaves the layer.
     Raises ConfigError as its parts do, and for cross-attention in parallel.
     """
 
@@ -91,6 +95,7 @@ class Layer(Module):
         parallel: bool = False,
         streams: Mapping[str, Any] | None = None,
         per_layer: Mapping[str, Any] | None = None,
+        layer_scalar: Mapping[str, Any] | None = None,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
     ) -> None:
@@ -144,6 +149,9 @@ class Layer(Module):
         if per_layer is not None:
             self.per_layer_residual = residual("branch")
             self.per_layer = PerLayerGate(d_model, **per_layer, rng=rng, dtype=dtype)
+        self.layer_scalar: LayerScalar | None = None
+        if layer_scalar is not None:
+            self.layer_scalar = LayerScalar(**layer_scalar, dtype=dtype)
 
     def forward(
         self,
@@ -203,19 +211,23 @@ class Layer(Module):
 
         if self.feed_forward_residual is None:
             x, whole = self.self_attn_residual.forward(x, both, rng)
-            y, per_layer = self._add_row(x, rows, rng)
-            return y, LayerCache(whole, None, None, per_layer)
+            x, per_layer = self._add_row(x, rows, rng)
+            y, scalar = self._scaled(x)
+            return y, LayerCache(whole, None, None, per_layer, scalar)
         x, self_attn = self.self_attn_residual.forward(x, attend, rng)
         cross_attn = None
         if self.cross_attn_residual is not None:
             x, cross_attn = self.cross_attn_residual.forward(x, attend_memory, rng)
         x, feed_forward = self.feed_forward_residual.forward(x, feed, rng)
-        y, per_layer = self._add_row(x, rows, rng)
-        return y, LayerCache(self_attn, cross_attn, feed_forward, per_layer)
+        x, per_layer = self._add_row(x, rows, rng)
+        y, scalar = self._scaled(x)
+        return y, LayerCache(self_attn, cross_attn, feed_forward, per_layer, scalar)
 
     def backward(self, dy: Array, cache: LayerCache) -> Any:
         """dy (B, T, D) -> dx (B, T, D), then dmemory (B, S, D), dbias and drows where they were
         given."""
+        if self.layer_scalar is not None and cache.layer_scalar is not None:
+            dy = self.layer_scalar.backward(dy, cache.layer_scalar)
         rows: list[Array] = []
         if self.per_layer_residual is not None and self.per_layer is not None:
             assert cache.per_layer is not None
@@ -247,6 +259,10 @@ class Layer(Module):
         gate, row = self.per_layer, rows
         assert row is not None, "a layer with embeddings of its own is called with their rows"
         return self.per_layer_residual.forward(x, lambda h: gate.forward(h, row), rng)
+
+    def _scaled(self, x: Array) -> tuple[Array, LayerScalarCache | None]:
+        """x (B, T, D) -> y (B, T, D), cache; x itself in a layer without a scalar."""
+        return (x, None) if self.layer_scalar is None else self.layer_scalar.forward(x)
 
     def _both_backward(self, dh: Array, cache: tuple[Any, Any]) -> Any:
         """dh (B, T, D) of the sum -> that of what both read, and dbias where it was given."""

@@ -62,6 +62,7 @@ GEMMA4: dict[str, Any] = dict(
     qk_norm="head",
     value_norm=True,
     values_from_keys=True,
+    layer_scalar="learned",
     attention_scale=1.0,
     logit_softcap=3.0,
     scale_embedding=True,

@@ -52,6 +52,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
             "global_kv_heads": 4,
             "value_norm": True,
             "values_from_keys": True,
+            "layer_scalar": "learned",
         },
         3,
     ),

@@ -17,6 +17,7 @@ from torch_ref.nn.kimi_delta_attention import KimiDeltaAttention
 from torch_ref.nn.latent_attention import LatentAttention
 from torch_ref.nn.layer import Layer
 from torch_ref.nn.layer_norm import LayerNorm
+from torch_ref.nn.layer_scalar import LayerScalar
 from torch_ref.nn.linear import Linear
 from torch_ref.nn.lora import LoRALinear
 from torch_ref.nn.mamba2 import Mamba2
@@ -60,6 +61,7 @@ __all__ = [
     "LatentAttention",
     "Layer",
     "LayerNorm",
+    "LayerScalar",
     "LearnedPositions",
     "Linear",
     "LoRALinear",

@@ -15,6 +15,7 @@ from torch_ref.nn.feed_forward import make_feed_forward
 from torch_ref.nn.gated_delta_net import GatedDeltaNet
 from torch_ref.nn.kimi_delta_attention import KimiDeltaAttention
 from torch_ref.nn.latent_attention import LatentAttention
+from torch_ref.nn.layer_scalar import LayerScalar
 from torch_ref.nn.layer_state import KeptMemory, LayerState
 from torch_ref.nn.mamba2 import Mamba2
 from torch_ref.nn.mixture_of_experts import Auxiliary, MixtureOfExperts
@@ -60,6 +61,7 @@ class Layer(nn.Module):
         parallel: bool = False,
         streams: Mapping[str, Any] | None = None,
         per_layer: Mapping[str, Any] | None = None,
+        layer_scalar: Mapping[str, Any] | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
     ) -> None:
@@ -103,6 +105,9 @@ class Layer(nn.Module):
             self.feed_forward = MixtureOfExperts(d_model, **settings, **place)
         self.per_layer_residual = None if per_layer is None else residual("branch")
         self.per_layer = None if per_layer is None else PerLayerGate(d_model, **per_layer, **place)
+        self.layer_scalar: LayerScalar | None = None
+        if layer_scalar is not None:
+            self.layer_scalar = LayerScalar(**layer_scalar, **place)
 
     def forward(
         self,
@@ -166,6 +171,8 @@ class Layer(nn.Module):
         if self.per_layer_residual is not None and self.per_layer is not None:
             gate = self.per_layer
             x = self.per_layer_residual(x, lambda h: gate(h, rows), rng)
+        if self.layer_scalar is not None:
+            x = self.layer_scalar(x)
         return (x, auxiliary[0]) if counted else x
 
     def start(self, max_length: int, memory: Tensor | None = None) -> LayerState:

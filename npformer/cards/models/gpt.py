@@ -56,6 +56,7 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
         settings |= draw_later(source, settings) | draw_multipliers(source)
         settings["delta_pattern"] = source.choice(("", "DA"))
         settings["parallel"] = source.choice((False, True))
+        settings["layer_scalar"] = source.choice(("none", "learned"))
         if settings.get("window_pattern"):
             settings["global_head_size"] = source.choice((None, 8, 12))
             settings["global_kv_heads"] = source.choice((None, settings["heads"]))

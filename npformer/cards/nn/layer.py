@@ -74,6 +74,7 @@ def draw_layers(source: Source, *counts: int) -> tuple[dict[str, int], dict[str,
         if source.choice((False, True)):
             gate = source.choice(("geglu_tanh", "swiglu"))
             further["per_layer"] = {"size": source.choice((3, 2)), "activation": gate}
+        further["layer_scalar"] = source.choice((None, {}))
     static = {
         "build": (*count, c["d_model"], c["heads"], c["d_ff"]),
         "settings": {
@@ -214,3 +215,12 @@ card.wrong_method("not-causal", "self-attention sees the future", MultiHeadAtten
 def _first_mask(self, x, memory=None, mask=None, memory_mask=None, *others, **more):
     first = [m if m is None or not len(m) else m[:1] for m in (mask, memory_mask)]
     return self.forward(x, memory, *first, *others, **more)
+
+
+@card.wrong_method("scalar-of-the-branches", "the layer's number multiplies what its branches add, "
+                   "and not the stream", Layer.forward)  # fmt: skip
+def _of_branches(self, x, *others, **more):
+    y, cache = self.forward(x, *others, **more)
+    if self.layer_scalar is None:
+        return y, cache
+    return y + (1 - self.layer_scalar.weight.data[0]) * x, cache
