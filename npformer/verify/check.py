@@ -177,17 +177,24 @@ def _checked(
         number = cases // len(dtypes) + (i < cases % len(dtypes))
         doing = f"checking {component.name}, {dtype}"
         tell(doing)
-        if number and not (stop_at_failure and tallies and tallies[-1].failure):
-            tallies.append(
-                check_component(
-                    component,
-                    number,
-                    seed,
-                    dtype,
-                    stop_at_failure=stop_at_failure,
-                    tell=_so_far(tell, doing),
-                )
+        failed = any(t.failure for t in tallies)
+        if not number or (stop_at_failure and failed):
+            continue
+        try:
+            tally = check_component(
+                component,
+                number,
+                seed,
+                dtype,
+                stop_at_failure=stop_at_failure,
+                tell=_so_far(tell, doing),
             )
+        except VerifyError as error:  # what another dtype has shown stands
+            if not failed:
+                raise
+            tally = Tally(component.name, component.kind, dtype, seed)
+            tally.refuse(str(error))
+        tallies.append(tally)
     outputs_fail = any(is_output(name) for name in tallies[0].wrong)
     if dtypes == ("float32",) and isinstance(component, UserComponent) and outputs_fail:
         # Whoever asks for float32 alone may compute in less.
@@ -274,25 +281,31 @@ def _against(component: Component) -> str:
     return "PyTorch"
 
 
+def _refused(tallies: Sequence[Tally]) -> str:
+    """How many further cases were refused, and why the first was."""
+    first = next((t.refusal for t in tallies if t.refused), "")
+    return f" ({sum(t.refused for t in tallies):,} more were refused: {first})" if first else ""
+
+
 def _confirmed(component: Component, tallies: Sequence[Tally]) -> None:
-    """Every result was looked at by some oracle, or there is no verdict.
+    """Every result was looked at by some oracle, or there is no verdict; one that failed is enough.
 
     A check without a reference has to have differentiated the forward at least once.
     """
+    if any(t.failure for t in tallies):
+        return
     for tally in tallies:
         if not tally.cases:
             raise VerifyError(
                 f"no verdict: none of {tally.refused} cases of {tally.dtype} gave a result for "
                 f"{component.name}: {tally.refusal}"
             )
-    if any(t.failure for t in tallies):
-        return
     alone = isinstance(component, UserComponent) and not component.has_witness
     if alone and not any(t.directional_cases for t in tallies):
         raise VerifyError(
             f"no verdict: the forward of {component.name} could not be differentiated in any of "
-            f"{sum(t.cases for t in tallies)} cases; check it in float64, on inputs at which it is "
-            "smooth, or against a reference that has a gradient"
+            f"{sum(t.cases for t in tallies)} cases{_refused(tallies)}; check it in float64, on "
+            "inputs at which it is smooth, or against a reference that has a gradient"
         )
     for tally in tallies:
         if tally.unjudged:

@@ -15,6 +15,7 @@ import numpy as np
 
 from npformer.cards.case import Case, Result, is_output
 from npformer.verify.component import BrokenContract, Component, Random, Written
+from npformer.verify.units.measured import disturbed
 from npformer.verify.verdict import Failure, Verdict
 
 Array = np.ndarray
@@ -37,7 +38,10 @@ def restored(case: Case, before: dict[str, Array]) -> list[Failure]:
 
 
 def no_result(component: Component, case: Case, error: Exception) -> Verdict:
-    """The verdict on a call that raised: one may refuse inputs, but no layout and no dy."""
+    """The verdict on a call that raised: one may refuse inputs, but no layout and no dy.
+
+    What raises now and then, for want of memory say, is no verdict on what it was given.
+    """
     message = str(error)
     if isinstance(error, Written):
         return Verdict(
@@ -47,9 +51,9 @@ def no_result(component: Component, case: Case, error: Exception) -> Verdict:
         message = f"{type(error).__name__}: {error}{line_of(error)}"
         if component.lenient:
             plain = plainly_laid_out(case)
-            if plain is not None and _runs(component.run, plain):
+            if plain is not None and _depends(component, case, plain):
                 message += "; it takes the same numbers in contiguous, writable arrays"
-            elif _runs(component.run, _used_wholly(plain or case)):
+            elif _depends(component, case, _used_wholly(plain or case)):
                 message += "; it takes the same inputs where every output has a gradient of ones"
             else:
                 return Verdict(refused=message)
@@ -76,6 +80,12 @@ def _used_wholly(case: Case) -> Case:
     return case.with_upstream({name: np.ones_like(dy) for name, dy in case.upstream.items()})
 
 
+def _depends(component: Component, refused: Case, taken: Case) -> bool:
+    """Whether it raises on one case whenever asked, and not on the other."""
+    turns = ((refused, False), (taken, True), (refused, False))
+    return all(_runs(component.run, case) == runs for case, runs in turns)
+
+
 def _runs(function: Callable[[Case], Any], case: Case) -> bool:
     try:
         function(case)
@@ -84,17 +94,21 @@ def _runs(function: Callable[[Case], Any], case: Case) -> bool:
     return True
 
 
-def check_repeats(component: Component, case: Case, ours: Result, to: Verdict) -> None:
+def check_repeats(component: Component, case: Case, ours: Result, to: Verdict) -> str:
     """The same case once more: what changes by itself is not for a scale to excuse.
 
-    Raises ``Random`` if the output does.
+    What it says if the second call raised and its being the second may not be why; else nothing.
+
+    Raises ``Random`` if the output changes.
     """
     try:
         again = component.run(case)
     except Exception as error:
         message = f"a second call raises {type(error).__name__}: {error}{line_of(error)}"
+        if not _never_twice(component, case):
+            return message
         to.failures.append(Failure("the call", "second call", message, case=case))
-        return
+        return ""
     for name, first in ours.items():
         by = change(first, again.get(name))
         if by <= repeats_within(component, case):
@@ -109,6 +123,13 @@ def check_repeats(component: Component, case: Case, ours: Result, to: Verdict) -
             "something is kept from the call before, or drawn at random"
         )
         to.failures.append(Failure(name, "second call", message, by, case))
+    return ""
+
+
+def _never_twice(component: Component, case: Case) -> bool:
+    """Whether it takes numbers near by once, and raises when they come again."""
+    near = disturbed(case, np.random.default_rng(0), component.eps(case))
+    return _runs(component.run, near) and not _runs(component.run, near)
 
 
 def repeats_within(component: Component, case: Case) -> float:

@@ -67,8 +67,7 @@ def judged(
         check_contract(case, before, ours, exact, outcome)
         if outcome.failures:
             return outcome
-        if component.lenient:
-            check_repeats(component, case, ours, outcome)
+        lost = check_repeats(component, case, ours, outcome) if component.lenient else ""
         scales = kept(component, "scales", case, lambda: component.scales(case))
         known = _check_pytorch(component, case, ours, exact, referee, scales, wrong, outcome)
         if known:
@@ -78,7 +77,7 @@ def judged(
         )
         if case.dy.dtype == np.float64 or (component.lenient and silent):
             _check_directional(component, case.cast(np.float64), rng, outcome, GRADIENT in wrong)
-    return outcome
+    return Verdict(refused=lost) if lost and not outcome.failures else outcome
 
 
 def _check_pytorch(

@@ -62,6 +62,8 @@ class Report:
         """
         if not result.passed:
             return "wrong"
+        if not result.cases:
+            return "no verdict"
         alone = self.against == ALONE and result.dtype == "float32"
         return "as in float64" if alone else "right"
 

@@ -68,7 +68,9 @@ class Checked:
         """What was not compared, not taken, or not as usual: a line each."""
         lines = []
         for tally in self.tallies:
-            if tally.refused:
+            if tally.refused and not tally.cases:
+                lines.append(f"no case of {tally.dtype} gave a result: {tally.refusal}")
+            elif tally.refused:
                 cases = f"{tally.refused:,} further case{'s' if tally.refused > 1 else ''}"
                 lines.append(f"{cases} of {tally.dtype} refused: {tally.refusal}")
             left_out = [

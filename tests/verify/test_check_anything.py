@@ -332,6 +332,11 @@ def test_a_module_is_left_as_it_was():
         ((Swish, "bt"), {"against": lambda x, y: x}, "refuses|takes"),
         (("Linear", "bt"), {}, "it brings its own inputs"),
         ((lambda x: x, [np.array([1, 2])]), {}, "no input is of a floating-point dtype"),
+        (
+            (WithVJP(np.square, lambda dy, x: 2 * dy * x), "bt"),
+            {"against": np.square, "dtypes": "float32"},
+            "has no gradient, so",
+        ),
         ((torch.log, [np.array([-1.0])]), {}, "could not be differentiated in any of 20 cases"),
         ((Gated(Swish, 97), "bt"), {}, "Gated refuses x"),
     ],

@@ -260,3 +260,76 @@ def test_a_function_without_an_option_meets_only_cases_of_its_own_output():
 
     result = check((mean_loss, ops.cross_entropy_backward), against="cross_entropy", cases=20)
     assert result, result
+
+
+class Tiring:
+    """x w and its gradient, times ``factor``; it raises in the calls that ``raises`` names."""
+
+    def __init__(self, factor, raises):
+        self.factor, self.raises, self.calls = factor, raises, 0
+
+    def forward(self, x, w):
+        return x * w, (x, w)
+
+    def backward(self, dy, cache):
+        self.calls += 1
+        x, w = cache
+        if self.raises(self.calls, dy.dtype):
+            raise MemoryError("no more")
+        return self.factor * dy * w, (dy * x).sum(0)
+
+
+@pytest.mark.parametrize("dtypes", [("float64", "float32"), ("float32", "float64")])
+def test_what_one_dtype_has_shown_stands_where_the_other_gives_no_result(dtypes):
+    first = np.dtype(dtypes[0])
+    half = Tiring(1.5, lambda calls, dtype: dtype != first)
+    result = check(half, "bd, d", against=lambda x, w: x * w, dtypes=dtypes, cases=40)
+    assert result.failure.result == "dx"
+    assert "1.5 times" in result.diagnoses[0].sentence
+    assert f"no case of {dtypes[1]} gave a result: MemoryError: no more" in str(result)
+    shown = result.to_dict()["results"]
+    assert [(r["verdict"], r["cases"]) for r in shown] == [("wrong", 20), ("no verdict", 0)]
+
+
+def test_what_one_dtype_has_shown_stands_where_the_other_is_random():
+    rng = np.random.default_rng(0)
+
+    def forward(x):
+        return x + (rng.random(x.shape) * (x.dtype == np.float32)).astype(x.dtype), None
+
+    result = check((forward, lambda dy, _: 2 * dy), "bd", against=lambda x: x, cases=20)
+    assert result.failure.result == "dx"
+    assert "no case of float32 gave a result" in str(result)
+    assert "is random" in str(result)
+
+
+@pytest.mark.parametrize("after", [20, 61])
+def test_what_was_seen_before_it_begins_to_raise_stands(after):
+    tired = Tiring(3, lambda calls, _: calls > after)
+    result = check(tired, "bd, d", against=lambda x, w: x * w, cases=40)
+    assert not result
+    assert "refused: MemoryError: no more" in str(result)
+
+
+@pytest.mark.parametrize("every", [17, 29])
+def test_raising_now_and_then_is_no_mistake_of_the_gradient(every):
+    """Neither the layout of a case, nor that it came twice, is why."""
+    for first in range(every):
+        moody = Tiring(1, lambda calls, _, first=first: calls % every == first)
+        result = check(moody, "bd, d", against=lambda x, w: x * w, cases=12)
+        assert result, result
+
+
+def test_raising_whenever_a_case_comes_again_is_a_mistake():
+    seen = set()
+
+    def backward(dy, x):
+        key = x.tobytes()
+        if key in seen:
+            raise KeyError("its cache was let go")
+        seen.add(key)
+        return 2 * dy * x
+
+    result = check(WithVJP(lambda x: x * x, backward), "bd", against=torch.square, cases=20)
+    assert result.failure.oracle == "second call"
+    assert "a second call raises KeyError" in str(result)

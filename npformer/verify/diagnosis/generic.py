@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from npformer.cards.case import Result, is_output
 from npformer.verify.diagnosis.evidence import Evidence
@@ -25,7 +25,7 @@ def generic(evidence: Evidence) -> list[Suspect]:
     """What explains everything that is wrong by mistakes of this kind, likelier ones first."""
     if not evidence.names or not set(evidence.names) <= set(evidence.right):
         return []
-    return [*_exchanged(evidence), *_in_each(evidence)]
+    return [*_exchanged(evidence), *each_wrong(evidence, lambda name: fitting(evidence, name))]
 
 
 def fitting(evidence: Evidence, name: str) -> list[Mistake]:
@@ -93,10 +93,12 @@ def _of_all(sentence: str, names: list[str]) -> str:
     return sentence.format(name=together(names))
 
 
-def _in_each(evidence: Evidence) -> Iterator[Suspect]:
-    """The same mistake in all that is wrong, or else one in each."""
+def each_wrong(
+    evidence: Evidence, explain: Callable[[str], Iterable[Mistake]]
+) -> Iterator[Suspect]:
+    """The same mistake in all that is wrong, or else one in each, of those that explain it."""
     names = evidence.names
-    options = [{m.sentence: m for m in fitting(evidence, name)} for name in names]
+    options = [{m.sentence: m for m in explain(name)} for name in names]
     common = [s for s in options[0] if all(s in more for more in options)]
     for sentence in common:
         yield blame({name: more[sentence] for name, more in zip(names, options, strict=True)})

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from npformer.verify.component import Component
+from npformer.verify.diagnosis.along import factors_along, too_large
 from npformer.verify.diagnosis.as_used import diagnose_as_used
 from npformer.verify.diagnosis.describe import where
 from npformer.verify.diagnosis.diagnose import diagnose_implementation
@@ -42,6 +43,12 @@ def diagnose_check(
         ],
     )
     found: list[Diagnosis] = []
+    compared = failure.oracle in (component.witness, "directional derivative")
+    if compared and is_derived(subject) and all(map(too_large, seen.failing)):
+        with contextlib.suppress(Exception):
+            found = factors_along(subject, failure.case, seen.failing)
+        if found:
+            return tuple(found)
     with contextlib.suppress(Exception):
         if failure.oracle == "protocol":
             found = diagnose_as_used(subject, failure, seed)

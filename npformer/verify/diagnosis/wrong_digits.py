@@ -10,6 +10,7 @@ from npformer.cards.case import Array
 from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.formats import FLOAT16, FLOAT32, NARROW, Format
 from npformer.verify.diagnosis.mistake import Mistake
+from npformer.verify.diagnosis.steady import steady
 from npformer.verify.units.sixteen import EPS
 
 ROUNDED = 16
@@ -65,6 +66,8 @@ def _in_float32(evidence: Evidence, name: str) -> Array | None:
         other = right != 0
         usual = other.any() and (off[other] > 1e-3).mean() > 0.5
         held = np.array_equal(wrong, FLOAT32.round(wrong))
+        # Nor by the same part of each.
+        usual = usual and steady(wrong - right, right) is None
         return wrong if (held and not _shorter(wrong)) or usual else right
 
 

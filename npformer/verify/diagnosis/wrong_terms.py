@@ -15,7 +15,7 @@ import numpy as np
 from npformer.cards.case import Array, is_output
 from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.mistake import Mistake
-from npformer.verify.diagnosis.steady import steady
+from npformer.verify.diagnosis.steady import plain, steady
 
 MOST_ARRAYS = 4
 """Of a case with more arrays, the products are too many for one of them to mean anything."""
@@ -53,8 +53,11 @@ def wrong_multiple(evidence: Evidence, name: str) -> Iterator[Mistake]:
     found = steady(evidence.wrong[name], evidence.right[name])
     # Near 1 it may be noise alone, or the mean of something that depends on the entry.
     if found is not None and abs(found.coefficient - 1) > 10 * found.left:
-        factor = found.coefficient
-        said = f"{{name}} is {factor:.4g} times what it should be, in every entry"
+        factor, doubt = found.coefficient, max(found.left, 1e-9)
+        shown = f"{factor:.4g}"
+        if abs(factor - 1) < 0.01:  # of which the digits after the zeros, or nines, say more
+            shown = f"{1 + float(f'{plain(factor - 1, doubt / abs(factor - 1)):.4g}'):.12g}"
+        said = f"{{name}} is {shown} times what it should be, in every entry"
         yield Mistake(said, lambda e, n: _or_wrong(e, n, (factor - 1) * e.right[n]), True)
 
 

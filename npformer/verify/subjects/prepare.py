@@ -82,10 +82,20 @@ def prepare(
         tensors = [s for s in reference if isinstance(s, TorchCallable)]
         reference = [*reference, *(_on(device, tensors) if tensors else ())]
     made = _user(possible, reference, given, static, dtype)
+    if dtype != np.float64 and made.against is None:
+        raise VerifyError(
+            f"without a reference {made.name} is checked by differences of its forward in float64; "
+            "let dtypes have it, or say against what to check"
+        )
     if sixteen and not made.has_witness:
         raise VerifyError(
             f"{sixteen} is checked against the gradient of another function; give one of tensors, "
             "or a pair, as against"
+        )
+    if dtype != np.float64 and made.against is not None and not made.has_witness:
+        raise VerifyError(
+            f"{made.against.name} has no gradient, so {made.name} is checked by differences of its "
+            "forward in float64; let dtypes have it, or give a reference that has one"
         )
     return dataclasses.replace(made, sixteen=sixteen)
 
@@ -168,11 +178,6 @@ def _user(
     static: dict[str, Any],
     dtype: np.dtype,
 ) -> UserComponent:
-    if reference is None and dtype != np.float64:
-        raise VerifyError(
-            f"without a reference {possible[0].name} is checked by differences of its forward in "
-            "float64; let dtypes have it, or say against what to check"
-        )
     keywords, module = tuple(static), possible[0]
     initial = module.initial() if isinstance(module, TorchModule) else {}
 

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from npformer.cards.case import Case
+from npformer.cards.strategies import GeneratorSource
 from npformer.cards.values import in_layout
 from npformer.verify import WithVJP, check
 from npformer.verify.diagnosis import of_check
+from npformer.verify.diagnosis.along import factors_along
 from npformer.verify.diagnosis.common import condition
 from npformer.verify.diagnosis.telling import Seen
 from npformer.verify.subjects.prepare import prepare
@@ -105,3 +107,53 @@ def test_a_shared_feature_without_effect_is_not_the_condition():
     assert str(only) == (
         "only where x is not contiguous in memory: all 12 failing cases have it; 12 without it pass"
     )
+
+
+class Product:
+    """x w, whose dx is a multiple of the right one from row ``start`` on."""
+
+    def __init__(self, factor, start=0):
+        self.factor, self.start = factor, start
+
+    def forward(self, x, w):
+        return x @ w, (x, w)
+
+    def backward(self, dy, cache):
+        x, w = cache
+        dx = dy @ w.T
+        dx[self.start :] *= dx.dtype.type(self.factor)
+        return dx, x.T @ dy
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"),
+    [
+        (1.01, "dx is 1.01 times what it should be"),
+        (0.999, "dx is 0.999 times what it should be"),
+        (1.0001, "dx is 1.0001 times what it should be"),
+        (-1, "dx has the wrong sign"),
+        (0, "dx is zero"),
+    ],
+)
+def test_a_factor_is_named_of_a_case_too_large_for_differences_of_each_entry(factor, said):
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((160, 160)), rng.standard_normal((160, 160))]
+    result = check(Product(factor), arrays, cases=4, dtypes="float64", shrink=False)
+    assert result.diagnoses[0].sentence.startswith(said)
+    assert not result.cut_short
+
+
+def test_a_factor_of_some_rows_of_a_large_case_is_none_of_all():
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((160, 160)), rng.standard_normal((160, 160))]
+    case = prepare(Product(1.01, start=80), arrays).draw(
+        GeneratorSource(np.random.default_rng(0)), np.dtype(float)
+    )
+    assert factors_along(prepare(Product(1.01), arrays), case, [])
+    assert not factors_along(prepare(Product(1.01, start=80), arrays), case, [])
+
+
+@pytest.mark.parametrize("factor", [1.0001, 0.99987, 1.000001])
+def test_a_steady_factor_is_shown_to_its_digits_and_is_not_taken_for_rounding(factor):
+    result = check(Product(factor), "bd, de", against=torch.matmul, cases=20, dtypes="float64")
+    assert f"dx is {factor} times what it should be" in result.diagnoses[0].sentence
