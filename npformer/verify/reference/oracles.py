@@ -76,6 +76,9 @@ def steps(component: Component, case: Case) -> Steps:
 
 AGAIN = (1.1, 0.9, 1.3, 0.7, 1.6)
 """Times the usual step, with which a gap that is too large is looked at again."""
+ALIKE = 3
+"""Gaps, of the first steps, that are enough if they agree within ``SAME`` of themselves."""
+SAME = 1e-3
 
 
 def directional_gap(
@@ -102,6 +105,8 @@ def directional_gap(
         if again is None:
             return None
         gaps.append(again)
+        if len(gaps) == ALIKE and max(gaps) - min(gaps) <= SAME * min(gaps):
+            break  # no step matters, which rounding would not come to by luck
     return min(gaps) if max(gaps) < 2 * min(gaps) else None
 
 
