@@ -104,6 +104,7 @@ notebooks: $(VENV)/installed-docs
 
 # A file's tests stay together, so that what they share is made once. In the order of their names:
 # by the number of their tests, the last ones would be files of a few tests that take long.
+# NPFORMER_QUICK=1, as in CI, runs a share of what is marked exhaustive (tests/exhaustive.py).
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 
 test: $(VENV)/installed-dev

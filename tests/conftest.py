@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from npformer.cards import discovery
+from tests.exhaustive import in_share
 from tests.extras import installed, skip_if_it_lacks_an_extra
 
 # A property's own share of the profile is set in examples.py. No deadline: a shared machine's
@@ -86,14 +87,16 @@ def pytest_pyfunc_call() -> Iterator[Any]:
     return (yield from _skipping_what_lacks_an_extra())
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Make every Hypothesis test count the examples that it completes.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is beyond CI's share, and make the examples of Hypothesis be counted.
 
     A component whose card is missing, or lacks something, is an error whatever tests are asked for.
     A card's twin can be looked for only where PyTorch is.
     """
     if installed("torch") and (problems := discovery.problems()):
         raise pytest.UsageError("\n".join(problems))
+    items[:], left_out = in_share(items)
+    config.hook.pytest_deselected(items=left_out)
     for item in items:
         handle = getattr(getattr(item, "obj", None), "hypothesis", None)
         if handle is not None and not hasattr(handle.inner_test, "counted"):

@@ -13,12 +13,14 @@ from hypothesis import settings
 
 from npformer.cards.strategies import GeneratorSource
 from npformer.exercises.catalogue import BUILT_IN, catalogue
-from npformer.exercises.grade import grade
+from npformer.exercises.grade import grade, on_fault
 from npformer.exercises.load import load_python
+from npformer.exercises.outcome import Outcome
 from npformer.exercises.questions import SolutionBase, question_of
 from npformer.verify import finite_differences
 from tests.exercises.files import written
 from tests.exercises.wrong import SUBMISSIONS, wrong_submissions
+from tests.exhaustive import shared
 
 EXERCISES = {e.name: e for e in catalogue()}
 RIGHT = sorted(str(p.relative_to(SUBMISSIONS)) for p in SUBMISSIONS.glob("*/right_*.py"))
@@ -62,8 +64,33 @@ def test_any_right_formulation_passes(file):
     assert outcome.passed, outcome
 
 
+class Found(BaseException):
+    """Ends the grading at the first fault."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+
+def stop(outcome: Outcome) -> None:
+    """Raises ``Found``."""
+    raise Found(outcome)
+
+
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
-def test_a_mistake_is_found_and_named(tmp_path, wrong):
+def test_a_mistake_is_found(tmp_path, wrong):
+    token = on_fault.set(stop)
+    try:
+        outcome = answer(wrong.exercise, written(tmp_path, wrong.text, f"{wrong.name}.py"))
+    except Found as found:
+        outcome = found.outcome
+    finally:
+        on_fault.reset(token)
+    assert outcome.kind in ("wrong", "broken"), outcome
+
+
+@pytest.mark.parametrize("wrong", shared(WRONG, lambda w: w.exercise, one_in=4), ids=str)
+def test_a_mistake_is_named(tmp_path, wrong):
+    """With an example that shows it; in CI, one mistake in four of each exercise."""
     outcome = answer(wrong.exercise, written(tmp_path, wrong.text, f"{wrong.name}.py"))
     assert outcome.kind in ("wrong", "broken"), outcome
     assert wrong.says in str(outcome).replace(f"{wrong.name}.py", "")

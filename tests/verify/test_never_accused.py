@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from npformer import ops
 from npformer.verify import WithVJP, check
+from tests.exhaustive import QUICK
 from tests.verify.functions import LAYER_NORM, Swish, linear, linear_vjp, reference_layer_norm
 
 
@@ -208,7 +209,8 @@ FLOAT32 = {
 
 
 def cases() -> int:
-    return 2 * settings.default.max_examples
+    """Of each function in each precision; in CI half as many as in ``make test``."""
+    return (1 if QUICK else 2) * settings.default.max_examples
 
 
 @pytest.mark.parametrize("name", OWN)

@@ -286,6 +286,7 @@ def _find(
                 database=database,
                 deadline=None,
                 phases=phases,
+                report_multiple_bugs=False,  # there is one: once it is found, it is shrunk
                 suppress_health_check=list(HealthCheck),
             ),
             random=random.Random(seed),

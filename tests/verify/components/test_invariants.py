@@ -47,11 +47,11 @@ def violations(invariants, planted, real, cases=80):
 def worst_of_the_real_one(name):
     """By invariant: a card's stand together, and look at the same runs of it.
 
-    Some, for every case that a component is checked on asks for its invariants (test_gradients.py,
-    test_modules.py).
+    A few, for every case that a component is checked on asks for its invariants (test_gradients.py,
+    test_modules.py, test_mutants.py).
     """
     real = component(name)
-    every = list(violations(real.invariants, real, real, cases=20))
+    every = list(violations(real.invariants, real, real, cases=6))
     return {i.what: max(of[i.what] for of in every) for i in real.invariants}
 
 

@@ -20,6 +20,7 @@ from npformer.seam import replacing
 from npformer.verify import check_model
 from npformer.verify.models.named import small
 from npformer.verify.models.options import default, values
+from tests.exhaustive import QUICK
 
 LENGTHS = (4,)
 MODULES = [
@@ -36,12 +37,16 @@ STEPS = {"cached-step"}
 
 
 def settings_to_ask(model, turn):
-    """Each option; in ``deep`` with all of its values, else with another from family to family."""
+    """Each option; in ``deep`` with all of its values, else with another from family to family.
+
+    In CI, every second option, and the others of the next family.
+    """
     every = values(model)
     if settings.get_current_profile_name() == "deep":
         return every
     others = {name: [v for v in vs if fits(model, name, v)] for name, vs in every.items()}
-    return {name: [vs[turn % len(vs)]] for name, vs in others.items() if vs}
+    options = {name: [vs[turn % len(vs)]] for name, vs in others.items() if vs}
+    return dict(list(options.items())[turn % 2 :: 2]) if QUICK else options
 
 
 def fits(model, name, value):
@@ -63,8 +68,8 @@ def test_a_family_has_them_for_every_option(name):
     assert all("ConfigError" in note for note in result.notes), result.notes  # one excludes another
     held = {asked.name for asked in result.held}
     assert held == ALWAYS | {"padding", "trained"} | (IF_CAUSAL | STEPS if causal else set())
-    options = {asked.options.partition("=")[0] for asked in result.asked}
-    assert {"norm", "activation", "positions", "tie_output"} <= options
+    assert QUICK or {"norm", "activation", "positions", "tie_output"} <= options.keys()
+    assert options.keys() <= {asked.options.partition("=")[0] for asked in result.asked}
 
 
 def test_a_family_that_sees_the_future_is_caught():
