@@ -99,6 +99,11 @@ def method(function: F) -> F:
     return called  # type: ignore[return-value]
 
 
+def is_watched() -> bool:
+    """Whether somebody watches the calls of this thread."""
+    return bool(_observers.get())
+
+
 def mark_methods(cls: type) -> None:
     """Mark the methods that ``cls`` itself defines and that come in pairs: X, X_backward."""
     for name, function in list(vars(cls).items()):

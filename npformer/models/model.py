@@ -15,6 +15,7 @@ from npformer.config import ModelConfig
 from npformer.errors import ShapeError
 from npformer.nn.dropout import Dropout
 from npformer.nn.embedding import Embedding
+from npformer.nn.layer import Layer
 from npformer.nn.layer_norm import LayerNorm
 from npformer.nn.linear import Linear
 from npformer.nn.memory_order import by_columns
@@ -124,6 +125,9 @@ class Model(Module):
         Their arrays are new ones, made one at a time; whoever holds the old ones, as an optimizer
         does, does not see them. What the model says changes by rounding at most.
         """
+        for _, module in self.named_modules():
+            if isinstance(module, Layer):
+                module.lay_side_by_side()
         weights = [m.weight for _, m in self.named_modules() if isinstance(m, Linear)]
         if self.output_proj is None:
             weights.append(self.embedding.weight)

@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike
 from npformer.nn.gated_activation import GatedActivation
 from npformer.nn.linear import Linear
 from npformer.nn.module import Array, Module
+from npformer.nn.side_by_side import forward_side_by_side, lay_side_by_side
 from npformer.ops.linear import LinearCache
 
 
@@ -43,14 +44,20 @@ class GatedFeedForward(Module):
         self.up_proj = Linear(d_model, d_ff, bias, rng=rng, dtype=dtype)
         self.activation = GatedActivation(activation)
         self.down_proj = Linear(d_ff, d_model, bias, rng=rng, dtype=dtype)
+        self._joint: Array | None = None
 
     def forward(self, x: Array) -> tuple[Array, GatedFeedForwardCache]:
         """x (..., D) -> y (..., D), cache."""
-        gate, gate_proj = self.gate_proj.forward(x)  # (..., F)
-        up, up_proj = self.up_proj.forward(x)  # (..., F)
+        (gate, gate_proj), (up, up_proj) = forward_side_by_side(
+            x, self._joint, self.gate_proj, self.up_proj
+        )  # (..., F)
         h, activation = self.activation.forward(gate, up)
         y, down_proj = self.down_proj.forward(h)
         return y, GatedFeedForwardCache(gate_proj, up_proj, activation, down_proj)
+
+    def lay_side_by_side(self) -> None:
+        """What reads x lies in one array from now on (``side_by_side.py``)."""
+        self._joint = lay_side_by_side(self.gate_proj, self.up_proj)
 
     def backward(self, dy: Array, cache: GatedFeedForwardCache) -> Array:
         """dy (..., D) -> dx (..., D): x is read twice, and gets the sum."""

@@ -56,10 +56,10 @@ class KeyValueCache:
         if end > kept.k.shape[1]:
             room = min(max(FIRST_ROOM, 2 * kept.k.shape[1], end), max(end, self._max_length))
             kept = KeysValues(*(_longer(buffer, self.length, room) for buffer in kept))
-        for buffer, new in zip(kept, (k, v), strict=True):
-            buffer[:, self.length : end] = new
+        kept.k[:, self.length : end] = k
+        kept.v[:, self.length : end] = v
         self.length, self._kept = end, kept
-        return KeysValues(*(buffer[:, :end] for buffer in kept))
+        return KeysValues(kept.k[:, :end], kept.v[:, :end])
 
     def rewind(self, length: int) -> None:
         """Forget every position but the first ``length``."""

@@ -19,6 +19,7 @@ from npformer.errors import ConfigError
 from npformer.nn.convolved_streams import ConvolvedStreams
 from npformer.nn.feed_forward import make_feed_forward
 from npformer.nn.gated_delta_net import GatedDeltaNet
+from npformer.nn.gated_feed_forward import GatedFeedForward
 from npformer.nn.kimi_delta_attention import KimiDeltaAttention
 from npformer.nn.latent_attention import LatentAttention
 from npformer.nn.layer_scalar import LayerScalar
@@ -271,6 +272,12 @@ class Layer(Module):
         dx, *biases = dx if isinstance(dx, tuple) else (dx,)
         dx = dx + self.feed_forward.backward(dh, of_network)
         return (dx, *biases) if biases else dx
+
+    def lay_side_by_side(self) -> None:
+        """Projections of one input lie in one array from now on, of parts that can tell them so."""
+        for part in (self.self_attn, self.feed_forward):
+            if isinstance(part, MultiHeadAttention | GatedFeedForward):
+                part.lay_side_by_side()
 
     def start(self, max_length: int, memory: Array | None = None) -> LayerState:
         """memory (B, S, D) or None -> the state of a decoding of up to ``max_length`` tokens."""

@@ -23,7 +23,7 @@ ROWS = 64
 
 def by_columns(weight: Array) -> Array:
     """weight (O, I) -> the same numbers (O, I), column by column in memory; itself if they are."""
-    if weight.flags.f_contiguous:
+    if weight.flags.f_contiguous or weight.strides[0] == weight.itemsize:  # or a part of such
         return weight
     columns = np.empty(weight.shape[::-1], weight.dtype)  # (I, O)
     for first in range(0, len(weight), ROWS):

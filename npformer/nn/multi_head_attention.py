@@ -21,7 +21,7 @@ Chapter     walkthroughs/22_decoder_only.md
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +40,7 @@ from npformer.nn.module import Array, Module, require_positive
 from npformer.nn.norms import make_norm
 from npformer.nn.positions import Positions, make_positions
 from npformer.nn.rms_norm import RMSNorm
+from npformer.nn.side_by_side import forward_side_by_side, lay_side_by_side
 from npformer.nn.token_grid import PackedMask
 from npformer.ops.attention import AttentionCache, attention_backward, attention_forward
 from npformer.ops.checks import check_choice, check_softcap, check_window
@@ -158,6 +159,7 @@ class MultiHeadAttention(Module):
             self.positions = make_positions(**positions, d_model=d_model, rng=rng, dtype=dtype)
         self.sinks = constant(0.0, heads, dtype) if sinks else None
         self.gate_proj = Linear(d_model, heads * d_v, inner, rng=rng, dtype=dtype) if gate else None
+        self._joint: Array | None = None
 
     def forward(
         self,
@@ -183,12 +185,16 @@ class MultiHeadAttention(Module):
         """
         if at is None:
             at = 0 if kept is None else kept.length
-        q, q_cache = self.q_proj.forward(x)
+        joint = self._joint if memory is None else None
+        projected = forward_side_by_side(x, joint, *self._projections())
+        q, q_cache = next(projected)
         q, q_heads = self._to_heads(q, self.heads, self.q_norm, at)
         if isinstance(memory, KeysValues):
             (k, v), kv_cache = memory, None
+        elif memory is None:
+            (k, v), kv_cache = self._to_keys_values(projected, at)
         else:
-            (k, v), kv_cache = self.keys_values(x if memory is None else memory, at)
+            (k, v), kv_cache = self.keys_values(memory, at)
         packed = None
         if isinstance(mask, PackedMask):
             assert kept is None, "decoding keeps a batch's rows apart"
@@ -245,13 +251,8 @@ class MultiHeadAttention(Module):
 
     def keys_values(self, memory: Array, at: int | Array = 0) -> tuple[KeysValues, KeysValuesCache]:
         """memory (B, S, D) of tokens at ``at`` -> k (B, S, G, H), v (B, S, G, Hv), cache."""
-        both, k_cache = self.k_proj.forward(memory)
-        k, k_heads = self._to_heads(both, self.kv_heads, self.k_norm, at)
-        v, v_cache = (both, None) if self.v_proj is None else self.v_proj.forward(memory)
-        v, v_norm = self._split(v, self.kv_heads), None
-        if self.v_norm is not None:
-            v, v_norm = self.v_norm.forward(v)
-        return KeysValues(k, v), KeysValuesCache(k_cache, v_cache, k_heads, v_norm)
+        projected = forward_side_by_side(memory, None, *self._projections()[1:])
+        return self._to_keys_values(projected, at)
 
     def _keys_values_backward(self, dk: Array, dv: Array, cache: KeysValuesCache) -> Array:
         """dk (B, S, G * H) of what the keys' projection gave, dv (B, S, G, Hv) -> dmemory."""
@@ -262,11 +263,32 @@ class MultiHeadAttention(Module):
             return self.k_proj.backward(dk + dv, cache.k_proj)
         return self.k_proj.backward(dk, cache.k_proj) + self.v_proj.backward(dv, cache.v_proj)
 
+    def lay_side_by_side(self) -> None:
+        """The projections of self-attention lie in one array from now on (``side_by_side.py``)."""
+        self._joint = lay_side_by_side(*self._projections())
+
     def start(self, max_length: int) -> KeyValueCache:
         """What a decoding of up to ``max_length`` tokens keeps: of a window, so many keys."""
         if self.window is None:
             return KeyValueCache(max_length)
         return RingCache(max_length, self.window)
+
+    def _projections(self) -> tuple[Linear, ...]:
+        """Queries', keys' and values', in that order; the last may not be there."""
+        every = (self.q_proj, self.k_proj, self.v_proj)
+        return tuple(linear for linear in every if linear is not None)
+
+    def _to_keys_values(
+        self, projected: Iterator[tuple[Array, LinearCache]], at: int | Array
+    ) -> tuple[KeysValues, KeysValuesCache]:
+        """k (B, S, G * H), then v (B, S, G * Hv) as they are projected -> their heads, cache."""
+        both, k_cache = next(projected)
+        k, k_heads = self._to_heads(both, self.kv_heads, self.k_norm, at)
+        v, v_cache = (both, None) if self.v_proj is None else next(projected)
+        v, v_norm = self._split(v, self.kv_heads), None
+        if self.v_norm is not None:
+            v, v_norm = self.v_norm.forward(v)
+        return KeysValues(k, v), KeysValuesCache(k_cache, v_cache, k_heads, v_norm)
 
     def _to_heads(
         self, x: Array, heads: int, norm: Any, at: int | Array

@@ -211,18 +211,18 @@ def _softmax(scores: Array, sink: Array | None) -> tuple[Array, Array | None]:
 
     In the memory of scores. A row of nothing but -inf becomes 0.
     """
-    highest = scores.max(axis=-1, keepdims=True, initial=-np.inf)
+    lowest = np.finfo(scores.dtype).min  # -inf less this is -inf, and less itself it is NaN
+    highest = scores.max(axis=-1, keepdims=True, initial=lowest)
     if sink is not None:
         sink = sink[:, None, None]
         highest = np.maximum(highest, sink)
-    highest = np.where(highest == -np.inf, 0, highest)
     scores -= highest
     np.exp(scores, out=scores)
     total = scores.sum(axis=-1, keepdims=True)
     if sink is not None:
         sink = np.exp(sink - highest)
         total += sink
-    total = np.where(total == 0, 1, total)
+    np.maximum(total, 1, out=total)  # the highest counts 1, so below it is but a row of nothing
     scores /= total
     return scores, None if sink is None else sink / total
 

@@ -65,10 +65,13 @@ class LinearCache(NamedTuple):
 @op
 def linear_forward(x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, LinearCache]:
     """x (..., I), weight (O, I), bias (O,) or None -> y (..., O), cache."""
-    y = _product(rows(x), weight)  # (R, O)
+    if x.size == x.shape[-1]:  # one row, as in decoding, whose product takes no longer than this
+        y = x @ weight.T
+    else:
+        y = _product(rows(x), weight).reshape(*x.shape[:-1], len(weight))
     if bias is not None:
         y += bias
-    return y.reshape(*x.shape[:-1], len(weight)), LinearCache(x, weight, bias is not None)
+    return y, LinearCache(x, weight, bias is not None)
 
 
 @op
@@ -94,6 +97,6 @@ def _product(x: Array, weight: Array) -> Array:
         return x @ weight.T
     if len(x) <= ALONE:
         return np.stack([weight @ row for row in x])
-    if weight.flags.f_contiguous:
+    if weight.strides[0] < weight.strides[1]:
         return x @ weight.T
     return np.ascontiguousarray((weight @ x.T).T)

@@ -68,7 +68,7 @@ def rms_norm_forward(
     square = np.vecdot(x, x)[..., None] / x.shape[-1]
     if not finite(square):  # float32 squares overflow from 1e19 on
         square = np.square(x, dtype=np.float64).mean(axis=-1, keepdims=True)
-    rstd = (1 / np.sqrt(square + eps)).astype(x.dtype)  # (..., 1)
+    rstd = (1 / np.sqrt(square + eps)).astype(x.dtype, copy=False)  # (..., 1)
     xhat = x * rstd
     scale = weight
     if weight is not None and plus_one:

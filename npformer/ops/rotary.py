@@ -42,6 +42,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from npformer.errors import ShapeError
 from npformer.ops.array import Array
 from npformer.ops.checks import check_choice
@@ -78,17 +80,21 @@ def rotary_backward(dy: Array, cache: RotaryCache) -> Array:
 
 def _turned(x: Array, cos: Array, sin: Array, layout: str) -> Array:
     cos, sin = cos[..., None, :], sin[..., None, :]  # (T, 1, R/2): every head turns alike
+    turned = 2 * cos.shape[-1]
     y = x.copy()  # (B, T, N, H)
-    (a, b), (y_a, y_b) = (_points(z, cos.shape[-1], layout) for z in (x, y))
-    y_a[...] = a * cos - b * sin
-    y_b[...] = b * cos + a * sin
+    a, b = _points(x, turned, layout)
+    y_a, y_b = _points(y, turned, layout)
+    np.multiply(a, cos, out=y_a)
+    y_a -= b * sin
+    np.multiply(b, cos, out=y_b)
+    y_b += a * sin
     return y
 
 
-def _points(x: Array, points: int, layout: str) -> tuple[Array, Array]:
+def _points(x: Array, turned: int, layout: str) -> tuple[Array, Array]:
     if layout == "half":
-        return x[..., :points], x[..., points : 2 * points]
-    return x[..., 0 : 2 * points : 2], x[..., 1 : 2 * points : 2]
+        return x[..., : turned // 2], x[..., turned // 2 : turned]
+    return x[..., 0:turned:2], x[..., 1:turned:2]
 
 
 def _check_tables(x: Array, cos: Array, sin: Array) -> None:
