@@ -17,7 +17,7 @@ import numpy as np
 from npformer.inspect.observer import observing
 from npformer.inspect.recorded_calls import recorded_calls
 from npformer.inspect.recording import Recording
-from npformer.models.loss import LOSS
+from npformer.models.loss import LOSS, asked
 from npformer.models.model import Model
 from npformer.nn.module import Array, Module
 from npformer.text.batches import Batch
@@ -29,11 +29,14 @@ def record(
     *,
     label_smoothing: float = 0.0,
     rng: np.random.Generator | None = None,
+    auxiliary: bool = False,
 ) -> Recording:
     """One forward, the loss, and one backward of ``model`` on ``batch``, with all that passed.
 
     The loss is the mean cross-entropy of the targets that are not ``batch.no_target``; of a model
-    of vectors it is the sum of them times the targets, which so are their gradient. ``rng``
+    of vectors it is the sum of them times the targets, which so are their gradient. With
+    ``auxiliary`` it is what training sums before it divides: the targets' cross-entropies, and
+    the losses beside them that the model has, of its experts and of later tokens. ``rng``
     draws the dropout; None drops nothing. The gradients that the model's parameters hold are
     afterwards as they were, also when an exception ends the run; meanwhile no other thread may
     train it, while other threads may record other models. The arrays are those that the model made,
@@ -46,15 +49,19 @@ def record(
             loss = (vectors * dvectors).sum()
             model.encode_backward(dvectors, cache)
         else:
-            logits, cache = model.forward(**batch.inputs, rng=rng)
+            beside = auxiliary and model.auxiliary
+            more = {"targets": asked(batch.targets, batch.no_target)} if beside else {}
+            logits, cache = model.forward(**batch.inputs, rng=rng, **more)
             loss, loss_cache = LOSS.forward(
                 logits,
                 batch.targets,
                 label_smoothing=label_smoothing,
                 ignore_index=batch.no_target,
+                reduction="sum" if auxiliary else "mean",
             )
             dlogits = LOSS.backward(np.ones_like(loss), loss_cache)
             model.backward(dlogits, cache)
+            loss = loss + cache.auxiliary.loss if beside else loss
         gradients = {
             path: _zeros(parameter.data) if parameter.grad is None else parameter.grad
             for path, parameter in model.named_parameters()

@@ -83,7 +83,7 @@ class Recording:
     calls: tuple[RecordedCall, ...]
     """In the order of the forward."""
     loss: float
-    """Mean cross-entropy of the target's tokens."""
+    """What was asked for (``record``): the mean cross-entropy of the target's tokens, or a sum."""
     gradients: dict[str, Array]
     """Of every parameter, by its path."""
     streams: Mapping[str, str]

@@ -257,29 +257,30 @@ class GPT(LooksAhead, Model):
         Raises ShapeError for ids that are not (B, length) or have a text longer than
         ``config.max_length``, and for other documents; IndexError for an id outside the vocabulary.
         """
-        at = mask = shown = None
+        at = mask = shown = texts = None
         if documents is not None:
             check_documents(documents, target.shape)
             at, mask = document_positions(documents), documents_mask(documents)
             shown = (documents != 0)[:, :, None]
         x, embed = self._embed(target, rng, 0 if at is None else at)
-        texts = None if targets is None else first_tokens(targets != NO_TARGET, at)
+        if targets is not None and self.config.experts is not None:
+            texts = first_tokens(targets != NO_TARGET, at)
         rows, per_layer = self._rows(x, target)
         y, decoder = self.decoder.forward(x, mask=mask, rng=rng, at=at, texts=texts, rows=rows)
         if shown is not None:
             y = y * shown
-        logits, output = self._finish(y)
         ahead = None
         if targets is not None and self.ahead:
             more = {"documents": documents, "mask": mask, "at": at}
             _, ahead = self._look_ahead(y, target, targets, rng, **more)
+        logits, output = self._finish(y)
         return logits, GPTCache(embed, decoder, output, shown, ahead, per_layer)
 
     def backward(self, dlogits: Array, cache: GPTCache) -> None:
         """dlogits (B, T, V) -> nothing: ids have no gradient, the parameters have it all."""
         dy = self._begin_back(dlogits, cache.output)
         if cache.ahead is not None:
-            dy = dy + self._look_ahead_backward(cache.ahead)
+            dy = dy + self._look_ahead_backward(1.0, cache.ahead)
         if cache.shown is not None:
             dy = dy * cache.shown
         dx = self.decoder.backward(dy, cache.decoder)

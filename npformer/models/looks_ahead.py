@@ -106,12 +106,12 @@ class LooksAhead:
         return np.asarray(auxiliary.loss), AheadCache(stages, share, auxiliary)
 
     @method
-    def _look_ahead_backward(self, cache: AheadCache) -> Array:
-        """The cache -> dh (B, T, D): the losses are part of a sum, and their own gradient is 1."""
+    def _look_ahead_backward(self, dloss: Array | float, cache: AheadCache) -> Array:
+        """dloss () -> dh (B, T, D); 1 where the losses are part of a sum."""
         dtype = self.embedding.weight.data.dtype
         dh: Any = 0.0  # of the stage's own state, by the next one
         for module, stage in zip(reversed(self.ahead), reversed(cache.stages), strict=True):
-            dlogits = LOSS.backward(np.asarray(cache.share, dtype), stage.loss)
+            dlogits = LOSS.backward(np.asarray(cache.share * dloss, dtype), stage.loss)
             dh = dh + self._read_out_gradient(dlogits, stage.output)
             read, de = module.backward(dh, stage.module)
             self.embedding.backward(de * self.embedding_scale, stage.embedding)

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from npformer.ops.array import Array
 from npformer.ops.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from npformer.seam import Call
 
@@ -31,3 +34,8 @@ NO_TARGET = -100
 
 
 LOSS = Loss(cross_entropy_forward, cross_entropy_backward)
+
+
+def asked(targets: Array, no_target: int) -> Array:
+    """targets (B, T) as auxiliary losses are asked for: ``NO_TARGET`` where there is none."""
+    return np.where(targets == no_target, NO_TARGET, targets)

@@ -188,7 +188,10 @@ class MixtureOfExperts(Module):
         y = y + more
         auxiliary = losses = None
         if texts is not None:
-            auxiliary, losses = self._auxiliary(scores, chosen, texts.reshape(-1))
+            texts = texts.reshape(-1)  # (R,)
+            loss, losses = self._auxiliary(scores, chosen, texts)
+            load = np.bincount(chosen[texts >= 0].reshape(-1), minlength=scores.shape[-1])
+            auxiliary = Auxiliary(loss, load)
         return y, MixtureOfExpertsCache(
             router,
             of_weights,
@@ -264,21 +267,19 @@ class MixtureOfExperts(Module):
 
     def _auxiliary(
         self, scores: Array, chosen: Array, texts: Array
-    ) -> tuple[Auxiliary, AuxiliaryCache]:
-        experts = scores.shape[-1]
-        counts = texts >= 0
-        load = np.bincount(chosen[counts].reshape(-1), minlength=experts)
+    ) -> tuple[Array, AuxiliaryCache]:
+        """scores (R, E), chosen (R, k), texts (R,) -> the sum of the losses (), cache."""
         loss = np.zeros((), scores.dtype)
         probs = balance = of_scores = None
         if self.balance_loss:
-            everyone = np.broadcast_to(np.arange(experts), scores.shape)
+            everyone = np.broadcast_to(np.arange(scores.shape[-1]), scores.shape)
             p, probs = expert_weights_forward(scores, chosen=everyone, scoring=self.scoring)
             value, balance = balance_loss_forward(p, chosen=chosen, texts=texts)
             loss = loss + scores.dtype.type(self.balance_loss) * value
         if self.z_loss:
-            value, of_scores = z_loss_forward(scores, counts=counts)
+            value, of_scores = z_loss_forward(scores, counts=texts >= 0)
             loss = loss + scores.dtype.type(self.z_loss) * value
-        return Auxiliary(np.asarray(loss), load), AuxiliaryCache(probs, balance, of_scores)
+        return np.asarray(loss), AuxiliaryCache(probs, balance, of_scores)
 
     def _auxiliary_backward(self, dloss: Array | float, cache: AuxiliaryCache) -> Any:
         """dloss () -> dscores (R, E); 0 where there is no such loss."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from npformer.config import TrainConfig
-from npformer.models.loss import LOSS, NO_TARGET
+from npformer.models.loss import LOSS, asked
 from npformer.models.model import Model
 from npformer.ops.array import Array
 from npformer.ops.z_loss import z_loss_backward, z_loss_forward
@@ -87,7 +87,7 @@ def packed_forward(
     counts, targets = rows.targets != rows.no_target, rows.targets
     extra: dict[str, Any] = {}
     if model.auxiliary and rng is not None:
-        extra["targets"] = np.where(counts, targets, NO_TARGET)
+        extra["targets"] = asked(targets, rows.no_target)
     if grids := model.grids(rows.inputs, counts):
         extra["grids"], targets = grids, grids["to"].collect(targets)
     logits, cache = model.forward(**rows.inputs, rng=rng, **extra)

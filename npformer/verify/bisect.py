@@ -41,10 +41,10 @@ def bisect(
 
     Each is a model of ``npformer.models`` or its twin, or any class with the same tree. The
     reference is copied, in float64 and with the weights of ``ours``; both models are left as they
-    were. What is added to the gradient of a parameter that ours has frozen is not judged. ``seed``
-    decides the dropout of both; None drops nothing. ``loss`` is the loss of ours, if it is not
-    npformer's: a pair (forward, backward) for NumPy, a function for a twin, with
-    ``cross_entropy``'s arguments.
+    were. Losses that a model has beside the tokens', of experts and of later tokens, are judged
+    too; what is added to the gradient of a parameter that ours has frozen is not. ``seed`` decides
+    the dropout of both; None drops nothing. ``loss`` is the loss of ours, if it is not npformer's:
+    a pair (forward, backward) for NumPy, a function for a twin, with ``cross_entropy``'s arguments.
 
     Raises ``ShapeError`` if the parameters of the two differ in name or shape, and ``VerifyError``
     for something that is no model, or that stops with an exception of its own, which it names.

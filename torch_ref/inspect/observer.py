@@ -98,8 +98,12 @@ class ModelObserver(TorchFunctionMode):
         kind = type(module).__name__
         return self._begin(self._paths[id(module)], kind, parent, module.forward, args, kwargs)
 
-    def _after(self, module: nn.Module, args: Any, y: Tensor) -> Tensor:
-        return y if self._is_outer() else self._end(y)
+    def _after(self, module: nn.Module, args: Any, y: Any) -> Any:
+        if self._is_outer():
+            return y
+        if isinstance(y, tuple):  # with auxiliary losses behind it, which the calls inside show
+            return self._end(y[0]), *y[1:]
+        return self._end(y)
 
     def _save(self, tensor: Tensor) -> Tensor:
         """Count a tensor that autograd saves, unless its memory is accounted for already."""

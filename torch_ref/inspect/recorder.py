@@ -21,6 +21,7 @@ from torch_ref.bridge import to_array
 from torch_ref.inspect.attention import INSIDE
 from torch_ref.inspect.observer import ModelObserver, Seen, innermost
 from torch_ref.models.decoding import inference
+from torch_ref.models.looks_ahead import NO_TARGET
 from torch_ref.models.model import Model
 
 if TYPE_CHECKING:
@@ -33,16 +34,19 @@ def record(
     *,
     label_smoothing: float = 0.0,
     rng: np.random.Generator | None = None,
+    auxiliary: bool = False,
 ) -> Recording:
     """One forward, the loss, and one backward of ``twin`` on ``batch``, with all that passed.
 
     The loss is the mean cross-entropy of the targets that are not ``batch.no_target``; of a model
-    of vectors it is the sum of them times the targets, which so are their gradient. ``rng``
-    draws the dropout that the NumPy model draws from it; None drops nothing, whatever the twin's
-    mode. The twin and its parameters' gradients are afterwards as they were. A call's ``kept``
-    holds what PyTorch saved for its backward during the call, by dtype and shape; its ``internals``
-    hold attention's probabilities and the gradients around them, which the fused kernel does not
-    show and are computed beside it. Raises as the model's ``forward``.
+    of vectors it is the sum of them times the targets, which so are their gradient. With
+    ``auxiliary`` it is what training sums before it divides: the targets' cross-entropies, and
+    the losses beside them that the model has, of its experts and of later tokens. ``rng`` draws the
+    dropout that the NumPy model draws from it; None drops nothing, whatever the twin's mode. The
+    twin and its parameters' gradients are afterwards as they were. A call's ``kept`` holds what
+    PyTorch saved for its backward during the call, by dtype and shape; its ``internals`` hold
+    attention's probabilities and the gradients around them, which the fused kernel does not show
+    and are computed beside it. Raises as the model's ``forward``.
     """
     like = twin.embedding.weight
     device = like.device
@@ -58,12 +62,18 @@ def record(
                 vectors = twin.encode(**inputs, rng=rng)
                 loss = (vectors * targets.to(vectors)).sum()
             else:
+                beside = auxiliary and twin.auxiliary
+                asked = targets.masked_fill(targets == batch.no_target, NO_TARGET)
+                y = twin(**inputs, rng=rng, **({"targets": asked} if beside else {}))
+                logits, *losses = y if beside else (y,)
                 loss = ops.cross_entropy(
-                    twin(**inputs, rng=rng),
+                    logits,
                     targets,
                     label_smoothing=label_smoothing,
                     ignore_index=batch.no_target,
+                    reduction="sum" if auxiliary else "mean",
                 )
+                loss = sum((one.loss for one in losses), loss)
         return _recording(observer, loss, twin)
 
 

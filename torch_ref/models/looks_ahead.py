@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from torch_ref import ops
 from torch_ref.nn import Embedding, MultiTokenPrediction
 from torch_ref.nn.mixture_of_experts import Auxiliary, summed
 from torch_ref.ops.masks import first_tokens
@@ -17,7 +17,7 @@ from torch_ref.ops.masks import first_tokens
 NO_TARGET = -100
 """In place of a target that has no loss: what ``F.cross_entropy`` ignores unless told otherwise."""
 SumOfLosses = Callable[[Tensor, Tensor], Tensor]
-"""What is projected to the logits (R, D), targets (R,) with ``NO_TARGET`` -> ()."""
+"""What is projected to the logits (B, T, D), targets (B, T) with ``NO_TARGET`` -> ()."""
 
 
 class LooksAhead:
@@ -58,9 +58,12 @@ class LooksAhead:
             if isinstance(h, tuple):
                 h, auxiliary = h
                 of_experts.append(auxiliary)
-            losses.append(loss_of(self._scaled(h).flatten(0, 1), asked.flatten()))
+            losses.append(loss_of(self._scaled(h), asked))
         mean = torch.stack(losses).mean()
         return summed([Auxiliary(self.config.predict_ahead_loss * mean, None), *of_experts])
 
     def _loss(self, y: Tensor, targets: Tensor) -> Tensor:
-        return F.cross_entropy(self.logits(y), targets, ignore_index=NO_TARGET, reduction="sum")
+        loss: Tensor = ops.cross_entropy(
+            self.logits(y), targets, ignore_index=NO_TARGET, reduction="sum"
+        )
+        return loss

@@ -148,8 +148,8 @@ class MixtureOfExperts(nn.Module):
         load = (by_expert.any(1) & counts[:, None]).sum(0)
         loss = scores.new_zeros(())
         if self.balance_loss:
-            fit = ops.affinity(scores, self.scoring)
-            probs = fit / fit.sum(-1, keepdim=True)
+            everyone = torch.arange(count, device=scores.device).expand_as(scores)
+            probs = ops.expert_weights(scores, chosen=everyone, scoring=self.scoring)
             balance = ops.balance_loss(probs, chosen=chosen, texts=texts)
             loss = loss + self.balance_loss * balance
         if self.z_loss:

@@ -145,7 +145,7 @@ class TwinObjective(Objective):
 
     def _of_later_tokens(self, hidden: Tensor, targets: Tensor) -> Tensor:
         """The sum of losses that a model has beside those of its next tokens, without smoothing."""
-        return self._loss(hidden, targets, ignore_index=NO_TARGET)
+        return self._loss(hidden.flatten(0, 1), targets.flatten(), ignore_index=NO_TARGET)
 
     def _loss(self, hidden: Tensor, targets: Tensor, **options: Any) -> Tensor:
         """hidden (R, D), targets (R,) -> (), the sum of the losses."""

@@ -274,8 +274,8 @@ def _mean(self, dx, cache, *stream):
 
 @card.wrong_method("later-tokens-detached", "what the loss of a later token sends to the states "
                    "that are read for it is dropped", LooksAhead._look_ahead_backward)  # fmt: skip
-def _later_detached(self, cache):
-    return np.zeros_like(self._look_ahead_backward(cache))
+def _later_detached(self, dloss, cache):
+    return np.zeros_like(self._look_ahead_backward(dloss, cache))
 
 
 @card.wrong_method("later-losses-summed", "the losses of later tokens are summed and not averaged "

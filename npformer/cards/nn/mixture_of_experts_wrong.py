@@ -158,7 +158,7 @@ def _softmax_twice(self, scores, chosen, texts):
         probs, _ = softmax_forward(scores)
         once, _ = self._auxiliary(scores, chosen, texts)
         twice, _ = self._auxiliary(probs, chosen, texts)
-    return right._replace(loss=right.loss + twice.loss - once.loss), cache
+    return right + twice - once, cache
 
 
 @card.wrong_method("coefficient-ignored", "the losses count as they are, whatever their factors",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from npformer.models.loss import LOSS
+from npformer.models.loss import LOSS, asked
 from npformer.seam import watching
 from npformer.text.batches import Batch
 from npformer.verify.lockstep.numpy_force import NumpyForce
@@ -109,7 +109,9 @@ def _run(
             dvectors = batch.targets.astype(vectors.dtype)
             model.encode_backward(dvectors, cache)
             return float((vectors * dvectors).sum())
-        logits, cache = model.forward(**batch.inputs, rng=rng)
+        beside = getattr(model, "auxiliary", False)
+        more = {"targets": asked(batch.targets, batch.no_target)} if beside else {}
+        logits, cache = model.forward(**batch.inputs, rng=rng, **more)
         value, loss_cache = observer.loss(
             "forward",
             loss[0],
@@ -122,4 +124,4 @@ def _run(
         )
         dlogits = observer.loss("backward", loss[1], np.ones_like(value), loss_cache)
         model.backward(dlogits, cache)
-    return float(value)
+    return float(value) + (float(cache.auxiliary.loss) if beside else 0.0)

@@ -7,7 +7,7 @@ on the suspect's output in the forward and the suspect's gradients in the backwa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,7 +107,7 @@ class TwinForce(TwinObserver):
         self._alone = 0
         return given
 
-    def end(self, y: Tensor) -> Tensor:
+    def end(self, y: Tensor, *losses: Tensor) -> Tensor:
         call = self._open.pop()
         if call is None:
             self._alone -= 1
@@ -117,7 +117,7 @@ class TwinForce(TwinObserver):
         self.stack.pop()
         self.judge.output(visit, to_array(y), wide, running.seen)
         captured = list(running.captured.values())
-        besides = self._judge_back(visit, y, running, wide)
+        besides = self._judge_back(visit, y, running, wide, losses)
         assert visit.output is not None
         output = to_tensor(visit.output.astype(np.float64))
         if here is None:
@@ -130,8 +130,17 @@ class TwinForce(TwinObserver):
         inputs = [*(arguments[n] for n in names), *captured]
         return Handed.apply(back, output, here.thread, *inputs)
 
+    def beside(self, auxiliary: Any) -> Any:
+        """Without a gradient: the one that the suspect adds is among what the call hands on."""
+        return auxiliary._replace(loss=auxiliary.loss.detach())
+
     def _judge_back(
-        self, visit: Visit, y: Tensor, running: Graph, wide: dict[str, Any]
+        self,
+        visit: Visit,
+        y: Tensor,
+        running: Graph,
+        wide: dict[str, Any],
+        losses: Sequence[Tensor],
     ) -> list[Array]:
         """Verdicts the backward; the gradients of what was captured."""
         back = visit.back
@@ -142,7 +151,7 @@ class TwinForce(TwinObserver):
         running.seen.append(back.dy.astype(np.float64))
         self.stack.append(visit)
         self._running.append(running)
-        gradient = running.gradients(y, to_tensor(back.dy.astype(np.float64)))
+        gradient = running.gradients(y, to_tensor(back.dy.astype(np.float64)), losses)
         self._running.pop()
         self.stack.pop()
         names = [*running.leaves, *running.captured_by_name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -49,13 +50,18 @@ class Graph:
         """What was captured, under names that no argument has."""
         return {f" {number}": one for number, one in enumerate(self.captured.values())}
 
-    def gradients(self, y: Tensor, dy: Tensor) -> dict[str, Array]:
-        """dy of the output y -> by name, of the leaves, of what was captured, of the parameters."""
+    def gradients(self, y: Tensor, dy: Tensor, losses: Sequence[Tensor]) -> dict[str, Array]:
+        """dy of the output y -> by name, of the leaves, of what was captured, of the parameters.
+
+        With those of the auxiliary ``losses`` that the call itself makes.
+        """
         every = {**self.leaves, **self.captured_by_name, **self.parameters, "": self.thread}
         found: tuple[Any, ...] = (None,) * len(every)
-        if y.requires_grad:
+        roots = {y: dy} | {loss: torch.ones_like(loss) for loss in losses}
+        roots = {root: d for root, d in roots.items() if root.requires_grad}
+        if roots:
             found = torch.autograd.grad(
-                y, list(every.values()), dy, allow_unused=True, retain_graph=True
+                [*roots], [*every.values()], [*roots.values()], allow_unused=True, retain_graph=True
             )
         return {
             name: np.zeros(leaf.shape) if g is None else to_array(g)

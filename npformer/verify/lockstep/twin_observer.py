@@ -46,16 +46,28 @@ class TwinObserver:
         return self.begin(site, arguments)
 
     def after(self, y: Any) -> Any:
-        """The last call that began has given y; what its caller is to get."""
+        """The last call that began has given y; what its caller is to get.
+
+        A module may give ``Auxiliary`` losses after y, to which a NumPy model's backward adds the
+        gradient by itself.
+        """
         self.running.pop()
-        return self.end(y)
+        if not isinstance(y, tuple):
+            return self.end(y)
+        y, *others = y
+        y = self.end(y, *(one.loss for one in others))
+        return y, *map(self.beside, others)
+
+    def beside(self, auxiliary: Any) -> Any:
+        """What the caller is to get of auxiliary losses."""
+        return auxiliary
 
     def begin(self, site: Site, arguments: Arguments) -> Arguments:
         """See ``before``."""
         raise NotImplementedError
 
-    def end(self, y: Any) -> Any:
-        """See ``after``."""
+    def end(self, y: Any, *losses: Any) -> Any:
+        """See ``after``; ``losses`` are the auxiliary ones."""
         raise NotImplementedError
 
     def method(self, call: Call, run: Any, *args: Any, **kwargs: Any) -> Any:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from npformer.cards.discovery import op_card
 from npformer.errors import NpformerError
-from npformer.models.loss import LOSS
+from npformer.models.loss import LOSS, asked
 from npformer.text.batches import Batch
 from npformer.verify.lockstep.twin_force import TwinForce
 from npformer.verify.lockstep.twin_observer import PreciseActivations, TwinObserver, observed
@@ -98,8 +98,14 @@ def _run(
             if batch.targets.dtype.kind == "f":  # of vectors, whose gradient is given
                 vectors = model.encode(**inputs, rng=rng)
                 return (vectors * torch.tensor(batch.targets).to(vectors)).sum()
+            auxiliary: list[Any] = []
+            if getattr(model, "auxiliary", False):
+                targets = torch.tensor(asked(batch.targets, batch.no_target), device=device)
+                logits, *auxiliary = model(**inputs, rng=rng, targets=targets)
+            else:
+                logits = model(**inputs, rng=rng)
             arguments = {
-                "logits": model(**inputs, rng=rng),
+                "logits": logits,
                 "targets": torch.tensor(batch.targets, device=device),
                 "label_smoothing": label_smoothing,
                 "ignore_index": batch.no_target,
@@ -110,4 +116,4 @@ def _run(
             )
     finally:
         model.train(training)
-    return value
+    return sum((one.loss for one in auxiliary), value)

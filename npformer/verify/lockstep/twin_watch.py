@@ -75,7 +75,7 @@ class TwinWatch(TwinObserver):
         self._open.append(len(self._outputs) - 1)
         return given
 
-    def end(self, y: Tensor) -> Tensor:
+    def end(self, y: Tensor, *losses: Tensor) -> Tensor:
         visit = self.stack.pop()
         y = y.view_as(y)
         visit.output, visit.end = to_array(y), self._tick()
