@@ -34,13 +34,14 @@ def random_model(config: Any, seed: int = 0, kind: str = "AutoModelForCausalLM")
         drawn_here = dict(model.named_parameters())
         if (bias := getattr(model, "final_logits_bias", None)) is not None:
             drawn_here["final_logits_bias"] = bias
-        chooses = "e_score_correction_bias"  # of experts: a buffer
-        drawn_here |= {n: b for n, b in model.named_buffers() if n.endswith(chooses)}
+        read = ("e_score_correction_bias", "layer_scalar")  # from files, and buffers
+        drawn_here |= {n: b for n, b in model.named_buffers() if n.endswith(read)}
         for name, parameter in drawn_here.items():
-            if not parameter.requires_grad and not name.endswith("_bias"):
+            if not parameter.requires_grad and not name.endswith(("_bias", *read)):
                 continue  # sines and cosines
             width = parameter.shape[-1] if parameter.ndim > 1 else 1
-            base = 1.0 if "norm" in name.lower() and name.endswith("weight") else 0.0
+            of_norm = "norm" in name.lower() and name.endswith("weight")
+            base = 1.0 if of_norm or name.endswith("layer_scalar") else 0.0
             scale = 0.3 if parameter.ndim == 1 else width**-0.5
             drawn = base + scale * rng.standard_normal(parameter.shape)
             parameter.copy_(torch.from_numpy(drawn.astype(np.float32)))

@@ -40,6 +40,16 @@ MULTIPLIERS: dict[str, Any] = dict(
     embedding_multiplier=12.0, residual_multiplier=0.22, attention_multiplier=0.2,
     logits_scaling=8.0,
 )  # fmt: skip
+GEMMA4: dict[str, Any] = dict(
+    global_head_dim=16, hidden_size_per_layer_input=0, sliding_window=4,
+    final_logit_softcapping=3.0, layer_types=["sliding_attention", "full_attention"],
+    rope_parameters={
+        "full_attention": {
+            "rope_type": "proportional", "partial_rotary_factor": 0.25, "rope_theta": 1000.0
+        },
+        "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
+    },
+)  # fmt: skip
 KINDS = ["sliding_attention", "full_attention"]
 
 SPECIMENS: dict[str, Callable[[], Any]] = {
@@ -145,6 +155,17 @@ SPECIMENS: dict[str, Callable[[], Any]] = {
             "full_attention": {"rope_type": "linear", "factor": 4.0, "rope_theta": 1000.0},
             "sliding_attention": {"rope_type": "default", "rope_theta": 100.0},
         },
+    ),
+    "gemma4": lambda: transformers.Gemma4TextConfig(
+        **SIZES, **GEMMA4, attention_k_eq_v=True, num_global_key_value_heads=1
+    ),
+    "gemma4-unified": lambda: transformers.Gemma4UnifiedTextConfig(
+        **SIZES, **{name: value for name, value in GEMMA4.items() if "per_layer" not in name},
+        attention_k_eq_v=True, num_global_key_value_heads=1,
+    ),
+    "gemma4-own-values": lambda: transformers.Gemma4TextConfig(
+        **{**SIZES, "num_hidden_layers": 3}, **{**GEMMA4, "global_head_dim": 24,
+        "layer_types": [*GEMMA4["layer_types"], "full_attention"]}, attention_bias=True,
     ),
     "olmo2": lambda: transformers.Olmo2Config(
         **SIZES, eos_token_id=3, rope_parameters=YARN

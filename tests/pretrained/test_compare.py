@@ -102,6 +102,12 @@ def no_norm_of_queries(model, monkeypatch):
         layer.self_attn.q_norm.weight.data = np.ones_like(layer.self_attn.q_norm.weight.data)
 
 
+def numbers_of_layers_unread(model, monkeypatch):
+    """Each is left as every new model's is."""
+    for layer in model.decoder.layers:
+        layer.layer_scalar.weight.data = np.ones(1)
+
+
 def positions_one_further(model, monkeypatch):
     """As RoBERTa's are if the row of padding's is taken for the first."""
     model.positions.weight.data = np.roll(model.positions.weight.data, 1, axis=0)
@@ -162,6 +168,7 @@ MISTAKES = {
     "columns of queries in pairs": ("llama", pairs_of_columns, f"{ATTENTION}.q_proj"),
     "keys by turns": ("llama", keys_in_turns, ATTENTION),
     "norm after rotation": ("gemma3", norm_after_rotation, ATTENTION),
+    "numbers of layers unread": ("gemma4", numbers_of_layers_unread, f"{LAYER}"),
     "queries not normed": ("gemma3", no_norm_of_queries, f"{ATTENTION}.q_norm"),
     "gate and up of one tensor": (
         "phi3", swap("feed_forward.gate_proj", "feed_forward.up_proj"), FEED_FORWARD,

@@ -23,7 +23,7 @@ from tests.pretrained.measure import (
     of_numpy,
     rounding,
 )
-from tests.pretrained.specimens import MULTIPLIERS, SIZES, SPECIMENS
+from tests.pretrained.specimens import GEMMA4, MULTIPLIERS, SIZES, SPECIMENS
 from torch_ref.bridge import to_torch
 from torch_ref.models import make_twin
 
@@ -70,8 +70,11 @@ def test_logits_and_every_gradient_are_the_librarys(both):
         transformers.Exaone4Config(
             **SIZES, sliding_window=None, layer_types=["full_attention"] * 2
         ),
+        transformers.Gemma4TextConfig(
+            **SIZES, **GEMMA4 | {"layer_types": ["full_attention"] * 2}, attention_k_eq_v=True
+        ),
     ],
-    ids=["scores by layer", "dynamic", "experts without positions", "no window"],
+    ids=["scores by layer", "dynamic", "experts without positions", "no window", "no local layer"],
 )  # fmt: skip
 def test_what_a_config_says_seldom_is_the_librarys(tmp_path, config):
     model = library.random_model(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -11,6 +12,7 @@ import safetensors.torch
 import torch
 import transformers
 
+from npformer.errors import ConfigError
 from npformer.files.array_file import ArrayFile
 from npformer.files.narrow_floats import from_float8_e4m3
 from npformer.pretrained import from_pretrained
@@ -18,7 +20,7 @@ from npformer.pretrained.run import export, save_run
 from npformer.text.published_tokenizer import load_tokenizer
 from npformer.train.checkpoint import read_checkpoint
 from tests.pretrained import library
-from tests.pretrained.specimens import SPECIMENS
+from tests.pretrained.specimens import KINDS, SIZES, SPECIMENS
 from tests.pretrained.test_bad_input import change, shard
 
 
@@ -124,10 +126,13 @@ def test_configs_of_before_version_5(published, tmp_path, name):
     assert found == now
 
 
+SEES = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+SEES |= {"num_attention_heads": 2}
+
+
 def test_the_part_of_gemma_3_that_reads_text(tmp_path):
     """Of a model of the library's that sees images too; it is exported by itself."""
-    sees = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
-    sees |= {"num_attention_heads": 2, "image_size": 28, "patch_size": 14}
+    sees = SEES | {"image_size": 28, "patch_size": 14}
     config = transformers.Gemma3Config(
         text_config=SPECIMENS["gemma3"]().to_dict(), vision_config=sees, mm_tokens_per_image=4
     )
@@ -144,6 +149,73 @@ def test_the_part_of_gemma_3_that_reads_text(tmp_path):
     export(checkpoint, load_tokenizer(checkpoint.tokenizer_path), tmp_path / "text")
     again = library.narrow(tmp_path / "text")
     assert type(again).__name__ == "Gemma3ForCausalLM"
+    with torch.no_grad():
+        assert np.allclose(again(torch.from_numpy(ids)).logits.numpy(), expected, atol=1e-6)
+
+
+def test_what_gemma_4_is_where_its_config_says_nothing(tmp_path):
+    """Every sixth layer is global, and the last one whatever is said of it."""
+    sizes = SIZES | {"num_hidden_layers": 7}
+    config = transformers.Gemma4TextConfig(**sizes, hidden_size_per_layer_input=0)
+    library.saved(library.random_model(config), tmp_path)
+    before = from_pretrained(tmp_path).model.config
+    assert (before.window_pattern, before.window) == ("LLLLLGG", 512)
+    assert (before.global_head_size, before.rotary_scaling) == (512, "proportional")
+    unsaid = dict.fromkeys(("rope_parameters", "layer_types", "per_layer_config", "sliding_window"))
+    change(tmp_path / "config.json", **unsaid)
+    assert from_pretrained(tmp_path).model.config == before
+    change(tmp_path / "config.json", layer_types=[*["sliding_attention"] * 5, *KINDS[::-1]])
+    assert from_pretrained(tmp_path).model.config == before
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"hidden_size_per_layer_input": 8}, "hidden_size_per_layer_input 8; npformer has 0"),
+        ({"num_kv_shared_layers": 1}, "has num_kv_shared_layers 1; npformer has 0"),
+        ({"enable_moe_block": True}, "has enable_moe_block True; npformer has False"),
+        ({"use_bidirectional_attention": "all"}, "'all'; npformer has None, 'vision'"),
+        ({"per_layer_config": {"0": {"head_dim": 16}}}, "npformer has head_dim and num_key_value"),
+        ({"per_layer_config": {"1": {"rms_norm_eps": 1.0}}}, "has per_layer_config {'1': {'rms_no"),
+    ],
+)
+def test_what_of_gemma_4_is_not_loaded(published, tmp_path, fields, said):
+    source = shutil.copytree(published("gemma4")[1], tmp_path / "source")
+    change(source / "config.json", **fields)
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        from_pretrained(source)
+
+
+@pytest.mark.parametrize("name", ["Gemma4", "Gemma4Unified"])
+def test_the_part_of_gemma_4_that_reads_text(tmp_path, name):
+    """The config has the fields that published ones have, and not the library's table by layer."""
+    specimen = {"Gemma4": "gemma4", "Gemma4Unified": "gemma4-unified"}[name]
+    sees = {
+        "Gemma4": SEES | {"position_embedding_size": 16, "head_dim": 8, "patch_size": 4},
+        "Gemma4Unified": {"patch_size": 4, "mm_embed_dim": 24, "mm_posemb_size": 16},
+    }[name]
+    config = getattr(transformers, f"{name}Config")(
+        text_config=SPECIMENS[specimen]().to_dict(), vision_config=sees
+    )
+    whole = getattr(transformers, f"{name}ForConditionalGeneration")(config).eval()
+    for layer in whole.model.language_model.layers:
+        layer.layer_scalar.fill_(0.7)
+    whole.save_pretrained(tmp_path / "whole")
+    library.save_tokenizer(tmp_path / "whole")
+    ids = np.arange(3, 12)[None]
+    with torch.no_grad():
+        expected = whole(input_ids=torch.from_numpy(ids)).logits.numpy()
+    saved = json.loads((tmp_path / "whole" / "config.json").read_text())
+    saved["text_config"] |= {"global_head_dim": 16, "num_global_key_value_heads": 1}
+    del saved["text_config"]["per_layer_config"]
+    (tmp_path / "whole" / "config.json").write_text(json.dumps(saved))
+    found = from_pretrained(tmp_path / "whole")
+    assert abs(found.model.forward(ids)[0] - expected).max() < 1e-5 * abs(expected).max()
+    save_run(found, found.tokenizer(), tmp_path / "run")
+    checkpoint = read_checkpoint(tmp_path / "run")
+    export(checkpoint, load_tokenizer(checkpoint.tokenizer_path), tmp_path / "text")
+    again = library.narrow(tmp_path / "text")
+    assert type(again).__name__ == f"{name}ForCausalLM"
     with torch.no_grad():
         assert np.allclose(again(torch.from_numpy(ids)).logits.numpy(), expected, atol=1e-6)
 

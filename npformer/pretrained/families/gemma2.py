@@ -27,6 +27,11 @@ class Gemma2(Llama):
     }
     softcap: ClassVar[float | None] = 50.0
     """``attn_logit_softcapping`` where a config has none."""
+    norm_type: ClassVar[str] = "rms_norm_plus_one"
+    window: ClassVar[int] = 4096
+    """``sliding_window`` where a config has none."""
+    one_way: ClassVar[tuple[Any, ...]] = (None, False)
+    """What ``use_bidirectional_attention`` may be for a text that is read one way."""
     ignored_fields: ClassVar = {
         "hidden_act": "hidden_activation is what is read",
         "sliding_window_size": "an older name of sliding_window",
@@ -47,15 +52,15 @@ class Gemma2(Llama):
 
     def settings(self, fields: Fields) -> dict[str, Any]:
         """The settings of the model's config. Raises ConfigError for what npformer has not."""
-        fields.only("use_bidirectional_attention", None, False)
+        fields.only("use_bidirectional_attention", *self.one_way)
         found = super().settings(fields)
-        window = fields.take("sliding_window", 4096)
+        window = fields.take("sliding_window", self.window)
         return {
             **found,
             "norm": "sandwich",
-            "norm_type": "rms_norm_plus_one",
+            "norm_type": self.norm_type,
             "scale_embedding": True,
-            "attention_scale": fields.take("query_pre_attn_scalar", 256) ** -0.5,
+            "attention_scale": self.scale_of_scores(fields),
             "softcap": self.cap_of_scores(fields),
             "logit_softcap": fields.take("final_logit_softcapping", self.logit_softcap),
             **windows(fields, found["layers"], window, self.local(fields)),
@@ -63,6 +68,11 @@ class Gemma2(Llama):
 
     logit_softcap: ClassVar[float | None] = 30.0
     """``final_logit_softcapping`` where a config has none."""
+
+    def scale_of_scores(self, fields: Fields) -> float:
+        """The factor of attention's scores."""
+        scale: float = fields.take("query_pre_attn_scalar", 256) ** -0.5
+        return scale
 
     def cap_of_scores(self, fields: Fields) -> float | None:
         """The cap of attention's scores."""

@@ -24,6 +24,11 @@ class Gemma3(Gemma2):
         "language_model.",
         "model.",
     )
+    text_model: ClassVar[Mapping[str, Any]] = {
+        "model_type": "gemma3_text",
+        "architectures": ["Gemma3ForCausalLM"],
+    }
+    """What the config of the text's part says that it is, exported by itself."""
     theta = 1_000_000.0
     logit_softcap = None
     ignored_fields: ClassVar = {
@@ -62,8 +67,7 @@ class Gemma3(Gemma2):
         """That of the text's part."""
         if "text_config" not in config:
             return super().exported(config)
-        return {**config["text_config"], "model_type": "gemma3_text",
-                "architectures": ["Gemma3ForCausalLM"]}  # fmt: skip
+        return {**config["text_config"], **self.text_model}
 
     def rotation(self, fields: Fields) -> dict[str, Any]:
         """The settings of rotary positions."""
