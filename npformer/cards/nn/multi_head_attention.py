@@ -117,7 +117,7 @@ def _not_permuted(self, dy, cache):
     "causal is not passed on",
     MultiHeadAttention.forward,
     seen="keras-team/keras#23038",
-    smallest="x (1, 2, 3)",
+    smallest="x (1, 2, 4)",
     missed_by=option("no causal mask", causal=False),
 )
 def not_causal(self, x, *args, causal=False, **options):

@@ -48,7 +48,7 @@ def worst_of_the_real_one(name):
     """By invariant: a card's stand together, and look at the same runs of it.
 
     A few, for every case that a component is checked on asks for its invariants (test_gradients.py,
-    test_modules.py, test_mutants.py).
+    test_modules.py).
     """
     real = component(name)
     every = list(violations(real.invariants, real, real, cases=6))
