@@ -13,7 +13,7 @@ from npformer.cards.strategies import HypothesisSource
 from npformer.verify import arrays_like, check_arrays, seeds
 from npformer.verify.components.registry import COMPONENTS
 from npformer.verify.judge import check_case
-from tests.examples import examples
+from tests.examples import examples, of_every_component
 
 DTYPES = (np.float64, np.float32)
 OPS, OPTIMIZERS = (
@@ -23,7 +23,7 @@ OPS, OPTIMIZERS = (
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("component", OPS, ids=lambda c: c.name)
-@examples(2)
+@of_every_component(2)
 @given(data=st.data(), seed=seeds())
 def test_an_op_agrees_with_every_oracle(component, dtype, data, seed):
     case = component.draw(HypothesisSource(data.draw), np.dtype(dtype))
@@ -33,7 +33,7 @@ def test_an_op_agrees_with_every_oracle(component, dtype, data, seed):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("component", OPTIMIZERS, ids=lambda c: c.name)
-@examples(1)
+@of_every_component(1)
 @given(data=st.data())
 def test_an_optimizer_agrees_with_torch_optim(component, dtype, data):
     case = component.draw(HypothesisSource(data.draw), np.dtype(dtype))

@@ -15,7 +15,7 @@ from npformer.nn import Layer, MultiHeadAttention, Stack
 from npformer.verify import seeds
 from npformer.verify.components.registry import COMPONENTS
 from npformer.verify.judge import check_case
-from tests.examples import examples
+from tests.examples import examples, of_every_component
 
 MODULES = [c for c in COMPONENTS.values() if c.kind == "module"]
 LARGE = [c for c in MODULES if issubclass(c.card.module, Layer | Stack | Model)]
@@ -36,7 +36,7 @@ def assert_agrees(component, dtype, data, seed):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("component", SMALL, ids=lambda c: c.name)
-@examples(1)
+@of_every_component(1)
 @given(data=st.data(), seed=seeds())
 def test_a_module_agrees_with_its_twin(component, dtype, data, seed):
     assert_agrees(component, dtype, data, seed)
@@ -44,7 +44,7 @@ def test_a_module_agrees_with_its_twin(component, dtype, data, seed):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("component", LARGE, ids=lambda c: c.name)
-@examples(0.4)
+@of_every_component(0.4)
 @given(data=st.data(), seed=seeds())
 def test_a_model_agrees_with_its_twin(component, dtype, data, seed):
     assert_agrees(component, dtype, data, seed)
