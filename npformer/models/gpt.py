@@ -31,7 +31,6 @@ from numpy.typing import DTypeLike
 
 from npformer.errors import ShapeError
 from npformer.fields import check
-from npformer.models.ahead_config import AheadConfig
 from npformer.models.decoder_state import DecoderState
 from npformer.models.looks_ahead import AheadCache, LooksAhead
 from npformer.models.loss import NO_TARGET
@@ -40,6 +39,7 @@ from npformer.models.multiplier_config import MultiplierConfig
 from npformer.models.per_layer_config import PerLayerConfig
 from npformer.models.stack_config import Activation, Placement, PositionKind
 from npformer.models.streams_config import StreamsConfig
+from npformer.models.value_config import ValueConfig
 from npformer.nn import Dropout, Embedding, Linear, MultiTokenPrediction, Stack
 from npformer.nn.init import redraw_matrices
 from npformer.nn.mixture_of_experts import Auxiliary, summed
@@ -48,6 +48,7 @@ from npformer.nn.per_layer_embedding import PerLayerEmbedding, PerLayerEmbedding
 from npformer.nn.positions import make_positions
 from npformer.nn.stack import StackCache
 from npformer.nn.widths import scale_branches, scale_hidden
+from npformer.ops.embedding import EmbeddingCache
 from npformer.ops.linear import LinearCache
 from npformer.ops.masks import (
     check_documents,
@@ -59,7 +60,7 @@ from npformer.ops.softcap import SoftcapCache, softcap_backward, softcap_forward
 
 
 @dataclass(frozen=True, kw_only=True)
-class GPTConfig(PerLayerConfig, StreamsConfig, MultiplierConfig, AheadConfig):
+class GPTConfig(PerLayerConfig, StreamsConfig, MultiplierConfig, ValueConfig):
     """The shape of a decoder-only Transformer; the defaults are GPT-2's smallest."""
 
     family: Literal["gpt"] = "gpt"
@@ -146,6 +147,10 @@ class GPTConfig(PerLayerConfig, StreamsConfig, MultiplierConfig, AheadConfig):
             self.per_layer_size is None,
             "mup_base_width has no rule for per-layer embeddings; leave one out",
         )
+        check(
+            self.value_tables is None,
+            "mup_base_width has no rule for value embeddings; leave one out",
+        )
         check(base >= 1, f"mup_base_width is {base}; it must be 1 or more, or not given")
         for name in ("heads", "kv_heads", "global_kv_heads", "d_ff"):
             size = getattr(self, name)
@@ -160,6 +165,13 @@ class GPTConfig(PerLayerConfig, StreamsConfig, MultiplierConfig, AheadConfig):
         )
 
 
+class BesideCache(NamedTuple):
+    """Of what layers read beside the stream."""
+
+    per_layer: PerLayerEmbeddingCache | None
+    values: EmbeddingCache | None
+
+
 class OutputCache(NamedTuple):
     projection: LinearCache
     softcap: SoftcapCache | None
@@ -171,7 +183,7 @@ class GPTCache(NamedTuple):
     output: OutputCache | None  # None where the forward ends before it
     shown: Array | None = None  # (B, T, 1), False at padding; of documents alone
     ahead: AheadCache | None = None  # of the tokens behind the next one, where they are asked for
-    per_layer: PerLayerEmbeddingCache | None = None
+    beside: BesideCache = BesideCache(None, None)
 
     @property
     def auxiliary(self) -> Auxiliary | None:
@@ -207,6 +219,12 @@ class GPT(LooksAhead, Model):
         self.dropout = Dropout(c.dropout)
         rows = c.per_layer_settings(c.layers)
         self.per_layer = None if rows is None else PerLayerEmbedding(**rows, rng=rng, dtype=dtype)
+        self.value_embedding = None
+        if c.value_tables is not None:
+            columns = c.value_columns
+            self.value_embedding = Embedding(
+                c.vocab_size, columns, c.padding_id, rng=rng, dtype=dtype
+            )
         self.decoder = Stack(
             c.layers,
             c.d_model,
@@ -232,6 +250,8 @@ class GPT(LooksAhead, Model):
             self.embedding.clear_padding()
             if self.per_layer is not None:
                 self.per_layer.table.clear_padding()
+            if self.value_embedding is not None:
+                self.value_embedding.clear_padding()
         scale_hidden(self.named_parameters(), c.width_factor)
         self.output_scale = c.output_scale
         if c.scale_branches:
@@ -265,8 +285,8 @@ class GPT(LooksAhead, Model):
         x, embed = self._embed(target, rng, 0 if at is None else at)
         if targets is not None and self.config.experts is not None:
             texts = first_tokens(targets != NO_TARGET, at)
-        rows, per_layer = self._rows(x, target)
-        y, decoder = self.decoder.forward(x, mask=mask, rng=rng, at=at, texts=texts, rows=rows)
+        read, beside = self._beside(x, target)
+        y, decoder = self.decoder.forward(x, mask=mask, rng=rng, at=at, texts=texts, **read)
         if shown is not None:
             y = y * shown
         ahead = None
@@ -274,7 +294,7 @@ class GPT(LooksAhead, Model):
             more = {"documents": documents, "mask": mask, "at": at}
             _, ahead = self._look_ahead(y, target, targets, rng, **more)
         logits, output = self._finish(y)
-        return logits, GPTCache(embed, decoder, output, shown, ahead, per_layer)
+        return logits, GPTCache(embed, decoder, output, shown, ahead, beside)
 
     def backward(self, dlogits: Array, cache: GPTCache) -> None:
         """dlogits (B, T, V) -> nothing: ids have no gradient, the parameters have it all."""
@@ -284,9 +304,13 @@ class GPT(LooksAhead, Model):
         if cache.shown is not None:
             dy = dy * cache.shown
         dx = self.decoder.backward(dy, cache.decoder)
-        if self.per_layer is not None and cache.per_layer is not None:
-            dx, drows = dx
-            dx = dx + self.per_layer.backward(drows, cache.per_layer)
+        dx, *others = dx if isinstance(dx, tuple) else (dx,)
+        if self.per_layer is not None and cache.beside.per_layer is not None:
+            dx = dx + self.per_layer.backward(others.pop(), cache.beside.per_layer)
+        if self.value_embedding is not None and cache.beside.values is not None:
+            dvalues = others.pop()
+            flat = dvalues.reshape(*dvalues.shape[:2], self.config.value_columns)
+            self.value_embedding.backward(flat, cache.beside.values)
         self._embed_backward(dx, cache.embed)
 
     def output(self, y: Array) -> tuple[Array, OutputCache]:
@@ -339,14 +363,22 @@ class GPT(LooksAhead, Model):
         """ids (R, T) -> their last states (R, T, D)."""
         at, mask = state.place(ids.shape[1])
         x, _ = self._embed(ids, at=at)
-        rows, _ = self._rows(x, ids)
-        y, _ = self.decoder.forward(x, mask=mask, states=state.layers, at=at, rows=rows)
+        read, _ = self._beside(x, ids)
+        y, _ = self.decoder.forward(x, mask=mask, states=state.layers, at=at, **read)
         state.length += ids.shape[1]
         return y
 
-    def _rows(self, x: Array, ids: Array) -> tuple[Array | None, PerLayerEmbeddingCache | None]:
-        """x (B, T, D), ids (B, T) -> a row for each layer (B, T, L, P), if there are any; cache."""
-        return (None, None) if self.per_layer is None else self.per_layer.forward(x, ids)
+    def _beside(self, x: Array, ids: Array) -> tuple[dict[str, Any], BesideCache]:
+        """x (B, T, D), ids (B, T) -> what the layers read beside x, by its name there; cache."""
+        read: dict[str, Any] = {}
+        per_layer, values = None, None
+        if self.per_layer is not None:
+            read["rows"], per_layer = self.per_layer.forward(x, ids)  # (B, T, L, P)
+        if self.value_embedding is not None:
+            v, values = self.value_embedding.forward(ids)
+            tables, columns = self.config.value_tables, self.config.value_columns
+            read["values"] = v.reshape(*ids.shape, tables, columns // tables)  # (B, T, J, C)
+        return read, BesideCache(per_layer, values)
 
     def _read_out(self, y: Array) -> tuple[Array, OutputCache]:
         """The last states (..., D) -> logits (..., V), held within the cap if there is one."""

@@ -42,6 +42,7 @@ from npformer.nn.quantized_linear import QuantizedLinear
 from npformer.nn.residual import Residual
 from npformer.nn.rms_norm import RMSNorm
 from npformer.nn.stack import Stack
+from npformer.nn.value_mix import ValueMix
 
 __all__ = [
     "Activation",
@@ -84,6 +85,7 @@ __all__ = [
     "RotaryPositions",
     "SinusoidalPositions",
     "Stack",
+    "ValueMix",
     "make_feed_forward",
     "make_norm",
 ]

@@ -165,6 +165,7 @@ class Layer(Module):
         at: int | Array | None = None,
         texts: Array | None = None,
         bias: Array | None = None,
+        values: Array | None = None,
         rows: Array | None = None,
     ) -> tuple[Array, LayerCache]:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> y, cache.
@@ -174,8 +175,8 @@ class Layer(Module):
         memory is read in place of ``memory``; then there is no backward. ``at`` are the positions
         of x's tokens, where they are others. ``texts`` (B, T) are those that the experts'
         auxiliary losses are of, as in ``MixtureOfExperts``; None asks for no such loss. ``bias`` is
-        added to the scores of self-attention. ``rows`` (B, T, P) are the tokens' embeddings of a
-        layer that has such.
+        added to the scores of self-attention. ``values`` (B, T, G * Hv) are the tokens'
+        embeddings that it mixes into its values, ``rows`` (B, T, P) those of a layer with its own.
         """
 
         keeps_a_state = isinstance(self.self_attn, ConvolvedStreams)
@@ -184,9 +185,10 @@ class Layer(Module):
             kept: Any = None if state is None else state.self_attn
             if keeps_a_state:
                 return self.self_attn.forward(h, at=at, kept=kept)
-            biased = {} if bias is None else {"bias": bias}
+            given = {"bias": bias, "rows": values}
+            more = {name: array for name, array in given.items() if array is not None}
             return self.self_attn.forward(
-                h, mask=mask, **biased, causal=self.causal, at=at, kept=kept
+                h, mask=mask, **more, causal=self.causal, at=at, kept=kept
             )
 
         def attend_memory(h: Array) -> tuple[Array, Any]:
@@ -225,8 +227,8 @@ class Layer(Module):
         return y, LayerCache(self_attn, cross_attn, feed_forward, per_layer, scalar)
 
     def backward(self, dy: Array, cache: LayerCache) -> Any:
-        """dy (B, T, D) -> dx (B, T, D), then dmemory (B, S, D), dbias and drows where they were
-        given."""
+        """dy (B, T, D) -> dx (B, T, D), then dmemory (B, S, D), dbias, dvalues and drows where they
+        were given."""
         if self.layer_scalar is not None and cache.layer_scalar is not None:
             dy = self.layer_scalar.backward(dy, cache.layer_scalar)
         rows: list[Array] = []
@@ -266,7 +268,7 @@ class Layer(Module):
         return (x, None) if self.layer_scalar is None else self.layer_scalar.forward(x)
 
     def _both_backward(self, dh: Array, cache: tuple[Any, Any]) -> Any:
-        """dh (B, T, D) of the sum -> that of what both read, and dbias where it was given."""
+        """dh (B, T, D) of the sum -> that of what both read, then dbias and dvalues where given."""
         of_attention, of_network = cache
         dx = self.self_attn.backward(dh, of_attention)
         dx, *biases = dx if isinstance(dx, tuple) else (dx,)

@@ -42,6 +42,7 @@ from npformer.nn.positions import Positions, make_positions
 from npformer.nn.rms_norm import RMSNorm
 from npformer.nn.side_by_side import forward_side_by_side, lay_side_by_side
 from npformer.nn.token_grid import PackedMask
+from npformer.nn.value_mix import ValueMix, ValueMixCache
 from npformer.ops.attention import AttentionCache, attention_backward, attention_forward
 from npformer.ops.checks import check_choice, check_softcap, check_window
 from npformer.ops.linear import LinearCache
@@ -66,6 +67,7 @@ class KeysValuesCache(NamedTuple):
     v_proj: LinearCache | None  # None where values come from the keys
     k_heads: HeadsCache = HeadsCache()
     v_norm: RmsNormCache | None = None
+    mix: ValueMixCache | None = None
 
 
 class GateCache(NamedTuple):
@@ -96,7 +98,7 @@ class MultiHeadAttention(Module):
     ``softcap`` and ``scale`` are those of the op; with ``sinks`` each head learns one, and with
     ``gate`` a sigmoid of another projection of x multiplies what the heads found. ``value_norm`` is
     whether each head's values have a norm without a weight, ``values_from_keys`` whether they are
-    what the keys' projection gives.
+    what the keys' projection gives, ``value_mix`` whether rows by token are mixed into them.
 
     A row of the memory that the mask hides from every query changes nothing, neither y nor any
     gradient, even if it is NaN; with ``torch.nn.MultiheadAttention`` it makes both NaN.
@@ -125,6 +127,7 @@ class MultiHeadAttention(Module):
         gate: bool = False,
         value_norm: bool = False,
         values_from_keys: bool = False,
+        value_mix: bool = False,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
     ) -> None:
@@ -154,6 +157,7 @@ class MultiHeadAttention(Module):
             self.q_norm = make_norm(norm_type, q_size, eps, dtype=dtype)
             self.k_norm = make_norm(norm_type, k_size, eps, dtype=dtype)
         self.v_norm = RMSNorm(d_v, eps, weight=False, dtype=dtype) if value_norm else None
+        self.value_mix = ValueMix(dtype=dtype) if value_mix else None
         self.positions: Positions | None = None
         if positions is not None:
             self.positions = make_positions(**positions, d_model=d_model, rng=rng, dtype=dtype)
@@ -171,6 +175,7 @@ class MultiHeadAttention(Module):
         causal: bool = False,
         at: int | Array | None = None,
         kept: KeyValueCache | None = None,
+        rows: Array | None = None,
     ) -> tuple[Array, MultiHeadAttentionCache]:
         """x (B, T, D), memory (B, S, D) or None, mask (B|1, N|1, T|1, S) -> y (B, T, D), cache.
 
@@ -181,7 +186,7 @@ class MultiHeadAttention(Module):
         In decoding, the memory may come as the keys and values that ``keys_values`` once made of
         it, and those of x join the earlier positions' in ``kept``, on which mask and bias are then.
         With a ``PackedMask``, x (1, n, D) and the memory (1, m, D) are tokens without padding; a
-        bias is of their grids.
+        bias is of their grids. ``rows`` (B, T, G * Hv) are mixed into x's own values.
         """
         if at is None:
             at = 0 if kept is None else kept.length
@@ -192,7 +197,7 @@ class MultiHeadAttention(Module):
         if isinstance(memory, KeysValues):
             (k, v), kv_cache = memory, None
         elif memory is None:
-            (k, v), kv_cache = self._to_keys_values(projected, at)
+            (k, v), kv_cache = self._to_keys_values(projected, at, rows)
         else:
             (k, v), kv_cache = self.keys_values(memory, at)
         packed = None
@@ -224,7 +229,8 @@ class MultiHeadAttention(Module):
         )
 
     def backward(self, dy: Array, cache: MultiHeadAttentionCache) -> Any:
-        """dy (B, T, D) -> dx (B, T, D), then dmemory (B, S, D) and dbias where they were given."""
+        """dy (B, T, D) -> dx (B, T, D), then dmemory (B, S, D), dbias and drows where they were
+        given."""
         assert cache.keys_values is not None, "decoding has no backward"
         dy = self.out_proj.backward(dy, cache.out_proj)
         dx_gate = None
@@ -245,7 +251,8 @@ class MultiHeadAttention(Module):
         dx = self.q_proj.backward(dq, cache.q_proj)
         if dx_gate is not None:
             dx = dx + dx_gate
-        dmemory = self._keys_values_backward(dk, dv, keys_values)
+        dmemory, *drows = self._keys_values_backward(dk, dv, keys_values)
+        others += drows
         found = (dx, dmemory) if cache.has_memory else (dx + dmemory,)
         return (*found, *others) if cache.has_memory or others else found[0]
 
@@ -254,14 +261,19 @@ class MultiHeadAttention(Module):
         projected = forward_side_by_side(memory, None, *self._projections()[1:])
         return self._to_keys_values(projected, at)
 
-    def _keys_values_backward(self, dk: Array, dv: Array, cache: KeysValuesCache) -> Array:
-        """dk (B, S, G * H) of what the keys' projection gave, dv (B, S, G, Hv) -> dmemory."""
+    def _keys_values_backward(self, dk: Array, dv: Array, cache: KeysValuesCache) -> list[Array]:
+        """dk (B, S, G * H) of the keys' projection, dv (B, S, G, Hv) -> dmemory, drows."""
+        rows: list[Array] = []
+        if self.value_mix is not None and cache.mix is not None:
+            dv, drow = self.value_mix.backward(dv, cache.mix)
+            rows = [_merge(drow)]
         if self.v_norm is not None and cache.v_norm is not None:
             dv = self.v_norm.backward(dv, cache.v_norm)
         dv = _merge(dv)
         if self.v_proj is None or cache.v_proj is None:
-            return self.k_proj.backward(dk + dv, cache.k_proj)
-        return self.k_proj.backward(dk, cache.k_proj) + self.v_proj.backward(dv, cache.v_proj)
+            return [self.k_proj.backward(dk + dv, cache.k_proj), *rows]
+        dmemory = self.k_proj.backward(dk, cache.k_proj)
+        return [dmemory + self.v_proj.backward(dv, cache.v_proj), *rows]
 
     def lay_side_by_side(self) -> None:
         """The projections of self-attention lie in one array from now on (``side_by_side.py``)."""
@@ -279,7 +291,10 @@ class MultiHeadAttention(Module):
         return tuple(linear for linear in every if linear is not None)
 
     def _to_keys_values(
-        self, projected: Iterator[tuple[Array, LinearCache]], at: int | Array
+        self,
+        projected: Iterator[tuple[Array, LinearCache]],
+        at: int | Array,
+        rows: Array | None = None,
     ) -> tuple[KeysValues, KeysValuesCache]:
         """k (B, S, G * H), then v (B, S, G * Hv) as they are projected -> their heads, cache."""
         both, k_cache = next(projected)
@@ -288,7 +303,11 @@ class MultiHeadAttention(Module):
         v, v_norm = self._split(v, self.kv_heads), None
         if self.v_norm is not None:
             v, v_norm = self.v_norm.forward(v)
-        return KeysValues(k, v), KeysValuesCache(k_cache, v_cache, k_heads, v_norm)
+        mix = None
+        if self.value_mix is not None:
+            assert rows is not None, "values with a mixture are called with their rows"
+            v, mix = self.value_mix.forward(v, self._split(rows, self.kv_heads))
+        return KeysValues(k, v), KeysValuesCache(k_cache, v_cache, k_heads, v_norm, mix)
 
     def _to_heads(
         self, x: Array, heads: int, norm: Any, at: int | Array

@@ -48,7 +48,8 @@ class Stack(Module):
     layer shares, as in T5. Without ``first_norm`` the first layer's attention has no norm before
     it. Of ``streams``, settings of ``StreamResidual``, each begins as x, and their mean comes after
     the last layer. With ``per_layer``, settings of ``PerLayerGate``, each layer reads rows of its
-    own. ``last_norm`` is whether there is a norm after the last layer. With ``weight_bits`` the
+    own; of several value embeddings a layer's attention reads that which ``value_tables`` says, if
+    any. ``last_norm`` is whether there is a norm after the last layer. With ``weight_bits`` the
     layers' linear parts are ``QuantizedLinear``, of as many ``input_bits``.
     Raises ConfigError as ``Layer`` does, and for a bias beside one of a layer's own.
 
@@ -72,6 +73,7 @@ class Stack(Module):
         first_norm: bool = True,
         last_norm: bool | None = None,
         streams: Mapping[str, Any] | None = None,
+        value_tables: Sequence[int | None] | None = None,
         weight_bits: int | None = None,
         input_bits: int | None = None,
         rng: np.random.Generator,
@@ -79,6 +81,7 @@ class Stack(Module):
         **settings: Any,
     ) -> None:
         self.checkpointed = self.freed = False
+        self.value_tables = list(value_tables or [None] * layers)
         self.streams = 0 if streams is None else int(streams["streams"])
         around: dict[str, Any] = {"norm": norm, "eps": eps, "norm_type": norm_type, **settings}
         self.positions: Positions | None = None
@@ -119,6 +122,7 @@ class Stack(Module):
         states: Sequence[LayerState] | None = None,
         at: int | Array | None = None,
         texts: Array | None = None,
+        values: Array | None = None,
         rows: Array | None = None,
     ) -> tuple[Array, StackCache]:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> y, cache.
@@ -126,7 +130,7 @@ class Stack(Module):
         Or, where masks are ``PackedMask``, their tokens without padding, (1, n, D) and (1, m, D).
         With the ``states`` of a decoding, one a layer, as ``Layer.forward`` with its state; then no
         cache is kept of any. ``at`` and ``texts`` as there. ``rows`` (B, T, L, P) are what layers
-        read that have embeddings of their own.
+        read that have embeddings of their own, ``values`` (B, T, J, C) those of J tables.
         """
         caches: list[LayerCache | CheckpointedCache] = []
         cache: LayerCache | CheckpointedCache
@@ -140,7 +144,9 @@ class Stack(Module):
         for index, layer in enumerate(self.layers):
             state = None if states is None else states[index]
             row = None if rows is None else rows[:, :, index]  # (B, T, P)
-            arguments = (x, memory, mask, memory_mask, rng, state, at, texts, bias, row)
+            table = self.value_tables[index]
+            value = None if values is None or table is None else values[:, :, table]  # (B, T, C)
+            arguments = (x, memory, mask, memory_mask, rng, state, at, texts, bias, value, row)
             if self.checkpointed and state is None:
                 x, cache = checkpointed_forward(layer, *arguments)
             else:
@@ -156,7 +162,7 @@ class Stack(Module):
 
     def backward(self, dy: Array, cache: StackCache) -> Any:
         """dy (B, T, D) -> dx (B, T, D), and after it dmemory (B, S, D) with cross-attention, and
-        drows (B, T, L, P) of layers that read rows.
+        dvalues (B, T, J, C) of value embeddings and drows (B, T, L, P) of layers that read such.
 
         Every layer reads the memory and the bias, so their gradients are sums over the layers; a
         row is read by one.
@@ -169,7 +175,8 @@ class Stack(Module):
         shared: list[Array] = []  # dmemory and dbias, of those that there are
         rows: list[Array] = []  # of the layers from the last
         caches = cache.layers if self.freed else list(cache.layers)
-        for layer in reversed(self.layers):
+        values: dict[int, Array] = {}  # by table, which several layers read
+        for layer, table in zip(reversed(self.layers), reversed(self.value_tables), strict=True):
             layer_cache = caches.pop()
             if isinstance(layer_cache, CheckpointedCache):
                 dx = checkpointed_backward(layer, dx, layer_cache)
@@ -178,11 +185,16 @@ class Stack(Module):
             dx, *shares = dx if isinstance(dx, tuple) else (dx,)
             if layer.per_layer is not None:
                 rows.append(shares.pop())
+            if table is not None:
+                dvalue = shares.pop()
+                values[table] = values[table] + dvalue if table in values else dvalue
             shared = [a + b for a, b in zip(shared, shares, strict=True)] if shared else shares
         if self.positions is not None:
             self.positions.bias_backward(shared.pop(), cache.bias)
         if self.streams:
             dx = dx.sum(axis=-2)  # (B, T, D)
+        if values:
+            shared.append(np.stack([values[table] for table in sorted(values)], axis=-2))
         if rows:
             shared.append(np.stack(rows[::-1], axis=-2))  # (B, T, L, P)
         return (dx, *shared) if shared else dx

@@ -254,6 +254,8 @@ def _surroundings(cls: Any, name: str, value: Any) -> Iterator[dict[str, Any]]:
         own = {"streams": 2, "norm": "pre"}
     if name.startswith("per_layer"):
         own = {"per_layer_size": 2, "activation": "gelu"}
+    if name == "value_tables" and counts:
+        own["layers"] = 2 * value
     if name == "per_layer_vocab" and counts:
         own["vocab_size"] = value
     several = value if counts else 2

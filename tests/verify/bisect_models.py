@@ -86,6 +86,8 @@ VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
             "embedding_multiplier": 3.0,
             "residual_multiplier": 0.5,
             "logit_multiplier": 0.5,
+            "value_tables": 1,
+            "value_norm": True,
         },
         3,
     ),

@@ -60,6 +60,7 @@ CANNOT_SHOW = {
     "GPT/asked-across-texts": "no model here looks at later tokens",
     "GPT/later-text-seen": "no model here looks at later tokens",
     "Stack/shared-bias-of-first-layer": "no layers here share a bias",
+    "Stack/first-table-for-all": "there is one table of values",
     "relative_bias/no-room-for-the-far": "no two tokens are far apart",
     "relative_bias/one-bucket-too-few": "no two tokens are far apart",
     "relative_bias/dropped-in-decoding": "training has as many queries as keys",

@@ -52,6 +52,9 @@ class GPT(LooksAhead, Model):
         self.dropout = Dropout(c.dropout)
         rows = c.per_layer_settings(c.layers)
         self.per_layer = None if rows is None else PerLayerEmbedding(**rows, **place)
+        self.value_embedding = None
+        if c.value_tables is not None:
+            self.value_embedding = Embedding(c.vocab_size, c.value_columns, c.padding_id, **place)
         self.decoder = Stack(
             c.layers,
             c.d_model,
@@ -72,6 +75,8 @@ class GPT(LooksAhead, Model):
         self.redraw()
         if self.per_layer is not None:
             self.per_layer.table._fill_padding_idx_with_zero()
+        if self.value_embedding is not None:
+            self.value_embedding._fill_padding_idx_with_zero()
         scale_hidden(self, c.width_factor)
         self.output_scale = c.logit_multiplier / c.width_factor
         if c.scale_branches:
@@ -143,8 +148,13 @@ class GPT(LooksAhead, Model):
         return self._scaled(y), summed(auxiliary)
 
     def _beside(self, x: Tensor, ids: Tensor) -> dict[str, Tensor]:
-        """A row for each layer (B, T, L, P), if there are any."""
-        return {} if self.per_layer is None else {"rows": self.per_layer(x, ids)}
+        """A row for each layer (B, T, L, P) and for each table of values (B, T, J, C), if any."""
+        read = {}
+        if self.per_layer is not None:
+            read["rows"] = self.per_layer(x, ids)
+        if self.value_embedding is not None:
+            read["values"] = self.value_embedding(ids).unflatten(-1, (self.config.value_tables, -1))
+        return read
 
     def bias_steps(self, load: Tensor) -> list[tuple[nn.Parameter, Tensor]]:
         """load (layers, E) -> the biases of the choices, if there are any, and what to add."""

@@ -41,6 +41,7 @@ from torch_ref.nn.quantized_linear import QuantizedLinear
 from torch_ref.nn.residual import Residual
 from torch_ref.nn.rms_norm import RMSNorm
 from torch_ref.nn.stack import Stack
+from torch_ref.nn.value_mix import ValueMix
 
 __all__ = [
     "Activation",
@@ -81,6 +82,7 @@ __all__ = [
     "RotaryPositions",
     "SinusoidalPositions",
     "Stack",
+    "ValueMix",
     "make_feed_forward",
     "make_norm",
 ]

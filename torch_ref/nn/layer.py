@@ -120,6 +120,7 @@ class Layer(nn.Module):
         at: int | Tensor | None = None,
         texts: Tensor | None = None,
         bias: Tensor | None = None,
+        values: Tensor | None = None,
         rows: Tensor | None = None,
     ) -> Any:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> (B, T, D).
@@ -129,8 +130,8 @@ class Layer(nn.Module):
         With the ``state`` of a decoding, x are the positions after those that it keeps, and its
         memory is read in place of ``memory``. ``at`` are the positions of x's tokens, where they
         are others. With ``texts`` (B, T), the experts' ``Auxiliary`` comes after it.
-        ``bias`` is added to the scores of self-attention. ``rows`` (B, T, P) are the tokens' of a
-        layer that has such embeddings.
+        ``bias`` is added to the scores of self-attention. ``values`` (B, T, G * Hv) are the tokens'
+        embeddings that it mixes into its values, ``rows`` (B, T, P) those of a layer with its own.
         """
 
         keeps_a_state = isinstance(self.self_attn, ConvolvedStreams)
@@ -139,8 +140,9 @@ class Layer(nn.Module):
             kept: Any = None if state is None else state.self_attn
             if keeps_a_state:
                 return self.self_attn(h, at=at, kept=kept)
-            biased = {} if bias is None else {"bias": bias}
-            return self.self_attn(h, mask=mask, **biased, causal=self.causal, at=at, kept=kept)
+            given = {"bias": bias, "rows": values}
+            more = {name: tensor for name, tensor in given.items() if tensor is not None}
+            return self.self_attn(h, mask=mask, **more, causal=self.causal, at=at, kept=kept)
 
         def attend_memory(h: Tensor) -> Tensor:
             assert self.cross_attn is not None

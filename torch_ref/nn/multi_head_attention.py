@@ -23,6 +23,7 @@ from torch_ref.nn.positions import make_positions
 from torch_ref.nn.quantized_linear import QuantizedLinear
 from torch_ref.nn.rms_norm import RMSNorm
 from torch_ref.nn.token_grid import PackedMask
+from torch_ref.nn.value_mix import ValueMix
 
 
 class MultiHeadAttention(nn.Module):
@@ -51,6 +52,7 @@ class MultiHeadAttention(nn.Module):
         gate: bool = False,
         value_norm: bool = False,
         values_from_keys: bool = False,
+        value_mix: bool = False,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
     ) -> None:
@@ -86,6 +88,7 @@ class MultiHeadAttention(nn.Module):
             sizes = (heads * d_k, groups * d_k) if self.full_norm else (d_k, d_k)
             self.q_norm, self.k_norm = (make_norm(norm_type, n, eps, **place) for n in sizes)
         self.v_norm = RMSNorm(d_v, eps, weight=False, **place) if value_norm else None
+        self.value_mix = ValueMix(**place) if value_mix else None
         self.positions = None
         if positions is not None:
             self.positions = make_positions(**positions, d_model=d_model, **place)
@@ -102,6 +105,7 @@ class MultiHeadAttention(nn.Module):
         causal: bool = False,
         at: int | Tensor | None = None,
         kept: KeyValueCache | None = None,
+        rows: Tensor | None = None,
     ) -> Tensor:
         """x (B, T, D), memory (B, S, D) or None, mask (B|1, N|1, T|1, S) -> (B, T, D).
 
@@ -110,13 +114,15 @@ class MultiHeadAttention(nn.Module):
         x's tokens, of which the first has 0 unless given. In decoding, the memory may come as the
         keys and values that ``keys_values`` once made of it, and those of x join the earlier
         positions' in ``kept``, which may have a mask of its own. With a ``PackedMask``, x (1, n, D)
-        and the memory (1, m, D) are tokens without padding; a bias is of their grids.
+        and the memory (1, m, D) are tokens without padding; a bias is of their grids. ``rows``
+        (B, S, G * Hv) are what is mixed into the values.
         """
         if at is None:
             at = 0 if kept is None else kept.length
         if kept is not None:
             assert not isinstance(mask, PackedMask)
             q, k, v = self._queries_keys_values(x, kept, at)
+            v = self._mixed(v, rows)
             k, v, own = kept.append(k, v)
             held = slice(-k.shape[1], None)  # a window's keys are the last ones
             mask = mask[..., held] if own is None and mask is not None else own
@@ -125,7 +131,7 @@ class MultiHeadAttention(nn.Module):
             q, (k, v) = self._to_heads(self.q_proj(x), self.heads, self.q_norm, at), memory
         else:
             q = self._to_heads(self.q_proj(x), self.heads, self.q_norm, at)
-            k, v = self.keys_values(x if memory is None else memory, at)
+            k, v = self.keys_values(x if memory is None else memory, at, rows)
         packed = mask if isinstance(mask, PackedMask) else None
         if packed is not None:
             q, k, v = packed.spread(q, k, v)
@@ -142,11 +148,14 @@ class MultiHeadAttention(nn.Module):
             y = y * ops.sigmoid(self.gate_proj(x))
         return self.out_proj(y)
 
-    def keys_values(self, memory: Tensor, at: int | Tensor = 0) -> KeysValues:
+    def keys_values(
+        self, memory: Tensor, at: int | Tensor = 0, rows: Tensor | None = None
+    ) -> KeysValues:
         """memory (B, S, D) -> k (B, S, G, H), v (B, S, G, Hv); decoding keeps them."""
         both = self.k_proj(memory)
         k = self._to_heads(both, self.kv_heads, self.k_norm, at)
-        return KeysValues(k, self._values(both if self.v_proj is None else self.v_proj(memory)))
+        v = self._values(both if self.v_proj is None else self.v_proj(memory))
+        return KeysValues(k, self._mixed(v, rows))
 
     def start(self, max_length: int) -> KeyValueCache:
         """What a decoding of up to ``max_length`` tokens keeps, of the weights as they are now."""
@@ -178,6 +187,13 @@ class MultiHeadAttention(nn.Module):
         """v (B, S, G * Hv) -> (B, S, G, Hv), normed."""
         v = v.unflatten(2, (self.kv_heads, -1))
         return v if self.v_norm is None else self.v_norm(v)
+
+    def _mixed(self, v: Tensor, rows: Tensor | None) -> Tensor:
+        """v (B, S, G, Hv), rows (B, S, G * Hv) -> v, into which they are mixed if they are."""
+        if self.value_mix is None or rows is None:
+            return v
+        mixed: Tensor = self.value_mix(v, rows.unflatten(2, (self.kv_heads, -1)))
+        return mixed
 
     def _to_heads(self, x: Tensor, heads: int, norm: nn.Module | None, at: int | Tensor) -> Tensor:
         """x (B, T, N * H) of queries or keys -> (B, T, N, H), normed and turned."""

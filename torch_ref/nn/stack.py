@@ -45,6 +45,7 @@ class Stack(nn.Module):
         first_norm: bool = True,
         last_norm: bool | None = None,
         streams: Mapping[str, Any] | None = None,
+        value_tables: Sequence[int | None] | None = None,
         weight_bits: int | None = None,
         input_bits: int | None = None,
         dtype: torch.dtype = torch.float32,
@@ -53,6 +54,7 @@ class Stack(nn.Module):
     ) -> None:
         super().__init__()
         self.checkpointed = False
+        self.value_tables = list(value_tables or [None] * layers)
         self.streams = 0 if streams is None else int(streams["streams"])
         place: dict[str, Any] = {"dtype": dtype, "device": device}
         around: dict[str, Any] = {"norm": norm, "eps": eps, "norm_type": norm_type, **settings}
@@ -92,6 +94,7 @@ class Stack(nn.Module):
         states: Sequence[LayerState] | None = None,
         at: int | Tensor | None = None,
         texts: Tensor | None = None,
+        values: Tensor | None = None,
         rows: Tensor | None = None,
     ) -> Any:
         """x (B, T, D), memory (B, S, D), masks to (B, N, T, T) and (B, N, T, S) -> (B, T, D).
@@ -99,7 +102,7 @@ class Stack(nn.Module):
         Or, where masks are ``PackedMask``, their tokens without padding, (1, n, D).
 
         With the ``states`` of a decoding, one a layer, as ``Layer.forward`` with its state; ``at``
-        as there. ``rows`` (B, T, L, P) are what layers read that have embeddings of their own. With
+        as there. ``values`` (B, T, J, C) and ``rows`` (B, T, L, P) are as in the NumPy model. With
         ``texts`` (B, T), the ``Auxiliary`` of all layers comes after it.
         """
         each: list[Auxiliary] = []
@@ -113,7 +116,9 @@ class Stack(nn.Module):
         for index, layer in enumerate(self.layers):
             state = None if states is None else states[index]
             row = None if rows is None else rows[:, :, index]
-            arguments = (x, memory, mask, memory_mask, rng, state, at, texts, bias, row)
+            table = self.value_tables[index]
+            value = None if values is None or table is None else values[:, :, table]
+            arguments = (x, memory, mask, memory_mask, rng, state, at, texts, bias, value, row)
             x = call_layer(layer, *arguments, checkpointed=self.checkpointed)
             if isinstance(x, tuple):  # of a layer with experts, where texts are given
                 x, auxiliary = x

@@ -42,8 +42,16 @@ card.frozen = lambda case: _frozen(case.static["build"][0])
 def _frozen(config):
     """The row whose look-up has no gradient, where there is one."""
     padding = config.padding_id
-    tables = ["embedding.weight"] + ["per_layer.table.weight"] * (config.per_layer_size is not None)
+    tables = ["embedding.weight"]
+    tables += ["per_layer.table.weight"] * (config.per_layer_size is not None)
+    tables += ["value_embedding.weight"] * (config.value_tables is not None)
     return {} if padding is None else dict.fromkeys(tables, padding)
+
+
+def _other_values(settings: dict[str, Any]) -> bool:
+    """Whether values are of a latent, of a state, or of another size in some layers."""
+    sizes = ("latent_size", "delta_pattern", "global_head_size", "global_kv_heads")
+    return any(settings.get(name) for name in sizes)
 
 
 @card.draw
@@ -69,6 +77,8 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     elif settings["activation"] != "relu" and rarely(source, 3):
         settings["per_layer_size"] = source.choice((3, 2))
         settings["per_layer_vocab"] = source.choice((None, 4))
+    elif settings["layers"] > 1 and not _other_values(settings) and rarely(source, 3):
+        settings["value_tables"] = 1
     c = GPTConfig(**{f.name: settings[f.name] for f in dataclasses.fields(GPTConfig)
                      if f.name in settings})  # fmt: skip
     b, t, _ = draw_lengths(source)

@@ -186,13 +186,15 @@ def _value_norm_skipped(self, x, *args, **options):
 @card.wrong_method("values-of-turned-keys", "values that come from the keys are taken after these "
                    "were normed and turned", MultiHeadAttention.forward)  # fmt: skip
 def _values_of_turned_keys(self, x, *args, **options):
-    def keys_values(memory, at=0):
-        (k, v), cache = type(self).keys_values(self, memory, at)
+    def to_keys_values(projected, at, rows=None):
+        (k, v), cache = type(self)._to_keys_values(self, projected, at, rows)
         if self.v_proj is None:
             v = k if self.v_norm is None else self.v_norm.forward(k)[0]
+            if rows is not None:
+                v = self.value_mix.forward(v, self._split(rows, self.kv_heads))[0]
         return KeysValues(k, v), cache
 
-    with altered(self, keys_values=keys_values):
+    with altered(self, _to_keys_values=to_keys_values):
         return self.forward(x, *args, **options)
 
 

@@ -21,7 +21,8 @@ from npformer.nn.layer import Layer
 from npformer.nn.multi_head_attention import MultiHeadAttention
 
 card = ModuleCard.of(Layer)
-card.inputs, card.output = {"x": "BTD", "memory": "BSD", "rows": "BTP"}, "BTD"
+card.inputs, card.output = {"x": "BTD", "memory": "BSD"}, "BTD"
+card.inputs |= {"values": "BTC", "rows": "BTP"}
 card.causal = lambda static: static["settings"]["causal"]
 card.plain = lambda case: (
     "attention" not in case.static["settings"]
@@ -30,6 +31,7 @@ card.plain = lambda case: (
 card.words = {
     "dx": "the gradient that its residuals hand on",
     "dmemory": "the memory's gradient",
+    "dvalues": "the gradient of the tokens' value embeddings",
     "drows": "the gradient of the tokens' rows of this layer",
 }
 card.passes = {("forward", "causal", "self_attn"): "the causal mask"}
@@ -37,7 +39,8 @@ card.passes = {("forward", "causal", "self_attn"): "the causal mask"}
 
 def named(layer: Any, inputs: list[Any]) -> dict[str, Any]:
     """The inputs of a layer, or of a stack of such, by their names: x comes first."""
-    there = {"x": True, "memory": layer.cross_attn, "rows": layer.per_layer}
+    there = {"x": True, "memory": layer.cross_attn}
+    there |= {"values": getattr(layer.self_attn, "value_mix", None), "rows": layer.per_layer}
     return dict(zip((n for n, part in there.items() if part is not None), inputs, strict=True))
 
 
@@ -72,6 +75,8 @@ def draw_layers(source: Source, *counts: int) -> tuple[dict[str, int], dict[str,
         further["residual_scale"] = source.choice((1.0, 0.5))
         further["parallel"] = not cross and source.choice((False, True))
         if source.choice((False, True)):
+            attention["value_mix"] = True
+        if source.choice((False, True)):
             gate = source.choice(("geglu_tanh", "swiglu"))
             further["per_layer"] = {"size": source.choice((3, 2)), "activation": gate}
         further["layer_scalar"] = source.choice((None, {}))
@@ -88,6 +93,8 @@ def draw_layers(source: Source, *counts: int) -> tuple[dict[str, int], dict[str,
         "rng": draw_seed(source),
     }
     sizes = {"B": b, "T": t, "D": c["d_model"], **({"S": s} if cross else {})}
+    if "value_mix" in attention:
+        sizes["C"] = attention["kv_heads"] * (c["d_v"] or c["d_model"] // c["heads"])
     if "per_layer" in further:
         sizes |= {"P": further["per_layer"]["size"], **({"L": count[0]} if count else {})}
     inside = {"N": c["heads"], "F": c["d_ff"], "H": size, "the number of layers": sum(count)}
@@ -166,8 +173,13 @@ def _half(self, dy, cache):
     if self.per_layer is not None:
         gate = self.per_layer.backward
         dy, *rows = self.per_layer_residual.backward(dy, cache.per_layer, gate)
+    inside = cache.self_attn.sublayer
+    if self.self_attn.value_mix is not None:
+        of_attention = inside[0] if self.feed_forward_residual is None else inside
+        b, t, g, h = of_attention.keys_values.mix.row.shape
+        rows = [np.zeros((b, t, g * h), dy.dtype), *rows]
     if self.feed_forward_residual is None:
-        _, of_network = cache.self_attn.sublayer
+        _, of_network = inside
         dx = self.self_attn_residual.backward(
             dy, cache.self_attn, lambda dh, _: self.feed_forward.backward(dh, of_network)
         )

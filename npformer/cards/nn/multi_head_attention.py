@@ -11,15 +11,34 @@ from npformer.cards.module_card import ModuleCard
 from npformer.cards.module_draws import draw_lengths, draw_mask, draw_settings
 from npformer.cards.ordinary import only, option
 from npformer.cards.strategies import Source
+from npformer.nn.key_value_cache import KeysValues
 from npformer.nn.multi_head_attention import MultiHeadAttention
 from npformer.ops.attention import attention_backward, attention_forward
 from npformer.ops.linear import linear_backward
 
 card = ModuleCard.of(MultiHeadAttention)
-card.inputs, card.output = {"x": "BTD", "memory": "BSD"}, "BTD"
+card.inputs, card.output = {"x": "BTD", "memory": "BSD", "rows": "BTC"}, "BTD"
 card.causal, card.keeps = lambda static: static["causal"], ("causal",)
 card.plain = lambda case: not case.static["settings"]
-card.words = {"dmemory": "the sum of the keys' and the values' gradients"}
+card.words = {
+    "dmemory": "the sum of the keys' and the values' gradients",
+    "drows": "the share of the values' gradient that their rows have",
+}
+
+
+def _named(module: Any, inputs: list[Any]) -> dict[str, Any]:
+    """A memory, if there is one, and rows by themselves: the card draws no rows of a memory."""
+    names = ("x", "memory") if module.value_mix is None else ("x", "rows")
+    return dict(zip(names, inputs, strict=False))
+
+
+def _call(module: Any, inputs: list[Any], keywords: dict[str, Any]) -> Any:
+    y, cache = module.forward(**_named(module, inputs), **keywords)
+    return y, lambda dy: module.backward(dy, cache)
+
+
+card.call = _call
+card.call_twin = lambda module, inputs, keywords: module(**_named(module, inputs), **keywords)
 card.passes = {
     ("forward", "mask", "attention"): "the mask",
     ("forward", "causal", "attention"): "the causal mask",
@@ -45,16 +64,19 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     b, t, s = draw_lengths(source)
     memory = {"S": s} if source.choice((True, False)) else {}
     size = c["d_k"] or c["d_model"] // c["heads"]
+    settings = draw_attention(source, c["heads"], size, max(t, s), as_wide=c["d_k"] == c["d_v"])
     static = {
         "build": (c["d_model"], c["heads"], c["d_k"], c["d_v"]),
-        "settings": draw_attention(
-            source, c["heads"], size, max(t, s), as_wide=c["d_k"] == c["d_v"]
-        ),
+        "settings": settings,
         "mask": draw_mask(source, b, memory.get("S", t)),
         # Over a memory of a fixed length, a prefix of the queries would be aligned otherwise.
         "causal": source.choice((False, True)) and not memory,
     }
-    return {"B": b, "T": t, "D": c["d_model"], **memory}, static
+    rows = {}
+    if settings and not memory and source.choice((False, True)):
+        settings["value_mix"] = True
+        rows = {"C": settings["kv_heads"] * (c["d_v"] or c["d_model"] // c["heads"])}
+    return {"B": b, "T": t, "D": c["d_model"], **memory, **rows}, static
 
 
 @card.steps
@@ -76,6 +98,8 @@ def _without(which, weight):
         if cache.gate is not None:
             inner = inner * cache.gate.open
         share = attention_backward(self._split(inner), cache.attention)[which]
+        if which == 2 and self.value_mix is not None:
+            share = share * self.value_mix.mix.data[0]
         matrix = (getattr(self, weight) or self.k_proj).weight.data
         if which == 2 and self.v_norm is not None:
             share = self.v_norm.backward(share, cache.keys_values.v_norm)
@@ -156,3 +180,19 @@ def _split_by_reshape(q, k, v, *masks, **options):
 def _merged_by_reshape(q, k, v, *masks, **options):
     y, cache = attention_forward(q, k, v, *masks, **options)
     return y.swapaxes(1, 2).reshape(y.shape), cache
+
+
+@card.wrong_method("rows-before-the-norm", "rows are mixed into the values before these are "
+                   "normed", MultiHeadAttention.forward)  # fmt: skip
+def _rows_normed(self, x, *arguments, **more):
+    if self.value_mix is None or self.v_norm is None:
+        return self.forward(x, *arguments, **more)
+
+    def to_keys_values(projected, at, rows=None):
+        (k, _), cache = type(self)._to_keys_values(self, projected, at, rows)
+        v = self._split((self.v_proj or self.k_proj).forward(x)[0], self.kv_heads)
+        v = self.value_mix.forward(v, self._split(rows, self.kv_heads))[0]
+        return KeysValues(k, self.v_norm.forward(v)[0]), cache
+
+    with altered(self, _to_keys_values=to_keys_values):
+        return self.forward(x, *arguments, **more)

@@ -20,10 +20,12 @@ from npformer.nn.residual import PLACEMENTS
 from npformer.nn.stack import Stack
 
 card = ModuleCard.of(Stack)
-card.inputs, card.output = {"x": "BTD", "memory": "BSD", "rows": "BTLP"}, "BTD"
+card.inputs, card.output = {"x": "BTD", "memory": "BSD"}, "BTD"
+card.inputs |= {"values": "BTJC", "rows": "BTLP"}
 card.causal = lambda static: static["settings"]["causal"]
 card.words = {
     "dmemory": "the sum of the memory's gradient over the layers",
+    "dvalues": "of each table the sum over the layers that read it",
     "drows": "of each layer the gradient of its rows",
 }
 
@@ -45,6 +47,9 @@ def draw(source: Source) -> tuple[dict[str, int], dict[str, Any]]:
     sizes, static = draw_layers(source, 1, 2, 3)
     settings = static["settings"]
     settings["norm"] = source.choice(PLACEMENTS)
+    if "C" in sizes:
+        tables = source.choice(((0, 0, 0), (0, 1, 0)))[: static["build"][0]]
+        settings["value_tables"], sizes["J"] = tables, max(tables) + 1
     own = settings.get("attention", {}).get("positions") or {}
     if own.get("name") not in BIASES and source.choice((False, True)):
         kind = source.choice(BIASES)
@@ -109,16 +114,21 @@ def _walked_back(memory=sum, bias=sum, norm=True):
     def backward(self, dy, cache):
         dx = self.norm.backward(dy, cache.norm) if self.norm is not None and norm else dy
         each, rows = [], []
-        for layer, layer_cache in zip(reversed(self.layers), reversed(cache.layers), strict=True):
+        values: dict[int, Any] = {}
+        of = zip(self.layers, cache.layers, self.value_tables, strict=True)
+        for layer, layer_cache, table in reversed(list(of)):
             dx = layer.backward(dx, layer_cache)
             dx, *shares = dx if isinstance(dx, tuple) else (dx,)
             if layer.per_layer is not None:
                 rows.append(shares.pop())
+            if table is not None:
+                values[table] = values.get(table, 0) + shares.pop()
             each.append(shares)
         shared = list(zip(*each, strict=True))
         if self.positions is not None:
             self.positions.bias_backward(bias(shared.pop()), cache.bias)
         others = [memory(shared.pop())] if shared else []
+        others += [np.stack([values[n] for n in sorted(values)], axis=-2)] if values else []
         others += [np.stack(rows[::-1], axis=-2)] if rows else []
         return (dx, *others) if others else dx
 
@@ -154,3 +164,34 @@ def _from_the_last(self, dy, cache):
         return gradients
     *others, drows = gradients
     return (*others, drows[:, :, ::-1])
+
+
+@card.wrong_method(
+    "first-table-for-all", "every layer reads the first of the tables", Stack.forward
+)
+def _first_table(self, x, *args, values=None, **options):
+    first = None if values is None else np.repeat(values[:, :, :1], values.shape[2], axis=2)
+    return self.forward(x, *args, values=first, **options)
+
+
+@card.wrong_method("table-of-one-reader", "a table that several layers read gets the gradient of "
+                   "the last of them alone", Stack.backward)  # fmt: skip
+def _one_reader(self, dy, cache):
+    with ExitStack() as stack:
+        seen: set[int] = set()
+        for layer, table in zip(reversed(self.layers), reversed(self.value_tables), strict=True):
+            if table in seen:
+                stack.enter_context(altered(layer, backward=_without_values(layer)))
+            seen |= {table} - {None}
+        return self.backward(dy, cache)
+
+
+def _without_values(layer):
+    right, place = layer.backward, -1 if layer.per_layer is None else -2
+
+    def backward(dy, cache):
+        gradients = list(right(dy, cache))
+        gradients[place] = np.zeros_like(gradients[place])
+        return tuple(gradients)
+
+    return backward
