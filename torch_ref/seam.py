@@ -1,15 +1,17 @@
 """The twin's own functions as PyTorch's: a ``TorchFunctionMode`` sees each call of one whole.
 
-Modules have PyTorch's forward hooks; together these are what ``npformer.seam`` is to the NumPy
-model.
+Modules have PyTorch's forward hooks (``hooked``); together these are what ``npformer.seam`` is to
+the NumPy model.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
+from torch import nn
 from torch.overrides import handle_torch_function, has_torch_function
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,3 +31,19 @@ def op(function: F) -> F:
 
     OPS.add(called)
     return called  # type: ignore[return-value]
+
+
+@contextmanager
+def hooked(
+    model: nn.Module, before: Callable[..., Any], after: Callable[..., Any]
+) -> Iterator[None]:
+    """Each call of a module of the tree goes by these, of whatever thread, until the block ends.
+
+    ``before(module, args, kwargs)`` may return others in their place, and what ``after(module,
+    args, y)`` returns is what the caller gets.
+    """
+    with ExitStack() as hooks:
+        for module in model.modules():
+            hooks.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
+            hooks.callback(module.register_forward_hook(after).remove)
+        yield

@@ -175,7 +175,7 @@ def invariants(card: OpCard, pair: tuple[Any, Any], broken_by: dict[str, str]) -
             yield Finding(np.concatenate(both, 1), whole, 2 * s)
 
 
-class Step(NamedTuple):
+class RecurrentStep(NamedTuple):
     """What a backward has at one position; ``ds`` is that of S_t, ``w`` and ``beta`` of delta."""
 
     q: Array  # (B, N, H)
@@ -215,7 +215,7 @@ class Step(NamedTuple):
         return self.ds - self.k[..., None] * self.dw[..., None, :]
 
 
-Formula = Callable[[Step], Array]
+Formula = Callable[[RecurrentStep], Array]
 LINEAR: dict[str, Formula] = {
     "q": lambda s: s.met(s.after, s.dy),
     "k": lambda s: s.met(s.ds, s.v),
@@ -247,7 +247,7 @@ def walked_back(formulas: dict[str, Formula], **wrong: Formula) -> Any:
         step = None
         for t in reversed(range(k.shape[1])):
             into = ds + q[:, t, :, :, None] * dy[:, t, :, None]
-            step = Step(q[:, t], k[:, t], v[:, t], beta[:, t], decay[:, t, ..., None],
+            step = RecurrentStep(q[:, t], k[:, t], v[:, t], beta[:, t], decay[:, t, ..., None],
                         states[t], states[t + 1], dy[:, t], into, ds)  # fmt: skip
             for name, formula in of.items():
                 found[name].insert(0, formula(step))

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections import Counter, defaultdict
+import itertools
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -21,7 +22,7 @@ _innermost: ContextVar[ModelObserver | None] = ContextVar("innermost", default=N
 
 
 @dataclass
-class Seen:
+class SeenCall:
     """One call: what its forward shows from its beginning on, and its backward once it has run."""
 
     path: str
@@ -44,7 +45,7 @@ class _Running:
 
     path: str | None = None
     calls_others: bool = False
-    seen: Seen | None = None
+    seen: SeenCall | None = None
     index: int | None = None
 
 
@@ -57,12 +58,12 @@ class ModelObserver:
     """
 
     def __init__(self, model: Module) -> None:
-        self.seen: list[Seen] = []  # in the order in which the forwards began
-        self.returned: list[Seen] = []  # in the order in which they ended
+        self.seen: list[SeenCall] = []  # in the order in which the forwards began
+        self.returned: list[SeenCall] = []  # in the order in which they ended
         self._modules = {id(module): path for path, module in model.named_modules()}
         self._running: list[_Running] = []
-        self._calls_of: Counter[str] = Counter()
-        self._begun: defaultdict[tuple[Any, ...], list[Seen]] = defaultdict(list)
+        self._calls_of: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
+        self._begun: defaultdict[tuple[Any, ...], list[SeenCall]] = defaultdict(list)
         self._backwards = 0
 
     def __call__(self, call: seam.Call, run: Any, *args: Any, **kwargs: Any) -> Any:
@@ -111,8 +112,8 @@ class ModelObserver:
         arguments = _signature(call.function).bind(*args, **kwargs).arguments
         caller = self._running[-1].index if self._running else None
         here.index = len(self.seen)
-        here.seen = Seen(here.path, self._calls_of[here.path], kind, caller, arguments, op)
-        self._calls_of[here.path] += 1
+        number = next(self._calls_of[here.path])
+        here.seen = SeenCall(here.path, number, kind, caller, arguments, op)
         self.seen.append(here.seen)
 
     def _begin_backward(self, here: _Running, pair: str, dy: Any, cache: Any) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from npformer import seam
 from npformer.inspect.caches import arrays, fields, owner
-from npformer.inspect.observer import ModelObserver, Seen
+from npformer.inspect.observer import ModelObserver, SeenCall
 from npformer.inspect.recording import RecordedCall
 from npformer.ops.array import Array
 
@@ -31,7 +31,7 @@ def recorded_calls(observer: ModelObserver, weights: list[Array]) -> tuple[Recor
     )
 
 
-def _call(seen: Seen, order: int, kept: dict[str, int], weights: set[int]) -> RecordedCall:
+def _call(seen: SeenCall, order: int, kept: dict[str, int], weights: set[int]) -> RecordedCall:
     """What was seen, as a recording holds it; ``weights`` are known by who owns their memory."""
     assert seen.backward_order is not None
     given = {name: a for name, a in seen.arguments.items() if isinstance(a, np.ndarray)}
@@ -72,7 +72,7 @@ def _call(seen: Seen, order: int, kept: dict[str, int], weights: set[int]) -> Re
     )
 
 
-def _inside(op: seam.Call, seen: Seen) -> dict[str, Array]:
+def _inside(op: seam.Call, seen: SeenCall) -> dict[str, Array]:
     """What an op's file has to show besides its cache: ``X_inside(dy, cache, ...)``, if there.
 
     Its other arguments are those of the forward that it names.
@@ -85,7 +85,7 @@ def _inside(op: seam.Call, seen: Seen) -> dict[str, Array]:
     return inside(seen.doutput, seen.cache, **again)
 
 
-def _kept(returned: list[Seen], weights: set[int]) -> dict[int, dict[str, int]]:
+def _kept(returned: list[SeenCall], weights: set[int]) -> dict[int, dict[str, int]]:
     """Identity of a call -> bytes of the memory that its cache holds and no cache before it.
 
     Children return before their parent, so their share is already theirs.

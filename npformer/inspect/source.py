@@ -15,7 +15,7 @@ from npformer.errors import NpformerError
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-class Source(NamedTuple):
+class Excerpt(NamedTuple):
     """A stretch of a source file; a notebook shows it highlighted, ``print`` as text."""
 
     file: str
@@ -42,8 +42,8 @@ class Source(NamedTuple):
         return f"*{self.where}*\n\n```{self.language}\n{self.text}\n```"
 
 
-class Sources(list[Source]):
-    """Several stretches, one below the other."""
+class Excerpts(list[Excerpt]):
+    """Several of them, one below the other."""
 
     def __str__(self) -> str:
         return "\n\n".join(map(str, self))
@@ -54,12 +54,12 @@ class Sources(list[Source]):
         return "\n\n".join(source._repr_markdown_() for source in self)
 
 
-def show_source(*objects: Any) -> Sources:
+def show_source(*objects: Any) -> Excerpts:
     """The source of functions, classes or methods, in the order given.
 
     Raises ``NpformerError`` for an object that was not written in Python.
     """
-    found = Sources()
+    found = Excerpts()
     for each in objects:
         try:
             lines, first = inspect.getsourcelines(inspect.unwrap(each))
@@ -68,11 +68,11 @@ def show_source(*objects: Any) -> Sources:
             raise NpformerError(
                 f"{each!r} has no Python source to show; give a function or a class"
             ) from error
-        found.append(Source(_shown(path), first, "".join(lines).rstrip()))
+        found.append(Excerpt(_shown(path), first, "".join(lines).rstrip()))
     return found
 
 
-def show_derivation(module: ModuleType) -> Source:
+def show_derivation(module: ModuleType) -> Excerpt:
     """The docstring at the top of a module: for an op, its Shapes, Forward, Backward, Reading.
 
     Raises ``NpformerError`` for anything but a module with a docstring.
@@ -82,7 +82,7 @@ def show_derivation(module: ModuleType) -> Source:
             f"{module!r} is not a module with a docstring; give one, such as "
             "npformer.ops.layer_norm"
         )
-    return Source(_shown(module.__file__), 1, module.__doc__.rstrip(), "text")
+    return Excerpt(_shown(module.__file__), 1, module.__doc__.rstrip(), "text")
 
 
 def _shown(path: str | None) -> str:

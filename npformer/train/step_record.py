@@ -6,10 +6,11 @@ named by them: the same moment of a deeper model, or of more rows, has the same 
 
 from __future__ import annotations
 
+import itertools
 import re
 import tracemalloc
 import weakref
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -129,7 +130,7 @@ class _Watch:
             self._names |= {id(m): _from_the_end(name, model) for name, m in model.named_modules()}
         self._at = [""]
         self._logits: Any = lambda: None
-        self._seen: Counter[tuple[str, str]] = Counter()
+        self._seen: defaultdict[tuple[str, str], Iterator[int]] = defaultdict(itertools.count)
         self._moments: dict[Name, Moment] = {}
         self._begun: tuple[Name, int, int, int] = (("", "begin", 0), 0, 0, standing)
         self._standing = standing
@@ -157,8 +158,7 @@ class _Watch:
         kept = min(there, begun - self._standing - before - logits)
         self._moments[name] = Moment(summed, logits, kept, there - kept)
         array = self._logits()
-        name = (where, what, self._seen[where, what])
-        self._seen[where, what] += 1
+        name = (where, what, next(self._seen[where, what]))
         self._begun = (name, gradients, 0 if array is None else array.nbytes, now)
         tracemalloc.reset_peak()
 

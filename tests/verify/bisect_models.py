@@ -14,7 +14,7 @@ from npformer.models import make_model as made
 from npformer.models.loss import LOSS
 from npformer.text.batches import Batch
 from npformer.verify.bisect import Reference
-from npformer.verify.lockstep.numpy_side import Pair
+from npformer.verify.lockstep.numpy_side import LossPair
 from torch_ref.bridge import to_torch
 from torch_ref.models import twin_class
 
@@ -175,7 +175,7 @@ def right(variant: str, layers: int = 6) -> Right:
     return Right(model, batch, seed, reference, outcome(model, LOSS, batch, seed), modules)
 
 
-def outcome(model: Model, loss: Pair, batch: Batch, seed: int | None) -> list[np.ndarray]:
+def outcome(model: Model, loss: LossPair, batch: Batch, seed: int | None) -> list[np.ndarray]:
     """Logits, loss and every parameter's gradient of an ordinary run, without a lockstep."""
     rng = None if seed is None else np.random.default_rng(seed)
     forward, backward = loss
@@ -190,7 +190,7 @@ def outcome(model: Model, loss: Pair, batch: Batch, seed: int | None) -> list[np
     return [logits, value, *gradients]
 
 
-def shows(loss: Pair, right: Right) -> bool:
+def shows(loss: LossPair, right: Right) -> bool:
     """Whether what is planted now changes the logits, the loss or a gradient by more than rounding.
 
     A gradient that is zero but for rounding, such as a key bias's, is measured by the others.

@@ -9,9 +9,10 @@ twin's.
 from __future__ import annotations
 
 import inspect
-from collections import Counter
+import itertools
+from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,7 @@ _innermost: ContextVar[ModelObserver | None] = ContextVar("innermost", default=N
 
 
 @dataclass
-class Seen:
+class SeenCall:
     """What the forward shows of a call; its floating-point tensors are the call's own aliases."""
 
     path: str
@@ -47,12 +48,12 @@ class ModelObserver(TorchFunctionMode):
 
     def __init__(self, twin: nn.Module) -> None:
         super().__init__()
-        self.seen: list[Seen] = []
+        self.seen: list[SeenCall] = []
         self.arrived: list[int] = []
         """Orders of calls, as the backward comes to their outputs."""
         self._paths = {id(module): path for path, module in twin.named_modules()}
-        self._inside: list[Seen] = []  # those that have begun and not ended
-        self._calls_of: Counter[str] = Counter()
+        self._inside: list[SeenCall] = []  # those that have begun and not ended
+        self._calls_of: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
         self._weights = {p.untyped_storage().data_ptr() for p in twin.parameters() if p.numel()}
         # Memory that is accounted for already; what is saved stays alive, so no address recurs.
         self._owned = set(self._weights)
@@ -60,16 +61,8 @@ class ModelObserver(TorchFunctionMode):
     @contextmanager
     def watching(self, twin: nn.Module) -> Iterator[None]:
         """Every module of the tree watched, and what autograd saves counted, in the block."""
-        with ExitStack() as restore:
-            for module in twin.modules():
-                before = module.register_forward_pre_hook(self._before, with_kwargs=True)
-                after = module.register_forward_hook(self._after)
-                restore.callback(before.remove)
-                restore.callback(after.remove)
-            restore.enter_context(
-                torch.autograd.graph.saved_tensors_hooks(self._save, lambda saved: saved)
-            )
-            restore.enter_context(self)
+        saved = torch.autograd.graph.saved_tensors_hooks(self._save, lambda saved: saved)
+        with seam.hooked(twin, self._before, self._after), saved, self:
             yield
 
     def __torch_function__(
@@ -128,8 +121,7 @@ class ModelObserver(TorchFunctionMode):
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Note a call that begins; what to call it with: aliases in the place of its inputs."""
         caller = self._inside[-1].order if self._inside else None
-        call = Seen(path, self._calls_of[path], kind, caller, len(self.seen), parent)
-        self._calls_of[path] += 1
+        call = SeenCall(path, next(self._calls_of[path]), kind, caller, len(self.seen), parent)
         bound = inspect.signature(function).bind(*args, **kwargs)
         bound.apply_defaults()
         for name, value in bound.arguments.items():

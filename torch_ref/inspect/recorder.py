@@ -19,7 +19,7 @@ from npformer.inspect.recording import RecordedCall, Recording
 from torch_ref import ops
 from torch_ref.bridge import to_array
 from torch_ref.inspect.attention import INSIDE
-from torch_ref.inspect.observer import ModelObserver, Seen, innermost
+from torch_ref.inspect.observer import ModelObserver, SeenCall, innermost
 from torch_ref.models.decoding import inference
 from torch_ref.models.looks_ahead import NO_TARGET
 from torch_ref.models.model import Model
@@ -98,7 +98,7 @@ def _recording(observer: ModelObserver, loss: Tensor, twin: Model) -> Recording:
     return Recording(calls, loss.item(), gradients, twin.streams)
 
 
-def _call(seen: Seen, gradient: dict[int, Tensor], backward_order: int) -> RecordedCall:
+def _call(seen: SeenCall, gradient: dict[int, Tensor], backward_order: int) -> RecordedCall:
     doutput = gradient[id(seen.output)]
     internals = {}
     if seen.kind in INSIDE:

@@ -20,7 +20,6 @@ from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.visits import (
     Array,
     Back,
-    Key,
     Site,
     Trace,
     bind,
@@ -39,7 +38,6 @@ class NumpyForce(NumpyObserver):
         self.suspect = suspect
         self.judge = judge
         self._own = own
-        self._calls: defaultdict[Key, int] = defaultdict(int)
         self._caches: defaultdict[tuple[str, str, int], list[tuple[Any, ...]]] = defaultdict(list)
         self._seen: list[list[Array]] = []  # for each running method, what has passed through it
         self._shares: list[dict[str, Array]] = []
@@ -47,10 +45,9 @@ class NumpyForce(NumpyObserver):
         self._alone = 0  # how many running calls have no counterpart
 
     def forward(self, site: Site, run: Run, function: Run, *args: Any, **kwargs: Any) -> Any:
-        number = self._calls[site.key]
-        self._calls[site.key] += 1
+        number = self.number(site)
         visit = counterpart(self.suspect, self._own, site.key, number)
-        owner = self.stack[-1] if self.stack else None
+        owner = self.innermost
         own = bind(site, function, args, kwargs)
         if visit is None:
             if not self._alone:
@@ -89,7 +86,7 @@ class NumpyForce(NumpyObserver):
         if not known:
             return self._unwatched(lambda: run(dy, cache, *others))
         visit, _, arguments = known.pop()
-        owner = self.stack[-1] if self.stack else None
+        owner = self.innermost
         back = visit.back
         if back is None:
             if not self._alone:

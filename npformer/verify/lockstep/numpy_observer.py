@@ -7,12 +7,13 @@ from typing import Any
 
 from npformer.models.loss import LOSS
 from npformer.seam import Call
-from npformer.verify.lockstep.visits import Site, Visit, is_op
+from npformer.verify.lockstep.observer import Observer
+from npformer.verify.lockstep.visits import Site, is_op
 
 Run = Callable[..., Any]
 
 
-class NumpyObserver:
+class NumpyObserver(Observer):
     """Watches one model (``npformer.seam.watching``); a subclass says what to do with its calls.
 
     What an op calls is the op's own affair, and so is a method that runs the one that it replaces,
@@ -20,9 +21,7 @@ class NumpyObserver:
     """
 
     def __init__(self, model: Any) -> None:
-        self.stack: list[Visit] = []
-        named = (*model.named_modules(), *model.named_parameters())
-        self._paths = {id(one): path for path, one in named}
+        super().__init__(model)
         self._running: list[tuple[Site, bool]] = []
 
     def __call__(self, call: Call, run: Run, *args: Any, **kwargs: Any) -> Any:
@@ -71,7 +70,7 @@ class NumpyObserver:
         if call.owner is None:
             known = is_op(call.pair) and call.name != call.pair
             return Site(here.path, call.pair, call.pair) if known else None
-        path = self._paths.get(id(call.owner))
+        path = self.paths.get(id(call.owner))
         if path is None:
             return None
         site = Site(path, call.pair, type(call.owner).__name__)

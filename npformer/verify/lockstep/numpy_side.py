@@ -20,7 +20,7 @@ from npformer.verify.lockstep.numpy_watch import NumpyWatch
 from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.visits import Array, Trace, real
 
-Pair = tuple[Callable[..., Any], Callable[..., Any]]
+LossPair = tuple[Callable[..., Any], Callable[..., Any]]
 
 
 def trace(
@@ -29,7 +29,7 @@ def trace(
     *,
     label_smoothing: float = 0.0,
     rng: np.random.Generator | None = None,
-    loss: Pair = LOSS,
+    loss: LossPair = LOSS,
     light: bool = False,
 ) -> Trace:
     """One forward, the loss and one backward of ``model``, with every call that it made.
@@ -99,7 +99,7 @@ def _run(
     model: Any,
     batch: Batch,
     observer: NumpyObserver,
-    loss: Pair,
+    loss: LossPair,
     label_smoothing: float,
     rng: np.random.Generator | None,
 ) -> float:

@@ -17,7 +17,6 @@ from npformer.verify.lockstep.visits import (
     Accumulation,
     Array,
     Back,
-    Key,
     Site,
     Visit,
     bind,
@@ -36,12 +35,9 @@ class NumpyWatch(NumpyObserver):
         super().__init__(model)
         self._weights = {id(parameter.data) for _, parameter in model.named_parameters()}
         self._light = light
-        self.visits: list[Visit] = []
         self.accumulations: list[Accumulation] = []
         self.unseen: set[str] = set()
         self._gathered = None if light else Gathered(model)
-        self.ticks = 0
-        self._calls: defaultdict[Key, int] = defaultdict(int)
         self._of_cache: defaultdict[tuple[str, str, int], list[Visit]] = defaultdict(list)
         self._backs: list[Back] = []
         self._returned: list[tuple[Any, Any]] = []  # by the last backward: gradients, their copies
@@ -50,30 +46,20 @@ class NumpyWatch(NumpyObserver):
 
     def forward(self, site: Site, run: Run, function: Run, *args: Any, **kwargs: Any) -> Any:
         """What the call returns, noted; raises Stopped, with the place, if the call raises."""
-        number = self._calls[site.key]
-        self._calls[site.key] += 1
+        number = self.number(site)
         given = bind(site, function, args, kwargs)
-        parent = self.stack[-1] if self.stack else None
+        copies = copied(given, self._weights)
         visit = Visit(
-            site,
-            number,
-            copied(given, self._weights),
-            parent,
-            self._tick(),
-            caller(),
-            beginning(function),
+            site, number, copies, self.innermost, self.tick(), caller(), beginning(function)
         )
         if (generator := generator_of(given.values())) is not None:
             visit.generator = generator_state(generator)
-        self.visits.append(visit)
-        if parent is not None:
-            parent.children.append(visit)
-        self.stack.append(visit)
+        self.note(visit)
         self._open.append(visit)
         with naming(site, number, "forward"):
             y, cache = run(*args, **kwargs)
         self.stack.pop()
-        visit.output, visit.cache, visit.end = np.array(y), cache, self._tick()
+        visit.output, visit.cache, visit.end = np.array(y), cache, self.tick()
         changed = _changed(given, visit.arguments)
         visit.overwrote = changed if self._wrote([given[name] for name in changed]) else []
         self._of_cache[*site.key, id(cache)].append(visit)
@@ -88,7 +74,7 @@ class NumpyWatch(NumpyObserver):
             return run(dy, cache, *others)
         visit = next((v for v in reversed(known) if not v.backs), known[-1])
         self._look(site)
-        back = Back(np.array(dy), self._tick(), where=caller(), source=beginning(function))
+        back = Back(np.array(dy), self.tick(), where=caller(), source=beginning(function))
         back.spoilt = self.ticks if self._was_written(cache, visit.end) else 0
         visit.backs.append(back)
         self.stack.append(visit)
@@ -99,7 +85,7 @@ class NumpyWatch(NumpyObserver):
         self._look(site)
         self.stack.pop()
         self._backs.pop()
-        back.end = self._tick()
+        back.end = self.tick()
         back.gradients = tuple(
             None if g is None or (self._light and self._is_weight(visit, i)) else np.array(g)
             for i, g in enumerate(several(gradients))
@@ -110,7 +96,7 @@ class NumpyWatch(NumpyObserver):
         return gradients
 
     def accumulate(self, path: str, run: Run, parameter: Any, gradient: Any) -> None:
-        tick = self._tick()
+        tick = self.tick()
         if self._gathered is None:
             return
         self._look(Site(path, "accumulate", ""), parameter)
@@ -174,10 +160,6 @@ class NumpyWatch(NumpyObserver):
             for tick, array in self._written
             for one in held
         )
-
-    def _tick(self) -> int:
-        self.ticks += 1
-        return self.ticks
 
 
 def _changed(given: dict[str, Any], before: dict[str, Any]) -> list[str]:

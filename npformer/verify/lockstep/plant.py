@@ -21,7 +21,7 @@ from npformer.nn.module import Module
 from npformer.seam import Call, replacing, watching
 from npformer.verify.components.op_component import OpComponent
 from npformer.verify.components.registry import component
-from npformer.verify.lockstep.numpy_side import Pair
+from npformer.verify.lockstep.numpy_side import LossPair
 from npformer.verify.mutants import MUTANTS
 
 
@@ -46,7 +46,7 @@ def sites(mutant: Mutant, model: Any) -> list[str]:
 
 
 @contextmanager
-def plant(mutant: Mutant, model: Any, path: str) -> Iterator[Pair]:
+def plant(mutant: Mutant, model: Any, path: str) -> Iterator[LossPair]:
     """``model`` has the mutant at ``path`` until the block ends.
 
     Gives the loss and its backward, for the mistake may be there. Raises ``VerifyError`` where

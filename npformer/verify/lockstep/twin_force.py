@@ -6,7 +6,6 @@ on the suspect's output in the forward and the suspect's gradients in the backwa
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -20,7 +19,6 @@ from npformer.verify.lockstep.twin_watch import plain
 from npformer.verify.lockstep.verdicts import Verdicts
 from npformer.verify.lockstep.visits import (
     Array,
-    Key,
     Site,
     Trace,
     Visit,
@@ -55,16 +53,14 @@ class TwinForce(TwinObserver):
         self.suspect = suspect
         self.judge = judge
         self._own = own
-        self._calls: defaultdict[Key, int] = defaultdict(int)
         self._running: list[Graph] = []
         self._open: list[_Call | None] = []  # the calls that run now, None without a counterpart
         self._alone = 0
 
     def begin(self, site: Site, arguments: Arguments) -> Arguments:
-        number = self._calls[site.key]
-        self._calls[site.key] += 1
+        number = self.number(site)
         visit = counterpart(self.suspect, self._own, site.key, number)
-        owner = self.stack[-1] if self.stack else None
+        owner = self.innermost
         here = self._running[-1] if self._running else None
         if here is not None:
             self._use(here, arguments)
@@ -200,4 +196,4 @@ class TwinForce(TwinObserver):
     def _use(self, running: Graph, arguments: Arguments) -> None:
         for value in arguments.values():
             if isinstance(value, nn.Parameter):
-                running.parameters[self.path_of[id(value)]] = value
+                running.parameters[self.paths[id(value)]] = value

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch.nn.functional as F
@@ -19,21 +19,20 @@ from torch.overrides import TorchFunctionMode
 
 from npformer.cards.discovery import op_card, op_cards
 from npformer.seam import Call, watching
-from npformer.verify.lockstep.visits import Site, Visit, bind
+from npformer.verify.lockstep.observer import Observer
+from npformer.verify.lockstep.visits import Site, bind
 from torch_ref import ops
-from torch_ref.seam import OPS
+from torch_ref.seam import OPS, hooked
 
 Arguments = dict[str, Any]
 
 
-class TwinObserver:
+class TwinObserver(Observer):
     """What is told of each call of a twin; a subclass says what to do with it."""
 
     def __init__(self, model: nn.Module) -> None:
-        self.stack: list[Visit] = []
+        super().__init__(model)
         self.parameters = dict(model.named_parameters())
-        self.path_of = {id(parameter): path for path, parameter in self.parameters.items()}
-        self.paths = {id(module): path for path, module in model.named_modules()}
         self.running: list[Site] = []
 
     def call(self, site: Site, arguments: Arguments, run: Callable[[Arguments], Any]) -> Any:
@@ -70,6 +69,17 @@ class TwinObserver:
         """See ``after``; ``losses`` are the auxiliary ones."""
         raise NotImplementedError
 
+    def module_begins(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
+        """The hook before a module's forward."""
+        site = Site(self.paths[id(module)], "forward", type(module).__name__)
+        given = self.before(site, bind(site, module.forward, args, kwargs))
+        positional = tuple(value for name, value in given.items() if name.isdigit())
+        return positional, {name: value for name, value in given.items() if not name.isdigit()}
+
+    def module_ends(self, module: nn.Module, args: Any, y: Any) -> Any:
+        """The hook behind it."""
+        return self.after(y)
+
     def method(self, call: Call, run: Any, *args: Any, **kwargs: Any) -> Any:
         """The observer of the seam."""
         path = self.paths.get(id(call.owner))
@@ -83,29 +93,9 @@ class TwinObserver:
 @contextmanager
 def observed(model: nn.Module, observer: TwinObserver) -> Iterator[None]:
     """``observer`` is told of every call inside ``model``, in this thread, until the block ends."""
-    with ExitStack() as stack:
-        for path, module in model.named_modules():
-            site = Site(path, "forward", type(module).__name__)
-            before = functools.partial(_before, observer, site)
-            after = functools.partial(_after, observer)
-            for hook in (
-                module.register_forward_pre_hook(before, with_kwargs=True),
-                module.register_forward_hook(after),
-            ):
-                stack.callback(hook.remove)
-        stack.enter_context(watching(observer.method))
-        stack.enter_context(_Functions(observer))
+    modules = hooked(model, observer.module_begins, observer.module_ends)
+    with modules, watching(observer.method), _Functions(observer):
         yield
-
-
-def _before(observer: TwinObserver, site: Site, module: Any, args: Any, kwargs: Any) -> Any:
-    given = observer.before(site, bind(site, module.forward, args, kwargs))
-    positional = tuple(value for name, value in given.items() if name.isdigit())
-    return positional, {name: value for name, value in given.items() if not name.isdigit()}
-
-
-def _after(observer: TwinObserver, module: Any, args: Any, y: Any) -> Any:
-    return observer.after(y)
 
 
 class _Functions(TorchFunctionMode):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ from npformer.verify.lockstep.twin_observer import Arguments, TwinObserver
 from npformer.verify.lockstep.visits import (
     Array,
     Back,
-    Key,
     Site,
     Trace,
     Visit,
@@ -34,6 +33,17 @@ from npformer.verify.lockstep.visits import (
 from torch_ref.bridge import to_array
 
 
+@dataclass
+class _Tensors:
+    """The call's own aliases, of which autograd finds the gradients."""
+
+    visit: Visit
+    inputs: dict[str, Tensor]
+    weights: dict[str, str]
+    """By argument, the parameter that it is."""
+    output: Tensor = field(default_factory=lambda: torch.empty(0))
+
+
 class TwinWatch(TwinObserver):
     """Notes every call."""
 
@@ -41,50 +51,37 @@ class TwinWatch(TwinObserver):
         """``light`` leaves out the parameters' gradients, which are most of the memory and time."""
         super().__init__(model)
         self._light = light
-        self.visits: list[Visit] = []
-        self.ticks = 0
-        self._calls: defaultdict[Key, int] = defaultdict(int)
-        self._inputs: list[dict[str, Tensor]] = []  # of each visit, its aliases
-        self._outputs: list[Tensor] = []
-        self._open: list[int] = []  # numbers of the visits that run now
-        self._used: list[dict[str, str]] = []  # of each visit, argument -> the parameter it is
+        self._tensors: list[_Tensors] = []  # of each visit
+        self._open: list[_Tensors] = []  # of those that run now
 
     def begin(self, site: Site, arguments: Arguments) -> Arguments:
-        number = self._calls[site.key]
-        self._calls[site.key] += 1
-        parent = self.stack[-1] if self.stack else None
-        visit = Visit(site, number, plain(arguments), parent, self._tick(), caller())
+        number = self.number(site)
+        visit = Visit(site, number, plain(arguments), self.innermost, self.tick(), caller())
         if (generator := generator_of(arguments.values())) is not None:
             visit.generator = generator_state(generator)
-        given, aliases, used = dict(arguments), {}, {}
-        for name, value in arguments.items():
-            if isinstance(value, Tensor) and value.is_floating_point():
-                if (path := self.path_of.get(id(value))) is not None:
-                    used[name] = path
-                # What was cut off from the graph is given a gradient here, which goes no further.
-                cut = not value.requires_grad
-                alias = value.detach().requires_grad_() if cut else value.view_as(value)
-                given[name] = aliases[name] = alias
-        self.visits.append(visit)
-        if parent is not None:
-            parent.children.append(visit)
-        self.stack.append(visit)
-        self._inputs.append(aliases)
-        self._used.append(used)
-        self._outputs.append(torch.empty(0))
-        self._open.append(len(self._outputs) - 1)
-        return given
+        real = {
+            n: v for n, v in arguments.items() if isinstance(v, Tensor) and v.is_floating_point()
+        }
+        weights = {n: self.paths[id(v)] for n, v in real.items() if id(v) in self.paths}
+        # What was cut off from the graph is given a gradient here, which goes no further.
+        aliases = {
+            n: v.view_as(v) if v.requires_grad else v.detach().requires_grad_()
+            for n, v in real.items()
+        }
+        self.note(visit)
+        self._tensors.append(_Tensors(visit, aliases, weights))
+        self._open.append(self._tensors[-1])
+        return {**arguments, **aliases}
 
     def end(self, y: Tensor, *losses: Tensor) -> Tensor:
-        visit = self.stack.pop()
-        y = y.view_as(y)
-        visit.output, visit.end = to_array(y), self._tick()
-        self._outputs[self._open.pop()] = y
+        visit, call = self.stack.pop(), self._open.pop()
+        call.output = y = y.view_as(y)
+        visit.output, visit.end = to_array(y), self.tick()
         return y
 
     def stopped(self, error: Exception) -> Stopped:
         """What to raise where the model raised ``error``."""
-        visit = self.stack[-1] if self.stack else None
+        visit = self.innermost
         site = Site("", "forward", "") if visit is None else visit.site
         return stopped(site, 0 if visit is None else visit.number, "forward", error)
 
@@ -94,62 +91,40 @@ class TwinWatch(TwinObserver):
         ended: dict[int, int] = {}
         # Hooks must not hold this object: a graph that holds itself is never freed.
         clock = itertools.count(self.ticks + 1)
-        for index, output in enumerate(self._outputs):
-            if output.requires_grad:
-                output.register_hook(functools.partial(_note, begun, index, clock))
-            for alias in self._inputs[index].values():
+        leaves: list[Tensor] = [] if self._light else [*self.parameters.values()]
+        for index, call in enumerate(self._tensors):
+            if call.output.requires_grad:
+                call.output.register_hook(functools.partial(_note, begun, index, clock))
+                leaves.append(call.output)
+            for name, alias in call.inputs.items():
                 alias.register_hook(functools.partial(_note, ended, index, clock))
-        leaves = [
-            *([] if self._light else self.parameters.values()),
-            *(
-                alias
-                for aliases, used in zip(self._inputs, self._used, strict=True)
-                for name, alias in aliases.items()
-                if not (self._light and name in used)
-            ),
-            *(output for output in self._outputs if output.requires_grad),
-        ]
+                if not (self._light and name in call.weights):
+                    leaves.append(alias)
         with naming(Site("", "forward", ""), 0, "backward"):
             found = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
         self.ticks = next(clock)
         of = {id(leaf): to_array(g) for leaf, g in zip(leaves, found, strict=True)}
-        for index, visit in enumerate(self.visits):
-            self._finish(index, visit, of, begun, ended)
+        for index, call in enumerate(self._tensors):
+            begin = begun.get(index, self.ticks)
+            self._finish(call, of, begin, ended.get(index, begin))
         gradients = {} if self._light else {path: of[id(p)] for path, p in self.parameters.items()}
         dtype = to_array(next(iter(self.parameters.values())).flatten()[:0]).dtype
         return Trace(self.visits, loss.item(), gradients, [], dtype, self.ticks)
 
-    def _finish(
-        self,
-        index: int,
-        visit: Visit,
-        of: dict[int, Array],
-        begun: dict[int, int],
-        ended: dict[int, int],
-    ) -> None:
-        assert visit.output is not None
-        dy = of.get(id(self._outputs[index]), np.zeros_like(visit.output))
-        begin = begun.get(index, self.ticks)
-        back = Back(dy, begin, ended.get(index, begin))
-        aliases = self._inputs[index]
+    def _finish(self, call: _Tensors, of: dict[int, Array], begin: int, end: int) -> None:
+        """Give a visit its backward; ``of`` are the gradients by a tensor's id."""
+        visit = call.visit
+        back = Back(of.get(id(call.output), np.zeros_like(visit.output)), begin, end)
+        gradients = {name: of.get(id(alias)) for name, alias in call.inputs.items()}
         back.gradients = tuple(
-            None
-            if self._light and name in self._used[index]
-            else of[id(aliases[name])]
-            if name in aliases
-            else np.zeros_like(visit.arguments[name])
+            gradients[name] if name in gradients else np.zeros_like(visit.arguments[name])
             for name in real_names(visit.arguments)
         )
         # A parent comes before its calls, so its own backward is there to take their shares.
         visit.backs.append(back)
         if visit.parent is not None and visit.parent.back is not None and not self._light:
-            for name, path in self._used[index].items():
-                if name in aliases:
-                    add_share(visit.parent.back.shares, path, of[id(aliases[name])])
-
-    def _tick(self) -> int:
-        self.ticks += 1
-        return self.ticks
+            for name, path in call.weights.items():
+                add_share(visit.parent.back.shares, path, gradients[name])
 
 
 def _note(table: dict[int, int], index: int, clock: Iterator[int], _: Tensor) -> None:
