@@ -183,8 +183,14 @@ def _value_norm_skipped(self, x, *args, **options):
         return self.forward(x, *args, **options)
 
 
-@card.wrong_method("values-of-turned-keys", "values that come from the keys are taken after these "
-                   "were normed and turned", MultiHeadAttention.forward)  # fmt: skip
+@card.wrong_method(
+    "values-of-turned-keys",
+    "values that come from the keys are taken after these were normed and turned",
+    MultiHeadAttention.forward,
+    seen="ml-explore/mlx-swift-lm#300",
+    smallest="x (1, 1, 2), memory (1, 1, 2)",
+    missed_by=only("values of their own", lambda case: not _has("values_from_keys")(case)),
+)
 def _values_of_turned_keys(self, x, *args, **options):
     def to_keys_values(projected, at, rows=None):
         (k, v), cache = type(self)._to_keys_values(self, projected, at, rows)

@@ -10,6 +10,7 @@ import numpy as np
 from npformer.cards.case import Array, Case, draw_case
 from npformer.cards.degrees import same_degree
 from npformer.cards.op_card import OpCard
+from npformer.cards.ordinary import INITIAL
 from npformer.cards.scales import FloatInfo, Scales, walk
 from npformer.cards.strategies import Source, draw_array, draw_exponents
 from npformer.ops import layer_scalar
@@ -100,8 +101,13 @@ def _float32(dy, cache):
     return tuple(np.asarray(g, dy.dtype) for g in layer_scalar_backward(dy.astype("f"), narrow))
 
 
-@card.wrong_forward("dropped", "the number is read and not applied: a model whose numbers are all "
-                    "still 1 does not show it")  # fmt: skip
+@card.wrong_forward(
+    "dropped",
+    "the number is read and not applied",
+    seen="cloudrift-ai/emmy#371",
+    smallest="x (1,), weight (1,)",
+    missed_by=INITIAL,
+)
 def _dropped(x, weight):
     return x + 0, layer_scalar_forward(x, weight)[1]
 
