@@ -53,6 +53,8 @@ def _jax_step(config: RunConfig, batch: Batch) -> Callable[[int], None]:
 def make_decode(name: str, preset: str, bench: BenchConfig) -> Callable[[int], None]:
     """Cached greedy decoding of one sentence, as a function of how many tokens to write."""
     model = _engine(name, bench_config(preset, bench.model, workers=bench.workers)).model
+    if name == "numpy":
+        model.lay_by_columns()  # as the commands that decode do
     inputs = random_batch(preset, bench.model).inputs
     read = [inputs[stream][:1] for stream in inputs if stream != "target"]
 
