@@ -98,7 +98,11 @@ def each_wrong(
 ) -> Iterator[Suspect]:
     """The same mistake in all that is wrong, or else one in each, of those that explain it."""
     names = evidence.names
-    options = [{m.sentence: m for m in explain(name)} for name in names]
+    options = []
+    for name in names:
+        options.append({m.sentence: m for m in explain(name)})
+        if not options[-1]:  # nothing explains all, and the others need not be looked at
+            return
     common = [s for s in options[0] if all(s in more for more in options)]
     for sentence in common:
         yield blame({name: more[sentence] for name, more in zip(names, options, strict=True)})
