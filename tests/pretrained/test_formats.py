@@ -175,6 +175,8 @@ def test_what_gemma_4_is_where_its_config_says_nothing(tmp_path):
         ({"num_kv_shared_layers": 1}, "has num_kv_shared_layers 1; npformer has 0"),
         ({"enable_moe_block": True}, "has enable_moe_block True; npformer has False"),
         ({"use_bidirectional_attention": "all"}, "'all'; npformer has None, 'vision'"),
+        ({"global_head_dim": 12}, "layers is 12, and a per_layer_config by which it is 16"),
+        ({"num_global_key_value_heads": 4}, "is 4, and a per_layer_config by which it is 1"),
         ({"per_layer_config": {"0": {"head_dim": 16}}}, "npformer has head_dim and num_key_value"),
         ({"per_layer_config": {"1": {"rms_norm_eps": 1.0}}}, "has per_layer_config {'1': {'rms_no"),
     ],

@@ -13,6 +13,8 @@ from npformer.pretrained.tensors import Entry, whole
 EXPERTS = "of experts, which enable_moe_block says that there are none of"
 OWN_SIZES = {"head_dim": "head_size", "num_key_value_heads": "kv_heads"}
 """What ``per_layer_config`` may say of a layer, and the settings that these are."""
+PUBLISHED = {"head_size": "global_head_dim", "kv_heads": "num_global_key_value_heads"}
+"""The fields of published configs that say the same of all global layers."""
 
 
 class Gemma4(Gemma3):
@@ -116,7 +118,7 @@ class Gemma4(Gemma3):
         return [*table, whole(f"{ours}.layer_scalar.weight", f"{theirs}.layer_scalar")]
 
     def _of_global(
-        self, fields: Fields, found: dict[str, Any], pattern: str, shared: bool
+        self, fields: Fields, local: dict[str, Any], pattern: str, shared: bool
     ) -> dict[str, int]:
         """The settings ``head_size`` and ``kv_heads`` of global layers.
 
@@ -124,21 +126,26 @@ class Gemma4(Gemma3):
         Raises ConfigError for a table of other layers or of other fields, and for global layers
         that differ.
         """
-        sizes = {name: found[name] for name in OWN_SIZES.values()}
-        size = fields.given("global_head_dim", 512)
-        groups = fields.given("num_global_key_value_heads", sizes["kv_heads"])
+        sizes = {name: local[name] for name in OWN_SIZES.values()}
+        said = {"head_size": fields.given(PUBLISHED["head_size"], 512)}
+        groups = fields.given(PUBLISHED["kv_heads"], sizes["kv_heads"])
+        said["kv_heads"] = groups if shared else sizes["kv_heads"]
         table = fields.take("per_layer_config", None)
         if table is None:
-            return {"head_size": size, "kv_heads": groups if shared else sizes["kv_heads"]}
-        layers = {str(n) for n, letter in enumerate(pattern) if letter == "G"}
-        own = table.get(str(len(pattern) - 1)) if isinstance(table, dict) else None
-        if (
-            table != dict.fromkeys(layers, own)
-            or not isinstance(own, dict)
-            or set(own) - {*OWN_SIZES}
-        ):
+            return said
+        every = [str(n) for n, letter in enumerate(pattern) if letter == "G"]
+        own = table.get(every[0]) if isinstance(table, dict) else None
+        alike = isinstance(own, dict) and table == dict.fromkeys(every, own)
+        if not alike or set(own) - {*OWN_SIZES}:
             raise ConfigError(
                 f"the config has per_layer_config {str(table)[:60]}; npformer has "
                 f"{' and '.join(OWN_SIZES)} of all global layers, and the same in each"
             )
-        return sizes | {OWN_SIZES[name]: size for name, size in own.items()}
+        found = sizes | {OWN_SIZES[name]: value for name, value in own.items()}
+        for name, field in PUBLISHED.items():
+            if fields.has(field) and said[name] != found[name]:
+                raise ConfigError(
+                    f"the config has {field}, by which {name} of global layers is {said[name]}, "
+                    f"and a per_layer_config by which it is {found[name]}; leave one out"
+                )
+        return found
