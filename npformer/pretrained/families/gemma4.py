@@ -135,8 +135,8 @@ class Gemma4(Gemma3):
             return said
         every = [str(n) for n, letter in enumerate(pattern) if letter == "G"]
         own = table.get(every[0]) if isinstance(table, dict) else None
-        alike = isinstance(own, dict) and table == dict.fromkeys(every, own)
-        if not alike or set(own) - {*OWN_SIZES}:
+        alike = table == dict.fromkeys(every, own)
+        if not alike or not isinstance(own, dict) or set(own) - {*OWN_SIZES}:
             raise ConfigError(
                 f"the config has per_layer_config {str(table)[:60]}; npformer has "
                 f"{' and '.join(OWN_SIZES)} of all global layers, and the same in each"
