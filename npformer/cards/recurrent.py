@@ -248,7 +248,7 @@ def walked_back(formulas: dict[str, Formula], **wrong: Formula) -> Any:
         for t in reversed(range(k.shape[1])):
             into = ds + q[:, t, :, :, None] * dy[:, t, :, None]
             step = RecurrentStep(q[:, t], k[:, t], v[:, t], beta[:, t], decay[:, t, ..., None],
-                        states[t], states[t + 1], dy[:, t], into, ds)  # fmt: skip
+                                 states[t], states[t + 1], dy[:, t], into, ds)  # fmt: skip
             for name, formula in of.items():
                 found[name].insert(0, formula(step))
             ds = found["carried"][0]
