@@ -190,7 +190,8 @@ class MultiHeadAttention(Module):
         """
         if at is None:
             at = 0 if kept is None else kept.length
-        joint = self._joint if memory is None else None
+        # In decoding alone, for a forward with a backward is the same to the bit if it is watched.
+        joint = self._joint if memory is None and kept is not None else None
         projected = forward_side_by_side(x, joint, *self._projections())
         q, q_cache = next(projected)
         q, q_heads = self._to_heads(q, self.heads, self.q_norm, at)

@@ -104,3 +104,14 @@ def test_adapters_that_come_later_are_heard():
     y, _ = layer.forward(x)
     layer._joint = None
     same(y, layer.forward(x)[0])
+
+
+def test_a_forward_that_has_a_backward_is_the_same_to_the_bit_if_it_is_watched():
+    """One product of all differs from three in the last bit, so it is for decoding alone."""
+    rng = np.random.default_rng(0)
+    attention = MultiHeadAttention(96, 4, rng=rng, dtype=np.float32)
+    attention.lay_side_by_side()
+    x = rng.standard_normal((2, 7, 96)).astype(np.float32)
+    seen = []
+    counted(lambda: seen.append(attention.forward(x)[0]))
+    np.testing.assert_array_equal(attention.forward(x)[0], seen[0])
