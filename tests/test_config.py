@@ -63,6 +63,7 @@ def test_a_configuration_survives_json(name):
     [
         (lambda: TransformerConfig(heads=3), "heads is 3, which does not divide d_model, 512"),
         (lambda: TransformerConfig(d_model=0), "d_model is 0; it must be 1 or more"),
+        (lambda: TransformerConfig(d_ff=2**31), "d_ff is 2147483648; it must be 2147483647 or"),
         (lambda: TransformerConfig(d_model=8.0), "it must be an integer"),
         (lambda: TransformerConfig(d_model=True), "it must be an integer"),
         (lambda: TransformerConfig(d_k=0, d_v=1), "d_k is 0"),

@@ -182,9 +182,11 @@ def build(cls: Any, name: str, loaded: Loaded) -> Any:
 
 
 def _twin(loaded: Loaded) -> Any:
+    import torch
+
     from torch_ref.models import make_twin
 
-    return make_twin(loaded.config.model)
+    return make_twin(loaded.config.model, dtype=getattr(torch, loaded.config.train.dtype))
 
 
 def _not_importable(name: str, error: Exception) -> VerifyError:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from npformer.fields import check, check_types
 
+LARGEST = 2**31 - 1
+"""An integer of a model, at most: neither NumPy nor PyTorch has a size that 64 bits do not hold."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
@@ -31,6 +34,12 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         check_types(self)
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            check(
+                type(value) is not int or value <= LARGEST,
+                f"{field.name} is {value}; it must be {LARGEST} or less",
+            )
         for name in ("vocab_size", "max_length"):
             size = getattr(self, name)
             check(size >= 1, f"{name} is {size}; it must be 1 or more")

@@ -74,7 +74,7 @@ class LatentConfig(GlobalConfig):
             check(
                 getattr(self, name) == value,
                 f"{name} is {getattr(self, name)!r}, which latent attention has not; with "
-                f"latent_size it must be {'not given' if value is None else repr(value)}",
+                f"latent_size it must be {value!r}",
             )
 
     def attention(self, layer: int) -> dict[str, Any]:

@@ -62,6 +62,18 @@ def test_the_numpy_model_beside_its_twin(npformer, trained, more):
     assert "differs beyond what its inputs explain" in ended.out
 
 
+def test_a_model_in_float64_beside_its_twin(npformer, tmp_path):
+    """Tables of rotary positions are no weights that the twin is given: it has its own."""
+    corpus, run = tmp_path / "text.txt", tmp_path / "wide"
+    corpus.write_text("".join(f"7 dogs see {n} cats.\n" for n in range(40)), encoding="utf-8")
+    small = ("--model", "gpt", "--preset", "nano", "--model.positions", "rotary", "--updates", 1)
+    ended = npformer("train", run, "--corpus", corpus, *small, "--dtype", "float64")
+    assert ended.status == 0, ended
+    ended = npformer("bisect", "--checkpoint", run, "--text", "7 dogs.")
+    assert ended.status == 0, ended
+    assert "in float64" in ended.out
+
+
 def test_a_planted_mistake(npformer, trained, directory):
     plant = ("--plant", "attention/scale-forgotten", "--at", "decoder.layers.0.cross_attn")
     ended = npformer(*command(trained, *plant, "--json", "found.json"))

@@ -79,7 +79,7 @@ def test_the_scale_takes_over_what_stretching_would_multiply():
         ({"rotary_fraction": 1.0}, "less than 1"),
         ({"kv_heads": 2}, "kv_heads is 2, which latent attention has not"),
         ({"attention_bias": "all"}, "it must be 'none'"),
-        ({"window": 3}, "window is 3.*it must be not given"),
+        ({"window": 3}, "window is 3.*it must be None"),
         ({"mup_base_width": 8}, "mup_base_width has no rule"),
     ],
 )

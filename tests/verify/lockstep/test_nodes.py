@@ -8,11 +8,14 @@ import torch
 
 from npformer.errors import ShapeError
 from npformer.inspect import record
+from npformer.models.gpt import GPTConfig
 from npformer.seam import watching
+from npformer.text.batches import Batch
 from npformer.verify import node_errors
 from npformer.verify.lockstep import nodes
 from npformer.verify.units.error import ACCEPT
 from tests.inspect.models import VARIANTS, make_batch, make_model
+from tests.models.moved import moved
 from torch_ref.models.transformer import Transformer as Twin
 
 
@@ -34,6 +37,18 @@ def test_a_right_model_is_within_a_few_units_everywhere(changes, dtype):
         assert error.gradient <= ACCEPT, path
     assert max(error.forward for error in errors.values()) > 0
     assert max(error.gradient for error in errors.values()) > 0
+
+
+@pytest.mark.parametrize("pattern", "DKS")
+def test_layers_that_keep_a_state_are_compared_too(pattern):
+    """A rate that Mamba-2's step does not have is a constant, of which autograd has no gradient."""
+    sizes = dict(vocab_size=17, d_model=8, heads=2, d_ff=12, layers=1, max_length=9, dropout=0.0)
+    model, twin = moved(GPTConfig(**sizes, delta_pattern=pattern))
+    ids = np.random.default_rng(0).integers(1, 17, (2, 3, 7))
+    errors = node_errors(model, twin, Batch({"target": ids[0]}, ids[1]))
+    for path, error in errors.items():
+        assert max(error) <= ACCEPT, path
+    assert errors["decoder.layers.0.self_attn.decay_gate"].gradient > 0
 
 
 def test_the_first_wrong_node_of_the_backward_is_the_wrong_one():
