@@ -13,7 +13,7 @@ from npformer.cards.invariant import Finding
 from npformer.cards.module_card import BUILDING, ModuleCard
 from npformer.cards.module_invariants import gathers
 from npformer.cards.nn.layer import card as layer_card
-from npformer.cards.nn.layer import draw_layers
+from npformer.cards.nn.layer import draw_layers, named
 from npformer.cards.ordinary import option
 from npformer.cards.strategies import Source
 from npformer.nn.checkpointed import Checkpointed, checkpointed_backward
@@ -30,8 +30,20 @@ class _Wrapping(ModuleCard):
 
 
 card = _Wrapping.of(Checkpointed)
-card.inputs, card.output = {"x": "BTD", "memory": "BSD"}, "BTD"
+card.inputs, card.output = layer_card.inputs, "BTD"
 card.causal = lambda static: static["settings"]["causal"]
+
+
+def _call(module: Any, inputs: list[Any], keywords: dict[str, Any]) -> Any:
+    """x by position, for the wrong versions, and the others by name."""
+    x, others = inputs[0], named(module.inner, inputs) | keywords
+    others.pop("x")
+    y, cache = module.forward(x, **others)
+    return y, lambda dy: module.backward(dy, cache)
+
+
+card.call = _call
+card.call_twin = lambda module, inputs, keywords: module(**named(module.inner, inputs), **keywords)
 
 
 @card.draw
@@ -48,7 +60,7 @@ def _same_bits(_: Any, case: Case, result: Result, scales: Result) -> Iterator[F
         parameter.data = case.inputs[f"inner.{path}"]
     inputs = [case.inputs[name] for name in card.inputs if name in case.inputs]
     keywords = {n: a for n, a in live(case.static).items() if n not in BUILDING}
-    y, cache = inner.forward(*inputs, **keywords)
+    y, cache = inner.forward(**named(inner, inputs), **keywords)
     found = inner.backward(case.dy, cache)
     yield Finding(result["y"], y, 0.0)
     yield Finding(result["dx"], found[0] if isinstance(found, tuple) else found, 0.0)
