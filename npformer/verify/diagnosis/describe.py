@@ -13,6 +13,7 @@ from npformer.verify.diagnosis.evidence import Evidence
 from npformer.verify.diagnosis.experiments import experiments
 from npformer.verify.diagnosis.known import known
 from npformer.verify.diagnosis.regions import MOST, confining
+from npformer.verify.diagnosis.thresholds import beyond
 
 SCORE = 0.3
 
@@ -32,8 +33,11 @@ def where(first: Evidence, *more: Evidence) -> list[Diagnosis]:
         others = [evidence for evidence in more if name in evidence.names]
         for sentence in _patterns(first, name):
             if all(sentence in _patterns(evidence, name, 0.0) for evidence in others):
-                found.append(Diagnosis(sentence, name, (), _chapter(first), SCORE))
                 break
+        else:
+            sentence = next(beyond([first, *others], name), "")
+        if sentence:
+            found.append(Diagnosis(sentence, name, (), _chapter(first), SCORE))
     return found
 
 

@@ -157,3 +157,32 @@ def test_a_factor_of_some_rows_of_a_large_case_is_none_of_all():
 def test_a_steady_factor_is_shown_to_its_digits_and_is_not_taken_for_rounding(factor):
     result = check(Product(factor), "bd, de", against=torch.matmul, cases=20, dtypes="float64")
     assert f"dx is {factor} times what it should be" in result.diagnoses[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("gone", "said", "between"),
+    [
+        (lambda x: x > 1.5, "dx is zero where x is above some number from", 1.5),
+        (lambda x: x < -2.2, "dx is zero where x is below some number from", -2.2),
+        (lambda x: abs(x) > 1.5, "dx is zero where x is larger in size than some number from", 1.5),
+    ],
+)
+def test_a_branch_of_the_backward_is_found_by_the_numbers_that_take_it(gone, said, between):
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal((12, 20)) * 2]
+    wrong = WithVJP(np.tanh, lambda dy, x: np.where(gone(x), 0, dy * (1 - np.tanh(x) ** 2)))
+    result = check(wrong, arrays, against=torch.tanh, cases=6, dtypes="float64", shrink=False)
+    sentence = result.diagnoses[0].sentence
+    assert sentence.startswith(said)
+    low, high = (float(each.rstrip(",")) for each in sentence.split("from ")[1].split()[:3:2])
+    assert low <= between <= high
+    assert high - low < 0.2
+
+
+def test_numbers_of_one_sign_do_not_tell_a_branch_by_size_from_one_by_sign():
+    rng = np.random.default_rng(0)
+    wrong = WithVJP(np.tanh, lambda dy, x: np.where(x > 1, 0, dy * (1 - np.tanh(x) ** 2)))
+    arrays = [np.abs(rng.standard_normal((12, 20)))]
+    result = check(wrong, arrays, against=torch.tanh, cases=6, dtypes="float64", shrink=False)
+    assert result.wrong
+    assert result.diagnoses == ()
