@@ -116,7 +116,7 @@ class AttentionConfig(RotaryConfig):
 
     @property
     def idle(self) -> str:
-        """A pattern that is longer than the model is deep."""
+        """A pattern that is longer than the model is deep, or what only other layers have."""
         depth = max(self.depths)
         for name in self.patterns:
             pattern = getattr(self, name)
@@ -125,7 +125,26 @@ class AttentionConfig(RotaryConfig):
                     f"{name} is {pattern!r}, {len(pattern)} letters for {depth} layers: the model "
                     f"reads {pattern[:depth]!r} alone; leave the others out"
                 )
+        for name in self._of_attention:
+            if self._changes_no_layer(name):
+                return (
+                    f"{name} is {getattr(self, name)}, and there is no layer whose attention it "
+                    "would change; leave it out"
+                )
         return super().idle
+
+    @property
+    def _of_attention(self) -> tuple[str, ...]:
+        """Fields of what is in attention alone, and no preset gives."""
+        return ("sinks", "attention_gate", "softcap", "value_norm")
+
+    def _changes_no_layer(self, name: str) -> bool:
+        """Whether all layers' attention is the same without what is given for the field."""
+        default: Any = next(f.default for f in dataclasses.fields(self) if f.name == name)
+        if getattr(self, name) == default:
+            return False
+        without, layers = dataclasses.replace(self, **{name: default}), range(max(self.depths))
+        return all(without.attention(n) == self.attention(n) for n in layers)
 
     def is_local(self, layer: int) -> bool:
         """Whether a layer, counted from 0, looks through the window."""

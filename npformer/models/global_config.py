@@ -67,6 +67,10 @@ class GlobalConfig(AttentionConfig):
             self._check_width("global_head_size", self.global_head_size)
 
     @property
+    def _of_attention(self) -> tuple[str, ...]:
+        return (*super()._of_attention, *SIZES, "values_from_keys")
+
+    @property
     def alike(self) -> bool:
         """Not where global layers have other shapes than local ones."""
         unlike = any(getattr(self, name) for name in (*SIZES, "values_from_keys"))

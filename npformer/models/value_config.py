@@ -28,9 +28,9 @@ class ValueConfig(AheadConfig):
         if tables is None:
             return
         check(
-            1 <= tables <= max(layers // 2, 1),
+            1 <= tables <= layers // 2,
             f"value_tables is {tables} for {layers} layers; a first and a last layer read each, so "
-            f"it must be from 1 to {max(layers // 2, 1)}, or not given",
+            "it must be 1 or more, and half the layers or fewer, or not given",
         )
         check(
             self.latent_size is None and not self.any_state,

@@ -357,6 +357,10 @@ def test_torch_ref_train_without_pytorch_is_one_line(capfd, without, tmp_path):
             + ["--model.window-pattern", "LLG"],
             "window_pattern is 'LLG', 3 letters for 2 layers: the model reads 'LL' alone",
         ),
+        (
+            ["--model", "gpt", "--model.delta-pattern", "S", "--model.value-norm"],
+            "value_norm is True, and there is no layer whose attention it would change",
+        ),
     ],
 )
 def test_a_setting_without_effect_is_named(npformer, tmp_path, options, message):

@@ -179,6 +179,27 @@ def test_an_older_configuration_means_what_it_meant():
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "others"),
+    [
+        ("value_norm", True, dict(delta_pattern="S")),
+        ("sinks", True, dict(delta_pattern="D")),
+        ("attention_gate", True, dict(delta_pattern="K")),
+        ("softcap", 2.0, dict(delta_pattern="S")),
+        ("values_from_keys", True, dict(window=2, window_pattern="LG", delta_pattern="AD")),
+        ("global_head_size", 8, dict(window=2, window_pattern="LG", delta_pattern="AD")),
+        ("global_kv_heads", 1, dict(window=2, window_pattern="LG", delta_pattern="AD")),
+    ],
+)
+def test_a_setting_of_attention_that_no_layer_has_is_named(name, value, others):
+    """Of a local and a global layer, the global one keeps a state."""
+    settings = {**SIZES, **others}
+    assert not GPTConfig(**settings).idle
+    said = f"{name} is {value}, and there is no layer whose attention it would change"
+    assert said in GPTConfig(**settings, **{name: value}).idle
+    assert not GPTConfig(**{**settings, "delta_pattern": "", name: value}).idle
+
+
+@pytest.mark.parametrize(
     ("settings", "said"),
     [
         (dict(kv_heads=3), "kv_heads is 3, which does not divide heads, 4; choose one of 1, 2, 4"),
