@@ -242,6 +242,24 @@ class BERT(Model):
         dstates = self.pooling.backward(dvectors, cache.pooling)
         self._states_backward(dstates, cache.states)
 
+    def states(
+        self,
+        target: Array,
+        rng: np.random.Generator | None = None,
+        *,
+        types: Array | None = None,
+    ) -> tuple[Array, StatesCache]:
+        """target (B, T) ids, types (B, T) -> the encoder's last states (B, T, D), cache.
+
+        What ``compare`` asks of a model without a head. Raises ShapeError and IndexError as
+        ``forward``.
+        """
+        return self._states(target, rng, types)
+
+    def states_backward(self, dstates: Array, cache: StatesCache) -> None:
+        """dstates (B, T, D) -> nothing: the parameters have it all, but for those of the head."""
+        self._states_backward(dstates, cache)
+
     def predictions(self, target: Array) -> Array:
         """target (B, T) ids -> logits (B, T, V), without what a backward needs; as ``forward``."""
         return self.forward(target)[0]
