@@ -27,10 +27,11 @@ class ValueConfig(AheadConfig):
         tables, layers = self.value_tables, max(self.depths)
         if tables is None:
             return
+        most = max(layers // 2, 1)  # the only layer is first and last
         check(
-            1 <= tables <= layers // 2,
+            1 <= tables <= most,
             f"value_tables is {tables} for {layers} layers; a first and a last layer read each, so "
-            "it must be 1 or more, and half the layers or fewer, or not given",
+            f"it must be 1 or more, and at most {most}, or not given",
         )
         check(
             self.latent_size is None and not self.any_state,

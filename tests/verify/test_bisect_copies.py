@@ -78,7 +78,7 @@ def test_what_a_layer_hands_to_a_sublayer_is_its_own(copied):
     edits = (
         ("self.cross_attn.forward(h, memory, memory_mask)",
          "self.cross_attn.forward(h, memory, None)"),
-        ("**biased, causal=self.causal, at=at", "**biased, causal=False, at=at"),
+        ("**more, causal=self.causal, at=at", "**more, causal=False, at=at"),
     )  # fmt: skip
     for edit, operation in zip(edits, ("the mask passed on", "the causal mask"), strict=True):
         mine = copied(layer_file, "my_layer", edit)

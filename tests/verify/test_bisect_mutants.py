@@ -31,7 +31,6 @@ CANNOT_SHOW = {
     "attention/causal-aligned-at-the-start": "without a cache there are as many queries as keys",
     "attention/backward-aligned-at-the-start": "training has as many queries as keys",
     "attention/dy-read-as-contiguous": "between modules gradients are contiguous",
-    "rms_norm/upstream-read-as-contiguous": "between modules gradients are contiguous",
     "LearnedPositions/first-positions": "a batch begins at the first position",
     "RotaryPositions/from-the-start": "a batch begins at the first position",
     "RotaryPositions/positions-ignored": "positions count from the first",
